@@ -1,1 +1,12 @@
-//! placeholder
+//! The semantics of idempotent provisioning, without I/O.
+//!
+//! Read `lifecycle` first. Everything is a pure function of its arguments: no clock, no randomness,
+//! no generated type, no unsafe code.
+
+#![no_std]
+#![forbid(unsafe_code)]
+
+extern crate alloc;
+
+pub mod lifecycle;
+pub mod types;
