@@ -1,1 +1,6 @@
-//! placeholder
+//! Idempotent provisioning: the host library.
+
+pub mod clock;
+pub mod contract;
+pub mod ledger;
+pub mod target;
