@@ -66,7 +66,7 @@ impl From<i64> for Number {
     }
 }
 
-/// ECMA-262 §6.1.6.1.20, Number::toString: `digits` with the point after the first one, times ten to
+/// ECMA-262 §6.1.6.1.20, `Number::toString`: `digits` with the point after the first one, times ten to
 /// the power of `exponent`.
 fn lay_out(digits: &str, exponent: i32) -> Option<String> {
     let count = i32::try_from(digits.len()).ok()?;

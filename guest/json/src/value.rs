@@ -184,7 +184,6 @@ impl Object {
     }
 
     /// The members, by name in byte order.
-    #[must_use]
     pub fn iter(&self) -> btree_map::Iter<'_, String, Value> {
         self.0.iter()
     }
