@@ -97,3 +97,78 @@ fn string_into(string: &str, text: &mut String) {
     }
     text.push('"');
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Limits, parse};
+
+    /// RFC 8785 §3.2.2 and §3.2.4.
+    #[test]
+    fn the_sample_of_rfc_8785_section_3_2_2() {
+        check(
+            r#"{
+                "numbers": [333333333.33333329, 1E30, 4.50, 2e-3, 0.000000000000000000000000001],
+                "string": "\u20ac$\u000F\u000aA'\u0042\u0022\u005c\\\"\/",
+                "literals": [null, true, false]
+            }"#,
+            concat!(
+                r#"{"literals":[null,true,false],"#,
+                r#""numbers":[333333333.3333333,1e+30,4.5,0.002,1e-27],"#,
+                r#""string":"€$\u000f\nA'B\"\\\\\"/"}"#
+            ),
+        );
+    }
+
+    /// The emoji, U+1F600, stands before U+FB33, because its first UTF-16 unit is D83D.
+    #[test]
+    fn the_sorting_sample_of_rfc_8785_section_3_2_3() {
+        check(
+            r#"{
+                "\u20ac": "Euro Sign",
+                "\r": "Carriage Return",
+                "\ufb33": "Hebrew Letter Dalet With Dagesh",
+                "1": "One",
+                "\ud83d\ude00": "Emoji: Grinning Face",
+                "\u0080": "Control",
+                "\u00f6": "Latin Small Letter O With Diaeresis"
+            }"#,
+            concat!(
+                "{\"\\r\":\"Carriage Return\",\"1\":\"One\",\"\u{80}\":\"Control\",",
+                "\"\u{f6}\":\"Latin Small Letter O With Diaeresis\",\"\u{20ac}\":\"Euro Sign\",",
+                "\"\u{1f600}\":\"Emoji: Grinning Face\",",
+                "\"\u{fb33}\":\"Hebrew Letter Dalet With Dagesh\"}"
+            ),
+        );
+    }
+
+    #[test]
+    fn capital_letters_stand_before_small_ones() {
+        check(r#"{"b":1,"A":2,"a\u0001":3,"B2":4}"#, r#"{"A":2,"B2":4,"a\u0001":3,"b":1}"#);
+    }
+
+    #[test]
+    fn a_control_is_escaped_in_its_shortest_form() {
+        check(
+            r#""\u0001\u0007\u0008\u0009\u000a\u000b\u000c\u000d\u001b\u001f\u007f""#,
+            "\"\\u0001\\u0007\\b\\t\\n\\u000b\\f\\r\\u001b\\u001f\u{7f}\"",
+        );
+    }
+
+    #[test]
+    fn empty_containers_stay_empty() {
+        check(" [ { } , [ ] , \"\" ] ", r#"[{},[],""]"#);
+    }
+
+    #[test]
+    fn the_text_is_put_behind_what_is_there() {
+        let mut text = String::from("v1:");
+        canonical_into(&Value::from(1_u64), &mut text);
+        canonical_into(&Value::Null, &mut text);
+        assert_eq!(text, "v1:1null");
+    }
+
+    fn check(text: &str, expected: &str) {
+        assert_eq!(canonical(&parse(text.as_bytes(), &Limits::request()).unwrap()), expected);
+    }
+}

@@ -28,14 +28,19 @@ extern crate std;
 pub use crate::canonical::{canonical, canonical_into};
 pub use crate::error::JsonError;
 pub use crate::lift::{Path, Segment, lift, put_back};
+pub use crate::limits::Limits;
 pub use crate::number::Number;
 pub use crate::object::{Iter, IterMut, Object};
-pub use crate::parse::{Limits, parse};
+pub use crate::parse::parse;
 pub use crate::value::Value;
 
 mod canonical;
 mod error;
+mod exact;
+#[cfg(test)]
+mod laws;
 mod lift;
+mod limits;
 mod number;
 mod object;
 mod parse;

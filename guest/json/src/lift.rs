@@ -162,3 +162,115 @@ fn into_member<'p>(name: &str, way: &'p [Segment]) -> Option<&'p [Segment]> {
         (Segment::Each | Segment::Where { .. }, _) => None,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::format;
+    use std::string::ToString;
+
+    use super::*;
+    use crate::{Limits, parse};
+
+    #[test]
+    fn a_member_is_lifted_in_any_case() {
+        check("password", r#"{"Password":"x","a":1}"#, r#"{"Password":"<\"x\">","a":1}"#);
+        check("a.b", r#"{"A":{"B":1,"c":2}}"#, r#"{"A":{"B":"<1>","c":2}}"#);
+    }
+
+    #[test]
+    fn a_value_is_lifted_whatever_it_is() {
+        check("a", r#"{"a":{"b":[1]}}"#, r#"{"a":"<{\"b\":[1]}>"}"#);
+        check("a", r#"{"a":[1,2]}"#, r#"{"a":"<[1,2]>"}"#);
+        check("a", r#"{"a":""}"#, r#"{"a":"<\"\">"}"#);
+        check("", r#"{"a":1}"#, r#""<{\"a\":1}>""#);
+    }
+
+    #[test]
+    fn what_is_null_or_missing_is_left_alone() {
+        check("a", r#"{"a":null}"#, r#"{"a":null}"#);
+        check("a", r#"{"b":1}"#, r#"{"b":1}"#);
+        check("a.b", r#"{"a":"b"}"#, r#"{"a":"b"}"#);
+        check("a", r#"[{"a":1}]"#, r#"[{"a":1}]"#);
+        check("a.*", r#"{"a":[null,1]}"#, r#"{"a":[null,"<1>"]}"#);
+        check("", "null", "null");
+    }
+
+    #[test]
+    fn each_goes_into_every_item() {
+        check("a.*.b", r#"{"a":[{"b":1},2,{"b":3}]}"#, r#"{"a":[{"b":"<1>"},2,{"b":"<3>"}]}"#);
+        check("*", "[1,[2]]", r#"["<1>","<[2]>"]"#);
+        check("*.*", "[1,[2]]", r#"["<1>",["<2>"]]"#);
+    }
+
+    #[test]
+    fn a_value_that_is_no_array_is_its_own_one_item() {
+        check("a.*.b", r#"{"a":{"b":1}}"#, r#"{"a":{"b":"<1>"}}"#);
+        check("a.*", r#"{"a":1}"#, r#"{"a":"<1>"}"#);
+        check("a[k=v].b", r#"{"a":{"k":"v","b":1}}"#, r#"{"a":{"b":"<1>","k":"v"}}"#);
+        check("a[k=v].b", r#"{"a":{"k":"w","b":1}}"#, r#"{"a":{"b":1,"k":"w"}}"#);
+    }
+
+    #[test]
+    fn a_condition_is_equal_ignoring_case() {
+        check(
+            "ops[path=password].value",
+            r#"{"ops":[{"PATH":"PassWord","value":1},{"path":"title","value":2},{"value":3},4]}"#,
+            r#"{"ops":[{"PATH":"PassWord","value":"<1>"},{"path":"title","value":2},{"value":3},4]}"#,
+        );
+        check(
+            "[k=1].b",
+            r#"[{"k":1,"b":1},{"k":"1","b":2}]"#,
+            r#"[{"b":1,"k":1},{"b":"<2>","k":"1"}]"#,
+        );
+        check("[k=v]", r#"[[{"k":"v"}],{"k":"v"}]"#, r#"[[{"k":"v"}],"<{\"k\":\"v\"}>"]"#);
+    }
+
+    #[test]
+    fn of_overlapping_paths_the_outer_one_lifts() {
+        check("a a", r#"{"a":1}"#, r#"{"a":"<1>"}"#);
+        check("a.b a", r#"{"a":{"b":1}}"#, r#"{"a":"<{\"b\":1}>"}"#);
+        check("a a.b", r#"{"a":{"b":1}}"#, r#"{"a":"<{\"b\":1}>"}"#);
+        check("a.* a", r#"{"a":[1]}"#, r#"{"a":"<[1]>"}"#);
+        check("a.* a", r#"{"a":1}"#, r#"{"a":"<1>"}"#);
+        check("a.b a.c", r#"{"a":{"b":1,"c":2,"d":3}}"#, r#"{"a":{"b":"<1>","c":"<2>","d":3}}"#);
+    }
+
+    /// The member of a condition may be secret itself.
+    #[test]
+    fn conditions_are_judged_on_the_document_as_it_was() {
+        check("a.* [a=x].b", r#"{"a":"x","b":1}"#, r#"{"a":"<\"x\">","b":"<1>"}"#);
+        check("*.k [k=x].v", r#"[{"k":"x","v":1}]"#, r#"[{"k":"<\"x\">","v":"<1>"}]"#);
+    }
+
+    #[test]
+    fn what_was_put_back_is_not_looked_into() {
+        let mut document = Value::from(std::vec!["x", "y", "x"]);
+        let replaced = put_back(&mut document, &mut |value| {
+            (value.as_str() == Some("x")).then(|| std::vec!["x", "x"].into())
+        });
+        assert_eq!((replaced, document.to_string().as_str()), (2, r#"[["x","x"],"y",["x","x"]]"#));
+    }
+
+    /// Checks what a document is with `<value>` in the place of each value under `paths`:
+    /// members with a dot before each but the first, `*` for each, `[member=equals]`.
+    fn check(paths: &str, document: &str, expected: &str) {
+        let mut document = parse(document.as_bytes(), &Limits::request()).unwrap();
+        let paths: Vec<_> = paths.split(' ').map(path).collect();
+        let lifted = lift(&mut document, &paths, &mut |value| format!("<{value}>").into());
+        assert_eq!(document.to_string(), expected);
+        assert_eq!(lifted, expected.matches('<').count());
+    }
+
+    fn path(text: &str) -> Path {
+        let text = text.replace('[', ".[");
+        Path(text.split('.').filter(|segment| !segment.is_empty()).map(segment).collect())
+    }
+
+    fn segment(text: &str) -> Segment {
+        let Some(condition) = text.strip_prefix('[') else {
+            return if text == "*" { Segment::Each } else { Segment::Member(text.into()) };
+        };
+        let (member, equals) = condition.trim_end_matches(']').split_once('=').unwrap();
+        Segment::Where { member: member.into(), equals: equals.into() }
+    }
+}

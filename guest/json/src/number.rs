@@ -99,48 +99,34 @@ impl Serialize for Number {
     }
 }
 
-/// Says whether `literal`, a JSON number, is one whose digits are kept: an `i64`, a `u64`, a
-/// double below 2^53, or one whose shortest digits are the literal's.
-pub(crate) fn is_kept(literal: &str) -> bool {
-    if literal.parse::<u64>().is_ok() || literal.parse::<i64>().is_ok() {
-        return true;
-    }
-    let Ok(double) = literal.parse::<f64>() else { return false };
-    if !is_large(double) {
-        return true;
-    }
-    let mantissa = literal.split(['e', 'E']).next().unwrap_or_default();
-    let digits: String = mantissa.chars().filter(char::is_ascii_digit).collect();
-    // The exponents need no comparison: the same digits with another one are another double.
-    digits.trim_matches('0') == Decimal::shortest(double).digits
-}
-
-/// Says whether a double is so large that it need not keep every integer near it.
-pub(crate) fn is_large(double: f64) -> bool {
-    /// 2^53: from here on neighbouring doubles are 2 apart or more.
-    const EXACT_MAX: f64 = 9_007_199_254_740_992.0;
-    EXACT_MAX <= double.abs()
-}
-
 /// The fewest digits that read back as a double: ± 0.`digits` × 10^`point`
-struct Decimal {
+pub(crate) struct Decimal {
     is_negative: bool,
     // INVARIANT: ASCII digits, without zeros at either end, and not empty.
-    digits: String,
+    pub(crate) digits: String,
     point: i32,
 }
 
 impl Decimal {
     /// Gives the shortest digits of `double`, which is finite and not zero; of several that are
-    /// as short, the nearest.
-    fn shortest(double: f64) -> Self {
-        // As `-1.25e-7`: core prints the digits that ECMAScript wants, laid out otherwise.
-        let text = format!("{double:e}");
+    /// as short the nearest, and of two that are as near the even one.
+    ///
+    /// Core's own `{:e}` leaves the last choice open, `serde_json` does not.
+    pub(crate) fn shortest(double: f64) -> Self {
+        // As `-0.00125`, `1250.0` or `-1.25e-7`: the right digits, laid out otherwise.
+        let text = serde_json::Number::from_f64(double).map(|number| number.to_string());
+        let text = text.unwrap_or_default();
         let (mantissa, exponent) = text.split_once('e').unwrap_or((&text, "0"));
+        let mantissa = mantissa.trim_start_matches('-');
+        let (integer, fraction) = mantissa.split_once('.').unwrap_or((mantissa, ""));
+        let all = [integer, fraction].concat();
+        let digits = all.trim_start_matches('0');
+        let shift = i32::try_from(integer.len() + digits.len()).unwrap_or_default()
+            - i32::try_from(all.len()).unwrap_or_default();
         Self {
             is_negative: double < 0.0,
-            digits: mantissa.chars().filter(char::is_ascii_digit).collect(),
-            point: exponent.parse::<i32>().unwrap_or_default() + 1,
+            digits: digits.trim_end_matches('0').into(),
+            point: shift + exponent.parse::<i32>().unwrap_or_default(),
         }
     }
 }
@@ -164,5 +150,98 @@ fn es6(decimal: &Decimal) -> String {
     match digits.split_at_checked(1) {
         None | Some((_, "")) => format!("{sign}{digits}e{exponent:+}"),
         Some((first, rest)) => format!("{sign}{first}.{rest}e{exponent:+}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Limits, parse};
+
+    /// RFC 8785 appendix B, all its rows, in its order.
+    #[test]
+    fn a_double_is_written_as_in_rfc_8785_appendix_b() {
+        check_bits(0x0000_0000_0000_0000, Some("0"));
+        check_bits(0x8000_0000_0000_0000, Some("0"));
+        check_bits(0x0000_0000_0000_0001, Some("5e-324"));
+        check_bits(0x8000_0000_0000_0001, Some("-5e-324"));
+        check_bits(0x7fef_ffff_ffff_ffff, Some("1.7976931348623157e+308"));
+        check_bits(0xffef_ffff_ffff_ffff, Some("-1.7976931348623157e+308"));
+        check_bits(0x4340_0000_0000_0000, Some("9007199254740992"));
+        check_bits(0xc340_0000_0000_0000, Some("-9007199254740992"));
+        check_bits(0x4430_0000_0000_0000, Some("295147905179352830000"));
+        check_bits(0x7fff_ffff_ffff_ffff, None);
+        check_bits(0x7ff0_0000_0000_0000, None);
+        check_bits(0x44b5_2d02_c7e1_4af5, Some("9.999999999999997e+22"));
+        check_bits(0x44b5_2d02_c7e1_4af6, Some("1e+23"));
+        check_bits(0x44b5_2d02_c7e1_4af7, Some("1.0000000000000001e+23"));
+        check_bits(0x444b_1ae4_d6e2_ef4e, Some("999999999999999700000"));
+        check_bits(0x444b_1ae4_d6e2_ef4f, Some("999999999999999900000"));
+        check_bits(0x444b_1ae4_d6e2_ef50, Some("1e+21"));
+        check_bits(0x3eb0_c6f7_a0b5_ed8c, Some("9.999999999999997e-7"));
+        check_bits(0x3eb0_c6f7_a0b5_ed8d, Some("0.000001"));
+        check_bits(0x41b3_de43_5555_5553, Some("333333333.3333332"));
+        check_bits(0x41b3_de43_5555_5554, Some("333333333.33333325"));
+        check_bits(0x41b3_de43_5555_5555, Some("333333333.3333333"));
+        check_bits(0x41b3_de43_5555_5556, Some("333333333.3333334"));
+        check_bits(0x41b3_de43_5555_5557, Some("333333333.33333343"));
+        check_bits(0xbecb_f647_612f_3696, Some("-0.0000033333333333333333"));
+        check_bits(0x4314_3ff3_c1cb_0959, Some("1424953923781206.2"));
+    }
+
+    #[test]
+    fn a_literal_is_laid_out_as_ecmascript_does() {
+        check("1E30", "1e+30");
+        check("4.50", "4.5");
+        check("2e-3", "0.002");
+        check("0.000000000000000000000000001", "1e-27");
+        check("1e-6", "0.000001");
+        check("1e-7", "1e-7");
+        check("-1.5e-7", "-1.5e-7");
+        check("1.25e2", "125");
+        check("12.5e-1", "1.25");
+        check("123456789012345680000", "123456789012345680000");
+        check("1e20", "100000000000000000000");
+        check("1.2e21", "1.2e+21");
+        check("-1e21", "-1e+21");
+    }
+
+    /// Java, .NET and Python write 17 digits at times; that many always name one double.
+    #[test]
+    fn a_fraction_is_rounded_to_the_nearest_double() {
+        check("333333333.33333329", "333333333.3333333");
+        check("0.10000000000000001", "0.1");
+        check("4503599627370497.75", "4503599627370498");
+    }
+
+    #[test]
+    fn an_integer_is_given_where_it_fits() {
+        check_integers("0", Some(0), Some(0));
+        check_integers("-0.0", Some(0), Some(0));
+        check_integers("1e3", Some(1000), Some(1000));
+        check_integers("-1", None, Some(-1));
+        check_integers("9223372036854775808", Some(1 << 63), None);
+        check_integers("-9223372036854775808", None, Some(i64::MIN));
+        check_integers("1.5", None, None);
+        check_integers("1e21", None, None);
+    }
+
+    fn check(literal: &str, expected: &str) {
+        assert_eq!(number(literal).as_str(), expected, "{literal}");
+    }
+
+    fn check_bits(bits: u64, expected: Option<&str>) {
+        let number = Number::from_double(f64::from_bits(bits));
+        assert_eq!(number.as_ref().map(Number::as_str), expected, "{bits:x}");
+    }
+
+    fn check_integers(literal: &str, unsigned: Option<u64>, signed: Option<i64>) {
+        let number = number(literal);
+        assert_eq!((number.as_u64(), number.as_i64()), (unsigned, signed), "{literal}");
+    }
+
+    fn number(literal: &str) -> Number {
+        let value = parse(literal.as_bytes(), &Limits::request()).unwrap();
+        value.as_number().unwrap().clone()
     }
 }

@@ -248,3 +248,84 @@ fn order(one: &str, other: &str) -> Ordering {
     let one = one.bytes().map(|byte| byte.to_ascii_lowercase());
     one.cmp(other.bytes().map(|byte| byte.to_ascii_lowercase()))
 }
+
+#[cfg(test)]
+mod tests {
+    use std::string::ToString;
+
+    use super::*;
+
+    #[test]
+    fn a_member_is_found_in_any_case_and_keeps_its_spelling() {
+        check(|user| assert_eq!(user.find("USERNAME"), Some(&"bj".into())), USER);
+        check(
+            |user| assert_eq!(user.find_entry("username"), Some(("userName", &"bj".into()))),
+            USER,
+        );
+        check(|user| assert_eq!(user.find("userNam"), None), USER);
+        check(|user| assert!(user.contains("ACTIVE") && !user.contains("")), USER);
+        check(
+            |user| *user.find_mut("ID").unwrap() = 8_u64.into(),
+            "active=true id=8 userName=\"bj\"",
+        );
+    }
+
+    #[test]
+    fn a_member_is_put_in_once_in_its_newest_spelling() {
+        check(
+            |user| assert_eq!(user.insert("USERNAME", "x"), Some("bj".into())),
+            "active=true id=7 USERNAME=\"x\"",
+        );
+        check(
+            |user| assert_eq!(user.insert("Title", Value::Null), None),
+            "active=true id=7 Title=null userName=\"bj\"",
+        );
+        check(
+            |user| user.extend([("ID", 1_u64), ("b", 2), ("iD", 3), ("B", 4)]),
+            "active=true B=4 iD=3 userName=\"bj\"",
+        );
+    }
+
+    #[test]
+    fn a_member_is_taken_out_in_any_case() {
+        check(|user| assert_eq!(user.remove("Active"), Some(true.into())), "id=7 userName=\"bj\"");
+        check(|user| assert_eq!(user.remove("absent"), None), USER);
+        check(
+            |user| assert_eq!(user.remove_entry("Id"), Some(("id".into(), 7_u64.into()))),
+            "active=true userName=\"bj\"",
+        );
+        check(|user| user.retain(|name, _| name != "id"), "active=true userName=\"bj\"");
+    }
+
+    #[test]
+    fn members_are_walked_in_the_order_of_their_folded_names() {
+        check(|user| assert!(user.names().eq(["active", "id", "userName"])), USER);
+        check(
+            |user| assert_eq!((user.len(), user.values().len(), user.is_empty()), (3, 3, false)),
+            USER,
+        );
+        check(
+            |user| user.iter_mut().for_each(|(_, value)| *value = Value::Null),
+            "active=null id=null userName=null",
+        );
+        assert!(Object::new().is_empty());
+    }
+
+    const USER: &str = "active=true id=7 userName=\"bj\"";
+
+    /// Checks what is in a user, [`USER`], after `act`.
+    fn check(act: impl FnOnce(&mut Object), expected: &str) {
+        let mut user: Object = [
+            ("userName", Value::from("bj")),
+            ("id", Value::from(7_u64)),
+            ("ACTIVE", Value::from(false)),
+            ("active", Value::from(true)),
+        ]
+        .into_iter()
+        .collect();
+        act(&mut user);
+        let members: Vec<_> =
+            user.iter().map(|(name, value)| [name, "=", &value.to_string()].concat()).collect();
+        assert_eq!(members.join(" "), expected);
+    }
+}
