@@ -5,7 +5,8 @@
 //! - [`lift`] takes secrets out of a document by [`Path`], and [`put_back`] returns them.
 //!
 //! Deliberately absent: what an attribute means. Nothing here knows of SCIM but the habit that
-//! names are compared ignoring ASCII case. Nothing here sees a clock, a log or a float.
+//! names are compared ignoring ASCII case. Nothing here sees a clock or a log, and no
+//! float leaves it.
 //!
 //! ```
 //! use replaysafe_json::{Limits, canonical, parse};

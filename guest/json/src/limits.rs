@@ -21,8 +21,8 @@ impl Limits {
     /// 32 levels: a SCIM document needs 6, a Bulk request with patches 10; the rest is for
     /// extensions.
     pub const DEPTH: usize = 32;
-    /// 10,000 members of an object: no schema comes near, and sorting them stays under a
-    /// millisecond or two.
+    /// 10,000 members of an object: no schema comes near, and sorting them takes a few
+    /// milliseconds.
     pub const MEMBERS: usize = 10_000;
     /// 200,000 items of an array: the members of the largest groups that directories sync.
     pub const ITEMS: usize = 200_000;

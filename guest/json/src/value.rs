@@ -199,3 +199,69 @@ impl<T: Into<Value>> FromIterator<T> for Value {
         Self::Array(items.into_iter().map(Into::into).collect())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::vec;
+
+    use super::*;
+
+    #[test]
+    fn what_rust_has_becomes_a_value() {
+        check(true, "true");
+        check(u64::MAX, "18446744073709551615");
+        check(i64::MIN, "-9223372036854775808");
+        check(7_u32, "7");
+        check(-7_i32, "-7");
+        check("a\"", r#""a\"""#);
+        check(String::from("a"), r#""a""#);
+        check(vec![1_u32, 2], "[1,2]");
+        check(Some("a"), r#""a""#);
+        check(None::<&str>, "null");
+        check(["b", "a"].into_iter().collect::<Value>(), r#"["b","a"]"#);
+        check([("b", 1_u32), ("a", 2)].into_iter().collect::<Object>(), r#"{"a":2,"b":1}"#);
+        check(Value::default(), "null");
+    }
+
+    #[test]
+    fn a_value_is_given_as_what_it_is_only() {
+        let values: [Value; 6] = [
+            Value::Null,
+            true.into(),
+            1_u32.into(),
+            "a".into(),
+            vec![1_u32].into(),
+            Object::from_iter([("a", 1_u32)]).into(),
+        ];
+        let shapes = values.map(|mut value| {
+            let is_list_for_change = value.as_array_mut().is_some();
+            let is_object_for_change = value.as_object_mut().is_some();
+            assert_eq!(value.as_array().is_some(), is_list_for_change);
+            assert_eq!(value.as_object().is_some(), is_object_for_change);
+            assert_eq!(value.find("A").is_some(), is_object_for_change);
+            assert_eq!(value.find_mut("A").is_some(), is_object_for_change);
+            [
+                value.is_null(),
+                value.as_bool() == Some(true),
+                value.as_number().and_then(Number::as_u64) == Some(1),
+                value.as_str() == Some("a"),
+                value.as_array() == Some(&[1_u32.into()]),
+                value.as_object().is_some(),
+            ]
+        });
+        for (row, shape) in shapes.into_iter().enumerate() {
+            assert!(shape.into_iter().enumerate().all(|(column, fits)| fits == (row == column)));
+        }
+    }
+
+    #[test]
+    fn a_value_that_is_taken_leaves_null() {
+        let mut value = Value::from("a");
+        assert_eq!((value.take(), value), ("a".into(), Value::Null));
+    }
+
+    fn check(given: impl Into<Value>, expected: &str) {
+        let value = given.into();
+        assert_eq!(canonical(&value), expected);
+    }
+}
