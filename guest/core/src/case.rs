@@ -44,7 +44,7 @@ pub(crate) struct Ground<'a> {
 impl<'a> Ground<'a> {
     pub(crate) fn read(settings: &'a Settings) -> Result<Self, ContractError> {
         let wrong = |detail: String| ContractError { code: "schema".into(), detail };
-        let limits = Limits::of_bytes(Limits::GROUP_BYTES);
+        let limits = Limits::group();
         let document = parse(settings.schema.as_bytes(), &limits)
             .map_err(|error| wrong(format!("the schema is no JSON document: {error}")))?;
         Ok(Self {
@@ -321,7 +321,7 @@ fn check_form(request: &Request) -> Result<(), String> {
 fn read_body(request: &Request) -> Result<Option<Value>, Answer> {
     let Some(body) = &request.body else { return Ok(None) };
     let limits = if request.resource_type == "Group" {
-        Limits::of_bytes(Limits::GROUP_BYTES)
+        Limits::group()
     } else {
         Limits::default()
     };
@@ -351,7 +351,7 @@ fn method_name(method: Method) -> &'static str {
 
 /// A resource as the target showed it; none if it is no object.
 pub(crate) fn read_resource(document: &str) -> Option<Value> {
-    let value = parse(document.as_bytes(), &Limits::of_bytes(Limits::ANSWER_BYTES)).ok()?;
+    let value = parse(document.as_bytes(), &Limits::answer()).ok()?;
     value.as_object()?;
     Some(value)
 }

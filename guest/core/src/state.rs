@@ -357,7 +357,7 @@ pub(crate) fn read_state<T: DeserializeOwned>(document: &str) -> Result<T, Contr
 
 fn write_state<T: Serialize>(state: &T) -> String {
     let text = serde_json::to_string(state).unwrap_or_default();
-    let limits = Limits { depth: Limits::DEPTH * 2, ..Limits::of_bytes(Limits::ANSWER_BYTES) };
+    let limits = Limits { depth: Limits::DEPTH * 2, ..Limits::answer() };
     parse(text.as_bytes(), &limits).map_or(text, |value| value.to_string())
 }
 
