@@ -9,4 +9,8 @@
 extern crate alloc;
 
 pub mod lifecycle;
+pub mod path;
+pub mod schema;
+pub mod spelling;
+pub mod statement;
 pub mod types;

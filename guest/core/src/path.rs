@@ -1,0 +1,1 @@
+//! PATCH paths and value filters (RFC 7644 §3.5.2): which values does an operation mean?

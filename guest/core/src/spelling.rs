@@ -1,0 +1,1 @@
+//! Client spellings: what does a request mean that says it its own way (S24)?
