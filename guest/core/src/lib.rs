@@ -10,8 +10,10 @@ extern crate alloc;
 
 pub mod door;
 pub mod lifecycle;
+pub mod path;
 pub mod policy;
 pub mod schema;
+pub mod spelling;
 pub mod state;
 pub mod statement;
 pub mod types;
