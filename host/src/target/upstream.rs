@@ -221,7 +221,7 @@ impl Base {
     /// Reads a base URL. A slash at its end does not matter.
     fn parse(text: &str) -> Result<Self, UpstreamError> {
         let wrong = |reason| UpstreamError::Base { base: text.to_owned(), reason };
-        let uri: Uri = text.parse().map_err(|_: http::uri::InvalidUri| wrong("no URL"))?;
+        let uri: Uri = text.parse().map_err(|_invalid: http::uri::InvalidUri| wrong("no URL"))?;
         let parts = uri.into_parts();
         let scheme = parts.scheme.ok_or_else(|| wrong("no scheme"))?;
         if scheme != Scheme::HTTP && scheme != Scheme::HTTPS {
@@ -236,7 +236,7 @@ impl Base {
             return Err(wrong("a base has no query"));
         }
         let host = HeaderValue::from_str(authority.as_str());
-        let host = host.map_err(|_: http::header::InvalidHeaderValue| wrong("no host"))?;
+        let host = host.map_err(|_invalid: header::InvalidHeaderValue| wrong("no host"))?;
         let prefix = path.path().trim_end_matches('/').to_owned();
         Ok(Self { scheme, authority, host, prefix })
     }
