@@ -9,8 +9,8 @@ mod generated {
     });
 }
 
-pub(crate) use generated::Provisioning;
 pub use generated::exports::replaysafe::provisioning::lifecycle::{
     Endpoint, Reading, Schema, Segment,
 };
 pub use generated::exports::replaysafe::provisioning::types::*;
+pub(crate) use generated::Provisioning;

@@ -38,27 +38,16 @@ pub trait Ledger: Send + Sync + 'static {
     fn write(&self, record: &Record) -> impl Future<Output = Result<(), LedgerError>> + Send;
 
     /// The entry with this id.
-    fn entry(
-        &self,
-        id: &EntryId,
-    ) -> impl Future<Output = Result<Option<Entry>, LedgerError>> + Send;
+    fn entry(&self, id: &EntryId) -> impl Future<Output = Result<Option<Entry>, LedgerError>> + Send;
 
     /// Entries whose `wake_at` is not after `now`, the most overdue first, at most `most`.
-    fn due(
-        &self,
-        now: u64,
-        most: u32,
-    ) -> impl Future<Output = Result<Vec<Entry>, LedgerError>> + Send;
+    fn due(&self, now: u64, most: u32) -> impl Future<Output = Result<Vec<Entry>, LedgerError>> + Send;
 
     /// What was learned about `target`, by name.
-    fn profile(&self, target: &str)
-    -> impl Future<Output = Result<Vec<Field>, LedgerError>> + Send;
+    fn profile(&self, target: &str) -> impl Future<Output = Result<Vec<Field>, LedgerError>> + Send;
 
     /// The recorded steps of a decision, oldest first; empty if it is unknown or has expired (S38).
-    fn steps(
-        &self,
-        decision: &EntryId,
-    ) -> impl Future<Output = Result<Vec<RecordedStep>, LedgerError>> + Send;
+    fn steps(&self, decision: &EntryId) -> impl Future<Output = Result<Vec<RecordedStep>, LedgerError>> + Send;
 
     /// Removes recorded steps that were written before `before`.
     fn forget_steps(&self, before: u64) -> impl Future<Output = Result<u64, LedgerError>> + Send;
