@@ -2,5 +2,6 @@
 
 pub mod clock;
 pub mod contract;
+pub mod keys;
 pub mod ledger;
 pub mod target;
