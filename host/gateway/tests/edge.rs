@@ -6,14 +6,19 @@
 #[path = "../../tests/support/scripted.rs"]
 mod scripted;
 
+use std::future::Future;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use hyper_util::rt::{TokioExecutor, TokioIo};
 use replaysafe::call::{Call, Readiness, Recovery};
 use replaysafe::contract::{Answer, Divergence, Endpoint, Evidence, Retry, TargetAnswer, Verdict};
 use replaysafe::target::Caller;
-use replaysafe::target::upstream::{Roots, Upstream};
-use replaysafe_gateway::{GatewayOptions, HostMode, Provision, serve};
+use replaysafe::target::upstream::{Roots, SendError, Upstream, whole};
+use replaysafe_gateway::serve::serve;
+use replaysafe_gateway::{GatewayOptions, HostMode, Provision, ServeError};
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject;
 use scripted::{Scripted, answer};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
@@ -245,6 +250,76 @@ async fn health_and_readiness_are_told_outside_the_base() {
     assert!(got.ends_with(r#"{"ready":true,"recovery":"borrowed"}"#), "{got}");
 }
 
+/// The certificate is its own root; it and its key are for tests only.
+#[tokio::test]
+async fn tls_speaks_http_1_and_http_2() {
+    let (certificate, key) =
+        (include_bytes!("data/certificate.pem"), include_bytes!("data/key.pem"));
+    let options = GatewayOptions {
+        tls: Some(replaysafe_gateway::serve::tls(certificate, key).unwrap()),
+        ..GatewayOptions::default()
+    };
+    let edge = Edge::start_as(vec![], options, std::future::pending()).await;
+    let roots = Roots::Pem(certificate.to_vec());
+    let base = format!("https://localhost:{}/v2", edge.address.port());
+    let http1 = Upstream::new(&base, &roots).unwrap();
+    for body in ["{}", ""] {
+        let method = if body.is_empty() { "DELETE" } else { "PUT" };
+        let request = http::Request::builder().method(method).uri("/v2/Users/1");
+        let request = request.header("content-type", "application/json");
+        let answer = http1.collect(request.body(whole(body.into())).unwrap()).await.unwrap();
+        assert_eq!(answer.status(), 201);
+    }
+    // A certificate that nobody vouches for ends before a byte of the request.
+    let stranger = Upstream::new(&base, &Roots::System).unwrap();
+    let request = http::Request::post("/v2/Users").body(whole("{}".into())).unwrap();
+    assert!(matches!(stranger.collect(request).await, Err(SendError::NotSent(_))));
+
+    let mut store = rustls::RootCertStore::empty();
+    store.add(CertificateDer::from_pem_slice(certificate).unwrap()).unwrap();
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let mut config = rustls::ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_root_certificates(store)
+        .with_no_client_auth();
+    config.alpn_protocols = vec![b"h2".to_vec()];
+    let connector = tokio_rustls::TlsConnector::from(Arc::new(config));
+    let stream = TcpStream::connect(edge.address).await.unwrap();
+    let stream = connector.connect("localhost".try_into().unwrap(), stream).await.unwrap();
+    let handshake =
+        hyper::client::conn::http2::handshake(TokioExecutor::new(), TokioIo::new(stream));
+    let (mut sender, connection) = handshake.await.unwrap();
+    drop(tokio::spawn(connection));
+    let request = http::Request::post(format!("{base}/Users"));
+    let request = request.header("content-type", "application/json").body(whole("{}".into()));
+    let answer = sender.send_request(request.unwrap()).await.unwrap();
+    assert_eq!((answer.status().as_u16(), answer.version()), (201, http::Version::HTTP_2));
+    let call = edge.calls().pop().unwrap();
+    let host = call.caller.headers.iter().find(|(name, _)| name == "host").unwrap();
+    assert_eq!(host.1, format!("localhost:{}", edge.address.port()));
+}
+
+#[tokio::test]
+async fn a_shutdown_lets_work_end_and_takes_no_more() {
+    let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
+    let shutdown = async move { drop(stopped.await) };
+    let mut edge = Edge::start_as(vec![], GatewayOptions::default(), shutdown).await;
+    let address = edge.address;
+    let asking =
+        tokio::spawn(raw(address, "DELETE /v2/Users/slow HTTP/1.1\r\nHost: a\r\n\r\n".into()));
+    while edge.calls().is_empty() {
+        tokio::task::yield_now().await;
+    }
+    stop.send(()).unwrap();
+    while TcpStream::connect(address).await.is_ok() {
+        tokio::task::yield_now().await;
+    }
+    edge.provision.go.notify_one();
+    assert!(asking.await.unwrap().starts_with("HTTP/1.1 201 "));
+    edge.serving.take().unwrap().await.unwrap().unwrap();
+}
+
 const JSON: &str = "Content-Type: application/json\r\n";
 
 #[derive(Debug)]
@@ -252,6 +327,7 @@ struct Edge {
     address: std::net::SocketAddr,
     upstream: Scripted,
     provision: Arc<Canned>,
+    serving: Option<tokio::task::JoinHandle<Result<(), ServeError>>>,
 }
 
 impl Edge {
@@ -268,19 +344,31 @@ impl Edge {
             script.into_iter().chain(more(&format!("{url}/v2"))).collect()
         })
         .await;
+        let answer_budget = Duration::from_millis(300);
+        let options = GatewayOptions { host, answer_budget, ..GatewayOptions::default() };
+        Self::start_before(upstream, options, std::future::pending()).await
+    }
+
+    async fn start_as(
+        script: Vec<String>,
+        options: GatewayOptions,
+        shutdown: impl Future<Output = ()> + Send + 'static,
+    ) -> Self {
+        Self::start_before(Scripted::start(script).await, options, shutdown).await
+    }
+
+    async fn start_before(
+        upstream: Scripted,
+        options: GatewayOptions,
+        shutdown: impl Future<Output = ()> + Send + 'static,
+    ) -> Self {
         let way = Upstream::new(&format!("http://{}/v2", upstream.address), &Roots::System);
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let provision = Arc::new(Canned::default());
-        let options = GatewayOptions {
-            host,
-            answer_budget: Duration::from_millis(300),
-            ..GatewayOptions::default()
-        };
-        let never = std::future::pending();
-        let serving = serve(Arc::clone(&provision), way.unwrap(), listener, options, never);
-        drop(tokio::spawn(serving));
-        Self { address, upstream, provision }
+        let serving = serve(Arc::clone(&provision), way.unwrap(), listener, options, shutdown);
+        let serving = Some(tokio::spawn(serving));
+        Self { address, upstream, provision, serving }
     }
 
     fn calls(&self) -> Vec<Call> {
@@ -295,18 +383,22 @@ impl Edge {
     }
 
     async fn raw(&self, bytes: &str) -> String {
-        let (mut read, mut write) = TcpStream::connect(self.address).await.unwrap().into_split();
-        let bytes = bytes.to_owned();
-        let writing = tokio::spawn(async move {
-            drop(write.write_all(bytes.as_bytes()).await);
-            write
-        });
-        let mut answer = Vec::new();
-        // A reset after an early answer is no matter: what came counts.
-        drop(read.read_to_end(&mut answer).await);
-        drop(writing.await);
-        String::from_utf8_lossy(&answer).into_owned()
+        raw(self.address, bytes.to_owned()).await
     }
+}
+
+/// Sends bytes and gives what comes until the end of the connection.
+async fn raw(address: std::net::SocketAddr, bytes: String) -> String {
+    let (mut read, mut write) = TcpStream::connect(address).await.unwrap().into_split();
+    let writing = tokio::spawn(async move {
+        drop(write.write_all(bytes.as_bytes()).await);
+        write
+    });
+    let mut answer = Vec::new();
+    // A reset after an early answer is no matter: what came counts.
+    drop(read.read_to_end(&mut answer).await);
+    drop(writing.await);
+    String::from_utf8_lossy(&answer).into_owned()
 }
 
 /// A provisioner that says the same to everybody, and waits for a word where the id is `slow`.
