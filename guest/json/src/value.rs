@@ -1,16 +1,27 @@
-//! A JSON value, as exact as its text.
+//! Values: what can a JSON document say?
 
-use alloc::{
-    collections::{BTreeMap, btree_map},
-    string::String,
-    vec::Vec,
-};
+use alloc::borrow::ToOwned;
+use alloc::string::String;
+use alloc::vec::Vec;
 use core::fmt;
+use core::mem;
 
-use crate::{canonical, number::Number};
+use serde::{Serialize, Serializer};
 
-/// Any JSON value. Two values are equal where their canonical texts are.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Default)]
+use crate::canonical::canonical;
+use crate::number::Number;
+use crate::object::Object;
+
+/// A JSON value
+///
+/// Two values are equal if they have the same members in the same spelling, the same items in
+/// the same order, and numbers of the same text: in other words, if their
+/// [`canonical`] texts are equal, which is also what `Display` writes.
+///
+/// With serde it is written and read as the JSON it stands for. Reading is as strict as
+/// [`parse`](crate::parse) about duplicates and NUL, and stops at 127 levels; but lengths are up
+/// to whoever holds the text, because a document inside another has been admitted before.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Value {
     /// `null`
     #[default]
@@ -21,85 +32,139 @@ pub enum Value {
     Number(Number),
     /// A string
     String(String),
-    /// An array
+    /// Values in an order
     Array(Vec<Value>),
-    /// An object
+    /// Values under names
     Object(Object),
 }
 
 impl Value {
-    /// The string, if it is one.
+    /// Says whether the value is `null`.
     #[must_use]
-    pub fn as_str(&self) -> Option<&str> {
-        match self {
-            Self::String(text) => Some(text),
-            Self::Null | Self::Bool(_) | Self::Number(_) | Self::Array(_) | Self::Object(_) => None,
-        }
+    pub fn is_null(&self) -> bool {
+        matches!(self, Self::Null)
     }
 
-    /// The truth value, if it is one.
+    /// Gives the truth value, if it is one.
     #[must_use]
     pub fn as_bool(&self) -> Option<bool> {
-        match self {
-            Self::Bool(value) => Some(*value),
-            Self::Null | Self::Number(_) | Self::String(_) | Self::Array(_) | Self::Object(_) => {
-                None
-            }
-        }
+        if let Self::Bool(truth) = self { Some(*truth) } else { None }
     }
 
-    /// The whole number, if it is one from 0 to 2^64 - 1.
+    /// Gives the number, if it is one.
     #[must_use]
-    pub fn as_u64(&self) -> Option<u64> {
-        match self {
-            Self::Number(number) => number.as_u64(),
-            Self::Null | Self::Bool(_) | Self::String(_) | Self::Array(_) | Self::Object(_) => None,
-        }
+    pub fn as_number(&self) -> Option<&Number> {
+        if let Self::Number(number) = self { Some(number) } else { None }
     }
 
-    /// The elements, if it is an array.
+    /// Gives the string, if it is one.
+    #[must_use]
+    pub fn as_str(&self) -> Option<&str> {
+        if let Self::String(text) = self { Some(text) } else { None }
+    }
+
+    /// Gives the items, if it is an array.
     #[must_use]
     pub fn as_array(&self) -> Option<&[Value]> {
-        match self {
-            Self::Array(items) => Some(items),
-            Self::Null | Self::Bool(_) | Self::Number(_) | Self::String(_) | Self::Object(_) => {
-                None
-            }
-        }
+        if let Self::Array(items) = self { Some(items) } else { None }
     }
 
-    /// The object, if it is one.
+    /// Gives the items for change, if it is an array.
+    #[must_use]
+    pub fn as_array_mut(&mut self) -> Option<&mut Vec<Value>> {
+        if let Self::Array(items) = self { Some(items) } else { None }
+    }
+
+    /// Gives the object, if it is one.
     #[must_use]
     pub fn as_object(&self) -> Option<&Object> {
-        match self {
-            Self::Object(object) => Some(object),
-            Self::Null | Self::Bool(_) | Self::Number(_) | Self::String(_) | Self::Array(_) => None,
-        }
+        if let Self::Object(object) = self { Some(object) } else { None }
     }
 
-    /// The member of this name, letter case ignored; none if this is no object.
+    /// Gives the object for change, if it is one.
+    #[must_use]
+    pub fn as_object_mut(&mut self) -> Option<&mut Object> {
+        if let Self::Object(object) = self { Some(object) } else { None }
+    }
+
+    /// Gives the value under `name` ignoring ASCII case, if it is an object that has one.
     #[must_use]
     pub fn find(&self, name: &str) -> Option<&Value> {
         self.as_object()?.find(name)
     }
 
-    /// Whether this is `null`.
+    /// Gives the value under `name` for change, as [`find`](Value::find) does.
     #[must_use]
-    pub fn is_null(&self) -> bool {
-        *self == Self::Null
+    pub fn find_mut(&mut self, name: &str) -> Option<&mut Value> {
+        self.as_object_mut()?.find_mut(name)
+    }
+
+    /// Gives the value and leaves `null` in its place.
+    #[must_use]
+    pub fn take(&mut self) -> Value {
+        mem::take(self)
     }
 }
 
-/// The canonical text (RFC 8785).
+/// Writes the value's [`canonical`] text.
 impl fmt::Display for Value {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&canonical(self))
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(&canonical(self))
+    }
+}
+
+impl Serialize for Value {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Self::Null => serializer.serialize_unit(),
+            Self::Bool(truth) => serializer.serialize_bool(*truth),
+            Self::Number(number) => number.serialize(serializer),
+            Self::String(text) => serializer.serialize_str(text),
+            Self::Array(items) => serializer.collect_seq(items),
+            Self::Object(object) => object.serialize(serializer),
+        }
+    }
+}
+
+impl From<bool> for Value {
+    fn from(truth: bool) -> Self {
+        Self::Bool(truth)
+    }
+}
+
+impl From<u64> for Value {
+    fn from(integer: u64) -> Self {
+        Self::Number(integer.into())
+    }
+}
+
+impl From<i64> for Value {
+    fn from(integer: i64) -> Self {
+        Self::Number(integer.into())
+    }
+}
+
+impl From<u32> for Value {
+    fn from(integer: u32) -> Self {
+        Self::Number(integer.into())
+    }
+}
+
+impl From<i32> for Value {
+    fn from(integer: i32) -> Self {
+        Self::Number(integer.into())
+    }
+}
+
+impl From<Number> for Value {
+    fn from(number: Number) -> Self {
+        Self::Number(number)
     }
 }
 
 impl From<&str> for Value {
     fn from(text: &str) -> Self {
-        Self::String(text.into())
+        Self::String(text.to_owned())
     }
 }
 
@@ -109,21 +174,9 @@ impl From<String> for Value {
     }
 }
 
-impl From<bool> for Value {
-    fn from(value: bool) -> Self {
-        Self::Bool(value)
-    }
-}
-
-impl From<u64> for Value {
-    fn from(value: u64) -> Self {
-        Self::Number(Number::from(value))
-    }
-}
-
-impl From<Vec<Value>> for Value {
-    fn from(items: Vec<Value>) -> Self {
-        Self::Array(items)
+impl<T: Into<Value>> From<Vec<T>> for Value {
+    fn from(items: Vec<T>) -> Self {
+        items.into_iter().collect()
     }
 }
 
@@ -133,116 +186,82 @@ impl From<Object> for Value {
     }
 }
 
-/// The members of an object. No two names differ in letter case only where the object was parsed.
-///
-/// Names keep their spelling; looking one up ignores ASCII letter case, as RFC 7643 §2.1 wants.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Default)]
-pub struct Object(BTreeMap<String, Value>);
+/// Gives `null` for `None`.
+impl<T: Into<Value>> From<Option<T>> for Value {
+    fn from(value: Option<T>) -> Self {
+        value.map_or(Self::Null, Into::into)
+    }
+}
 
-impl Object {
-    /// An object without members.
-    #[must_use]
-    pub fn new() -> Self {
-        Self::default()
+/// Gives an array.
+impl<T: Into<Value>> FromIterator<T> for Value {
+    fn from_iter<I: IntoIterator<Item = T>>(items: I) -> Self {
+        Self::Array(items.into_iter().map(Into::into).collect())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::vec;
+
+    use super::*;
+
+    #[test]
+    fn what_rust_has_becomes_a_value() {
+        check(true, "true");
+        check(u64::MAX, "18446744073709551615");
+        check(i64::MIN, "-9223372036854775808");
+        check(7_u32, "7");
+        check(-7_i32, "-7");
+        check("a\"", r#""a\"""#);
+        check(String::from("a"), r#""a""#);
+        check(vec![1_u32, 2], "[1,2]");
+        check(Some("a"), r#""a""#);
+        check(None::<&str>, "null");
+        check(["b", "a"].into_iter().collect::<Value>(), r#"["b","a"]"#);
+        check([("b", 1_u32), ("a", 2)].into_iter().collect::<Object>(), r#"{"a":2,"b":1}"#);
+        check(Value::default(), "null");
     }
 
-    /// The member of this name, letter case ignored.
-    #[must_use]
-    pub fn find(&self, name: &str) -> Option<&Value> {
-        self.find_entry(name).map(|(_, value)| value)
-    }
-
-    /// The member of this name, letter case ignored, with its spelling.
-    #[must_use]
-    pub fn find_entry(&self, name: &str) -> Option<(&str, &Value)> {
-        if let Some((spelling, value)) = self.0.get_key_value(name) {
-            return Some((spelling, value));
+    #[test]
+    fn a_value_is_given_as_what_it_is_only() {
+        let values: [Value; 6] = [
+            Value::Null,
+            true.into(),
+            1_u32.into(),
+            "a".into(),
+            vec![1_u32].into(),
+            Object::from_iter([("a", 1_u32)]).into(),
+        ];
+        let shapes = values.map(|mut value| {
+            let is_list_for_change = value.as_array_mut().is_some();
+            let is_object_for_change = value.as_object_mut().is_some();
+            assert_eq!(value.as_array().is_some(), is_list_for_change);
+            assert_eq!(value.as_object().is_some(), is_object_for_change);
+            assert_eq!(value.find("A").is_some(), is_object_for_change);
+            assert_eq!(value.find_mut("A").is_some(), is_object_for_change);
+            [
+                value.is_null(),
+                value.as_bool() == Some(true),
+                value.as_number().and_then(Number::as_u64) == Some(1),
+                value.as_str() == Some("a"),
+                value.as_array() == Some(&[1_u32.into()]),
+                value.as_object().is_some(),
+            ]
+        });
+        for (row, shape) in shapes.into_iter().enumerate() {
+            assert!(shape.into_iter().enumerate().all(|(column, fits)| fits == (row == column)));
         }
-        let mut members = self.0.iter();
-        let (spelling, value) =
-            members.find(|(spelling, _)| spelling.eq_ignore_ascii_case(name))?;
-        Some((spelling, value))
     }
 
-    /// The member of this name, letter case ignored, to be changed.
-    pub fn find_mut(&mut self, name: &str) -> Option<&mut Value> {
-        let spelling = self.spelling(name)?;
-        self.0.get_mut(&spelling)
+    #[test]
+    fn a_value_that_is_taken_leaves_null() {
+        let mut value = Value::from("a");
+        assert_eq!((value.take(), value), ("a".into(), Value::Null));
     }
 
-    /// Sets a member; one whose name differs in letter case only is replaced and keeps its spelling.
-    pub fn insert(&mut self, name: impl Into<String>, value: impl Into<Value>) -> Option<Value> {
-        let name = name.into();
-        let spelling = self.spelling(&name).unwrap_or(name);
-        self.0.insert(spelling, value.into())
-    }
-
-    /// Removes the member of this name, letter case ignored.
-    pub fn remove(&mut self, name: &str) -> Option<Value> {
-        let spelling = self.spelling(name)?;
-        self.0.remove(&spelling)
-    }
-
-    /// The members, by name in byte order.
-    pub fn iter(&self) -> btree_map::Iter<'_, String, Value> {
-        self.0.iter()
-    }
-
-    /// The members' values, to be changed.
-    pub fn values_mut(&mut self) -> btree_map::ValuesMut<'_, String, Value> {
-        self.0.values_mut()
-    }
-
-    /// Keeps the members for which `keep` holds.
-    pub fn retain(&mut self, mut keep: impl FnMut(&str, &mut Value) -> bool) {
-        self.0.retain(|name, value| keep(name, value));
-    }
-
-    /// How many members there are.
-    #[must_use]
-    pub fn len(&self) -> usize {
-        self.0.len()
-    }
-
-    /// Whether there is no member.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
-    }
-
-    pub(crate) fn push(&mut self, name: String, value: Value) {
-        self.0.insert(name, value);
-    }
-
-    fn spelling(&self, name: &str) -> Option<String> {
-        self.find_entry(name).map(|(spelling, _)| spelling.into())
-    }
-}
-
-impl<N: Into<String>, V: Into<Value>> FromIterator<(N, V)> for Object {
-    fn from_iter<I: IntoIterator<Item = (N, V)>>(members: I) -> Self {
-        let mut object = Self::new();
-        for (name, value) in members {
-            object.insert(name, value);
-        }
-        object
-    }
-}
-
-impl IntoIterator for Object {
-    type Item = (String, Value);
-    type IntoIter = btree_map::IntoIter<String, Value>;
-
-    fn into_iter(self) -> Self::IntoIter {
-        self.0.into_iter()
-    }
-}
-
-impl<'a> IntoIterator for &'a Object {
-    type Item = (&'a String, &'a Value);
-    type IntoIter = btree_map::Iter<'a, String, Value>;
-
-    fn into_iter(self) -> Self::IntoIter {
-        self.iter()
+    fn check(given: impl Into<Value>, expected: &str) {
+        let value = given.into();
+        assert_eq!(canonical(&value), expected);
     }
 }
