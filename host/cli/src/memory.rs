@@ -102,9 +102,9 @@ impl MemoryTarget {
         self.shared.lock().store.put_in(endpoint, resource)
     }
 
-    /// Changes a resource behind everybody's back, by a PatchOp.
+    /// Changes a resource behind everybody's back, by a `PatchOp`.
     ///
-    /// Gives false if there is no such resource or the PatchOp cannot be applied.
+    /// Gives false if there is no such resource or the `PatchOp` cannot be applied.
     pub fn meddle(&self, endpoint: &str, id: &str, patch: &Value) -> bool {
         self.shared.lock().store.patch(endpoint, id, patch, None).is_ok()
     }
@@ -302,10 +302,9 @@ async fn apply(call: &Call, shared: &Shared) -> Reply {
 
 fn route(call: &Call, store: &mut Store, stale: Option<Value>) -> Result<Reply, Refusal> {
     let not_found = || Refusal::new(StatusCode::NOT_FOUND, None, "there is no such resource");
-    if let Some(token) = &store.behaviour.bearer {
-        if call.authorization.as_deref() != Some(format!("Bearer {token}").as_str()) {
-            return Err(Refusal::new(StatusCode::UNAUTHORIZED, None, "the credential is refused"));
-        }
+    let wanted = store.behaviour.bearer.as_ref().map(|token| format!("Bearer {token}"));
+    if wanted.is_some() && call.authorization != wanted {
+        return Err(Refusal::new(StatusCode::UNAUTHORIZED, None, "the credential is refused"));
     }
     let rest = call.target.strip_prefix(BASE).ok_or_else(not_found)?;
     let (path, query) = rest.split_once('?').unwrap_or((rest, ""));

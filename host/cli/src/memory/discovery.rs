@@ -8,16 +8,18 @@ use super::behaviour::{Behaviour, Filtering};
 pub(super) fn document(path: &str, behaviour: &Behaviour) -> Option<Value> {
     match path {
         "/ServiceProviderConfig" => Some(service_provider_config(behaviour)),
-        "/ResourceTypes" => Some(list(vec![
+        "/ResourceTypes" => Some(list(&[
             resource_type("User", "/Users", &[ENTERPRISE]),
             resource_type("Group", "/Groups", &[]),
         ])),
         "/ResourceTypes/User" => Some(resource_type("User", "/Users", &[ENTERPRISE])),
         "/ResourceTypes/Group" => Some(resource_type("Group", "/Groups", &[])),
-        "/Schemas" => Some(list(schemas(behaviour))),
+        "/Schemas" => Some(list(&schemas(behaviour))),
         _ => {
             let id = path.strip_prefix("/Schemas/")?;
-            schemas(behaviour).into_iter().find(|schema| schema["id"] == id)
+            schemas(behaviour)
+                .into_iter()
+                .find(|schema| schema.get("id").is_some_and(|held| held == id))
         }
     }
 }
@@ -55,14 +57,12 @@ fn resource_type(name: &str, endpoint: &str, extensions: &[&str]) -> Value {
 
 fn schemas(behaviour: &Behaviour) -> Vec<Value> {
     let unique = if behaviour.unique_user_names { "server" } else { "none" };
-    let mut user_name = attribute("userName", "string", false);
-    user_name["required"] = json!(true);
-    user_name["uniqueness"] = json!(unique);
-    let mut password = attribute("password", "string", false);
-    password["mutability"] = json!("writeOnly");
-    password["returned"] = json!("never");
-    let mut groups = plural("groups");
-    groups["mutability"] = json!("readOnly");
+    let user_name = attribute("userName", "string", false);
+    let user_name = with(with(user_name, "required", json!(true)), "uniqueness", json!(unique));
+    let password = attribute("password", "string", false);
+    let password = with(password, "mutability", json!("writeOnly"));
+    let password = with(password, "returned", json!("never"));
+    let groups = with(plural("groups"), "mutability", json!("readOnly"));
     let names = [
         "formatted",
         "familyName",
@@ -137,21 +137,28 @@ fn attribute(name: &str, kind: &str, many: bool) -> Value {
 }
 
 fn complex(name: &str, many: bool, subs: &[&str]) -> Value {
-    let subs: Vec<Value> = subs.iter().map(|sub| attribute(sub, "string", false)).collect();
-    let mut complex = attribute(name, "complex", many);
-    complex["subAttributes"] = Value::Array(subs);
-    complex
+    let subs = subs.iter().map(|sub| attribute(sub, "string", false)).collect();
+    with(attribute(name, "complex", many), "subAttributes", Value::Array(subs))
 }
 
 fn plural(name: &str) -> Value {
-    let mut plural = complex(name, true, &["value", "display", "type", "$ref"]);
-    if let Some(subs) = plural["subAttributes"].as_array_mut() {
-        subs.push(attribute("primary", "boolean", false));
-    }
-    plural
+    let mut subs: Vec<Value> = ["value", "display", "type", "$ref"]
+        .iter()
+        .map(|sub| attribute(sub, "string", false))
+        .collect();
+    subs.push(attribute("primary", "boolean", false));
+    with(attribute(name, "complex", true), "subAttributes", Value::Array(subs))
 }
 
-fn list(resources: Vec<Value>) -> Value {
+/// The same object with this member.
+fn with(mut object: Value, name: &str, value: Value) -> Value {
+    if let Some(members) = object.as_object_mut() {
+        members.insert(name.to_owned(), value);
+    }
+    object
+}
+
+fn list(resources: &[Value]) -> Value {
     json!({
         "schemas": ["urn:ietf:params:scim:api:messages:2.0:ListResponse"],
         "totalResults": resources.len(),

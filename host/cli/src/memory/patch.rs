@@ -1,4 +1,4 @@
-//! What does a PatchOp make of a resource (RFC 7644 §3.5.2), in a service of a given behaviour?
+//! What does a `PatchOp` make of a resource (RFC 7644 §3.5.2), in a service of a given behaviour?
 
 use http::StatusCode;
 use serde_json::{Map, Value};
@@ -154,10 +154,7 @@ fn remove(
 
 /// Adds what is stated to what is held, in the way of this service.
 fn stack(held: &mut Vec<Value>, stated: Value, stacking: Stacking) {
-    let stated = match stated {
-        Value::Array(elements) => elements,
-        single => vec![single],
-    };
+    let stated = if let Value::Array(elements) = stated { elements } else { vec![stated] };
     for element in stated {
         let there = match stacking {
             Stacking::Always => false,
@@ -212,7 +209,7 @@ fn objects(held: &mut Value) -> Vec<&mut Map<String, Value>> {
     match held {
         Value::Object(object) => vec![object],
         Value::Array(elements) => elements.iter_mut().filter_map(Value::as_object_mut).collect(),
-        _ => Vec::new(),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => Vec::new(),
     }
 }
 
@@ -333,29 +330,29 @@ mod tests {
     #[test]
     fn paths_reach_into_elements_sub_attributes_and_extensions() {
         check(
-            json!([{"op": "replace", "path": "name.givenName", "value": "Ada"}]),
+            &json!([{"op": "replace", "path": "name.givenName", "value": "Ada"}]),
             "/name/givenName",
-            json!("Ada"),
+            &json!("Ada"),
         );
         check(
-            json!([
+            &json!([
                 {"op": "add", "path": "emails", "value": [{"type": "work", "value": "a"}]},
                 {"op": "replace", "path": "emails[type eq \"work\"].value", "value": "b"}
             ]),
             "/emails/0/value",
-            json!("b"),
+            &json!("b"),
         );
         let urn = "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User";
         check(
-            json!([{"op": "add", "path": format!("{urn}:department"), "value": "D"}]),
+            &json!([{"op": "add", "path": format!("{urn}:department"), "value": "D"}]),
             &format!("/{urn}/department"),
-            json!("D"),
+            &json!("D"),
         );
-        check(json!([{"op": "replace", "value": {"active": "False"}}]), "/active", json!(false));
+        check(&json!([{"op": "replace", "value": {"active": "False"}}]), "/active", &json!(false));
         check(
-            json!([{"op": "add", "value": {"name.givenName": "B"}}]),
+            &json!([{"op": "add", "value": {"name.givenName": "B"}}]),
             "/name/givenName",
-            json!("B"),
+            &json!("B"),
         );
     }
 
@@ -367,8 +364,8 @@ mod tests {
         assert!(apply(&mut resource, &patch("remove"), &Behaviour::lenient()).is_ok());
     }
 
-    fn check(operations: Value, pointer: &str, expected: Value) {
-        assert_eq!(after(&operations, &Behaviour::lenient()).pointer(pointer), Some(&expected));
+    fn check(operations: &Value, pointer: &str, expected: &Value) {
+        assert_eq!(after(operations, &Behaviour::lenient()).pointer(pointer), Some(expected));
     }
 
     fn after(operations: &Value, behaviour: &Behaviour) -> Value {

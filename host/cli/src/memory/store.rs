@@ -254,9 +254,7 @@ impl Store {
             return Err(invalid("a resource is an object"));
         };
         let named = if endpoint == "Users" { "userName" } else { "displayName" };
-        if !member(&attributes, named)
-            .is_some_and(|name| name.as_str().is_some_and(|name| !name.is_empty()))
-        {
+        if member(&attributes, named).and_then(Value::as_str).is_none_or(str::is_empty) {
             return Err(invalid("the attribute that names the resource is missing"));
         }
         Ok(without_own(attributes)

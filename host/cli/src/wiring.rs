@@ -1,0 +1,156 @@
+//! How the parts of the library are put together: the only place of the command line that names them all.
+//!
+//! In this state of the project the sandbox, the ledger and the gateway are not joined: what needs them says so.
+
+use std::{
+    net::SocketAddr,
+    path::{Path, PathBuf},
+};
+
+use replaysafe::{
+    contract::{Entry, EntryId, Field, Found, Scope, Tag},
+    ledger::{Leased, Ledger, LedgerError, Note, Record, RecordedStep, Waiting},
+};
+
+use crate::command::gateway::Host;
+
+pub(crate) type SqliteLedger = Absent;
+#[derive(Debug)]
+pub(crate) struct Absent;
+
+impl Ledger for Absent {
+    async fn lease(&self, _: &[Tag], _: &Tag, _: Waiting) -> Result<Leased, LedgerError> {
+        Ok(Leased::Busy)
+    }
+    async fn find(
+        &self,
+        _: &Scope,
+        _: Option<&Tag>,
+        _: &Tag,
+        _: &[Tag],
+    ) -> Result<Found, LedgerError> {
+        Err(absent())
+    }
+    async fn write(&self, _: &Record) -> Result<(), LedgerError> {
+        Err(absent())
+    }
+    async fn entry(&self, _: &EntryId) -> Result<Option<Entry>, LedgerError> {
+        Err(absent())
+    }
+    async fn due(&self, _: u64, _: u32) -> Result<Vec<Entry>, LedgerError> {
+        Err(absent())
+    }
+    async fn profile(&self, _: &str) -> Result<Vec<Field>, LedgerError> {
+        Err(absent())
+    }
+    async fn steps(&self, _: &EntryId) -> Result<Vec<RecordedStep>, LedgerError> {
+        Err(absent())
+    }
+    async fn forget_steps(&self, _: u64) -> Result<u64, LedgerError> {
+        Err(absent())
+    }
+    async fn ready(&self) -> Result<(), LedgerError> {
+        Err(absent())
+    }
+    async fn audit(&self) -> Result<Vec<Note>, LedgerError> {
+        Err(absent())
+    }
+}
+
+fn absent() -> LedgerError {
+    LedgerError::Law { law: "absent" }
+}
+
+#[derive(Clone, Debug)]
+pub(crate) struct Guest;
+
+pub(crate) const WORLD: &str = "replaysafe:provisioning/provisioning@0.1.0";
+
+pub(crate) fn guest() -> anyhow::Result<Guest> {
+    anyhow::bail!("the component is not built into this program")
+}
+
+pub(crate) fn guest_with_fuel() -> anyhow::Result<Guest> {
+    guest()
+}
+
+pub(crate) fn call_json(_guest: &Guest, _function: &str, _input: &str) -> anyhow::Result<String> {
+    anyhow::bail!("the component is not built into this program")
+}
+
+pub(crate) fn run_again(_guest: &Guest, _step: &RecordedStep) -> anyhow::Result<String> {
+    anyhow::bail!("the component is not built into this program")
+}
+
+pub(crate) fn component() -> &'static [u8] {
+    &[]
+}
+
+pub(crate) fn core_module() -> &'static [u8] {
+    &[]
+}
+
+pub(crate) fn component_digest() -> String {
+    String::new()
+}
+
+/// What the component imports and exports.
+#[derive(Debug)]
+pub(crate) struct Surface {
+    pub(crate) imports: Vec<String>,
+    pub(crate) exports: Vec<String>,
+}
+
+pub(crate) fn surface() -> anyhow::Result<Surface> {
+    anyhow::bail!("the component is not built into this program")
+}
+
+/// Opens the ledger in the file `path` with the key in the file `key`.
+pub(crate) fn open_ledger(_path: &Path, _key: &Path) -> anyhow::Result<SqliteLedger> {
+    anyhow::bail!("the ledger is not built into this program")
+}
+
+/// What a gateway is started with.
+#[derive(Clone, Debug)]
+pub(crate) struct GatewaySettings {
+    pub(crate) upstream: String,
+    pub(crate) listen: SocketAddr,
+    pub(crate) ledger: PathBuf,
+    pub(crate) ledger_key: PathBuf,
+    pub(crate) policy: String,
+    pub(crate) tls: Option<(PathBuf, PathBuf)>,
+    pub(crate) upstream_ca: Option<PathBuf>,
+    pub(crate) host: Option<Host>,
+    pub(crate) pass_unprotected: Vec<String>,
+    pub(crate) credential: Option<String>,
+    pub(crate) tenant: String,
+}
+
+/// A gateway that serves.
+#[derive(Debug)]
+pub(crate) struct Gateway;
+
+impl Gateway {
+    pub(crate) async fn start(_guest: Guest, settings: GatewaySettings) -> anyhow::Result<Self> {
+        anyhow::bail!("the gateway is not built into this program: {settings:?}")
+    }
+
+    pub(crate) fn url(&self) -> String {
+        String::new()
+    }
+
+    /// Ends it after the requests that are under way, and audits its ledger.
+    pub(crate) async fn stop(self) -> anyhow::Result<Vec<Note>> {
+        Ok(Vec::new())
+    }
+}
+
+/// Bytes as lower-case hexadecimal text.
+pub(crate) fn hexadecimal(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// Opens a ledger and audits it.
+pub(crate) async fn audit(path: &Path, key: &Path) -> anyhow::Result<Vec<Note>> {
+    Ok(open_ledger(path, key)?.audit().await?)
+}
