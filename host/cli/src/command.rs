@@ -29,16 +29,8 @@ use crate::{
     propagate_version = true,
     subcommand_required = true,
     arg_required_else_help = true,
-    after_long_help = concat!(
-        "Examples:\n",
-        "  replaysafe demo\n",
-        "      What goes wrong without it, and what happens with it, side by side.\n",
-        "  replaysafe gateway --upstream https://scim.example.com/v2 --listen 127.0.0.1:8080 --ledger sqlite:replaysafe.db\n",
-        "      Then give http://127.0.0.1:8080/v2 to the client as its SCIM base URL.\n",
-        "  replaysafe explain DECISION --ledger sqlite:replaysafe.db\n",
-        "      Why a request was answered as it was; DECISION is in the answer's `Replaysafe-Decision`.\n",
-    ),
-    after_help = exit::HELP
+    after_help = exit::HELP,
+    after_long_help = format!("{EXAMPLES}\n\n{}", exit::HELP)
 )]
 pub struct CommandLine {
     /// How results are written to standard output
@@ -50,16 +42,12 @@ pub struct CommandLine {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Serve SCIM in front of a SCIM service, so that repeats are safe
     Gateway(Box<gateway::Arguments>),
-    /// Show what repeats do to a SCIM service, directly and through the gateway
     Demo(demo::Arguments),
-    /// Ask the component for a decision, from a JSON file
     Decide(decide::Arguments),
     /// Look at the component that makes the decisions, or write it to a file
     #[command(subcommand)]
     Component(component::Command),
-    /// Tell why a decision was made, and make it again from its recorded inputs
     Explain(explain::Arguments),
     /// Check a ledger
     #[command(subcommand)]
@@ -152,6 +140,18 @@ impl FromStr for LedgerAddress {
         }
     }
 }
+
+const EXAMPLES: &str = "\
+Examples:
+  replaysafe demo
+      What goes wrong without it, and what happens with it, side by side.
+
+  replaysafe gateway --upstream https://scim.example.com/v2 \\
+      --listen 127.0.0.1:8080 --ledger sqlite:replaysafe.db
+      Then give http://127.0.0.1:8080/v2 to the client as its SCIM base URL.
+
+  replaysafe explain DECISION --ledger sqlite:replaysafe.db
+      Why a request was answered as it was: DECISION is `Replaysafe-Decision` of the answer.";
 
 /// A runtime for one command.
 fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {

@@ -20,14 +20,15 @@ use crate::{
 /// Prints `listening on http://ADDR` when it is ready. SIGTERM or SIGINT ends it after the requests that are under way.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = "Examples:
-  replaysafe gateway --upstream http://127.0.0.1:9000/scim/v2 --listen 127.0.0.1:8080 --ledger sqlite:replaysafe.db
-  replaysafe gateway --upstream https://scim.example.com/v2 --listen 0.0.0.0:8443 --ledger sqlite:/var/lib/replaysafe/ledger.db \\
-      --tls-cert cert.pem --tls-key key.pem --policy policy.toml
+  replaysafe gateway --upstream http://127.0.0.1:9000/scim/v2 \\
+      --listen 127.0.0.1:8080 --ledger sqlite:replaysafe.db
 
-A policy file, all of it optional:
-  returns = \"refuse\"      # a create after a deletion: allow (default), approve, refuse
+  replaysafe gateway --upstream https://scim.example.com/v2 --listen 0.0.0.0:8443 \\
+      --ledger sqlite:/var/lib/replaysafe/ledger.db --policy policy.toml \\
+      --tls-cert cert.pem --tls-key key.pem
 
-See docs/rules.md for what a policy can say.")]
+A policy file, all of it optional; docs/rules.md has what it can say:
+  returns = \"refuse\"      # a create after a deletion: allow (default), approve, refuse")]
 pub(super) struct Arguments {
     /// The service's base URL, http or https
     #[arg(long, value_name = "URL")]
