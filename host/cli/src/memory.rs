@@ -367,3 +367,109 @@ const BODY_BYTES_MAX: usize = 16 << 20;
 
 /// Enough of a body to look like an answer, and less than any whole one.
 const HALF_BYTES: usize = 16;
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use http_body_util::Full;
+    use hyper_util::{client::legacy::Client, rt::TokioExecutor};
+
+    use super::*;
+
+    #[tokio::test]
+    async fn an_answer_that_is_lost_has_been_committed() {
+        check(Lost::Status(500), Moment::AfterCommit, Some(500), 1).await;
+        check(Lost::Silence, Moment::AfterCommit, None, 1).await;
+        check(Lost::Cut, Moment::AfterCommit, None, 1).await;
+        check(Lost::Half, Moment::AfterCommit, None, 1).await;
+        check(Lost::Slow(Duration::ZERO), Moment::AfterCommit, Some(201), 1).await;
+    }
+
+    #[tokio::test]
+    async fn an_answer_may_be_lost_without_a_commit() {
+        check(Lost::Status(503), Moment::InsteadOfCommit, Some(503), 0).await;
+        check(Lost::Cut, Moment::InsteadOfCommit, None, 0).await;
+    }
+
+    #[tokio::test]
+    async fn a_commit_may_come_late() {
+        let target = MemoryTarget::start(Behaviour::lenient()).await.unwrap();
+        let late = Moment::BeforeLateCommit(Duration::from_millis(30));
+        target.strike(Fault::next(Verb::Post, "/Users", Lost::Status(504)).at(late));
+        assert_eq!(post(&target).await, Some(504));
+        assert_eq!(target.resources("Users").len(), 0);
+        while target.resources("Users").is_empty() {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        assert_eq!(target.events().len(), 1);
+    }
+
+    #[tokio::test]
+    async fn a_fault_lets_pass_what_comes_before_it_and_strikes_once() {
+        let target = MemoryTarget::start(Behaviour::lenient()).await.unwrap();
+        target.strike(Fault::next(Verb::Write, "/Users", Lost::Status(500)).later(1));
+        assert_eq!(post(&target).await, Some(201));
+        assert_eq!(post(&target).await, Some(500));
+        assert_eq!(post(&target).await, Some(201));
+        assert_eq!((target.writes(), target.faults_left()), (3, 0));
+    }
+
+    #[tokio::test]
+    async fn a_search_that_lags_does_not_show_what_a_read_shows() {
+        let index_lag = Duration::from_secs(3600);
+        let behaviour = Behaviour { index_lag, ..Behaviour::lenient() };
+        let target = MemoryTarget::start(behaviour).await.unwrap();
+        post(&target).await;
+        let id = target.resources("Users")[0]["id"].as_str().unwrap().to_owned();
+        let (status, list) = get(&target, "/Users?filter=userName%20eq%20%22ada%22").await;
+        assert_eq!((status, &list["totalResults"]), (200, &json!(0)));
+        assert_eq!(get(&target, &format!("/Users/{id}")).await.0, 200);
+        target.behave(Behaviour::lenient());
+        let (_, list) = get(&target, "/Users?filter=userName%20eq%20%22ADA%22").await;
+        assert_eq!(list["totalResults"], json!(1));
+    }
+
+    #[tokio::test]
+    async fn a_location_names_the_host_that_was_asked() {
+        let target = MemoryTarget::start(Behaviour::lenient()).await.unwrap();
+        post(&target).await;
+        let (_, list) = get(&target, "/Users?startIndex=1&count=1").await;
+        let location = list["Resources"][0]["meta"]["location"].as_str().unwrap();
+        assert!(location.starts_with(&format!("{}/Users/", target.base())), "{location}");
+    }
+
+    async fn check(lost: Lost, moment: Moment, status: Option<u16>, users: usize) {
+        let target = MemoryTarget::start(Behaviour::lenient()).await.unwrap();
+        target.strike(Fault::next(Verb::Post, "/Users", lost).at(moment));
+        assert_eq!(post(&target).await, status, "{lost:?}");
+        assert_eq!(target.resources("Users").len(), users, "{lost:?}");
+    }
+
+    /// The status, none if no complete answer came.
+    async fn post(target: &MemoryTarget) -> Option<u16> {
+        let body = json!({"userName": "ada"}).to_string();
+        exchange(Method::POST, format!("{}/Users", target.base()), body)
+            .await
+            .map(|(status, _)| status)
+    }
+
+    async fn get(target: &MemoryTarget, path: &str) -> (u16, Value) {
+        exchange(Method::GET, format!("{}{path}", target.base()), String::new()).await.unwrap()
+    }
+
+    async fn exchange(method: Method, url: String, body: String) -> Option<(u16, Value)> {
+        let client = Client::builder(TokioExecutor::new())
+            .retry_canceled_requests(false)
+            .build_http::<Full<Bytes>>();
+        let request = Request::builder().method(method).uri(url).body(Full::from(body)).unwrap();
+        let answer = async {
+            let response = client.request(request).await.ok()?;
+            let status = response.status().as_u16();
+            let body = response.into_body().collect().await.ok()?.to_bytes();
+            Some((status, serde_json::from_slice(&body).unwrap_or_default()))
+        };
+        // An answer that never comes is known as such after a moment: a loopback answers in less.
+        tokio::time::timeout(Duration::from_millis(500), answer).await.ok().flatten()
+    }
+}

@@ -35,7 +35,7 @@ impl Lab {
     }
 
     /// The service alone.
-    pub(super) async fn direct(&self, case: &Case) -> anyhow::Result<Side> {
+    pub(super) async fn direct(case: &Case) -> anyhow::Result<Side> {
         let target = service(case.behaviour()).await?;
         let base = target.base();
         Ok(Side { target, base, client: Client::new(PATIENCE_DIRECT), front: Front::None })
