@@ -1,12 +1,28 @@
 //! The semantics of idempotent provisioning, without I/O.
 //!
-//! Read `lifecycle` first. Everything is a pure function of its arguments: no clock, no randomness,
-//! no generated type, no unsafe code.
+//! Read [`lifecycle`] first, then `admit`, `decide` and `settle`. Everything is a pure function of its
+//! arguments: no clock, no randomness, no generated type, no unsafe code.
 
 #![no_std]
 #![forbid(unsafe_code)]
 
 extern crate alloc;
 
+pub mod door;
 pub mod lifecycle;
+pub mod path;
+pub mod policy;
+pub mod schema;
+pub mod spelling;
+pub mod state;
+pub mod statement;
 pub mod types;
+
+mod admit;
+mod answers;
+mod case;
+mod decide;
+mod frame;
+mod profile;
+mod reading;
+mod settle;

@@ -1,12 +1,25 @@
 //! The functions of the contract: `wit/lifecycle.wit` in Rust.
 
-use alloc::{string::String, vec::Vec};
+use alloc::{
+    string::{String, ToString},
+    vec::Vec,
+};
 
+use replaysafe_json::Limits;
 use serde::{Deserialize, Serialize};
 
-use crate::types::{
-    Answer, ContractError, Document, Field, Identification, Report, Request, Settings, Situation,
-    Step,
+use crate::{
+    admit::Admission,
+    case::{Case, Ground, Wish, read_resource},
+    decide::only,
+    frame::frame,
+    policy::Policy,
+    state::{Progress, read_state},
+    statement::Match,
+    types::{
+        Action, Answer, ById, ContractError, Document, Field, Identification, Question, Report,
+        Request, Search, Settings, Situation, Step,
+    },
 };
 
 /// One step on the way to a secret.
@@ -53,30 +66,168 @@ pub enum Reading {
     Unreadable(Answer),
 }
 
-fn pending() -> ContractError {
-    ContractError { code: "unknown-function".into(), detail: "under construction".into() }
+/// See `lifecycle.secret-paths`.
+///
+/// # Errors
+///
+/// Where the settings cannot be read.
+pub fn secret_paths(
+    resource_type: &str,
+    settings: &Settings,
+) -> Result<Vec<Vec<Segment>>, ContractError> {
+    let paths = Ground::read(settings)?.schema.secret_paths(resource_type);
+    let segment = |segment| match segment {
+        replaysafe_json::Segment::Member(name) => Segment::Member(name),
+        replaysafe_json::Segment::Each => Segment::Each,
+        replaysafe_json::Segment::Where { member, equals } => {
+            Segment::Where(Field { name: member, value: equals })
+        }
+    };
+    Ok(paths.into_iter().map(|path| path.0.into_iter().map(segment).collect()).collect())
 }
 
-/// See `lifecycle.secret-paths`.
-pub fn secret_paths(_: &str, _: &Settings) -> Result<Vec<Vec<Segment>>, ContractError> { Err(pending()) }
 /// See `lifecycle.read-schema`.
-pub fn read_schema(_: Option<&str>, _: Option<&str>, _: Option<&str>) -> Schema {
-    Schema { document: "{}".into(), endpoints: Vec::new(), declared: Vec::new() }
-}
-/// See `lifecycle.check-policy`.
-pub fn check_policy(_: &str) -> Result<Document, ContractError> { Err(pending()) }
-/// See `lifecycle.identify`.
-pub fn identify(_: &Request, _: &Settings) -> Result<Reading, ContractError> { Err(pending()) }
-/// See `lifecycle.matches`.
-pub fn matches(_: &Request, _: &[Document], _: &Settings) -> Result<Vec<u32>, ContractError> { Err(pending()) }
-/// See `lifecycle.admit`.
-pub fn admit(_: &Situation) -> Result<Step, ContractError> { Err(pending()) }
-/// See `lifecycle.decide`.
-pub fn decide(_: &Situation) -> Result<Step, ContractError> { Err(pending()) }
-/// See `lifecycle.settle`.
-pub fn settle(_: &Situation, _: Option<&Report>) -> Result<Step, ContractError> { Err(pending()) }
-/// See `lifecycle.entry-request`.
-pub fn entry_request(_: &str) -> Result<Request, ContractError> { Err(pending()) }
-/// See `json.call`.
 #[must_use]
-pub fn call(_: &str, _: &str) -> String { String::new() }
+pub fn read_schema(
+    resource_types: Option<&str>,
+    schemas: Option<&str>,
+    service_provider_config: Option<&str>,
+) -> Schema {
+    let read = |text: Option<&str>| {
+        let text = text?;
+        replaysafe_json::parse(text.as_bytes(), &Limits::answer()).ok()
+    };
+    let schema = crate::schema::Schema::read(
+        read(resource_types).as_ref(),
+        read(schemas).as_ref(),
+        read(service_provider_config).as_ref(),
+    );
+    let endpoint = |(resource_type, path)| Endpoint { resource_type, path };
+    let field = |(name, value)| Field { name, value };
+    Schema {
+        document: schema.to_document().to_string(),
+        endpoints: schema.endpoints().into_iter().map(endpoint).collect(),
+        declared: schema.declared().into_iter().map(field).collect(),
+    }
+}
+
+/// See `lifecycle.check-policy`.
+///
+/// # Errors
+///
+/// Where the policy cannot be read: the detail names the member that is wrong.
+pub fn check_policy(policy: &str) -> Result<Document, ContractError> {
+    Policy::read(policy).map(|policy| policy.document())
+}
+
+/// See `lifecycle.identify`.
+///
+/// # Errors
+///
+/// Where the settings cannot be read, or the request has an id and should have none.
+pub fn identify(request: &Request, settings: &Settings) -> Result<Reading, ContractError> {
+    let ground = Ground::read(settings)?;
+    let wish = match Wish::read(request, &ground)? {
+        Ok(wish) => wish,
+        Err(answer) => return Ok(Reading::Unreadable(answer)),
+    };
+    let scope = &request.scope;
+    let key_material = request.key.as_deref().map(|key| {
+        frame("key", &[&scope.tenant, &scope.target, &scope.principal, key])
+    });
+    let proof = match (&request.id, wish.searches.first()) {
+        (Some(id), _) => Question::ById(ById {
+            resource_type: request.resource_type.clone(),
+            id: id.clone(),
+        }),
+        (None, Some(search)) => search.clone(),
+        (None, None) => Question::Search(Search {
+            resource_type: request.resource_type.clone(),
+            attribute: "id".into(),
+            value: "replaysafe".into(),
+        }),
+    };
+    Ok(Reading::Readable(Identification {
+        key_material,
+        statement_material: wish.material,
+        safe_way: wish.statement.safe_way() && request.id.is_some(),
+        names: wish.names,
+        proof,
+        extra: Vec::new(),
+    }))
+}
+
+/// See `lifecycle.matches`.
+///
+/// # Errors
+///
+/// Where the settings cannot be read.
+pub fn matches(
+    request: &Request,
+    page: &[Document],
+    settings: &Settings,
+) -> Result<Vec<u32>, ContractError> {
+    let ground = Ground::read(settings)?;
+    let Ok(wish) = Wish::read(request, &ground)? else { return Ok(Vec::new()) };
+    let correlation = ground.policy.correlation(&request.resource_type);
+    let could_be = |document: &Document| {
+        read_resource(document).is_some_and(|resource| {
+            let alike =
+                || wish.weak && wish.statement.differs(&resource, &ground.schema).is_empty();
+            wish.statement.matches(&resource, correlation) != Match::No || alike()
+        })
+    };
+    let positions = page.iter().enumerate().filter(|(_, document)| could_be(document));
+    Ok(positions.filter_map(|(position, _)| u32::try_from(position).ok()).collect())
+}
+
+/// See `lifecycle.admit`.
+///
+/// # Errors
+///
+/// Where the situation breaks the contract.
+pub fn admit(situation: &Situation) -> Result<Step, ContractError> {
+    let case = match Case::read(situation)? {
+        Ok(case) => case,
+        Err(answer) => return Ok(only(Action::Answer(answer))),
+    };
+    match crate::admit::admit(&case) {
+        Admission::Answered(answer) => Ok(only(Action::Answer(answer))),
+        Admission::First(action) => Ok(only(action)),
+        Admission::Look(_) => Ok(crate::decide::decide(&case)),
+    }
+}
+
+/// See `lifecycle.decide`.
+///
+/// # Errors
+///
+/// Where the situation breaks the contract.
+pub fn decide(situation: &Situation) -> Result<Step, ContractError> {
+    match Case::read(situation)? {
+        Ok(case) => Ok(crate::decide::decide(&case)),
+        Err(answer) => Ok(only(Action::Answer(answer))),
+    }
+}
+
+/// See `lifecycle.settle`.
+///
+/// # Errors
+///
+/// Where the situation breaks the contract, or does not hold the entry.
+pub fn settle(situation: &Situation, report: Option<&Report>) -> Result<Step, ContractError> {
+    match Case::read(situation)? {
+        Ok(case) => crate::settle::settle(&case, report),
+        Err(answer) => Ok(only(Action::Answer(answer))),
+    }
+}
+
+/// See `lifecycle.entry-request`.
+///
+/// # Errors
+///
+/// Where the record cannot be read.
+pub fn entry_request(state: &str) -> Result<Request, ContractError> {
+    let progress: Progress = read_state(state)?;
+    Ok(progress.request)
+}

@@ -1,0 +1,197 @@
+//! Admission: is this request new, a retry, or another one under the same key?
+//!
+//! What the ledger alone can tell. The target is not asked here.
+
+use alloc::{collections::BTreeSet, string::String};
+
+use crate::{
+    answers,
+    case::Case,
+    state::{Life, Record, overlaps_any},
+    types::{Action, Answer, Divergence, EntryId, Method, NameKind, Stage, UnixMillis, Verdict},
+};
+
+/// What the ledger alone can tell of a request.
+#[derive(Debug)]
+pub(crate) enum Admission {
+    /// The request is at its end.
+    Answered(Answer),
+    /// Something earlier has to end first.
+    First(Action),
+    /// The target has to be looked at.
+    Look(Standing),
+}
+
+/// With what a request goes to the target.
+#[derive(Debug)]
+pub(crate) struct Standing {
+    /// The entry that it is decided under: its own from an earlier try, or a new one.
+    pub(crate) record: Record,
+    /// The receipt of the settled request that it equals, within reach of S2a.
+    pub(crate) earlier: Option<Answer>,
+    /// What was taken away since that request settled.
+    pub(crate) taken_since: BTreeSet<String>,
+    /// It made the resource that still lives: its replay at any age, if it does live (S2a).
+    pub(crate) replays_if_alive: bool,
+    /// Only what takes access away may be applied: the identity is parked (S14c).
+    pub(crate) only_taking: bool,
+    /// It passes others, and is looked after until then (S14c).
+    pub(crate) watch_until: Option<UnixMillis>,
+}
+
+/// Admits a request: see `lifecycle.admit` for the order of precedence.
+pub(crate) fn admit(case: &Case<'_>) -> Admission {
+    match (&case.request.key, &case.by_key) {
+        (Some(_), Some(record)) => keyed(case, record),
+        (Some(_), None) => stand(case, case.fresh(), None),
+        (None, _) => unkeyed(case),
+    }
+}
+
+/// The key was seen before (S4, S9, S10).
+fn keyed(case: &Case<'_>, record: &Record) -> Admission {
+    if record.statement != case.given.tags.statement {
+        let earlier = &record.progress.request;
+        let answer = answers::of(Verdict::KeyReused, &record.id);
+        let attributes = crate::reading::differing(earlier, case.request, &case.ground);
+        return Admission::Answered(Answer { attributes, ..answer });
+    }
+    if let Some(receipt) = record.receipt() {
+        let earned = record.progress.settled_at.unwrap_or_default();
+        if earned.saturating_add(case.ground.policy.receipt_life()) <= case.now() {
+            return Admission::Answered(answers::of(Verdict::OutsideWindow, &record.id));
+        }
+        return Admission::Answered(answers::replay(receipt, diverged(case, record)));
+    }
+    own(case, record)
+}
+
+/// No key was given: a request that equals an earlier one may be its retry (S2a).
+fn unkeyed(case: &Case<'_>) -> Admission {
+    let Some(record) = &case.by_statement else { return stand(case, case.fresh(), None) };
+    // A key that was given makes another request of it, unless that one is still open.
+    let Some(receipt) = record.receipt() else {
+        if record.key.is_some() && !record.is_open() {
+            return stand(case, case.fresh(), None);
+        }
+        return own(case, record);
+    };
+    let newer = case.request.version > record.progress.request.version;
+    let Some(person) = case.person_of(record).filter(|_| !newer) else {
+        return stand(case, case.fresh(), None);
+    };
+    let window = case.ground.policy.window();
+    let settled_at = record.progress.settled_at.unwrap_or_default();
+    let recent = case.now() < settled_at.saturating_add(window);
+    let moved = person.memory.moved_since(record.progress.settled_seq, &case.touched());
+    if recent && !moved && !case.wish.statement.safe_way() {
+        return Admission::Answered(answers::replay(receipt, diverged(case, record)));
+    }
+    let seq = record.progress.settled_seq;
+    let taken_since = person.memory.taken_since(seq, case.now(), window);
+    let made = person.memory.made_by.as_ref() == Some(&record.statement);
+    let lives = person.memory.life == Life::Live;
+    let replays_if_alive =
+        case.request.method == Method::Create && made && lives && (recent || !case.wish.weak);
+    let earlier = (recent || replays_if_alive || !taken_since.is_empty()).then(|| receipt.clone());
+    match stand(case, case.fresh(), earlier) {
+        Admission::Look(standing) => {
+            Admission::Look(Standing { taken_since, replays_if_alive, ..standing })
+        }
+        ended => ended,
+    }
+}
+
+/// The request's own entry is known and has no receipt.
+fn own(case: &Case<'_>, record: &Record) -> Admission {
+    match record.stage {
+        Some(Stage::Dispatched | Stage::Parked) => first(case, record),
+        // Refused without an effect: decided anew under the same entry (S9).
+        Some(Stage::Refused | Stage::Claimed | Stage::Settled) | None => {
+            let mut record = record.clone();
+            record.progress = crate::state::Progress::new(case.request);
+            stand(case, record, None)
+        }
+    }
+}
+
+/// An open entry has to end before anything is said on its identity (S14a).
+fn first(case: &Case<'_>, record: &Record) -> Admission {
+    if record.stage == Some(Stage::Parked) && tried(case, &record.id) {
+        return Admission::Answered(answers::of(Verdict::Parked, &record.id));
+    }
+    if tried(case, &record.id) {
+        return Admission::First(Action::Wait(case.now() + LOOK_AGAIN_MS));
+    }
+    Admission::First(Action::Resolve(record.id.clone()))
+}
+
+/// Goes to the target, unless something earlier is in the way.
+fn stand(case: &Case<'_>, record: Record, earlier: Option<Answer>) -> Admission {
+    let passes = case.wish.statement.safe_way() && case.request.id.is_some();
+    let mut only_taking = false;
+    let mut watch_until = None;
+    let passed_holder = case.says("passed").is_some();
+    if passed_holder {
+        // Who was passed may have sent something this very moment.
+        watch_until = Some(case.now() + case.ground.profile.apply_bound());
+    }
+    for open in case.open.iter().filter(|open| open.receipt().is_none() && open.id != record.id) {
+        if !passes {
+            return first(case, open);
+        }
+        only_taking |= open.stage == Some(Stage::Parked);
+        let sent = open.progress.sent_at.unwrap_or_default();
+        let until = sent.saturating_add(case.ground.profile.apply_bound());
+        if case.now() < until {
+            watch_until = watch_until.max(Some(until));
+        }
+    }
+    if let Some(answer) = out_of_order(case, &record.id) {
+        return Admission::Answered(answer);
+    }
+    Admission::Look(Standing {
+        record,
+        earlier,
+        taken_since: BTreeSet::new(),
+        replays_if_alive: false,
+        only_taking,
+        watch_until,
+    })
+}
+
+/// Another request with the same version asked for something else (S20).
+fn out_of_order(case: &Case<'_>, decision: &EntryId) -> Option<Answer> {
+    let version = case.request.version?;
+    let person = case.person(NameKind::TargetId).or_else(|| case.person(NameKind::ExternalId))?;
+    if person.memory.version != Some(version) {
+        return None;
+    }
+    let same = person.memory.version_statement.as_ref() == Some(&case.given.tags.statement);
+    let safe = case.wish.statement.safe_way();
+    if same || (safe && !person.memory.version_safe) {
+        return None;
+    }
+    Some(answers::of(Verdict::VersionConflict, decision))
+}
+
+/// Whether the resource has moved on since the receipt was earned (S9).
+fn diverged(case: &Case<'_>, record: &Record) -> Divergence {
+    let Some(person) = case.person_of(record) else { return Divergence::No };
+    if person.memory.seq <= record.progress.settled_seq {
+        return Divergence::No;
+    }
+    if person.memory.life == Life::Deleted { Divergence::Deleted } else { Divergence::Changed }
+}
+
+fn tried(case: &Case<'_>, id: &str) -> bool {
+    case.given.extra.iter().any(|field| field.name == "tried" && field.value == id)
+}
+
+/// Whether what is given lies on what was taken away since.
+pub(crate) fn gives_back(gives: &BTreeSet<String>, taken_since: &BTreeSet<String>) -> bool {
+    gives.iter().any(|path| overlaps_any(path, taken_since))
+}
+
+/// 500 ms: half of what an impatient client waits between two tries.
+const LOOK_AGAIN_MS: UnixMillis = 500;

@@ -1,0 +1,180 @@
+//! The answers, and what each says to a person (S37).
+
+use alloc::{
+    format,
+    string::{String, ToString},
+    vec,
+    vec::Vec,
+};
+
+use crate::types::{Answer, Divergence, EntryId, Evidence, Field, Retry, TargetAnswer, Verdict};
+
+/// An answer with nothing in it but its verdict and what goes with every such verdict.
+pub(crate) fn of(verdict: Verdict, decision: &str) -> Answer {
+    Answer {
+        verdict,
+        decision: decision.into(),
+        changed: false,
+        replayed: false,
+        diverged: Divergence::No,
+        target: None,
+        status: None,
+        retry: retry(verdict),
+        retry_after: match retry(verdict) {
+            Retry::After => Some(RETRY_SECONDS),
+            Retry::None | Retry::SameKey | Retry::NewKey | Retry::FixInput | Retry::Person => None,
+        },
+        evidence: Evidence::Ledger,
+        detail: detail(verdict).into(),
+        attributes: Vec::new(),
+        notes: Vec::new(),
+    }
+}
+
+pub(crate) fn malformed(detail: &str, scim_type: &str) -> Answer {
+    let notes = vec![note("scim-type", scim_type)];
+    Answer { detail: detail.into(), notes, ..of(Verdict::Malformed, "") }
+}
+
+pub(crate) fn too_large(detail: &str) -> Answer {
+    Answer { detail: detail.into(), ..of(Verdict::TooLarge, "") }
+}
+
+pub(crate) fn weak_identity() -> Answer {
+    of(Verdict::WeakIdentity, "")
+}
+
+/// The target said no, with this answer.
+pub(crate) fn refused(decision: &str, answer: &TargetAnswer) -> Answer {
+    let status = answer.status;
+    let passing = matches!(status, 401 | 403 | 429) || 500 <= status;
+    Answer {
+        target: Some(answer.clone()),
+        evidence: Evidence::Response,
+        retry: if passing { Retry::After } else { Retry::FixInput },
+        retry_after: answer.retry_after,
+        detail: format!("the target refused with status {status}"),
+        ..of(Verdict::Refused, decision)
+    }
+}
+
+/// A receipt, told again.
+pub(crate) fn replay(receipt: &Answer, diverged: Divergence) -> Answer {
+    Answer { replayed: true, diverged, ..receipt.clone() }
+}
+
+pub(crate) fn ambiguous(decision: &EntryId, ids: &[String]) -> Answer {
+    let notes = vec![note("candidates", &ids.join(","))];
+    Answer { evidence: Evidence::Read, notes, ..of(Verdict::Ambiguous, decision) }
+}
+
+pub(crate) fn note(name: &str, value: &str) -> Field {
+    Field { name: name.to_string(), value: value.to_string() }
+}
+
+/// Whether the verdict says that what was asked is so.
+pub(crate) fn is_success(verdict: Verdict) -> bool {
+    matches!(
+        verdict,
+        Verdict::Done
+            | Verdict::Opaque
+            | Verdict::AlreadySatisfied
+            | Verdict::Adopted
+            | Verdict::Reactivated
+            | Verdict::AcceptedUnverified
+    )
+}
+
+fn retry(verdict: Verdict) -> Retry {
+    match verdict {
+        Verdict::Malformed
+        | Verdict::TooLarge
+        | Verdict::WrongType
+        | Verdict::Contradiction
+        | Verdict::WeakIdentity
+        | Verdict::Conflict
+        | Verdict::Refused
+        | Verdict::PreconditionFailed
+        | Verdict::BlockedBy => Retry::FixInput,
+        Verdict::KeyReused
+        | Verdict::OutsideWindow
+        | Verdict::Superseded
+        | Verdict::SupersededByDeletion
+        | Verdict::WouldWiden => Retry::NewKey,
+        Verdict::InFlight | Verdict::Unresolved | Verdict::Unavailable | Verdict::Irrevocable => {
+            Retry::After
+        }
+        Verdict::Parked
+        | Verdict::Staged
+        | Verdict::Ambiguous
+        | Verdict::FoundAlreadyLinked
+        | Verdict::VersionConflict
+        | Verdict::HeldBy => Retry::Person,
+        Verdict::Stale
+        | Verdict::AlreadySatisfied
+        | Verdict::Adopted
+        | Verdict::Reactivated
+        | Verdict::AcceptedUnverified
+        | Verdict::Opaque
+        | Verdict::Done => Retry::None,
+    }
+}
+
+fn detail(verdict: Verdict) -> &'static str {
+    match verdict {
+        Verdict::Malformed => "the request breaks a rule of form",
+        Verdict::TooLarge => "the body is too large; send less at once",
+        Verdict::WrongType => "the body must be application/scim+json or application/json in UTF-8",
+        Verdict::KeyReused => {
+            "this idempotency key was used for another request; send a new key for a new request"
+        }
+        Verdict::OutsideWindow => {
+            "the receipt of this key has expired; look at the resource, and send a new key for a new request"
+        }
+        Verdict::InFlight => "another request on this resource is under way; try again",
+        Verdict::Parked => {
+            "it cannot be told whether an earlier request took effect; a person has to decide"
+        }
+        Verdict::BlockedBy => "a request that this one depends on has failed",
+        Verdict::Staged => "the change is larger than the guard allows; it waits for an approval",
+        Verdict::WeakIdentity => {
+            "the request names no external id and no value to find the resource by; send one"
+        }
+        Verdict::Contradiction => "the request asks for a thing and its opposite",
+        Verdict::PreconditionFailed => {
+            "the resource has changed since you read it; read it again and decide again"
+        }
+        Verdict::Stale => "a later version of this resource has settled",
+        Verdict::VersionConflict => "another request with this version asked for something else",
+        Verdict::Superseded => {
+            "this would give back what was taken away since; if that is what you want, send an Idempotency-Key"
+        }
+        Verdict::SupersededByDeletion => {
+            "the resource was deleted after this was first asked; if it is to return, send a new key"
+        }
+        Verdict::Ambiguous => "several resources match; none was touched",
+        Verdict::FoundAlreadyLinked => "the resource belongs to another source",
+        Verdict::Conflict => "a resource with this name exists and is not as asked",
+        Verdict::WouldWiden => "a repeat cannot widen or extend what was granted; send a new key",
+        Verdict::HeldBy => "another source still grants this",
+        Verdict::Refused => "the target refused",
+        Verdict::Irrevocable => {
+            "the target accepted the revocation and still shows what was to be taken away; it is tried again"
+        }
+        Verdict::Unresolved => {
+            "it cannot be told yet whether the request took effect; the same request again attaches to it"
+        }
+        Verdict::Unavailable => "the target could not be reached; nothing has happened",
+        Verdict::AlreadySatisfied => "it already was as asked; nothing was sent",
+        Verdict::Adopted => "the resource exists; nothing was created",
+        Verdict::Reactivated => "the resource was switched on again",
+        Verdict::AcceptedUnverified => {
+            "the target accepted, and what it did could not be read in time"
+        }
+        Verdict::Opaque => "sent as it came",
+        Verdict::Done => "done",
+    }
+}
+
+/// 1 second: a client that waits less asks a target that had no time to change.
+const RETRY_SECONDS: u32 = 1;

@@ -1,0 +1,379 @@
+//! A situation, read: the arguments of a decision with every document parsed, once.
+
+use alloc::{
+    collections::BTreeSet,
+    format,
+    string::{String, ToString},
+    vec::Vec,
+};
+
+use replaysafe_json::{Limits, Value, parse};
+
+use crate::{
+    answers,
+    frame::frame,
+    policy::Policy,
+    profile::Profile,
+    schema::Schema,
+    state::{Person, Progress, Record},
+    statement::{Match, NamedKind, Operation, Statement},
+    types::{
+        Answer, ById, ContractError, Method, Name, NameKind, Observation, Question, Request,
+        Search, Settings, Sight, Situation, TargetAnswer, UnixMillis,
+    },
+};
+
+/// A request, read.
+#[derive(Debug)]
+pub(crate) struct Wish {
+    pub(crate) statement: Statement,
+    pub(crate) names: Vec<Name>,
+    pub(crate) searches: Vec<Question>,
+    pub(crate) weak: bool,
+    pub(crate) material: String,
+}
+
+/// Settings, read.
+#[derive(Debug)]
+pub(crate) struct Ground<'a> {
+    pub(crate) policy: Policy,
+    pub(crate) schema: Schema,
+    pub(crate) profile: Profile<'a>,
+}
+
+impl<'a> Ground<'a> {
+    pub(crate) fn read(settings: &'a Settings) -> Result<Self, ContractError> {
+        let wrong = |detail: String| ContractError { code: "schema".into(), detail };
+        let limits = Limits::group();
+        let document = parse(settings.schema.as_bytes(), &limits)
+            .map_err(|error| wrong(format!("the schema is no JSON document: {error}")))?;
+        Ok(Self {
+            policy: Policy::read(&settings.policy)?,
+            schema: Schema::from_document(&document).map_err(wrong)?,
+            profile: Profile::of(settings),
+        })
+    }
+}
+
+/// All that a decision rests on, read.
+#[derive(Debug)]
+pub(crate) struct Case<'a> {
+    pub(crate) given: &'a Situation,
+    pub(crate) request: &'a Request,
+    pub(crate) ground: Ground<'a>,
+    pub(crate) wish: Wish,
+    pub(crate) by_key: Option<Record>,
+    pub(crate) by_statement: Option<Record>,
+    pub(crate) people: Vec<Person>,
+    pub(crate) open: Vec<Record>,
+}
+
+impl<'a> Case<'a> {
+    /// Reads a situation. The inner error is the client's: a request that breaks a rule of form.
+    pub(crate) fn read(given: &'a Situation) -> Result<Result<Self, Answer>, ContractError> {
+        let ground = Ground::read(&given.settings)?;
+        let wish = match Wish::read(&given.request, &ground)? {
+            Ok(wish) => wish,
+            Err(answer) => return Ok(Err(answer)),
+        };
+        if wish.names.len() != given.tags.names.len() {
+            return Err(ContractError {
+                code: "tags".into(),
+                detail: "`tags.names` must have one tag for each name of the identification".into(),
+            });
+        }
+        let read = |entry: &Option<_>| entry.as_ref().map(Record::read).transpose();
+        let people: Result<Vec<_>, _> = given
+            .found
+            .holders
+            .iter()
+            .map(|holder| Person::read(&holder.identity, &holder.by))
+            .collect();
+        let open: Result<Vec<_>, _> = given.found.open.iter().map(Record::read).collect();
+        Ok(Ok(Self {
+            given,
+            request: &given.request,
+            by_key: read(&given.found.by_key)?,
+            by_statement: read(&given.found.by_statement)?,
+            people: people?,
+            open: open?,
+            ground,
+            wish,
+        }))
+    }
+
+    pub(crate) fn now(&self) -> UnixMillis {
+        self.given.now
+    }
+
+    pub(crate) fn says(&self, name: &str) -> Option<&str> {
+        let field = self.given.extra.iter().find(|field| field.name == name)?;
+        Some(&field.value)
+    }
+
+    pub(crate) fn by_id(&self, id: &str) -> Question {
+        Question::ById(ById { resource_type: self.request.resource_type.clone(), id: id.into() })
+    }
+
+    /// What the latest look for `question` showed.
+    pub(crate) fn seen(&self, question: &Question) -> Option<&Observation> {
+        self.given.observed.iter().rev().find(|seen| seen.question == *question)
+    }
+
+    /// The questions that were not asked yet.
+    pub(crate) fn unasked(&self, questions: Vec<Question>) -> Vec<Question> {
+        questions.into_iter().filter(|question| self.seen(question).is_none()).collect()
+    }
+
+    /// The identity that a name of this kind led to; the one with the smallest id, if several.
+    pub(crate) fn person(&self, kind: NameKind) -> Option<&Person> {
+        self.people.iter().find(|person| {
+            person.by.iter().any(|position| {
+                let name = usize::try_from(*position).ok().and_then(|at| self.wish.names.get(at));
+                name.is_some_and(|name| name.kind == kind)
+            })
+        })
+    }
+
+    /// The identity that an entry is about.
+    pub(crate) fn person_of(&self, record: &Record) -> Option<&Person> {
+        let id = record.identity.as_ref()?;
+        self.people.iter().find(|person| person.id == *id)
+    }
+
+    pub(crate) fn touched(&self) -> BTreeSet<String> {
+        self.wish.statement.touched().into_iter().map(|path| path.0).collect()
+    }
+
+    /// A new record for this request, under the id that the host made for it.
+    pub(crate) fn fresh(&self) -> Record {
+        Record {
+            id: self.given.new_entry.clone(),
+            identity: None,
+            key: self.given.tags.key.clone(),
+            statement: self.given.tags.statement.clone(),
+            stage: None,
+            progress: Progress::new(self.request),
+        }
+    }
+
+    /// Which candidates the searches brought, each once, by how they match.
+    pub(crate) fn candidates(&self) -> Candidates {
+        let correlation = self.ground.policy.correlation(&self.request.resource_type);
+        let mut found = Candidates::default();
+        for seen in &self.given.observed {
+            let Sight::Listed(documents) = &seen.sight else { continue };
+            for document in documents {
+                let Some(resource) = read_resource(document) else { continue };
+                let Some(id) = id_of(&resource) else { continue };
+                let list = match self.wish.statement.matches(&resource, correlation) {
+                    Match::ExternalId => &mut found.by_external_id,
+                    Match::Correlation(_) => &mut found.by_correlation,
+                    Match::OtherExternalId(attribute) => {
+                        if self.ground.profile.unique(&self.request.resource_type, &attribute) {
+                            found.taken = Some(attribute);
+                        }
+                        continue;
+                    }
+                    Match::No if self.wish.weak && self.alike(&resource) => &mut found.alike,
+                    Match::No => continue,
+                };
+                list.retain(|(other, _)| *other != id);
+                list.push((id, resource));
+            }
+        }
+        found
+    }
+
+    /// Nothing identifies it, and it is equal in all that the request states.
+    fn alike(&self, resource: &Value) -> bool {
+        self.wish.statement.differs(resource, &self.ground.schema).is_empty()
+    }
+}
+
+/// Resources that could be the one that a create is about.
+#[derive(Debug, Default)]
+pub(crate) struct Candidates {
+    pub(crate) by_external_id: Vec<(String, Value)>,
+    pub(crate) by_correlation: Vec<(String, Value)>,
+    /// A unique attribute that a resource with another external id holds (S16).
+    pub(crate) taken: Option<String>,
+    /// For a weak identity: equal in all that is stated.
+    pub(crate) alike: Vec<(String, Value)>,
+}
+
+impl Wish {
+    pub(crate) fn read(
+        request: &Request,
+        ground: &Ground<'_>,
+    ) -> Result<Result<Self, Answer>, ContractError> {
+        if request.id.is_some() == (request.method == Method::Create) {
+            return Err(ContractError {
+                code: "id".into(),
+                detail: "a create has no id, every other request has one".into(),
+            });
+        }
+        if let Err(detail) = check_form(request) {
+            return Ok(Err(answers::malformed(&detail, "invalidValue")));
+        }
+        let body = match read_body(request) {
+            Ok(body) => body,
+            Err(answer) => return Ok(Err(answer)),
+        };
+        let statement = match Statement::read(
+            operation(request.method),
+            &request.resource_type,
+            request.id.as_deref(),
+            body.as_ref(),
+            request.if_match.as_deref(),
+            &ground.schema,
+        ) {
+            Ok(statement) => statement,
+            Err(error) => {
+                let scim_type = error.scim_type().unwrap_or("invalidSyntax");
+                return Ok(Err(answers::malformed(&error.to_string(), scim_type)));
+            }
+        };
+        let scope = &request.scope;
+        let kind = &request.resource_type;
+        let id = request.id.as_deref().unwrap_or_default();
+        let material = frame(
+            "statement",
+            &[
+                &scope.tenant,
+                &scope.target,
+                &scope.source,
+                kind,
+                method_name(request.method),
+                id,
+                &statement.fingerprint(),
+            ],
+        );
+        let mut names = Vec::new();
+        let mut searches = Vec::new();
+        for named in statement.names(ground.policy.correlation(kind)) {
+            let (name_kind, label) = match named.kind {
+                NamedKind::TargetId => (NameKind::TargetId, "id"),
+                NamedKind::ExternalId => (NameKind::ExternalId, "external-id"),
+                NamedKind::Correlation => (NameKind::Correlation, named.attribute.as_str()),
+            };
+            names.push(name(request, name_kind, label, &named.coarse));
+            if name_kind != NameKind::TargetId {
+                searches.push(search(kind, &named.attribute, &named.exact));
+            }
+        }
+        let weak = request.method == Method::Create && names.is_empty();
+        if weak {
+            if ground.policy.weak_identity == crate::policy::WeakIdentity::Refuse {
+                return Ok(Err(answers::weak_identity()));
+            }
+            names.push(Name { kind: NameKind::Weak, material: frame("weak", &[&material]) });
+            let shown = body.as_ref().and_then(|body| body.find("displayName")).and_then(Value::as_str);
+            searches.extend(shown.map(|shown| search(kind, "displayName", shown)));
+        }
+        names.sort_by(|left, right| {
+            (left.kind, &left.material).cmp(&(right.kind, &right.material))
+        });
+        names.dedup();
+        Ok(Ok(Self { statement, names, searches, weak, material }))
+    }
+}
+
+/// A name of a resource in the request's scope.
+///
+/// A target id is the target's own, whatever source asks: it is not scoped by source.
+pub(crate) fn name(request: &Request, kind: NameKind, label: &str, value: &str) -> Name {
+    let scope = &request.scope;
+    let source = if kind == NameKind::TargetId { "" } else { scope.source.as_str() };
+    let parts = [&scope.tenant, &scope.target, source, &request.resource_type, label, value];
+    Name { kind, material: frame("name", &parts) }
+}
+
+/// The name that a target id is.
+pub(crate) fn id_name(request: &Request, id: &str) -> Name {
+    name(request, NameKind::TargetId, "id", id)
+}
+
+fn search(resource_type: &str, attribute: &str, value: &str) -> Question {
+    Question::Search(Search {
+        resource_type: resource_type.into(),
+        attribute: attribute.into(),
+        value: value.into(),
+    })
+}
+
+fn check_form(request: &Request) -> Result<(), String> {
+    if let Some(id) = &request.id {
+        let dots = id.chars().all(|character| character == '.');
+        if id.is_empty() || ID_BYTES_MOST < id.len() || dots || id.chars().any(char::is_control) {
+            return Err(format!("the id must have 1 to {ID_BYTES_MOST} bytes without control characters, and more than dots"));
+        }
+    }
+    if let Some(key) = &request.key {
+        let visible = key.bytes().all(|byte| (0x21..=0x7e).contains(&byte));
+        if key.is_empty() || KEY_BYTES_MOST < key.len() || !visible {
+            return Err(format!("the idempotency key must have 1 to {KEY_BYTES_MOST} visible ASCII characters"));
+        }
+    }
+    Ok(())
+}
+
+fn read_body(request: &Request) -> Result<Option<Value>, Answer> {
+    let Some(body) = &request.body else { return Ok(None) };
+    let limits = if request.resource_type == "Group" {
+        Limits::group()
+    } else {
+        Limits::default()
+    };
+    parse(body.as_bytes(), &limits).map(Some).map_err(|error| match error {
+        replaysafe_json::JsonError::TooLarge { .. } => answers::too_large(&error.to_string()),
+        _ => answers::malformed(&format!("{error} ({})", error.code()), "invalidSyntax"),
+    })
+}
+
+fn operation(method: Method) -> Operation {
+    match method {
+        Method::Create => Operation::Create,
+        Method::Replace => Operation::Replace,
+        Method::Patch => Operation::Patch,
+        Method::Delete => Operation::Delete,
+    }
+}
+
+fn method_name(method: Method) -> &'static str {
+    match method {
+        Method::Create => "create",
+        Method::Replace => "replace",
+        Method::Patch => "patch",
+        Method::Delete => "delete",
+    }
+}
+
+/// A resource as the target showed it; none if it is no object.
+pub(crate) fn read_resource(document: &str) -> Option<Value> {
+    let value = parse(document.as_bytes(), &Limits::answer()).ok()?;
+    value.as_object()?;
+    Some(value)
+}
+
+/// The resource in a complete answer with status 200 to 299.
+pub(crate) fn resource_in(answer: &TargetAnswer) -> Option<Value> {
+    if !(200..300).contains(&answer.status) {
+        return None;
+    }
+    read_resource(answer.body.as_deref()?)
+}
+
+/// The target's id of a resource, if it is one that can stand in a path.
+pub(crate) fn id_of(resource: &Value) -> Option<String> {
+    let id = resource.find("id")?.as_str()?;
+    let dots = id.chars().all(|character| character == '.');
+    let fits = !id.is_empty() && id.len() <= ID_BYTES_MOST && !dots;
+    (fits && !id.chars().any(char::is_control)).then(|| id.to_string())
+}
+
+/// 256 bytes: four times the longest id that was seen at a target.
+const ID_BYTES_MOST: usize = 256;
+
+/// 255 bytes: what the Idempotency-Key draft's examples and every client stay below.
+const KEY_BYTES_MOST: usize = 255;

@@ -1,0 +1,683 @@
+//! Decision: which effects, if any, does a request have on what was observed?
+
+use alloc::{
+    collections::BTreeSet,
+    string::{String, ToString},
+    vec,
+    vec::Vec,
+};
+
+use replaysafe_json::Value;
+
+use crate::{
+    admit::{Admission, Standing, admit, gives_back},
+    answers,
+    case::{Candidates, Case, id_name, id_of, resource_in},
+    policy::{Adopt, Returns},
+    state::{Event, Life, Person},
+    statement::{Allowance, Body, Difference, PathKey},
+    types::{
+        Action, Answer, Divergence, Effect, EffectBody, Evidence, IdentityWrite, Method, Name,
+        NameKind, Sight, Step, TargetAnswer, UnixMillis, Verdict, Write,
+    },
+};
+
+/// Decides: see `lifecycle.decide`.
+pub(crate) fn decide(case: &Case<'_>) -> Step {
+    let standing = match admit(case) {
+        Admission::Answered(answer) => return only(Action::Answer(answer)),
+        Admission::First(action) => return only(action),
+        Admission::Look(standing) => standing,
+    };
+    match case.request.id.clone() {
+        Some(id) => on_member(case, standing, &id),
+        None => create(case, standing),
+    }
+}
+
+// ---- a resource by its id ---------------------------------------------------------------------
+
+fn on_member(case: &Case<'_>, standing: Standing, id: &str) -> Step {
+    let question = case.by_id(id);
+    let Some(seen) = case.seen(&question) else { return only(Action::Ask(vec![question])) };
+    let safe = case.wish.statement.safe_way();
+    let answer = match &seen.sight {
+        Sight::Answered(answer) | Sight::Refused(answer) => answer,
+        // Nothing blocks a revocation, not even a target that cannot be read (S14c).
+        Sight::Nothing | Sight::Listed(_) if safe => return blind(case, standing, id),
+        Sight::Nothing | Sight::Listed(_) => {
+            return only(Action::Answer(answers::of(Verdict::Unavailable, &standing.record.id)));
+        }
+    };
+    if matches!(answer.status, 404 | 410) {
+        return on_absent(case, standing, id, answer);
+    }
+    if let Some(resource) = resource_in(answer) {
+        return on_present(case, standing, id, &resource, answer);
+    }
+    if safe && answer.status != 401 {
+        return blind(case, standing, id);
+    }
+    only(Action::Answer(answers::refused(&standing.record.id, answer)))
+}
+
+/// The target cannot be read: what takes access away is sent all the same (S14c).
+fn blind(case: &Case<'_>, standing: Standing, id: &str) -> Step {
+    let mut person = person_for(case, id);
+    person.memory.target_id = Some(id.into());
+    let effect = effect(case, Some(id), as_sent(case), case.request.if_match.clone());
+    let names = linked_names(case, &person, id, None);
+    dispatch(case, standing, person, Some(names), effect)
+}
+
+/// Absence is proved by id (S23).
+fn on_absent(case: &Case<'_>, standing: Standing, id: &str, answer: &TargetAnswer) -> Step {
+    let person = case.person(NameKind::TargetId);
+    let deleted_here = person.is_some_and(|person| {
+        person.memory.life == Life::Deleted && person.memory.target_id.as_deref() == Some(id)
+    });
+    if case.request.method == Method::Delete && deleted_here {
+        let receipt = Answer {
+            status: Some(first_status(&standing, 204)),
+            evidence: Evidence::Read,
+            ..answers::of(Verdict::AlreadySatisfied, &standing.record.id)
+        };
+        let person = person.cloned().unwrap_or_else(|| person_for(case, id));
+        return close(case, standing, person, None, receipt, BTreeSet::new());
+    }
+    let Some(person) = person.filter(|person| person.memory.life == Life::Live) else {
+        return only(Action::Answer(answers::refused(&standing.record.id, answer)));
+    };
+    // Made through us a moment ago: the target's own replicas may lag behind.
+    let visible_at = person.memory.seen_at.unwrap_or_default() + case.ground.profile.search_lag();
+    if case.now() < visible_at {
+        return only(Action::Wait(visible_at));
+    }
+    // Deleted behind our back: remembered, and the target's own answer is passed on.
+    let mut person = person.clone();
+    let window = case.ground.policy.window();
+    bury(&mut person, case.now(), window);
+    let mut record = standing.record;
+    record.identity = Some(person.id.clone());
+    record.progress.settled_at = Some(case.now());
+    let receipt = answers::refused(&record.id, answer);
+    let write = record.after(Event::Refuse, None).map(|entry| Write {
+        entry,
+        identities: vec![IdentityWrite { identity: person.identity(), names: None }],
+        learned: Vec::new(),
+    });
+    Step { write, action: Action::Answer(receipt) }
+}
+
+fn on_present(
+    case: &Case<'_>,
+    standing: Standing,
+    id: &str,
+    resource: &Value,
+    answer: &TargetAnswer,
+) -> Step {
+    if id_of(resource).as_deref() != Some(id) {
+        // It shows another id than it was asked for: not to be trusted.
+        return only(Action::Answer(answers::of(Verdict::Unavailable, &standing.record.id)));
+    }
+    let versioned = version_is_etag(resource, answer);
+    if let Some(wanted) = case.request.if_match.as_deref() {
+        let current = answer.etag.as_deref().map(opaque_tag);
+        let matches = wanted.split(',').any(|tag| {
+            tag.trim() == "*" || Some(opaque_tag(tag.trim())) == current
+        });
+        if versioned && !matches {
+            let refusal = answers::of(Verdict::PreconditionFailed, &standing.record.id);
+            return only(Action::Answer(Answer { evidence: Evidence::Read, ..refusal }));
+        }
+    }
+    let mut person = person_for(case, id);
+    see(&mut person, id, case.now());
+    let names = linked_names(case, &person, id, Some(resource));
+    let difference = difference(case, &standing, resource);
+    if let Some(answer) = stale(case, &standing, &person, difference.as_ref()) {
+        return only(Action::Answer(answer));
+    }
+    let Some(difference) = difference else {
+        // DELETE: switched off is deleted where this target deactivates (S11).
+        let off = case.ground.profile.deactivates(&case.request.resource_type)
+            && resource.find("active").and_then(Value::as_bool) == Some(false)
+            && person.memory.life == Life::Deleted;
+        if off {
+            let receipt = Answer {
+                status: Some(first_status(&standing, 204)),
+                evidence: Evidence::Read,
+                ..answers::of(Verdict::AlreadySatisfied, &standing.record.id)
+            };
+            return close(case, standing, person, Some(names), receipt, BTreeSet::new());
+        }
+        let condition = precondition(case, versioned, answer);
+        let effect = effect(case, Some(id), EffectBody::Empty, condition);
+        return dispatch(case, standing, person, Some(names), effect);
+    };
+    let left_out: BTreeSet<String> =
+        difference.left_out.iter().map(|path| path.0.clone()).collect();
+    if difference.satisfied && !left_out.is_empty() {
+        let verdict = if standing.only_taking { Verdict::Parked } else { Verdict::Superseded };
+        let refusal = answers::of(verdict, &standing.record.id);
+        let attributes = left_out.into_iter().collect();
+        let evidence = Evidence::Read;
+        return only(Action::Answer(Answer { attributes, evidence, ..refusal }));
+    }
+    if difference.satisfied {
+        let taken = stated_takings(case, resource);
+        let receipt = Answer {
+            status: Some(first_status(&standing, satisfied_status(case))),
+            target: Some(TargetAnswer { status: 200, ..answer.clone() }),
+            evidence: Evidence::Read,
+            ..answers::of(Verdict::AlreadySatisfied, &standing.record.id)
+        };
+        return close(case, standing, person, Some(names), receipt, taken);
+    }
+    let mut standing = standing;
+    standing.record.progress.before = keep_small(resource);
+    standing.record.progress.left_out = left_out;
+    let body = match difference.body {
+        Body::AsSent => as_sent(case),
+        Body::Rewritten(document) => EffectBody::Document(document.to_string()),
+    };
+    let effect = effect(case, Some(id), body, precondition(case, versioned, answer));
+    dispatch(case, standing, person, Some(names), effect)
+}
+
+/// What the request changes on the resource, the parts left out that may not be given; none for a delete.
+fn difference(case: &Case<'_>, standing: &Standing, resource: &Value) -> Option<Difference> {
+    if case.request.method == Method::Delete {
+        return None;
+    }
+    let statement = &case.wish.statement;
+    let schema = &case.ground.schema;
+    let plain = Allowance { withheld: BTreeSet::new(), only_taking: standing.only_taking };
+    let whole = statement.against(resource, schema, &plain);
+    let withheld: BTreeSet<PathKey> = whole
+        .gives
+        .iter()
+        .filter(|path| crate::state::overlaps_any(&path.0, &standing.taken_since))
+        .cloned()
+        .collect();
+    if withheld.is_empty() {
+        return Some(whole);
+    }
+    let allowance = Allowance { withheld, only_taking: standing.only_taking };
+    Some(statement.against(resource, schema, &allowance))
+}
+
+/// A later version has settled (S20): no effect, unless it already is so.
+fn stale(
+    case: &Case<'_>,
+    standing: &Standing,
+    person: &Person,
+    difference: Option<&Difference>,
+) -> Option<Answer> {
+    let version = case.request.version?;
+    if person.memory.version <= Some(version) || difference.is_some_and(|one| one.satisfied) {
+        return None;
+    }
+    Some(answers::of(Verdict::Stale, &standing.record.id))
+}
+
+// ---- a create ---------------------------------------------------------------------------------
+
+fn create(case: &Case<'_>, standing: Standing) -> Step {
+    let linked = linked(case).cloned();
+    let link = linked.as_ref().and_then(|person| person.memory.target_id.clone());
+    let mut questions = case.wish.searches.clone();
+    questions.extend(link.as_deref().map(|id| case.by_id(id)));
+    let unasked = case.unasked(questions);
+    if !unasked.is_empty() {
+        return only(Action::Ask(unasked));
+    }
+    if let Some(answer) = unreachable(case, &standing.record.id) {
+        return only(Action::Answer(answer));
+    }
+    let alive = link.as_deref().and_then(|id| {
+        let seen = case.seen(&case.by_id(id))?;
+        let Sight::Answered(answer) = &seen.sight else { return None };
+        Some((resource_in(answer)?, answer.clone()))
+    });
+    let tombstone = linked.as_ref().is_some_and(|person| person.memory.life == Life::Deleted);
+    if let (Some(person), Some((resource, answer))) = (&linked, &alive) {
+        if tombstone {
+            return come_back(case, standing, person.clone(), resource, answer);
+        }
+        return on_linked(case, standing, person.clone(), resource, answer);
+    }
+    let found = case.candidates();
+    on_found(case, standing, linked, found)
+}
+
+/// The identity that the request's names lead to: by external id first.
+///
+/// A correlation value alone leads to an identity only where the request states no external id that another one has.
+fn linked<'a>(case: &'a Case<'_>) -> Option<&'a Person> {
+    case.person(NameKind::ExternalId).or_else(|| case.person(NameKind::Weak)).or_else(|| {
+        let states_external_id =
+            case.wish.names.iter().any(|name| name.kind == NameKind::ExternalId);
+        case.person(NameKind::Correlation).filter(|_| !states_external_id)
+    })
+}
+
+/// A look failed: nothing is known, and nothing was sent.
+fn unreachable(case: &Case<'_>, decision: &str) -> Option<Answer> {
+    for seen in &case.given.observed {
+        match &seen.sight {
+            Sight::Nothing => return Some(answers::of(Verdict::Unavailable, decision)),
+            Sight::Answered(answer) | Sight::Refused(answer)
+                if matches!(answer.status, 401 | 429) || 500 <= answer.status && answer.status != 501 =>
+            {
+                return Some(answers::refused(decision, answer));
+            }
+            Sight::Answered(_) | Sight::Refused(_) | Sight::Listed(_) => {}
+        }
+    }
+    None
+}
+
+/// The identity's resource lives.
+fn on_linked(
+    case: &Case<'_>,
+    standing: Standing,
+    mut person: Person,
+    resource: &Value,
+    answer: &TargetAnswer,
+) -> Step {
+    let names = case.wish.statement.differs(resource, &case.ground.schema);
+    if standing.replays_if_alive
+        && let Some(receipt) = &standing.earlier
+    {
+        let diverged = if names.is_empty() { Divergence::No } else { Divergence::Changed };
+        return only(Action::Answer(answers::replay(receipt, diverged)));
+    }
+    if !names.is_empty() {
+        let refusal = answers::of(Verdict::Conflict, &standing.record.id);
+        let refusal = Answer { attributes: names, evidence: Evidence::Read, ..refusal };
+        return only(Action::Answer(refusal));
+    }
+    let id = id_of(resource).unwrap_or_default();
+    see(&mut person, &id, case.now());
+    let receipt = Answer {
+        status: Some(first_status(&standing, 201)),
+        target: Some(located(answer)),
+        evidence: Evidence::Read,
+        ..answers::of(Verdict::AlreadySatisfied, &standing.record.id)
+    };
+    let names = linked_names(case, &person, &id, Some(resource));
+    close(case, standing, person, Some(names), receipt, BTreeSet::new())
+}
+
+fn on_found(
+    case: &Case<'_>,
+    standing: Standing,
+    linked: Option<Person>,
+    found: Candidates,
+) -> Step {
+    let Candidates { by_external_id, by_correlation, taken, alike } = found;
+    let ours = !by_external_id.is_empty();
+    let mut all = if ours { by_external_id } else { by_correlation };
+    if 1 < all.len() {
+        let ids: Vec<String> = all.into_iter().map(|(id, _)| id).collect();
+        return only(Action::Answer(answers::ambiguous(&standing.record.id, &ids)));
+    }
+    if let Some((id, _)) = all.pop() {
+        return on_existing(case, standing, linked, &id, ours);
+    }
+    if let Some(attribute) = taken {
+        let refusal = answers::of(Verdict::Conflict, &standing.record.id);
+        let refusal = Answer { attributes: vec![attribute], evidence: Evidence::Read, ..refusal };
+        return only(Action::Answer(refusal));
+    }
+    on_nothing(case, standing, linked, alike.into_iter().map(|(id, _)| id).collect())
+}
+
+/// A resource that matches and is not linked (S16, S18, S19).
+fn on_existing(
+    case: &Case<'_>,
+    standing: Standing,
+    linked: Option<Person>,
+    id: &str,
+    ours: bool,
+) -> Step {
+    let question = case.by_id(id);
+    let Some(seen) = case.seen(&question) else { return only(Action::Ask(vec![question])) };
+    let Sight::Answered(answer) = &seen.sight else {
+        return only(Action::Answer(answers::of(Verdict::Unavailable, &standing.record.id)));
+    };
+    // A search may still show what is gone: the look by id counts.
+    let Some(current) = resource_in(answer) else {
+        return on_nothing(case, standing, linked, vec![id.to_string()]);
+    };
+    let name = id_name(case.request, id);
+    if !case.wish.names.contains(&name) && !case.given.extra.iter().any(|field| {
+        field.name == "claimed" && field.value == name.material
+    }) {
+        return only(Action::Claim(vec![name]));
+    }
+    // An identity that is known by this id only is the same one.
+    let by_target_id = || case.people.iter().find(|one| one.memory.target_id.as_deref() == Some(id));
+    let linked = linked.or_else(|| by_target_id().cloned());
+    let tombstone = linked.as_ref().filter(|person| person.memory.life == Life::Deleted);
+    if let Some(person) = tombstone
+        && person.memory.target_id.as_deref() == Some(id)
+    {
+        return come_back(case, standing, person.clone(), &current, answer);
+    }
+    let names = case.wish.statement.differs(&current, &case.ground.schema);
+    let equal = names.is_empty();
+    let allowed = match case.ground.policy.adopt {
+        Adopt::Never => ours && equal,
+        Adopt::Equal => equal,
+        Adopt::Matching => true,
+    };
+    if !allowed {
+        let refusal = answers::of(Verdict::Conflict, &standing.record.id);
+        let refusal = Answer { attributes: names, evidence: Evidence::Read, ..refusal };
+        return only(Action::Answer(refusal));
+    }
+    let mut person = linked.unwrap_or_else(|| new_person(case));
+    see(&mut person, id, case.now());
+    let receipt = Answer {
+        status: Some(201),
+        target: Some(located(answer)),
+        evidence: Evidence::Read,
+        ..answers::of(Verdict::Adopted, &standing.record.id)
+    };
+    let names = linked_names(case, &person, id, Some(&current));
+    close(case, standing, person, Some(names), receipt, BTreeSet::new())
+}
+
+/// Nothing is there: the create goes out, unless it belongs to a life that has ended (S21).
+fn on_nothing(
+    case: &Case<'_>,
+    mut standing: Standing,
+    linked: Option<Person>,
+    alike: Vec<String>,
+) -> Step {
+    let mut person = linked.unwrap_or_else(|| new_person(case));
+    if person.memory.life == Life::Deleted {
+        if let Some(answer) = former_life(case, &standing, &person) {
+            return only(Action::Answer(answer));
+        }
+        person.incarnation += 1;
+    }
+    person.memory.life = Life::Expected;
+    person.memory.target_id = None;
+    person.memory.made_by = None;
+    standing.record.progress.alike = alike;
+    standing.record.progress.unproved = true;
+    let effect = effect(case, None, as_sent(case), None);
+    let names = case.wish.names.clone();
+    dispatch(case, standing, person, Some(names), effect)
+}
+
+/// Why a create on a tombstone belongs to the life before it (S21).
+fn former_life(case: &Case<'_>, standing: &Standing, person: &Person) -> Option<Answer> {
+    let by_version = case.request.version.is_some() && case.request.version <= person.memory.version;
+    let refused = case.ground.policy.returns == Returns::Refuse;
+    if by_version || refused {
+        return Some(answers::of(Verdict::SupersededByDeletion, &standing.record.id));
+    }
+    let all = BTreeSet::from(["*".to_string()]);
+    if standing.earlier.is_some() && gives_back(&all, &standing.taken_since) {
+        return Some(answers::of(Verdict::Superseded, &standing.record.id));
+    }
+    None
+}
+
+/// The target deactivates on delete: a return switches the resource on again (S22).
+fn come_back(
+    case: &Case<'_>,
+    mut standing: Standing,
+    mut person: Person,
+    resource: &Value,
+    answer: &TargetAnswer,
+) -> Step {
+    if let Some(refusal) = former_life(case, &standing, &person) {
+        return only(Action::Answer(refusal));
+    }
+    let id = id_of(resource).unwrap_or_default();
+    person.incarnation += 1;
+    see(&mut person, &id, case.now());
+    let body = case.request.body.as_deref().and_then(crate::case::read_resource);
+    let Some(Value::Object(mut body)) = body else {
+        return only(Action::Answer(answers::of(Verdict::Unavailable, &standing.record.id)));
+    };
+    body.insert("id", id.as_str());
+    body.insert("active", true);
+    standing.record.progress.before = keep_small(resource);
+    let versioned = version_is_etag(resource, answer);
+    let effect = Effect {
+        method: Method::Replace,
+        resource_type: case.request.resource_type.clone(),
+        id: Some(id.clone()),
+        body: EffectBody::Document(Value::Object(body).to_string()),
+        if_match: precondition(case, versioned, answer),
+    };
+    let names = linked_names(case, &person, &id, Some(resource));
+    dispatch(case, standing, person, Some(names), effect)
+}
+
+// ---- steps ------------------------------------------------------------------------------------
+
+/// A step without a write.
+pub(crate) fn only(action: Action) -> Step {
+    Step { write: None, action }
+}
+
+/// Records the intent, then sends (S7).
+fn dispatch(
+    case: &Case<'_>,
+    standing: Standing,
+    person: Person,
+    names: Option<Vec<Name>>,
+    effect: Effect,
+) -> Step {
+    let mut record = standing.record;
+    let waits = case.ground.profile.apply_bound();
+    record.identity = Some(person.id.clone());
+    let progress = &mut record.progress;
+    progress.sends += 1;
+    progress.sent_at = Some(case.now());
+    progress.effect = Some(effect.clone());
+    progress.seq = person.memory.seq;
+    progress.watch_until = standing.watch_until;
+    let Some(entry) = record.after(Event::Dispatch, Some(case.now() + waits)) else {
+        return only(Action::Answer(answers::of(Verdict::Unresolved, &record.id)));
+    };
+    let identities = vec![IdentityWrite { identity: person.identity(), names }];
+    let write = Some(Write { entry, identities, learned: Vec::new() });
+    Step { write, action: Action::Apply(effect) }
+}
+
+/// Nothing is to be sent: the receipt is recorded and told.
+fn close(
+    case: &Case<'_>,
+    standing: Standing,
+    mut person: Person,
+    names: Option<Vec<Name>>,
+    receipt: Answer,
+    taken: BTreeSet<String>,
+) -> Step {
+    let mut record = standing.record;
+    record.identity = Some(person.id.clone());
+    if !taken.is_empty() {
+        person.memory.settle(case.now(), case.ground.policy.window(), case.touched(), taken);
+    }
+    commit_version(case, &mut person);
+    record.progress.receipt = Some(receipt.clone());
+    record.progress.settled_at = Some(case.now());
+    record.progress.settled_seq = person.memory.seq;
+    let Some(entry) = record.after(Event::Settle, None) else {
+        return only(Action::Answer(receipt));
+    };
+    let identities = vec![IdentityWrite { identity: person.identity(), names }];
+    let write = Some(Write { entry, identities, learned: Vec::new() });
+    Step { write, action: Action::Answer(receipt) }
+}
+
+/// A version takes hold when its effect is committed (S19a).
+pub(crate) fn commit_version(case: &Case<'_>, person: &mut Person) {
+    if case.request.version.is_some() && person.memory.version <= case.request.version {
+        person.memory.version = case.request.version;
+        person.memory.version_statement = Some(case.given.tags.statement.clone());
+        person.memory.version_safe = case.wish.statement.safe_way();
+    }
+}
+
+/// The identity of a target id: known, or new.
+pub(crate) fn person_for(case: &Case<'_>, id: &str) -> Person {
+    let known = case.people.iter().find(|one| one.memory.target_id.as_deref() == Some(id));
+    known.or_else(|| case.person(NameKind::TargetId)).cloned().unwrap_or_else(|| new_person(case))
+}
+
+pub(crate) fn new_person(case: &Case<'_>) -> Person {
+    Person::new(&case.given.new_identity, &case.request.resource_type)
+}
+
+/// The resource was seen under this id.
+pub(crate) fn see(person: &mut Person, id: &str, now: UnixMillis) {
+    if person.memory.life != Life::Live {
+        person.memory.life = Life::Live;
+        person.memory.deleted_at = None;
+        person.memory.seen_at = Some(now);
+    }
+    person.memory.target_id = Some(id.into());
+}
+
+/// The resource is gone (S21).
+pub(crate) fn bury(person: &mut Person, now: UnixMillis, window: UnixMillis) {
+    person.memory.life = Life::Deleted;
+    person.memory.deleted_at = Some(now);
+    let all = BTreeSet::from(["*".to_string()]);
+    person.memory.settle(now, window, all.clone(), all);
+}
+
+/// Every name that leads to a live identity: the id, what the resource carries, what the request states.
+pub(crate) fn linked_names(
+    case: &Case<'_>,
+    person: &Person,
+    id: &str,
+    resource: Option<&Value>,
+) -> Vec<Name> {
+    let mut names = vec![id_name(case.request, id)];
+    let shown = resource.map(|resource| crate::reading::names_of(case, resource));
+    names.extend(shown.unwrap_or_default());
+    if person.by.iter().any(|at| {
+        let name = usize::try_from(*at).ok().and_then(|at| case.wish.names.get(at));
+        name.is_some_and(|name| name.kind == NameKind::Weak)
+    }) || (case.wish.weak && case.request.id.is_none())
+    {
+        names.extend(case.wish.names.iter().filter(|name| name.kind == NameKind::Weak).cloned());
+    }
+    names.sort_by(|left, right| (left.kind, &left.material).cmp(&(right.kind, &right.material)));
+    names.dedup();
+    names
+}
+
+fn effect(
+    case: &Case<'_>,
+    id: Option<&str>,
+    body: EffectBody,
+    if_match: Option<String>,
+) -> Effect {
+    Effect {
+        method: case.request.method,
+        resource_type: case.request.resource_type.clone(),
+        id: id.map(ToString::to_string),
+        body,
+        if_match,
+    }
+}
+
+fn as_sent(case: &Case<'_>) -> EffectBody {
+    if case.request.body.is_some() { EffectBody::AsSent } else { EffectBody::Empty }
+}
+
+/// Our own precondition where it works, else the client's (S25).
+pub(crate) fn precondition(
+    case: &Case<'_>,
+    versioned: bool,
+    answer: &TargetAnswer,
+) -> Option<String> {
+    if versioned && case.ground.profile.etags() {
+        return answer.etag.clone();
+    }
+    case.request.if_match.clone()
+}
+
+/// The entity tag is the resource's version, so it moves when and only when the resource does (S40).
+pub(crate) fn version_is_etag(resource: &Value, answer: &TargetAnswer) -> bool {
+    let version = resource.find("meta").and_then(|meta| meta.find("version"));
+    let version = version.and_then(Value::as_str).map(opaque_tag);
+    version.is_some() && version == answer.etag.as_deref().map(opaque_tag)
+}
+
+/// The opaque part of an entity tag: `W/` and quotes stripped (RFC 9110 §8.8.3).
+fn opaque_tag(tag: &str) -> &str {
+    let tag = tag.trim();
+    let tag = tag.strip_prefix("W/").unwrap_or(tag);
+    tag.strip_prefix('"').and_then(|tag| tag.strip_suffix('"')).unwrap_or(tag)
+}
+
+/// The status of the first answer, where this request repeats an earlier one.
+fn first_status(standing: &Standing, otherwise: u16) -> u16 {
+    let earlier = standing.earlier.as_ref();
+    earlier
+        .and_then(|receipt| receipt.status.or(receipt.target.as_ref().map(|target| target.status)))
+        .unwrap_or(otherwise)
+}
+
+/// The status of an update that changes nothing (S37).
+fn satisfied_status(case: &Case<'_>) -> u16 {
+    if case.request.method == Method::Replace {
+        return 200;
+    }
+    let kind = &case.request.resource_type;
+    let asked = case.request.extra.iter().any(|field| field.name == "attributes");
+    let usual = if asked || kind != "Group" { 200 } else { 204 };
+    if asked { usual } else { case.ground.profile.patch_status(kind).unwrap_or(usual) }
+}
+
+/// The parts of the request that take away and already hold: a late repeat of what gave them is recognised by these.
+pub(crate) fn stated_takings(case: &Case<'_>, resource: &Value) -> BTreeSet<String> {
+    let absent = |path: &String| {
+        if path == "active" {
+            return resource.find("active").is_some_and(crate::reading::is_false);
+        }
+        let Some((attribute, value)) = path.split_once('/') else { return false };
+        if !matches!(attribute, "members" | "roles" | "entitlements") {
+            return false;
+        }
+        let items = resource.find(attribute).and_then(Value::as_array).unwrap_or_default();
+        !items.iter().any(|item| {
+            item.find("value").and_then(Value::as_str).is_some_and(|shown| {
+                shown == value || value.strip_prefix(shown).is_some_and(|rest| rest.starts_with('|'))
+            })
+        })
+    };
+    case.touched().into_iter().filter(absent).collect()
+}
+
+/// The read of a resource as the answer to a create: with its location.
+pub(crate) fn located(answer: &TargetAnswer) -> TargetAnswer {
+    let shown = answer.body.as_deref().and_then(crate::case::read_resource);
+    let location = shown.as_ref().and_then(|resource| resource.find("meta")?.find("location"));
+    let location = location.and_then(Value::as_str).map(ToString::to_string);
+    TargetAnswer {
+        status: 201,
+        location: location.or_else(|| answer.location.clone()),
+        ..answer.clone()
+    }
+}
+
+/// The resource before the effect, where it is small enough to be kept in the ledger.
+fn keep_small(resource: &Value) -> Option<Value> {
+    (resource.to_string().len() <= BEFORE_BYTES_MOST).then(|| resource.clone())
+}
+
+/// 64 KiB: any user, and a group of 500 members.
+const BEFORE_BYTES_MOST: usize = 64 << 10;

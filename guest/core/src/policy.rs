@@ -1,0 +1,159 @@
+//! The policy: what an operator may choose, as one document (S45).
+
+use alloc::{
+    collections::BTreeMap,
+    format,
+    string::{String, ToString},
+    vec::Vec,
+};
+
+use replaysafe_json::{Limits, parse};
+use serde::{Deserialize, Serialize};
+
+use crate::types::{ContractError, UnixMillis};
+
+/// What an operator may choose. The default is safe and needs no file.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
+pub struct Policy {
+    /// How long a repeat without key or version is taken for a retry, in seconds; 0 turns it off (S2a).
+    pub replay_window_seconds: u32,
+    /// How long a receipt is repeated to a given key, in hours (S10).
+    pub receipt_hours: u32,
+    /// What may become ours that we did not make (S18).
+    pub adopt: Adopt,
+    /// What a create after a deletion is (S21).
+    pub returns: Returns,
+    /// What follows when neither presence nor absence can be proved (S13).
+    pub on_unknown: OnUnknown,
+    /// Whether a create that identifies nothing is taken (S2).
+    pub weak_identity: WeakIdentity,
+    /// Attributes by which resources are found again, by resource type (S2). `userName` of a User always is one.
+    pub correlation: BTreeMap<String, Vec<String>>,
+}
+
+impl Default for Policy {
+    fn default() -> Self {
+        Self {
+            replay_window_seconds: 120,
+            receipt_hours: 24,
+            adopt: Adopt::Never,
+            returns: Returns::Allow,
+            on_unknown: OnUnknown::Park,
+            weak_identity: WeakIdentity::Allow,
+            correlation: BTreeMap::new(),
+        }
+    }
+}
+
+/// What may become ours that we did not make (S18).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Adopt {
+    /// Nothing but what carries our external id and is equal.
+    Never,
+    /// What matches and is equal in all that the request states.
+    Equal,
+    /// What matches.
+    Matching,
+}
+
+/// What a create after a deletion is (S21).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Returns {
+    /// A new life of the identity.
+    Allow,
+    /// Refused.
+    Refuse,
+}
+
+/// What follows when neither presence nor absence can be proved (S13).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum OnUnknown {
+    /// At most once: a person decides.
+    Park,
+    /// At least once: it is sent again, and a duplicate may come of it.
+    RetryAndConverge,
+}
+
+/// Whether a create that identifies nothing is taken (S2).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum WeakIdentity {
+    /// Taken: equal requests within the window are one.
+    Allow,
+    /// Refused.
+    Refuse,
+}
+
+impl Policy {
+    /// Reads a policy document; `{}` is the default policy.
+    ///
+    /// # Errors
+    ///
+    /// Where the text is no JSON, or a member is unknown or out of range: the detail names it.
+    pub fn read(document: &str) -> Result<Self, ContractError> {
+        let wrong = |detail: String| ContractError { code: "policy".into(), detail };
+        let value = parse(document.as_bytes(), &Limits::default())
+            .map_err(|error| wrong(format!("the policy is no JSON document: {error}")))?;
+        let policy: Self = serde_json::from_str(&value.to_string())
+            .map_err(|error| wrong(format!("the policy has a wrong member: {error}")))?;
+        if 86_400 < policy.replay_window_seconds {
+            return Err(wrong("`replay-window-seconds` must be 0 to 86400".into()));
+        }
+        if policy.receipt_hours == 0 || 8_760 < policy.receipt_hours {
+            return Err(wrong("`receipt-hours` must be 1 to 8760".into()));
+        }
+        Ok(policy)
+    }
+
+    /// The canonical document.
+    #[must_use]
+    pub fn document(&self) -> String {
+        let text = serde_json::to_string(self).unwrap_or_default();
+        parse(text.as_bytes(), &Limits::default())
+            .map_or_else(|_| "{}".into(), |value| value.to_string())
+    }
+
+    /// The replay window in milliseconds.
+    pub(crate) fn window(&self) -> UnixMillis {
+        UnixMillis::from(self.replay_window_seconds) * 1_000
+    }
+
+    /// The life of a receipt in milliseconds.
+    pub(crate) fn receipt_life(&self) -> UnixMillis {
+        UnixMillis::from(self.receipt_hours) * 3_600_000
+    }
+
+    /// The correlation attributes of a type that the policy names.
+    pub(crate) fn correlation(&self, resource_type: &str) -> &[String] {
+        self.correlation.get(resource_type).map_or(&[], Vec::as_slice)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_empty_document_is_the_default_policy() {
+        assert_eq!(Policy::read("{}"), Ok(Policy::default()));
+        assert_eq!(Policy::read(&Policy::default().document()), Ok(Policy::default()));
+    }
+
+    #[test]
+    fn a_wrong_member_is_named() {
+        check("{\"adopt\":\"always\"}", "always");
+        check("{\"replay-window\":1}", "replay-window");
+        check("{\"receipt-hours\":0}", "receipt-hours");
+        check("[", "no JSON");
+    }
+
+    fn check(document: &str, named: &str) {
+        let error = Policy::read(document).expect_err("wrong");
+        assert_eq!(error.code, "policy");
+        assert!(error.detail.contains(named), "{}", error.detail);
+    }
+}

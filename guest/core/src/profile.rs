@@ -1,0 +1,86 @@
+//! The profile: how a target behaves, as far as it is known (S40).
+//!
+//! Nothing is assumed to its credit: what has not been declared, learned or measured does not hold.
+
+use alloc::{format, string::String, vec::Vec};
+
+use crate::types::{Field, Settings, UnixMillis};
+
+/// How a target behaves.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Profile<'a>(&'a [Field]);
+
+impl<'a> Profile<'a> {
+    pub(crate) fn of(settings: &'a Settings) -> Self {
+        Self(&settings.profile)
+    }
+
+    /// D: how long after it was sent a call can still take effect (S14). The HTTP deadline of 10 s and 5 s for the target to give up.
+    pub(crate) fn apply_bound(self) -> UnixMillis {
+        self.number("apply-bound-ms").unwrap_or(15_000)
+    }
+
+    /// L: how long the target's search may lag behind (S14). 2 s is assumed, measurement only raises it.
+    pub(crate) fn search_lag(self) -> UnixMillis {
+        self.number("search-lag-ms").unwrap_or(2_000)
+    }
+
+    /// Whether our own If-Match may be sent: entity tags are declared (S25).
+    pub(crate) fn etags(self) -> bool {
+        self.says("etag.supported", "true")
+    }
+
+    /// Whether the target is known, or says, to keep this attribute unique (S16).
+    pub(crate) fn unique(self, resource_type: &str, attribute: &str) -> bool {
+        let name = format!("unique/{resource_type}/{attribute}");
+        self.says(&name, "server") || self.says(&name, "global")
+    }
+
+    /// Whether this target switches a resource off when it is told to delete it (S11).
+    pub(crate) fn deactivates(self, resource_type: &str) -> bool {
+        self.says(&deactivates(resource_type), "true")
+    }
+
+    /// Whether an edge of this type, added under a value, was read back under that value (S11).
+    pub(crate) fn shows_edges(self, resource_type: &str, attribute: &str) -> bool {
+        self.says(&shows_edges(resource_type, attribute), "true")
+    }
+
+    /// The status that this target answers a first PATCH with (S37).
+    pub(crate) fn patch_status(self, resource_type: &str) -> Option<u16> {
+        self.get(&patch_status(resource_type))?.parse().ok()
+    }
+
+    /// The facts of `learned` that are not known yet.
+    pub(crate) fn news(self, learned: Vec<(String, &str)>) -> Vec<Field> {
+        learned
+            .into_iter()
+            .filter(|(name, value)| !self.says(name, value))
+            .map(|(name, value)| Field { name, value: value.into() })
+            .collect()
+    }
+
+    fn says(self, name: &str, value: &str) -> bool {
+        self.get(name) == Some(value)
+    }
+
+    fn number(self, name: &str) -> Option<u64> {
+        self.get(name)?.parse().ok()
+    }
+
+    fn get(self, name: &str) -> Option<&'a str> {
+        self.0.iter().rev().find(|field| field.name == name).map(|field| field.value.as_str())
+    }
+}
+
+pub(crate) fn deactivates(resource_type: &str) -> String {
+    format!("deactivates/{resource_type}")
+}
+
+pub(crate) fn shows_edges(resource_type: &str, attribute: &str) -> String {
+    format!("shows-edges/{resource_type}/{attribute}")
+}
+
+pub(crate) fn patch_status(resource_type: &str) -> String {
+    format!("patch-status/{resource_type}")
+}

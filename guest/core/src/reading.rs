@@ -1,0 +1,59 @@
+//! Small readings that several decisions share.
+
+use alloc::{
+    collections::BTreeSet,
+    string::{String, ToString},
+    vec::Vec,
+};
+
+use replaysafe_json::Value;
+
+use crate::{
+    case::{Case, Ground, name, read_resource},
+    statement::{NamedKind, Operation, Statement},
+    types::{Name, NameKind, Request},
+};
+
+/// The names that a resource, as the target shows it, is known by: external id and correlation values.
+pub(crate) fn names_of(case: &Case<'_>, resource: &Value) -> Vec<Name> {
+    let kind = &case.request.resource_type;
+    let schema = &case.ground.schema;
+    let Ok(shown) = Statement::read(Operation::Create, kind, None, Some(resource), None, schema)
+    else {
+        return Vec::new();
+    };
+    let named = shown.names(case.ground.policy.correlation(kind));
+    named
+        .into_iter()
+        .filter_map(|named| match named.kind {
+            NamedKind::TargetId => None,
+            NamedKind::ExternalId => {
+                Some(name(case.request, NameKind::ExternalId, "external-id", &named.coarse))
+            }
+            NamedKind::Correlation => {
+                Some(name(case.request, NameKind::Correlation, &named.attribute, &named.coarse))
+            }
+        })
+        .collect()
+}
+
+/// The top-level attributes in which two requests differ, by name (S4).
+pub(crate) fn differing(earlier: &Request, later: &Request, _: &Ground<'_>) -> Vec<String> {
+    let read = |request: &Request| request.body.as_deref().and_then(read_resource);
+    let (Some(Value::Object(earlier)), Some(Value::Object(later))) = (read(earlier), read(later))
+    else {
+        return Vec::new();
+    };
+    let names: BTreeSet<String> =
+        earlier.iter().chain(later.iter()).map(|(name, _)| name.to_string()).collect();
+    names.into_iter().filter(|name| earlier.find(name) != later.find(name)).collect()
+}
+
+/// `false`, in the spellings that clients and targets use.
+pub(crate) fn is_false(value: &Value) -> bool {
+    match value {
+        Value::Bool(value) => !value,
+        Value::String(text) => text.eq_ignore_ascii_case("false"),
+        Value::Null | Value::Number(_) | Value::Array(_) | Value::Object(_) => false,
+    }
+}

@@ -1,0 +1,871 @@
+//! Settlement: what was proved about an effect?
+//!
+//! No error returned is no proof. What was not seen is unknown, and leads to looking, never to a blind repeat.
+
+use alloc::{
+    collections::BTreeSet,
+    string::{String, ToString},
+    vec,
+    vec::Vec,
+};
+
+use replaysafe_json::Value;
+
+use crate::{
+    admit::gives_back,
+    answers,
+    case::{Case, id_of, resource_in},
+    decide::{
+        bury, commit_version, linked_names, located, new_person, only, precondition, see,
+        stated_takings, version_is_etag,
+    },
+    policy::OnUnknown,
+    profile,
+    reading::is_false,
+    state::{Event, Person, Record},
+    statement::{Allowance, Body, Holds},
+    types::{
+        Action, Answer, ContractError, EffectBody, Evidence, Field, IdentityWrite, Method, Name,
+        NameKind, Outcome, Question, Report, Sight, Stage, Step, TargetAnswer, UnixMillis, Verdict,
+        Write,
+    },
+};
+
+/// Settles an entry: see `lifecycle.settle`.
+pub(crate) fn settle(case: &Case<'_>, report: Option<&Report>) -> Result<Step, ContractError> {
+    let id = &case.given.new_entry;
+    let known = [case.by_key.as_ref(), case.by_statement.as_ref()];
+    let mut records = known.into_iter().flatten().chain(&case.open);
+    let Some(record) = records.find(|record| record.id == *id) else {
+        return Err(ContractError {
+            code: "state".into(),
+            detail: "the entry to settle is not among what was found".into(),
+        });
+    };
+    let person = case.person_of(record).or_else(|| case.people.first());
+    let person = person.cloned().unwrap_or_else(|| new_person(case));
+    let mut work = Work { case, record: record.clone(), person };
+    Ok(work.settle(report))
+}
+
+/// How S12 judges what was seen of a send.
+enum Judgement {
+    /// No byte was written.
+    NotSent,
+    /// The target said no, and that is that.
+    Definite,
+    /// It says no, and may have done it all the same: one look tells.
+    LookInto,
+    /// It says that it was done.
+    Accepted,
+    /// Nobody can tell.
+    Unknown,
+}
+
+struct Work<'a> {
+    case: &'a Case<'a>,
+    record: Record,
+    person: Person,
+}
+
+impl Work<'_> {
+    fn settle(&mut self, report: Option<&Report>) -> Step {
+        if self.record.stage == Some(Stage::Settled) {
+            return self.again();
+        }
+        if self.record.receipt().is_some() {
+            return self.watch();
+        }
+        let judgement = match report.map(|report| &report.outcome) {
+            None => match &self.record.progress.answered {
+                Some(answer) => judge(self.case.request.method, self.record.progress.sends, answer),
+                None => Judgement::Unknown,
+            },
+            Some(Outcome::NotSent(_)) => Judgement::NotSent,
+            Some(Outcome::Unknown(_)) => Judgement::Unknown,
+            Some(Outcome::Answered(answer)) => {
+                self.record.progress.answered = Some(answer.clone());
+                judge(self.case.request.method, self.record.progress.sends, answer)
+            }
+        };
+        match (judgement, self.case.request.method) {
+            (Judgement::NotSent, _) if self.record.progress.unknown => self.unknown(),
+            (Judgement::NotSent, _) => self.refuse(answers::of(Verdict::Unavailable, &self.record.id)),
+            (Judgement::Definite, Method::Delete) if self.says_gone() => {
+                let verdict = if self.record.progress.unknown {
+                    Verdict::Done
+                } else {
+                    Verdict::AlreadySatisfied
+                };
+                self.gone(verdict)
+            }
+            (Judgement::Definite, _) => self.pass_on(),
+            (Judgement::Accepted, Method::Create) => self.created(),
+            (Judgement::Accepted, Method::Delete) => self.deleted(),
+            (Judgement::Accepted, Method::Replace | Method::Patch) => self.updated(),
+            (Judgement::LookInto, Method::Create) => self.look_for_trace(),
+            (Judgement::LookInto, _) => self.look_into(),
+            (Judgement::Unknown, _) => self.unknown(),
+        }
+    }
+
+    // ---- accepted -----------------------------------------------------------------------------
+
+    /// The target says that it made a resource: it is read under the id that it gave (S11).
+    fn created(&mut self) -> Step {
+        let Some(id) = self.answered_id() else { return self.look_for_trace() };
+        let question = self.case.by_id(&id);
+        let Some(seen) = self.case.seen(&question) else { return only(Action::Ask(vec![question])) };
+        match &seen.sight {
+            Sight::Answered(answer) if resource_in(answer).is_some() => {
+                let resource = resource_in(answer).unwrap_or_default();
+                self.made(Verdict::Done, &resource)
+            }
+            Sight::Answered(answer) if matches!(answer.status, 404 | 410) => self.look_for_trace(),
+            Sight::Answered(_) | Sight::Refused(_) | Sight::Listed(_) | Sight::Nothing => {
+                see(&mut self.person, &id, self.case.now());
+                self.person.memory.made_by = Some(self.record.statement.clone());
+                self.unverified()
+            }
+        }
+    }
+
+    fn deleted(&mut self) -> Step {
+        let Some(id) = self.case.request.id.clone() else { return self.pass_on() };
+        let question = self.case.by_id(&id);
+        let Some(seen) = self.case.seen(&question) else { return only(Action::Ask(vec![question])) };
+        match &seen.sight {
+            Sight::Answered(answer) if matches!(answer.status, 404 | 410) => {
+                self.gone(Verdict::Done)
+            }
+            Sight::Answered(answer) => match resource_in(answer) {
+                Some(resource) if resource.find("active").is_some_and(is_false) => {
+                    self.gone(Verdict::Done)
+                }
+                Some(_) => self.still_there(),
+                None => self.by_response(),
+            },
+            Sight::Refused(_) | Sight::Listed(_) | Sight::Nothing => self.by_response(),
+        }
+    }
+
+    fn updated(&mut self) -> Step {
+        let Some(id) = self.case.request.id.clone().or_else(|| self.effect_id()) else {
+            return self.pass_on();
+        };
+        let question = self.case.by_id(&id);
+        let Some(seen) = self.case.seen(&question) else { return only(Action::Ask(vec![question])) };
+        let Sight::Answered(answer) = &seen.sight else { return self.by_response() };
+        let Some(resource) = resource_in(answer) else { return self.by_response() };
+        let before = self.record.progress.before.as_ref();
+        let holds = self.case.wish.statement.holds(before, &resource, &self.case.ground.schema);
+        self.judge_update(&id, &resource, holds)
+    }
+
+    fn judge_update(&mut self, id: &str, resource: &Value, holds: Holds) -> Step {
+        let missing: Vec<_> = holds
+            .not_kept
+            .iter()
+            .filter(|one| !crate::state::overlaps_any(&one.path.0, &self.record.progress.left_out))
+            .collect();
+        // Taken away by somebody who passed: given back by nobody (S14c, S15).
+        let passed = self.passed_by();
+        let due = missing.iter().any(|one| {
+            let taken = passed.iter().any(|path| crate::state::overlaps(path, &one.path.0));
+            !taken && (one.taking || one.active || self.person.memory.kept.contains(&one.path.0))
+        });
+        if due {
+            return self.still_there();
+        }
+        let names: Vec<String> = missing.iter().map(|one| one.name.clone()).collect();
+        for one in &holds.not_kept {
+            if one.stated.len() + one.observed.len() <= NOT_KEPT_BYTES_MOST {
+                let pair = (one.stated.clone(), one.observed.clone());
+                self.person.memory.not_kept.insert(one.path.0.clone(), pair);
+            }
+        }
+        for path in self.case.touched() {
+            let lost = holds.not_kept.iter().any(|one| crate::state::overlaps(&one.path.0, &path));
+            if !lost && path != "*" && !path.contains('/') {
+                self.person.memory.kept.insert(path);
+            }
+        }
+        see(&mut self.person, id, self.case.now());
+        let mut learned = Vec::new();
+        let kind = self.case.request.resource_type.clone();
+        for attribute in &holds.edges_shown {
+            learned.push((profile::shows_edges(&kind, attribute), "true".to_string()));
+        }
+        let answered = self.record.progress.answered.clone();
+        if let Some(answer) = answered.as_ref().filter(|_| self.case.request.method == Method::Patch)
+            && self.case.request.extra.is_empty()
+            && matches!(answer.status, 200 | 204)
+        {
+            learned.push((profile::patch_status(&kind), answer.status.to_string()));
+        }
+        let taken = stated_takings(self.case, resource);
+        let verdict = if !self.record.progress.left_out.is_empty() || !passed.is_empty() {
+            if self.parked_beside() { Verdict::Parked } else { Verdict::Superseded }
+        } else if self.effect_method() == Some(Method::Replace)
+            && self.case.request.method == Method::Create
+        {
+            Verdict::Reactivated
+        } else {
+            Verdict::Done
+        };
+        let mut receipt = self.receipt(verdict, true, Evidence::Read);
+        if verdict == Verdict::Superseded || verdict == Verdict::Parked {
+            receipt.target = None;
+            receipt.attributes = self.record.progress.left_out.iter().cloned().collect();
+        }
+        if verdict == Verdict::Reactivated {
+            receipt.status = Some(200);
+            self.person.memory.made_by = Some(self.record.statement.clone());
+        }
+        if !names.is_empty() {
+            receipt.notes.push(answers::note("not-kept", &names.join(",")));
+            receipt.attributes.extend(names);
+        }
+        if receipt.target.is_none() && answers::is_success(verdict) {
+            receipt.target = Some(self.shown(id));
+            receipt.status = Some(if self.case.request.method == Method::Patch && kind == "Group" {
+                204
+            } else {
+                200
+            });
+        }
+        let names = linked_names(self.case, &self.person, id, Some(resource));
+        let touched = self.case.touched();
+        self.close(receipt, Some(names), touched, taken, learned)
+    }
+
+    /// What was to be changed still reads as before: looked at again, sent once more, then said aloud.
+    fn still_there(&mut self) -> Step {
+        let progress = &self.record.progress;
+        if progress.looks == 0 {
+            return self.wait(self.case.now() + self.case.ground.profile.search_lag() / 4);
+        }
+        if progress.sends < SENDS_MOST && progress.effect.is_some() {
+            self.record.progress.looks = 0;
+            return self.send_again();
+        }
+        let verdict = if self.case.wish.statement.safe_way() {
+            Verdict::Irrevocable
+        } else {
+            Verdict::Unresolved
+        };
+        let mut answer = answers::of(verdict, &self.record.id);
+        answer.evidence = Evidence::Read;
+        self.refuse(answer)
+    }
+
+    // ---- not accepted, and perhaps done -------------------------------------------------------
+
+    /// A create that was refused, or whose resource cannot be read: is there a trace of it?
+    fn look_for_trace(&mut self) -> Step {
+        let questions = self.case.unasked(self.case.wish.searches.clone());
+        if !questions.is_empty() {
+            return only(Action::Ask(questions));
+        }
+        match self.trace() {
+            Trace::One(id, resource, external) => {
+                let refused = self.record.progress.answered.as_ref();
+                let conflict = refused.is_some_and(|answer| answer.status == 409);
+                // After a 409 it is ours only if we may have made it before, or it says so itself (S18).
+                if conflict && !self.record.progress.unknown && !external {
+                    return self.pass_on();
+                }
+                let equal = self.case.wish.statement.differs(&resource, &self.case.ground.schema);
+                if conflict && !self.record.progress.unknown && !equal.is_empty() {
+                    return self.pass_on();
+                }
+                self.adopt(&id)
+            }
+            Trace::Several(ids) => self.park(&ids),
+            Trace::None if self.record.progress.looks == 0 => {
+                // A search that finds nothing is repeated after L (S12).
+                self.wait(self.case.now() + self.case.ground.profile.search_lag())
+            }
+            Trace::None => {
+                let accepted = self.record.progress.answered.as_ref();
+                if accepted.is_some_and(|answer| (200..300).contains(&answer.status)) {
+                    self.record.progress.unknown = true;
+                    return self.unknown();
+                }
+                if self.record.progress.unknown {
+                    return self.unknown();
+                }
+                self.pass_on()
+            }
+        }
+    }
+
+    /// An update or delete that was refused: does it hold all the same?
+    fn look_into(&mut self) -> Step {
+        let Some(id) = self.case.request.id.clone().or_else(|| self.effect_id()) else {
+            return self.pass_on();
+        };
+        let question = self.case.by_id(&id);
+        let Some(seen) = self.case.seen(&question) else { return only(Action::Ask(vec![question])) };
+        let Sight::Answered(answer) = &seen.sight else { return self.pass_on() };
+        if self.case.request.method == Method::Delete && matches!(answer.status, 404 | 410) {
+            return self.gone(Verdict::Done);
+        }
+        let Some(resource) = resource_in(answer) else { return self.pass_on() };
+        if self.case.request.method != Method::Delete {
+            let before = self.record.progress.before.as_ref();
+            let holds = self.case.wish.statement.holds(before, &resource, &self.case.ground.schema);
+            if holds.all && self.record.progress.before.as_ref() != Some(&resource) {
+                self.record.progress.answered = None;
+                return self.judge_update(&id, &resource, holds);
+            }
+        }
+        let status = self.record.progress.answered.as_ref().map(|answer| answer.status);
+        let own = self.record.progress.effect.as_ref().is_some_and(|effect| {
+            effect.if_match.is_some() && effect.if_match != self.case.request.if_match
+        });
+        if status == Some(412) && own && self.record.progress.contentions < CONTENTIONS_MOST {
+            self.record.progress.contentions += 1;
+            return self.decide_again(&resource, answer);
+        }
+        self.pass_on()
+    }
+
+    /// Somebody else changed the resource between our look and our effect (S25).
+    fn decide_again(&mut self, resource: &Value, answer: &TargetAnswer) -> Step {
+        let Some(mut effect) = self.record.progress.effect.clone() else { return self.pass_on() };
+        if self.case.request.method != Method::Delete {
+            let schema = &self.case.ground.schema;
+            let difference =
+                self.case.wish.statement.against(resource, schema, &Allowance::default());
+            effect.body = match difference.body {
+                Body::AsSent => EffectBody::AsSent,
+                Body::Rewritten(document) => EffectBody::Document(document.to_string()),
+            };
+        }
+        effect.if_match = precondition(self.case, version_is_etag(resource, answer), answer);
+        self.record.progress.effect = Some(effect);
+        // A failed precondition is a definite answer: this send does not count against the limit.
+        self.record.progress.sends = self.record.progress.sends.saturating_sub(1);
+        self.send_again()
+    }
+
+    // ---- unknown ------------------------------------------------------------------------------
+
+    fn unknown(&mut self) -> Step {
+        self.record.progress.unknown = true;
+        if self.case.request.method == Method::Create && self.effect_id().is_none() {
+            return self.unknown_create();
+        }
+        self.unknown_update()
+    }
+
+    /// A positive look is conclusive at once; a negative one once D + L has passed (S14).
+    fn unknown_create(&mut self) -> Step {
+        let kind = &self.case.request.resource_type;
+        let mut questions = self.case.wish.searches.clone();
+        let now = self.case.now();
+        let sent = self.record.progress.sent_at.unwrap_or_default();
+        let bound = self.case.ground.profile.apply_bound();
+        let conclusive_at = sent + bound + self.case.ground.profile.search_lag();
+        let conclusive = conclusive_at <= now;
+        if conclusive || questions.is_empty() {
+            // A search that finds nothing may not have searched: the list is read.
+            questions.push(Question::All(kind.clone()));
+        }
+        let questions = self.case.unasked(questions);
+        if !questions.is_empty() {
+            return only(Action::Ask(questions));
+        }
+        match self.trace() {
+            Trace::One(id, _, _) => return self.adopt(&id),
+            Trace::Several(ids) => return self.park(&ids),
+            Trace::None => {}
+        }
+        if self.record.stage == Some(Stage::Parked) {
+            return self.park(&[]);
+        }
+        if !conclusive {
+            let backoff = LOOK_MS << self.record.progress.looks.min(4);
+            return self.wait(conclusive_at.min(now + backoff));
+        }
+        let all = Question::All(kind.clone());
+        let proved = self.case.seen(&all).is_some_and(|seen| {
+            matches!(seen.sight, Sight::Listed(_)) && conclusive_at <= seen.asked_at
+        });
+        let again = proved || self.case.ground.policy.on_unknown == OnUnknown::RetryAndConverge;
+        if !again {
+            return self.park(&[]);
+        }
+        if CREATES_MOST <= self.record.progress.sends {
+            return self.refuse(answers::of(Verdict::Unavailable, &self.record.id));
+        }
+        self.send_again()
+    }
+
+    fn unknown_update(&mut self) -> Step {
+        let Some(id) = self.case.request.id.clone().or_else(|| self.effect_id()) else {
+            return self.pass_on();
+        };
+        let question = self.case.by_id(&id);
+        let Some(seen) = self.case.seen(&question) else { return only(Action::Ask(vec![question])) };
+        let delete = self.case.request.method == Method::Delete;
+        if let Sight::Answered(answer) = &seen.sight {
+            if delete && matches!(answer.status, 404 | 410) {
+                return self.gone(Verdict::Done);
+            }
+            if let Some(resource) = resource_in(answer) {
+                if delete && resource.find("active").is_some_and(is_false)
+                    && self.case.ground.profile.deactivates(&self.case.request.resource_type)
+                {
+                    return self.gone(Verdict::Done);
+                }
+                if !delete {
+                    let before = self.record.progress.before.as_ref();
+                    let schema = &self.case.ground.schema;
+                    let holds = self.case.wish.statement.holds(before, &resource, schema);
+                    if holds.all {
+                        self.record.progress.answered = None;
+                        return self.judge_update(&id, &resource, holds);
+                    }
+                }
+            }
+            if !delete && matches!(answer.status, 404 | 410) {
+                self.record.progress.answered = Some(answer.clone());
+                return self.pass_on();
+            }
+        }
+        if !self.passed_by().is_empty() {
+            let mut answer = answers::of(Verdict::Superseded, &self.record.id);
+            answer.evidence = Evidence::Read;
+            return self.refuse(answer);
+        }
+        let now = self.case.now();
+        let sent = self.record.progress.sent_at.unwrap_or_default();
+        let conclusive_at = sent + self.case.ground.profile.apply_bound();
+        if now < conclusive_at {
+            let backoff = LOOK_MS << self.record.progress.looks.min(4);
+            return self.wait(conclusive_at.min(now + backoff));
+        }
+        if self.record.progress.sends <= RESENDS_MOST {
+            return self.send_again();
+        }
+        match self.record.progress.answered.is_some() {
+            true => self.pass_on(),
+            false => {
+                let answer = answers::of(Verdict::Unavailable, &self.record.id);
+                self.refuse(Answer { detail: UNSEEN.into(), ..answer })
+            }
+        }
+    }
+
+    // ---- after the answer ---------------------------------------------------------------------
+
+    /// A revocation that passed others is looked after until nothing can come after it (S14c).
+    fn watch(&mut self) -> Step {
+        let Some(receipt) = self.record.receipt().cloned() else { return self.pass_on() };
+        let end = Answer { replayed: true, ..receipt.clone() };
+        let Some(id) = self.case.request.id.clone() else { return only(Action::Answer(end)) };
+        let until = self.record.progress.watch_until.unwrap_or_default();
+        let later = self.person.memory.moved_since(
+            self.record.progress.settled_seq,
+            &self.case.touched(),
+        );
+        let question = self.case.by_id(&id);
+        if !later {
+            let Some(seen) = self.case.seen(&question) else {
+                return only(Action::Ask(vec![question]));
+            };
+            let resource = match &seen.sight {
+                Sight::Answered(answer) => resource_in(answer),
+                Sight::Refused(_) | Sight::Listed(_) | Sight::Nothing => None,
+            };
+            let undone = resource.is_some_and(|resource| match self.case.request.method {
+                Method::Delete => !resource.find("active").is_some_and(is_false),
+                Method::Create | Method::Replace | Method::Patch => {
+                    let schema = &self.case.ground.schema;
+                    let holds = self.case.wish.statement.holds(None, &resource, schema);
+                    holds.not_kept.iter().any(|one| one.taking)
+                }
+            });
+            if undone && self.record.progress.sends < SENDS_MOST * 2 {
+                return self.send_again();
+            }
+        }
+        let over = later || until <= self.case.now();
+        let (event, wake) =
+            if over { (Event::Settle, None) } else { (Event::Dispatch, Some(self.case.now() + WATCH_MS)) };
+        if over {
+            self.record.progress.watch_until = None;
+        }
+        let write = self.record.after(event, wake).map(|entry| Write {
+            entry,
+            identities: Vec::new(),
+            learned: Vec::new(),
+        });
+        Step { write, action: Action::Answer(end) }
+    }
+
+    /// A settled entry is looked at again: only where its effect could not be read.
+    fn again(&mut self) -> Step {
+        let receipt = self.record.receipt().cloned();
+        let receipt = receipt.unwrap_or_else(|| answers::of(Verdict::Unresolved, &self.record.id));
+        let write = self.record.after(Event::Settle, None).map(|entry| Write {
+            entry,
+            identities: Vec::new(),
+            learned: Vec::new(),
+        });
+        Step { write, action: Action::Answer(Answer { replayed: true, ..receipt }) }
+    }
+
+    // ---- ends ---------------------------------------------------------------------------------
+
+    /// The resource exists, and this request made it.
+    fn made(&mut self, verdict: Verdict, resource: &Value) -> Step {
+        let Some(id) = id_of(resource) else { return self.unverified() };
+        see(&mut self.person, &id, self.case.now());
+        self.person.memory.made_by = Some(self.record.statement.clone());
+        let lost = self.case.wish.statement.differs(resource, &self.case.ground.schema);
+        let mut receipt = self.receipt(verdict, true, Evidence::Read);
+        if verdict == Verdict::Adopted {
+            receipt.target = Some(located(&self.shown(&id)));
+            receipt.status = Some(201);
+        }
+        if !lost.is_empty() {
+            receipt.notes.push(answers::note("not-kept", &lost.join(",")));
+            receipt.attributes.extend(lost);
+        }
+        if self.record.progress.unproved {
+            receipt.notes.push(answers::note("absence", "unproved"));
+        }
+        let names = linked_names(self.case, &self.person, &id, Some(resource));
+        let touched = BTreeSet::from(["*".to_string()]);
+        self.close(receipt, Some(self.with_own(names)), touched, BTreeSet::new(), Vec::new())
+    }
+
+    /// The trace of our own effect becomes the identity's resource (S18).
+    fn adopt(&mut self, id: &str) -> Step {
+        let question = self.case.by_id(id);
+        let Some(seen) = self.case.seen(&question) else { return only(Action::Ask(vec![question])) };
+        let Sight::Answered(answer) = &seen.sight else {
+            return self.wait(self.case.now() + LOOK_MS);
+        };
+        match resource_in(answer) {
+            Some(resource) => self.made(Verdict::Adopted, &resource),
+            None => self.wait(self.case.now() + LOOK_MS),
+        }
+    }
+
+    fn gone(&mut self, verdict: Verdict) -> Step {
+        let mut learned = Vec::new();
+        let id = self.case.request.id.clone().unwrap_or_default();
+        let seen = self.case.seen(&self.case.by_id(&id));
+        let off = seen.is_some_and(|seen| match &seen.sight {
+            Sight::Answered(answer) => resource_in(answer).is_some(),
+            Sight::Refused(_) | Sight::Listed(_) | Sight::Nothing => false,
+        });
+        if off {
+            let kind = &self.case.request.resource_type;
+            learned.push((profile::deactivates(kind), "true".to_string()));
+        }
+        self.person.memory.target_id = Some(id.clone());
+        let window = self.case.ground.policy.window();
+        bury(&mut self.person, self.case.now(), window);
+        let mut receipt = self.receipt(verdict, verdict == Verdict::Done, Evidence::Read);
+        let accepted = receipt.target.as_ref().is_some_and(|answer| (200..300).contains(&answer.status));
+        if !accepted {
+            receipt.target = None;
+            receipt.status = Some(204);
+        }
+        self.finish(receipt, None, learned)
+    }
+
+    /// The target accepted, and cannot be read: its own answer is the evidence (S14c).
+    fn by_response(&mut self) -> Step {
+        if !self.case.wish.statement.safe_way() {
+            return self.unverified();
+        }
+        let mut taken = self.case.touched();
+        if self.case.request.method == Method::Delete {
+            let window = self.case.ground.policy.window();
+            bury(&mut self.person, self.case.now(), window);
+            let receipt = self.receipt(Verdict::Done, true, Evidence::Response);
+            return self.finish(receipt, None, Vec::new());
+        }
+        taken.retain(|path| path == "active" || path.contains('/'));
+        let receipt = self.receipt(Verdict::Done, true, Evidence::Response);
+        let touched = self.case.touched();
+        self.close(receipt, None, touched, taken, Vec::new())
+    }
+
+    /// Accepted, and not seen: it closes, and claims no change (S11).
+    fn unverified(&mut self) -> Step {
+        let receipt = self.receipt(Verdict::AcceptedUnverified, false, Evidence::Response);
+        let touched = self.case.touched();
+        self.close(receipt, None, touched, BTreeSet::new(), Vec::new())
+    }
+
+    /// The target's own answer ends it, and nothing has changed.
+    fn pass_on(&mut self) -> Step {
+        let answer = match &self.record.progress.answered {
+            Some(answer) => answers::refused(&self.record.id, answer),
+            None => answers::of(Verdict::Unavailable, &self.record.id),
+        };
+        self.refuse(answer)
+    }
+
+    fn refuse(&mut self, answer: Answer) -> Step {
+        let write = self.record.after(Event::Refuse, None).map(|entry| Write {
+            entry,
+            identities: vec![IdentityWrite { identity: self.person.identity(), names: None }],
+            learned: Vec::new(),
+        });
+        Step { write, action: Action::Answer(answer) }
+    }
+
+    fn park(&mut self, ids: &[String]) -> Step {
+        let mut answer = answers::of(Verdict::Parked, &self.record.id);
+        answer.evidence = Evidence::None;
+        if !ids.is_empty() {
+            answer.notes.push(answers::note("candidates", &ids.join(",")));
+        }
+        let wake = Some(self.case.now() + PARKED_LOOK_MS);
+        let write = self.record.after(Event::Park, wake).map(|entry| Write {
+            entry,
+            identities: Vec::new(),
+            learned: Vec::new(),
+        });
+        Step { write, action: Action::Answer(answer) }
+    }
+
+    fn wait(&mut self, until: UnixMillis) -> Step {
+        self.record.progress.looks += 1;
+        let event = if self.record.stage == Some(Stage::Parked) { Event::Park } else { Event::Dispatch };
+        let write = self.record.after(event, Some(until)).map(|entry| Write {
+            entry,
+            identities: Vec::new(),
+            learned: Vec::new(),
+        });
+        Step { write, action: Action::Wait(until) }
+    }
+
+    fn send_again(&mut self) -> Step {
+        let Some(mut effect) = self.record.progress.effect.clone() else { return self.pass_on() };
+        let held = self.case.says("body-held").is_some();
+        if effect.body == EffectBody::AsSent && !held {
+            // The client's bytes are gone with the process: the same document, unless a secret was in it.
+            let Some(body) = self.case.request.body.clone() else { return self.pass_on() };
+            if body.contains("$secret") {
+                return self.refuse(answers::of(Verdict::Unavailable, &self.record.id));
+            }
+            effect.body = EffectBody::Document(body);
+        }
+        self.record.progress.sends += 1;
+        self.record.progress.sent_at = Some(self.case.now());
+        self.record.progress.answered = None;
+        self.record.progress.looks = 0;
+        let wake = Some(self.case.now() + self.case.ground.profile.apply_bound());
+        let write = self.record.after(Event::Dispatch, wake).map(|entry| Write {
+            entry,
+            identities: vec![IdentityWrite { identity: self.person.identity(), names: None }],
+            learned: Vec::new(),
+        });
+        match write {
+            Some(write) => Step { write: Some(write), action: Action::Apply(effect) },
+            None => self.pass_on(),
+        }
+    }
+
+    fn close(
+        &mut self,
+        receipt: Answer,
+        names: Option<Vec<Name>>,
+        touched: BTreeSet<String>,
+        taken: BTreeSet<String>,
+        learned: Vec<(String, String)>,
+    ) -> Step {
+        let window = self.case.ground.policy.window();
+        self.person.memory.settle(self.case.now(), window, touched, taken);
+        self.finish(receipt, names, learned)
+    }
+
+    fn finish(
+        &mut self,
+        receipt: Answer,
+        names: Option<Vec<Name>>,
+        learned: Vec<(String, String)>,
+    ) -> Step {
+        let success = answers::is_success(receipt.verdict);
+        if success {
+            commit_version(self.case, &mut self.person);
+        }
+        self.record.identity = Some(self.person.id.clone());
+        let progress = &mut self.record.progress;
+        progress.settled_at = Some(self.case.now());
+        progress.settled_seq = self.person.memory.seq;
+        progress.receipt = Some(receipt.clone());
+        progress.before = None;
+        let watched = progress.watch_until.is_some_and(|until| self.case.now() < until);
+        let (event, wake) = if watched {
+            (Event::Dispatch, Some(self.case.now() + WATCH_MS))
+        } else {
+            (Event::Settle, None)
+        };
+        let known = self.case.ground.profile;
+        let news = learned.iter().map(|(name, value)| (name.clone(), value.as_str())).collect();
+        let learned: Vec<Field> = known.news(news);
+        let write = self.record.after(event, wake).map(|entry| Write {
+            entry,
+            identities: vec![IdentityWrite { identity: self.person.identity(), names }],
+            learned,
+        });
+        Step { write, action: Action::Answer(receipt) }
+    }
+
+    // ---- readings -----------------------------------------------------------------------------
+
+    fn receipt(&self, verdict: Verdict, changed: bool, evidence: Evidence) -> Answer {
+        Answer {
+            changed,
+            evidence,
+            target: self.record.progress.answered.clone(),
+            ..answers::of(verdict, &self.record.id)
+        }
+    }
+
+    /// The read by id, as an answer to repeat.
+    fn shown(&self, id: &str) -> TargetAnswer {
+        let seen = self.case.seen(&self.case.by_id(id));
+        match seen.map(|seen| &seen.sight) {
+            Some(Sight::Answered(answer)) => answer.clone(),
+            Some(Sight::Refused(_) | Sight::Listed(_) | Sight::Nothing) | None => TargetAnswer {
+                status: 200,
+                location: None,
+                etag: None,
+                content_type: None,
+                retry_after: None,
+                body: None,
+                extra: Vec::new(),
+            },
+        }
+    }
+
+    fn answered_id(&self) -> Option<String> {
+        let answer = self.record.progress.answered.as_ref()?;
+        if let Some(id) = resource_in(answer).as_ref().and_then(id_of) {
+            return Some(id);
+        }
+        let path = answer.location.as_deref()?.split(['?', '#']).next()?;
+        let last = path.trim_end_matches('/').rsplit('/').next()?;
+        let plain = last.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte));
+        (plain && last.bytes().any(|byte| byte.is_ascii_alphanumeric())).then(|| last.to_string())
+    }
+
+    fn effect_id(&self) -> Option<String> {
+        self.record.progress.effect.as_ref().and_then(|effect| effect.id.clone())
+    }
+
+    fn effect_method(&self) -> Option<Method> {
+        self.record.progress.effect.as_ref().map(|effect| effect.method)
+    }
+
+    fn says_gone(&self) -> bool {
+        let answer = self.record.progress.answered.as_ref();
+        answer.is_some_and(|answer| matches!(answer.status, 404 | 410))
+    }
+
+    /// What was taken away since the effect was decided, by requests that passed it.
+    fn passed_by(&self) -> BTreeSet<String> {
+        let taken = self.person.memory.taken_since(
+            self.record.progress.seq,
+            self.case.now(),
+            self.case.ground.policy.window().max(self.case.ground.profile.apply_bound() * 4),
+        );
+        let touched = self.case.touched();
+        if gives_back(&touched, &taken) { taken } else { BTreeSet::new() }
+    }
+
+    fn parked_beside(&self) -> bool {
+        self.case.open.iter().any(|open| {
+            open.stage == Some(Stage::Parked) && open.id != self.record.id
+        })
+    }
+
+    /// The names of the request stay names of what it made.
+    fn with_own(&self, mut names: Vec<Name>) -> Vec<Name> {
+        let own = self.case.wish.names.iter().filter(|name| name.kind != NameKind::TargetId);
+        names.extend(own.cloned());
+        names.sort_by(|left, right| (left.kind, &left.material).cmp(&(right.kind, &right.material)));
+        names.dedup();
+        names
+    }
+
+    fn trace(&self) -> Trace {
+        let found = self.case.candidates();
+        let before = &self.record.progress.alike;
+        let external = !found.by_external_id.is_empty();
+        let mut all = found.by_external_id;
+        if all.is_empty() {
+            all = found.by_correlation;
+        }
+        if all.is_empty() {
+            all = found.alike;
+        }
+        all.retain(|(id, _)| !before.contains(id));
+        if 1 < all.len() {
+            return Trace::Several(all.into_iter().map(|(id, _)| id).collect());
+        }
+        match all.pop() {
+            Some((id, resource)) => Trace::One(id, resource, external),
+            None => Trace::None,
+        }
+    }
+}
+
+enum Trace {
+    None,
+    /// The id, what was seen, and whether it carries our external id.
+    One(String, Value, bool),
+    Several(Vec<String>),
+}
+
+/// S12: what a complete answer says about the effect.
+fn judge(method: Method, sends: u32, answer: &TargetAnswer) -> Judgement {
+    let by_id = method != Method::Create;
+    match answer.status {
+        200..=299 => Judgement::Accepted,
+        300..=399 => Judgement::Definite,
+        404 if !by_id => Judgement::LookInto,
+        409 | 412 | 500 => Judgement::LookInto,
+        503 if answer.retry_after.is_some() && sends <= 1 => Judgement::Definite,
+        400..=499 | 501 | 505 => Judgement::Definite,
+        _ => Judgement::Unknown,
+    }
+}
+
+/// What a person reads where an update was sent as often as it may be and never seen.
+const UNSEEN: &str = "the request was sent several times and was never seen to take effect";
+
+/// An update is sent twice before it is said to be lost.
+const SENDS_MOST: u32 = 2;
+
+/// S13: an unknown update or delete is sent again at most twice.
+const RESENDS_MOST: u32 = 2;
+
+/// S13: a create is sent at most twice in all.
+const CREATES_MOST: u32 = 2;
+
+/// S25: a failed precondition of our own is decided again three times.
+const CONTENTIONS_MOST: u32 = 3;
+
+/// 500 ms between the first two looks for a trace; each wait is twice the one before.
+const LOOK_MS: UnixMillis = 500;
+
+/// 2 s: how often a revocation that passed others is looked after.
+const WATCH_MS: UnixMillis = 2_000;
+
+/// 10 minutes: how often what is parked is looked at for a late proof.
+const PARKED_LOOK_MS: UnixMillis = 600_000;
+
+/// 2 KiB for a statement that was not kept and what was shown for it.
+const NOT_KEPT_BYTES_MOST: usize = 2 << 10;

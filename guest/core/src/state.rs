@@ -1,0 +1,451 @@
+//! What is remembered of a request and of an identity, and how it may move on.
+//!
+//! The host keeps these records sealed and does not look inside: only this file knows their form.
+
+use alloc::{
+    collections::{BTreeMap, BTreeSet},
+    format,
+    string::{String, ToString},
+    vec::Vec,
+};
+
+use replaysafe_json::{Limits, Value, parse};
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
+
+use crate::types::{
+    Answer, ContractError, Effect, Entry, EntryId, Identity, IdentityId, Request, Stage, Tag,
+    TargetAnswer, UnixMillis,
+};
+
+/// What may happen to an entry.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Event {
+    /// An effect is about to leave the host, for the first time or again.
+    Dispatch,
+    /// Neither presence nor absence can be proved.
+    Park,
+    /// It ends without an effect of its own.
+    Refuse,
+    /// It ends with its effect seen, or with nothing left to do.
+    Settle,
+}
+
+/// The stage that follows, for every stage and every event; none where the event cannot happen.
+///
+/// A stage never moves back: `settled` is the end, and a refused entry may only be decided anew (S9).
+#[must_use]
+pub fn next(stage: Option<Stage>, event: Event) -> Option<Stage> {
+    match (stage, event) {
+        (
+            None | Some(Stage::Claimed | Stage::Dispatched | Stage::Parked | Stage::Refused),
+            Event::Dispatch,
+        ) => Some(Stage::Dispatched),
+        (Some(Stage::Dispatched | Stage::Parked), Event::Park) => Some(Stage::Parked),
+        (
+            None | Some(Stage::Claimed | Stage::Dispatched | Stage::Parked | Stage::Refused),
+            Event::Refuse,
+        ) => Some(Stage::Refused),
+        (_, Event::Settle) => Some(Stage::Settled),
+        (None | Some(Stage::Claimed | Stage::Refused | Stage::Settled), Event::Park)
+        | (Some(Stage::Settled), Event::Dispatch | Event::Refuse) => None,
+    }
+}
+
+/// Where a resource is in its life.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Life {
+    /// A create is under way, or has come to nothing.
+    Expected,
+    /// It has been seen.
+    Live,
+    /// It was deleted: this is its tombstone (S21).
+    Deleted,
+}
+
+/// What is remembered of an identity.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct Memory {
+    /// The form of this record.
+    pub format: u8,
+    /// The name of the resource type.
+    pub resource_type: String,
+    /// Where it is in its life.
+    pub life: Life,
+    /// The target's id of it: the link.
+    pub target_id: Option<String>,
+    /// What was asked when it was made, if we made it.
+    pub made_by: Option<Tag>,
+    /// When it was first seen.
+    pub seen_at: Option<UnixMillis>,
+    /// The source's version, committed last (S19a).
+    pub version: Option<u64>,
+    /// What was asked under that version.
+    pub version_statement: Option<Tag>,
+    /// Whether that went the safe way.
+    pub version_safe: bool,
+    /// How many changes have settled on it.
+    pub seq: u64,
+    /// When it was deleted.
+    pub deleted_at: Option<UnixMillis>,
+    /// What has settled within the replay window (S2a).
+    pub recent: Vec<Change>,
+    /// Paths that this resource has been seen to keep (S11).
+    pub kept: BTreeSet<String>,
+    /// Paths that it did not keep: what was stated, and what it showed (S11).
+    pub not_kept: BTreeMap<String, (String, String)>,
+}
+
+/// One settled change.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct Change {
+    /// Its number on the identity.
+    pub seq: u64,
+    /// When it settled.
+    pub at: UnixMillis,
+    /// The paths that it touched.
+    pub touched: BTreeSet<String>,
+    /// The paths on which it took access away.
+    pub taken: BTreeSet<String>,
+}
+
+impl Memory {
+    /// Of an identity that nothing is known of yet.
+    #[must_use]
+    pub fn new(resource_type: &str) -> Self {
+        Self {
+            format: FORMAT,
+            resource_type: resource_type.into(),
+            life: Life::Expected,
+            target_id: None,
+            made_by: None,
+            seen_at: None,
+            version: None,
+            version_statement: None,
+            version_safe: false,
+            seq: 0,
+            deleted_at: None,
+            recent: Vec::new(),
+            kept: BTreeSet::new(),
+            not_kept: BTreeMap::new(),
+        }
+    }
+
+    /// Records a change that has settled, and forgets those that no window reaches.
+    pub(crate) fn settle(
+        &mut self,
+        now: UnixMillis,
+        window: UnixMillis,
+        touched: BTreeSet<String>,
+        taken: BTreeSet<String>,
+    ) {
+        self.seq += 1;
+        self.recent.retain(|change| now < change.at.saturating_add(window));
+        self.recent.push(Change { seq: self.seq, at: now, touched, taken });
+        let over = self.recent.len().saturating_sub(RECENT_MOST);
+        self.recent.drain(..over);
+    }
+
+    /// The paths that were taken away after the change `seq`, within the window.
+    pub(crate) fn taken_since(
+        &self,
+        seq: u64,
+        now: UnixMillis,
+        window: UnixMillis,
+    ) -> BTreeSet<String> {
+        self.recent
+            .iter()
+            .filter(|change| seq < change.seq && now < change.at.saturating_add(window))
+            .flat_map(|change| change.taken.iter().cloned())
+            .collect()
+    }
+
+    /// Whether anything has settled on one of `paths` after the change `seq`.
+    pub(crate) fn moved_since(&self, seq: u64, paths: &BTreeSet<String>) -> bool {
+        let remembered = self.recent.iter().filter(|change| seq < change.seq);
+        let mut count = 0;
+        for change in remembered {
+            count += 1;
+            if change.touched.iter().any(|path| overlaps_any(path, paths)) {
+                return true;
+            }
+        }
+        // What was forgotten may have touched anything.
+        seq + count < self.seq
+    }
+}
+
+/// Whether two paths share a value: equal, one the whole resource, or one the list of the other.
+#[must_use]
+pub fn overlaps(left: &str, right: &str) -> bool {
+    let within = |whole: &str, part: &str| {
+        part.strip_prefix(whole).is_some_and(|rest| rest.starts_with(['/', '.']))
+    };
+    left == right || left == "*" || right == "*" || within(left, right) || within(right, left)
+}
+
+pub(crate) fn overlaps_any(path: &str, paths: &BTreeSet<String>) -> bool {
+    paths.iter().any(|other| overlaps(path, other))
+}
+
+/// What is remembered of a request.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct Progress {
+    /// The form of this record.
+    pub format: u8,
+    /// The request, secrets lifted.
+    pub request: Request,
+    /// How often its effect was sent.
+    pub sends: u32,
+    /// When it was sent last.
+    pub sent_at: Option<UnixMillis>,
+    /// Whether an earlier send ended without an answer.
+    pub unknown: bool,
+    /// The last effect.
+    pub effect: Option<Effect>,
+    /// The target's last complete answer to it.
+    pub answered: Option<TargetAnswer>,
+    /// The resource before the effect, where it is small enough to keep.
+    pub before: Option<Value>,
+    /// The ids that looked alike before a create: none of them can be its trace.
+    pub alike: Vec<String>,
+    /// Whether absence was proved before a create, or only not disproved (S14).
+    pub unproved: bool,
+    /// The parts that were left out, and why the answer is a refusal although something changed.
+    pub left_out: BTreeSet<String>,
+    /// The change on the identity after which it was decided.
+    pub seq: u64,
+    /// How often it was looked at without an end.
+    pub looks: u32,
+    /// How often the precondition failed (S25).
+    pub contentions: u32,
+    /// Until when a revocation that passed others is looked after (S14c).
+    pub watch_until: Option<UnixMillis>,
+    /// The receipt.
+    pub receipt: Option<Answer>,
+    /// When the receipt was earned.
+    pub settled_at: Option<UnixMillis>,
+    /// The change on the identity that it made or found.
+    pub settled_seq: u64,
+}
+
+impl Progress {
+    /// Of a request that nothing was done for yet.
+    #[must_use]
+    pub fn new(request: &Request) -> Self {
+        Self {
+            format: FORMAT,
+            request: request.clone(),
+            sends: 0,
+            sent_at: None,
+            unknown: false,
+            effect: None,
+            answered: None,
+            before: None,
+            alike: Vec::new(),
+            unproved: false,
+            left_out: BTreeSet::new(),
+            seq: 0,
+            looks: 0,
+            contentions: 0,
+            watch_until: None,
+            receipt: None,
+            settled_at: None,
+            settled_seq: 0,
+        }
+    }
+}
+
+/// An entry with its record read.
+#[derive(Clone, Debug)]
+pub(crate) struct Record {
+    pub(crate) id: EntryId,
+    pub(crate) identity: Option<IdentityId>,
+    pub(crate) key: Option<Tag>,
+    pub(crate) statement: Tag,
+    pub(crate) stage: Option<Stage>,
+    pub(crate) progress: Progress,
+}
+
+impl Record {
+    pub(crate) fn read(entry: &Entry) -> Result<Self, ContractError> {
+        Ok(Self {
+            id: entry.id.clone(),
+            identity: entry.identity.clone(),
+            key: entry.key.clone(),
+            statement: entry.statement.clone(),
+            stage: Some(entry.stage),
+            progress: read_state(&entry.state)?,
+        })
+    }
+
+    /// The entry after `event`; none where the event cannot happen.
+    pub(crate) fn after(&self, event: Event, wake_at: Option<UnixMillis>) -> Option<Entry> {
+        Some(Entry {
+            id: self.id.clone(),
+            identity: self.identity.clone(),
+            key: self.key.clone(),
+            statement: self.statement.clone(),
+            stage: next(self.stage, event)?,
+            wake_at,
+            state: write_state(&self.progress),
+        })
+    }
+
+    /// It has a receipt to repeat: settled, or watched after it settled (S14c).
+    pub(crate) fn receipt(&self) -> Option<&Answer> {
+        self.progress.receipt.as_ref()
+    }
+
+    /// Its effect may yet take hold, and nobody was told.
+    pub(crate) fn is_open(&self) -> bool {
+        self.stage == Some(Stage::Dispatched) && self.receipt().is_none()
+    }
+}
+
+/// An identity with its record read.
+#[derive(Clone, Debug)]
+pub(crate) struct Person {
+    pub(crate) id: IdentityId,
+    pub(crate) fence: u64,
+    pub(crate) incarnation: u64,
+    pub(crate) memory: Memory,
+    /// Kinds and positions of the request's names that led to it.
+    pub(crate) by: Vec<u32>,
+}
+
+impl Person {
+    pub(crate) fn read(identity: &Identity, by: &[u32]) -> Result<Self, ContractError> {
+        Ok(Self {
+            id: identity.id.clone(),
+            fence: identity.fence,
+            incarnation: identity.incarnation,
+            memory: read_state(&identity.state)?,
+            by: by.to_vec(),
+        })
+    }
+
+    pub(crate) fn new(id: &str, resource_type: &str) -> Self {
+        Self {
+            id: id.into(),
+            fence: 0,
+            incarnation: 1,
+            memory: Memory::new(resource_type),
+            by: Vec::new(),
+        }
+    }
+
+    pub(crate) fn identity(&self) -> Identity {
+        Identity {
+            id: self.id.clone(),
+            fence: self.fence,
+            incarnation: self.incarnation,
+            state: write_state(&self.memory),
+        }
+    }
+}
+
+pub(crate) fn read_state<T: DeserializeOwned>(document: &str) -> Result<T, ContractError> {
+    serde_json::from_str(document).map_err(|error| ContractError {
+        code: "state".into(),
+        detail: format!("a record of the ledger cannot be read: {error}"),
+    })
+}
+
+fn write_state<T: Serialize>(state: &T) -> String {
+    let text = serde_json::to_string(state).unwrap_or_default();
+    let limits = Limits { depth: Limits::DEPTH * 2, ..Limits::answer() };
+    parse(text.as_bytes(), &limits).map_or(text, |value| value.to_string())
+}
+
+/// The form of the records in this version.
+const FORMAT: u8 = 1;
+
+/// 1,000: a group that changes eight times a second for the whole default window.
+const RECENT_MOST: usize = 1_000;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const STAGES: [Option<Stage>; 6] = [
+        None,
+        Some(Stage::Claimed),
+        Some(Stage::Dispatched),
+        Some(Stage::Parked),
+        Some(Stage::Refused),
+        Some(Stage::Settled),
+    ];
+    const EVENTS: [Event; 4] = [Event::Dispatch, Event::Park, Event::Refuse, Event::Settle];
+
+    /// The law `stage-never-moves-back`; a refused request is decided anew under its own entry (S9).
+    #[test]
+    fn a_stage_never_moves_back() {
+        for stage in STAGES {
+            for event in EVENTS {
+                let Some(after) = next(stage, event) else { continue };
+                let anew = stage == Some(Stage::Refused);
+                assert!(anew || stage <= Some(after) || stage == Some(Stage::Parked), "{stage:?} {event:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_settled_entry_is_at_its_end() {
+        for event in [Event::Dispatch, Event::Park, Event::Refuse] {
+            assert_eq!(next(Some(Stage::Settled), event), None);
+        }
+    }
+
+    #[test]
+    fn only_what_may_have_happened_can_be_parked() {
+        let parked = STAGES.into_iter().filter(|stage| next(*stage, Event::Park).is_some());
+        assert_eq!(
+            parked.collect::<Vec<_>>(),
+            [Some(Stage::Dispatched), Some(Stage::Parked)]
+        );
+    }
+
+    #[test]
+    fn paths_overlap_where_they_share_a_value() {
+        check("members/a", "members/a", true);
+        check("members/a", "members/b", false);
+        check("members", "members/b", true);
+        check("member", "members/b", false);
+        check("*", "active", true);
+        check("name", "name.familyname", true);
+        check("active", "name", false);
+    }
+
+    #[test]
+    fn what_was_taken_is_remembered_for_the_window() {
+        let mut memory = Memory::new("User");
+        memory.settle(1_000, 100, paths(&["active"]), paths(&[]));
+        memory.settle(1_050, 100, paths(&["active"]), paths(&["active"]));
+        assert_eq!(memory.taken_since(1, 1_149, 100), paths(&["active"]));
+        assert_eq!(memory.taken_since(1, 1_150, 100), paths(&[]));
+        assert_eq!(memory.taken_since(2, 1_100, 100), paths(&[]));
+    }
+
+    #[test]
+    fn what_was_forgotten_counts_as_moved() {
+        let mut memory = Memory::new("User");
+        memory.settle(1_000, 100, paths(&["title"]), paths(&[]));
+        assert!(!memory.moved_since(0, &paths(&["active"])));
+        memory.settle(2_000, 100, paths(&["title"]), paths(&[]));
+        assert!(memory.moved_since(0, &paths(&["active"])));
+        assert!(!memory.moved_since(1, &paths(&["active"])));
+    }
+
+    fn check(left: &str, right: &str, expected: bool) {
+        assert_eq!(overlaps(left, right), expected, "{left} {right}");
+        assert_eq!(overlaps(right, left), expected, "{right} {left}");
+    }
+
+    fn paths(names: &[&str]) -> BTreeSet<String> {
+        names.iter().map(ToString::to_string).collect()
+    }
+}

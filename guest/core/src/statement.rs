@@ -1,0 +1,266 @@
+//! The statement: what does a request state, and what would it change?
+
+use alloc::{collections::BTreeSet, string::String, vec::Vec};
+
+use replaysafe_json::Value;
+use thiserror::Error;
+
+use crate::schema::Schema;
+
+/// What a request does to a resource.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Operation {
+    /// POST to an endpoint.
+    Create,
+    /// PUT on a resource.
+    Replace,
+    /// PATCH on a resource.
+    Patch,
+    /// DELETE on a resource.
+    Delete,
+}
+
+/// What a request states.
+#[derive(Clone, Debug)]
+pub struct Statement {
+    operation: Operation,
+}
+
+/// A request that breaks a rule of form. Rules of the schema are the target's
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum Malformed {
+    /// There is no body
+    #[error("the request has no body")]
+    NoBody,
+    /// The body is not an object
+    #[error("the body is not an object")]
+    NotAnObject,
+    /// The PatchOp has no array `Operations`
+    #[error("the body has no array `Operations`")]
+    NoOperations,
+    /// An operation is not an object, or has no `op`
+    #[error("operation {position} has no `op`")]
+    NoOp {
+        /// Its position, from 0
+        position: usize,
+    },
+    /// An operation's `op` is not one of `add`, `replace` and `remove`
+    #[error("operation {position} is none of `add`, `replace`, `remove`")]
+    UnknownOp {
+        /// Its position, from 0
+        position: usize,
+    },
+}
+
+impl Malformed {
+    /// The `scimType` of RFC 7644 §3.12.
+    #[must_use]
+    pub fn scim_type(&self) -> Option<&'static str> {
+        Some("invalidSyntax")
+    }
+}
+
+/// A touched path: `*`, `active`, `members`, `members/<value>`, `name.givenname`, `urn:…:attr`.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct PathKey(pub String);
+
+/// How a name is used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum NamedKind {
+    /// The target's id.
+    TargetId,
+    /// The source's external id.
+    ExternalId,
+    /// A correlation value.
+    Correlation,
+}
+
+/// A name that a request states.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Named {
+    /// How it is used.
+    pub kind: NamedKind,
+    /// The attribute that holds it, as it is known to the schema, else as given.
+    pub attribute: String,
+    /// As stated.
+    pub exact: String,
+    /// As locked (S8): NFKC and lower-cased; ids as they are.
+    pub coarse: String,
+}
+
+/// Whether a resource is the one that a request means (S16).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Match {
+    /// It carries the external id.
+    ExternalId,
+    /// It carries the same value of this attribute.
+    Correlation(String),
+    /// It carries the same value of this attribute, but another external id.
+    OtherExternalId(String),
+    /// It does not match.
+    No,
+}
+
+/// What may be sent.
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
+pub struct Allowance {
+    /// Paths that must stay as they are observed.
+    pub withheld: BTreeSet<PathKey>,
+    /// Only what takes access away may be sent.
+    pub only_taking: bool,
+}
+
+/// What is sent.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Body {
+    /// The client's own body.
+    AsSent,
+    /// The net change, in the client's verbs.
+    Rewritten(Value),
+}
+
+/// What a request would change on an observed resource.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Difference {
+    /// Nothing is to be sent: what it states holds.
+    pub satisfied: bool,
+    /// It holds something that cannot be interpreted.
+    pub opaque: bool,
+    /// What is sent.
+    pub body: Body,
+    /// What would be enabled or added: `active`, `members/x`, `roles/x`, `entitlements/x`.
+    pub gives: BTreeSet<PathKey>,
+    /// What would be disabled or removed; `*` for a deletion.
+    pub takes: BTreeSet<PathKey>,
+    /// Attributes that are not as stated.
+    pub names: Vec<String>,
+    /// Differences that the allowance kept out of `body`.
+    pub left_out: BTreeSet<PathKey>,
+    /// An update that states a secret is never satisfied.
+    pub states_secret: bool,
+}
+
+/// Whether a resource, read back, is as stated (S11).
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
+pub struct Holds {
+    /// Everything is as stated.
+    pub all: bool,
+    /// What is not.
+    pub not_kept: Vec<NotKept>,
+    /// Edges observed before, that no operation removes, and that are gone.
+    pub collateral: Vec<PathKey>,
+    /// Attributes under which a stated edge was read back under its value.
+    pub edges_shown: Vec<String>,
+}
+
+/// Something stated that does not read back.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NotKept {
+    /// Its path.
+    pub path: PathKey,
+    /// Its name, for people.
+    pub name: String,
+    /// Canonical text of what was stated; empty for unassigned.
+    pub stated: String,
+    /// Canonical text of what was read; empty for unassigned.
+    pub observed: String,
+    /// It takes access away.
+    pub taking: bool,
+    /// It is `active`.
+    pub active: bool,
+}
+
+#[expect(clippy::unused_self, clippy::missing_const_for_fn, reason = "signatures first")]
+impl Statement {
+    /// Reads a request.
+    ///
+    /// # Errors
+    ///
+    /// Where it breaks a rule of form.
+    pub fn read(
+        operation: Operation,
+        _resource_type: &str,
+        _id: Option<&str>,
+        _body: Option<&Value>,
+        _if_match: Option<&str>,
+        _schema: &Schema,
+    ) -> Result<Self, Malformed> {
+        Ok(Self { operation })
+    }
+
+    /// What it does.
+    #[must_use]
+    pub fn operation(&self) -> Operation {
+        self.operation
+    }
+
+    /// The canonical text of what is asked (S3).
+    #[must_use]
+    pub fn fingerprint(&self) -> String {
+        String::new()
+    }
+
+    /// The names that it states, in canonical order (S8).
+    #[must_use]
+    pub fn names(&self, _correlation: &[String]) -> Vec<Named> {
+        Vec::new()
+    }
+
+    /// Whether it takes access away, judged by form (§1).
+    #[must_use]
+    pub fn safe_way(&self) -> bool {
+        false
+    }
+
+    /// The paths that it states (§1).
+    #[must_use]
+    pub fn touched(&self) -> BTreeSet<PathKey> {
+        BTreeSet::new()
+    }
+
+    /// The digests of the secrets that it states, sorted.
+    #[must_use]
+    pub fn secret_digests(&self) -> Vec<String> {
+        Vec::new()
+    }
+
+    /// The top-level attributes that it states, sorted.
+    #[must_use]
+    pub fn stated(&self) -> Vec<String> {
+        Vec::new()
+    }
+
+    /// Whether `resource` is the one that it means (S16).
+    #[must_use]
+    pub fn matches(&self, _resource: &Value, _correlation: &[String]) -> Match {
+        Match::No
+    }
+
+    /// The names of the stated attributes that are not as stated (S19, S24).
+    #[must_use]
+    pub fn differs(&self, _resource: &Value, _schema: &Schema) -> Vec<String> {
+        Vec::new()
+    }
+
+    /// What it would change on `resource` (S25, S27).
+    #[must_use]
+    pub fn against(&self, _resource: &Value, _schema: &Schema, _allow: &Allowance) -> Difference {
+        Difference {
+            satisfied: false,
+            opaque: false,
+            body: Body::AsSent,
+            gives: BTreeSet::new(),
+            takes: BTreeSet::new(),
+            names: Vec::new(),
+            left_out: BTreeSet::new(),
+            states_secret: false,
+        }
+    }
+
+    /// Whether `after`, read back, is as stated (S11).
+    #[must_use]
+    pub fn holds(&self, _before: Option<&Value>, _after: &Value, _schema: &Schema) -> Holds {
+        Holds::default()
+    }
+}

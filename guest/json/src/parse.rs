@@ -1,0 +1,539 @@
+//! Reading: is this text one that we take, and what does it say?
+//!
+//! The grammar is `serde_json`'s. What stands here is what the grammar allows and we do not:
+//! depth, lengths, duplicates, NUL, and numbers that would change.
+
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
+use core::cell::{Cell, RefCell};
+use core::fmt;
+use core::str;
+
+use serde::de::{self, Deserialize, DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
+
+use crate::error::JsonError;
+use crate::exact;
+use crate::limits::Limits;
+use crate::number::Number;
+use crate::object::Object;
+use crate::value::Value;
+
+/// Reads one JSON document.
+///
+/// Time is linear in the text's length, but for the sorting of members; memory is at most some
+/// 50 bytes for each byte of the text, which an array of one-digit numbers needs.
+///
+/// # Errors
+///
+/// The first of these that applies:
+///
+/// 1. [`JsonError::TooLarge`]: the text is longer than `limits` allow,
+/// 2. [`JsonError::ByteOrderMark`]: it starts with U+FEFF,
+/// 3. [`JsonError::NotUtf8`]: it is not UTF-8 throughout,
+/// 4. the first fault that reading from the left meets; that of a duplicate member is met at the
+///    end of its object,
+/// 5. [`JsonError::NumberRange`]: a number of 2^53 or more has digits that are not kept.
+///
+/// Source: RFC 8259; RFC 7493 (I-JSON) for what is refused beyond it.
+pub fn parse(text: &[u8], limits: &Limits) -> Result<Value, JsonError> {
+    if limits.bytes < text.len() {
+        return Err(JsonError::TooLarge { limit: limits.bytes });
+    }
+    if text.starts_with("\u{feff}".as_bytes()) {
+        return Err(JsonError::ByteOrderMark);
+    }
+    let text =
+        str::from_utf8(text).map_err(|error| JsonError::NotUtf8 { offset: error.valid_up_to() })?;
+    let watch = Watch::new(*limits);
+    let mut reader = serde_json::Deserializer::from_str(text);
+    let value = Seed { watch: &watch, depth: 0 }
+        .deserialize(&mut reader)
+        .and_then(|value| reader.end().map(|()| value))
+        .map_err(|error| watch.refusal.take().unwrap_or_else(|| syntax(&error)))?;
+    if watch.has_large.get() && !exact::keeps_digits(text) {
+        return Err(JsonError::NumberRange);
+    }
+    Ok(value)
+}
+
+impl<'de> Deserialize<'de> for Value {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let unlimited =
+            Limits { depth: DEPTH_MAX, members: usize::MAX, items: usize::MAX, bytes: usize::MAX };
+        Seed { watch: &Watch::new(unlimited), depth: 0 }.deserialize(deserializer)
+    }
+}
+
+/// What is known of a document while it is read
+struct Watch {
+    limits: Limits,
+    /// Why the document is refused: serde's errors hold nothing but a text
+    refusal: RefCell<Option<JsonError>>,
+    /// Whether a number came by that may have lost digits
+    has_large: Cell<bool>,
+}
+
+impl Watch {
+    fn new(limits: Limits) -> Self {
+        Self { limits, refusal: RefCell::new(None), has_large: Cell::new(false) }
+    }
+
+    /// Notes why the document is refused, and gives the error that makes serde stop.
+    fn refuse<E: de::Error>(&self, refusal: JsonError) -> E {
+        let error = E::custom(&refusal);
+        self.refusal.replace(Some(refusal));
+        error
+    }
+
+    fn string<E: de::Error>(&self, string: &str) -> Result<(), E> {
+        if string.contains('\0') {
+            return Err(self.refuse(JsonError::NulCharacter));
+        }
+        Ok(())
+    }
+}
+
+/// Reads a value that lies in `depth` arrays and objects.
+#[derive(Clone, Copy)]
+struct Seed<'w> {
+    watch: &'w Watch,
+    depth: usize,
+}
+
+impl Seed<'_> {
+    /// Steps into an array or an object.
+    fn deeper<E: de::Error>(self) -> Result<Self, E> {
+        let limit = self.watch.limits.depth;
+        if self.depth < limit {
+            return Ok(Self { depth: self.depth + 1, ..self });
+        }
+        Err(self.watch.refuse(JsonError::TooDeep { limit }))
+    }
+}
+
+impl<'de> DeserializeSeed<'de> for Seed<'_> {
+    type Value = Value;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Value, D::Error> {
+        deserializer.deserialize_any(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Seed<'_> {
+    type Value = Value;
+
+    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("a JSON value")
+    }
+
+    fn visit_unit<E>(self) -> Result<Value, E> {
+        Ok(Value::Null)
+    }
+
+    fn visit_none<E>(self) -> Result<Value, E> {
+        Ok(Value::Null)
+    }
+
+    fn visit_some<D: Deserializer<'de>>(self, deserializer: D) -> Result<Value, D::Error> {
+        self.deserialize(deserializer)
+    }
+
+    fn visit_bool<E>(self, truth: bool) -> Result<Value, E> {
+        Ok(truth.into())
+    }
+
+    fn visit_u64<E>(self, integer: u64) -> Result<Value, E> {
+        Ok(integer.into())
+    }
+
+    fn visit_i64<E>(self, integer: i64) -> Result<Value, E> {
+        Ok(integer.into())
+    }
+
+    fn visit_f64<E: de::Error>(self, double: f64) -> Result<Value, E> {
+        if exact::is_large(double) {
+            self.watch.has_large.set(true);
+        }
+        let number = Number::from_double(double);
+        Ok(number.ok_or_else(|| self.watch.refuse::<E>(JsonError::NumberRange))?.into())
+    }
+
+    fn visit_str<E: de::Error>(self, string: &str) -> Result<Value, E> {
+        self.watch.string(string)?;
+        Ok(string.into())
+    }
+
+    fn visit_string<E: de::Error>(self, string: String) -> Result<Value, E> {
+        self.watch.string(&string)?;
+        Ok(string.into())
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut access: A) -> Result<Value, A::Error> {
+        let inner = self.deeper()?;
+        let limit = self.watch.limits.items;
+        let mut items = Vec::new();
+        while let Some(item) = access.next_element_seed(inner)? {
+            if limit <= items.len() {
+                return Err(self.watch.refuse(JsonError::TooManyItems { limit }));
+            }
+            items.push(item);
+        }
+        items.shrink_to_fit();
+        Ok(Value::Array(items))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut access: A) -> Result<Value, A::Error> {
+        let inner = self.deeper()?;
+        let limit = self.watch.limits.members;
+        let mut members = Vec::new();
+        while let Some(name) = access.next_key::<String>()? {
+            if limit <= members.len() {
+                return Err(self.watch.refuse(JsonError::TooManyMembers { limit }));
+            }
+            self.watch.string(&name)?;
+            members.push((name, access.next_value_seed(inner)?));
+        }
+        Object::from_members(members)
+            .map(Value::Object)
+            .map_err(|refusal| self.watch.refuse(refusal))
+    }
+}
+
+/// Says what `serde_json` found wrong with a text.
+///
+/// `serde_json` tells its faults apart by their words only; those that are looked for here are
+/// kept in place by tests.
+fn syntax(error: &serde_json::Error) -> JsonError {
+    let (line, column) = (error.line(), error.column());
+    let message = error.to_string();
+    let problem = message.split(" at line ").next().unwrap_or_default();
+    match problem {
+        "recursion limit exceeded" => JsonError::TooDeep { limit: DEPTH_MAX },
+        "number out of range" => JsonError::NumberRange,
+        "lone leading surrogate in hex escape" | "unexpected end of hex escape" => {
+            JsonError::LoneSurrogate { line, column }
+        }
+        _ => JsonError::Syntax { line, column, problem: problem.into() },
+    }
+}
+
+/// 127 levels: at 128 `serde_json` itself refuses, so that no input can exhaust the stack.
+const DEPTH_MAX: usize = 127;
+
+#[cfg(test)]
+mod tests {
+    use std::format;
+    use std::string::ToString;
+    use std::thread;
+
+    use super::*;
+
+    #[test]
+    fn what_json_can_say_is_read() {
+        check("null", "null");
+        check(" \t\r\n[true,false]", "[true,false]");
+        check(r#"{"a":{"b":["c",1]}}"#, r#"{"a":{"b":["c",1]}}"#);
+        check(r#""\ud83d\ude00\"\/\b\u0041""#, "\"😀\\\"/\\bA\"");
+    }
+
+    /// §7 number 1.
+    #[test]
+    fn nesting_of_33_levels_and_deeper_is_refused_without_stack_growth() {
+        check(&nested(32), &nested(32));
+        let limits = Limits::answer();
+        let bombs = move || {
+            for depth in [33, 34, 127, 128, 129, 1000, 100_000] {
+                let objects = r#"{"a":"#.repeat(depth);
+                for text in [nested(depth), "[".repeat(depth), objects] {
+                    assert_eq!(
+                        parse(text.as_bytes(), &limits),
+                        Err(JsonError::TooDeep { limit: 32 })
+                    );
+                }
+            }
+        };
+        // 256 KiB of stack: 32 levels fit in even unoptimised, 100,000 would not.
+        thread::Builder::new().stack_size(256 << 10).spawn(bombs).unwrap().join().unwrap();
+    }
+
+    /// A limit above what `serde_json` can hold is its limit.
+    #[test]
+    fn no_limit_allows_more_than_127_levels() {
+        let limits = Limits { depth: usize::MAX, ..Limits::request() };
+        check_within(&limits, &nested(127), &nested(127));
+        check_within(&limits, &nested(128), "too-deep");
+        assert_eq!(parse(nested(128).as_bytes(), &limits), Err(JsonError::TooDeep { limit: 127 }));
+    }
+
+    /// §7 number 2.
+    #[test]
+    fn an_array_of_more_than_200_000_items_is_refused() {
+        check_within(&Limits::answer(), &items(200_000), &items(200_000));
+        check_within(&Limits::answer(), &items(200_001), "too-many-items");
+        check_within(&Limits::answer(), &items(1_000_000), "too-many-items");
+        check(&format!(r#"{{"emails":{}}}"#, items(1_000_000)), "too-large");
+    }
+
+    /// §7 number 3.
+    #[test]
+    fn an_object_of_more_than_10_000_members_is_refused() {
+        let limits = Limits::answer();
+        assert_eq!(
+            parse(members(10_000).as_bytes(), &limits).unwrap().find("k9999"),
+            Some(&0_u64.into())
+        );
+        check_within(&limits, &members(10_001), "too-many-members");
+        check_within(&limits, &members(100_000), "too-many-members");
+    }
+
+    /// §7 number 4.
+    #[test]
+    fn a_duplicate_member_is_refused() {
+        check(r#"{"active":true,"active":false}"#, "duplicate-member");
+        check(r#"{"active":true,"active":true}"#, "duplicate-member");
+        check(r#"[{"x":{"a":1,"b":2,"c":3,"a":4}}]"#, "duplicate-member");
+        check(r#"{"":1,"":2}"#, "duplicate-member");
+        check(r#"[{"a":1},{"a":1}]"#, r#"[{"a":1},{"a":1}]"#);
+    }
+
+    /// §7 number 5.
+    #[test]
+    fn a_duplicate_in_other_letter_case_is_refused() {
+        check(r#"{"userName":"a","x":1,"USERNAME":"b"}"#, "duplicate-member");
+        check(r#"{"urn:A:b":1,"urn:a:B":2}"#, "duplicate-member");
+    }
+
+    /// Case is ASCII case: other letters are themselves, as RFC 7643 has names of ASCII only.
+    #[test]
+    fn letters_beyond_ascii_have_no_case() {
+        check(r#"{"ä":1,"Ä":2}"#, r#"{"Ä":2,"ä":1}"#);
+        check(r#"{"k":1,"\u212a":2}"#, "{\"k\":1,\"\u{212a}\":2}");
+    }
+
+    /// §7 number 6.
+    #[test]
+    fn a_duplicate_in_other_escapes_is_refused() {
+        check(r#"{"userName":"a","user\u004eame":"b"}"#, "duplicate-member");
+        check(r#"{"userName":"a","user\u006eame":"b"}"#, "duplicate-member");
+    }
+
+    #[test]
+    fn the_later_duplicate_is_named_escaped_and_shortened() {
+        let refusal = |text: &str| parse(text.as_bytes(), &Limits::request()).unwrap_err();
+        assert_eq!(
+            refusal(r#"{"userName":"geheim","USER\u004eame":2}"#).to_string(),
+            "JSON object has member `USERName` twice, ignoring case: send it once"
+        );
+        assert_eq!(
+            refusal(r#"{"a\n":1,"A\n":2}"#).to_string(),
+            "JSON object has member `A\\n` twice, ignoring case: send it once"
+        );
+        let long = "x".repeat(100);
+        assert_eq!(
+            refusal(&format!(r#"{{"{long}":1,"{long}":2}}"#)),
+            JsonError::DuplicateMember { name: "x".repeat(64) + "…" }
+        );
+    }
+
+    /// §7 number 7.
+    #[test]
+    fn what_is_not_utf8_text_is_refused() {
+        check_bytes(b"\"\xff\"", &JsonError::NotUtf8 { offset: 1 });
+        check_bytes(b"[\"a\",\"\xc3\"]", &JsonError::NotUtf8 { offset: 6 });
+        // Overlong `/`, a surrogate in UTF-8, and a character beyond U+10FFFF.
+        check_bytes(b"\"\xc0\xaf\"", &JsonError::NotUtf8 { offset: 1 });
+        check_bytes(b"\"\xed\xa0\x80\"", &JsonError::NotUtf8 { offset: 1 });
+        check_bytes(b"\"\xf4\x90\x80\x80\"", &JsonError::NotUtf8 { offset: 1 });
+        check_bytes(b"\xef\xbb\xbf{}", &JsonError::ByteOrderMark);
+        check_bytes(b"\xff\xfe{\0}\0", &JsonError::NotUtf8 { offset: 0 });
+        check_bytes(
+            b"{\0}\0",
+            &JsonError::Syntax { line: 1, column: 2, problem: "key must be a string".into() },
+        );
+    }
+
+    /// §7 number 7.
+    #[test]
+    fn half_a_surrogate_pair_is_refused() {
+        check(r#""\ud800""#, "lone-surrogate");
+        check(r#""\udc00""#, "lone-surrogate");
+        check(r#""\ud800x""#, "lone-surrogate");
+        check(r#""\ud800\n""#, "lone-surrogate");
+        check(r#""\ud800\u0041""#, "lone-surrogate");
+        check(r#""\ud800\ud800""#, "lone-surrogate");
+        check(r#"{"\udfff":1}"#, "lone-surrogate");
+    }
+
+    /// §7 number 8.
+    #[test]
+    fn a_nul_is_refused_in_strings_and_names() {
+        check(r#"{"userName":"root\u0000x"}"#, "nul-character");
+        check(r#"{"user\u0000Name":"x"}"#, "nul-character");
+        check(r#"["\u0000"]"#, "nul-character");
+        check("[\"\0\"]", "syntax");
+        check(r#"["\\u0000"]"#, r#"["\\u0000"]"#);
+    }
+
+    /// §7 number 9.
+    #[test]
+    fn a_number_that_would_not_be_kept_is_refused() {
+        check("1e999", "number-range");
+        check("-1e999", "number-range");
+        check("[1.7976931348623159e308]", "number-range");
+        check(&"9".repeat(400), "number-range");
+        check("18446744073709551616", "number-range");
+        check("-9223372036854775809", "number-range");
+        check("9007199254740993.0", "number-range");
+        check("9007199254740992.5", "number-range");
+        check("1000000000000000000001", "number-range");
+        check("100000000000000000000.1", "number-range");
+        check(r#"{"\"1":[-1,"\\",1e400000]}"#, "number-range");
+    }
+
+    /// §7 number 9.
+    #[test]
+    fn a_number_that_is_kept_has_one_text() {
+        check("[-0,-0.0,0e9,0.00]", "[0,0,0,0]");
+        check("[1,1.0,1e0,10e-1,0.1E+1]", "[1,1,1,1,1]");
+        check("9007199254740993", "9007199254740993");
+        check(
+            "[18446744073709551615,-9223372036854775808]",
+            "[18446744073709551615,-9223372036854775808]",
+        );
+        check("[1e21,1000000000000000000000]", "[1e+21,1e+21]");
+        check("[123e18,123000000000000000000.00]", "[123000000000000000000,123000000000000000000]");
+        check("[1e400,0]", "number-range");
+        check("0e400", "0");
+    }
+
+    /// Digits in strings and names are no numbers, whatever stands around them.
+    #[test]
+    fn digits_in_strings_are_no_numbers() {
+        check(
+            r#"{"a\\":"9007199254740993.0","b\"9007199254740993.0":[1e21,true,"é\\\"9007199254740993.0"]}"#,
+            r#"{"a\\":"9007199254740993.0","b\"9007199254740993.0":[1e+21,true,"é\\\"9007199254740993.0"]}"#,
+        );
+        check(r#"[1e21,"\\",9007199254740993.0,""]"#, "number-range");
+    }
+
+    /// §7 number 10.
+    #[test]
+    fn a_text_that_ends_early_or_goes_on_is_refused() {
+        for text in ["", " ", "{", "[1,", r#"{"a":"#, r#"{"a""#, "\"abc", "tru", "-", "1."] {
+            check(text, "syntax");
+        }
+        for text in ["{} x", "{}{}", "[] []", "1 2", "{},", "null\0", "\"a\"\"b\""] {
+            check(text, "syntax");
+        }
+    }
+
+    #[test]
+    fn what_other_readers_forgive_is_refused() {
+        for text in ["[1,]", "{,}", "{a:1}", "{'a':1}", "01", "+1", ".5", "1.", "0x1", "NaN"] {
+            check(text, "syntax");
+        }
+        for text in ["Infinity", "-Infinity", "// x\n1", "\"\t\"", "\"\\x41\"", "\u{a0}1", "{1:2}"]
+        {
+            check(text, "syntax");
+        }
+    }
+
+    #[test]
+    fn a_syntax_fault_has_its_place() {
+        let refusal = parse(b"{\n \"password\": geheim}", &Limits::request()).unwrap_err();
+        assert_eq!(
+            refusal.to_string(),
+            "text is not JSON at line 2 column 14, expected value: send one complete document"
+        );
+    }
+
+    /// §7 number 13.
+    #[test]
+    fn a_text_one_byte_over_the_limit_is_refused() {
+        let fits = format!("\"{}\"", "x".repeat((1 << 20) - 2));
+        check(&fits, &fits);
+        check(&format!("{fits} "), "too-large");
+        check_within(&Limits::group(), &format!("{fits} "), &fits);
+    }
+
+    /// Each of these takes minutes if anything in it is quadratic.
+    #[test]
+    fn the_largest_text_of_each_shape_takes_linear_time() {
+        let size = Limits::BYTES_REQUEST;
+        let limits = Limits { members: usize::MAX, items: usize::MAX, ..Limits::request() };
+        let fill = |open: &str, part: &str, close: &str| {
+            let count = (size - open.len() - close.len()) / part.len();
+            format!("{open}{}{close}", part.repeat(count))
+        };
+        for text in [
+            fill("[", "1e21,", "1e21]"),
+            fill("[", "[],", "0]"),
+            fill("[", "{\"\":0},", "0]"),
+            fill("[\"", "\\u0041", "\"]"),
+            fill("[\"", "\\\\", "\",1e21]"),
+            fill("", " ", "0"),
+            fill("", "\n", "0"),
+            fill("0.", "1", ""),
+        ] {
+            parse(text.as_bytes(), &limits).unwrap();
+        }
+        check_within(&limits, &fill("", "1", ""), "number-range");
+        check_within(&limits, &fill("1e", "1", ""), "number-range");
+        check_within(&limits, &fill("{\"", "x", "\":0}"), &fill("{\"", "x", "\":0}"));
+        check_within(&limits, &fill("", "\n", "?"), "syntax");
+        assert!(parse(members(80_000).as_bytes(), &limits).is_ok());
+        check_within(&limits, &fill("{", "\"\":0,", "\"\":0}"), "duplicate-member");
+    }
+
+    #[test]
+    fn serde_reads_as_strictly() {
+        #[derive(serde::Deserialize, serde::Serialize)]
+        struct Entry {
+            key: String,
+            document: Value,
+        }
+        let read = |document: &str| {
+            let text = format!(r#"{{"key":"k","document":{document}}}"#);
+            let entry: Entry = serde_json::from_str(&text)?;
+            assert_eq!(entry.key, "k");
+            assert_eq!(serde_json::to_string(&entry)?, text);
+            Ok::<_, serde_json::Error>(entry.document.to_string())
+        };
+        let document = r#"{"a":[null,true,-1,1.5,"x",{}],"b":18446744073709551615}"#;
+        assert_eq!(read(document).unwrap(), document);
+        assert!(read(r#"{"a":1,"A":2}"#).unwrap_err().to_string().contains("member `A` twice"));
+        assert!(read(r#""\u0000""#).unwrap_err().to_string().contains("NUL"));
+        assert!(read(&nested(128)).is_err());
+    }
+
+    /// Checks that a text is read as the value with the canonical text `expected`, or refused
+    /// with that code.
+    fn check(text: &str, expected: &str) {
+        check_within(&Limits::default(), text, expected);
+    }
+
+    fn check_within(limits: &Limits, text: &str, expected: &str) {
+        let found = match parse(text.as_bytes(), limits) {
+            Ok(value) => value.to_string(),
+            Err(refusal) => refusal.code().into(),
+        };
+        assert!(found == expected, "{text:.80} gives {found:.80}, expected {expected:.80}");
+    }
+
+    fn check_bytes(text: &[u8], expected: &JsonError) {
+        assert_eq!(parse(text, &Limits::default()).as_ref(), Err(expected));
+    }
+
+    fn nested(depth: usize) -> String {
+        "[".repeat(depth) + &"]".repeat(depth)
+    }
+
+    fn items(count: usize) -> String {
+        format!("[{}0]", "0,".repeat(count - 1))
+    }
+
+    fn members(count: usize) -> String {
+        let members: Vec<_> = (0..count).map(|index| format!("\"k{index}\":0")).collect();
+        format!("{{{}}}", members.join(","))
+    }
+}
