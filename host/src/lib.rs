@@ -1,5 +1,6 @@
 //! Idempotent provisioning: the host library.
 
+pub mod call;
 pub mod clock;
 pub mod contract;
 pub mod ledger;

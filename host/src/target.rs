@@ -2,6 +2,11 @@
 //!
 //! A target looks and acts, and tells what it saw. It decides nothing and repeats nothing on its own.
 
+mod list;
+pub mod scim;
+pub mod upstream;
+mod wire;
+
 use std::future::Future;
 
 use bytes::Bytes;
@@ -55,12 +60,20 @@ impl std::fmt::Debug for Caller {
 }
 
 /// A body as it goes on the wire.
+///
+/// Its `Debug` shows its size only.
 #[derive(Clone)]
 pub struct Body {
     /// Its bytes. They may hold secrets: never log or store them.
     pub bytes: Bytes,
     /// Its media type.
     pub content_type: HeaderValue,
+}
+
+impl std::fmt::Debug for Body {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Body({} bytes)", self.bytes.len())
+    }
 }
 
 /// What a target says about itself; each part none if it was not to be had.

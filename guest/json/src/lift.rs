@@ -8,7 +8,7 @@ use alloc::vec::Vec;
 use crate::value::Value;
 
 /// One step from a value to values inside it
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Segment {
     /// The member of this name, ignoring ASCII case, of an object
     ///
@@ -27,7 +27,7 @@ pub enum Segment {
 }
 
 /// The way from a document to values inside it: the empty path is the document itself
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Path(pub Vec<Segment>);
 
 /// Puts `stand_in(value)` in the place of every value to which a path leads.

@@ -38,7 +38,7 @@ pub(super) fn read(document: &Value) -> Result<Schema, String> {
     let mut schema = Schema::default();
     let document = object(document, "schema")?;
     for (member, value) in document {
-        match member.as_str() {
+        match AsRef::<str>::as_ref(member) {
             "types" => {
                 let items = value.as_array().ok_or("`types` is not an array")?;
                 schema.types = items.iter().map(read_type).collect::<Result<_, _>>()?;
@@ -50,7 +50,7 @@ pub(super) fn read(document: &Value) -> Result<Schema, String> {
             }
             "declared" => {
                 for (name, said) in object(value, "declared")? {
-                    schema.declared.insert(name.clone(), text(Some(said), "declared")?);
+                    schema.declared.insert(name.to_string(), text(Some(said), "declared")?);
                 }
             }
             _ => return Err(format!("`{member}` is unknown")),
@@ -112,7 +112,7 @@ fn read_attributes(value: &Value) -> Result<Attributes, String> {
             None => (value, Attributes::new()),
         };
         let is = Characteristics::of(&text(Some(letters), name)?);
-        let attribute = Attribute { name: name.clone(), is, parts };
+        let attribute = Attribute { name: name.to_string(), is, parts };
         attributes.insert(name.to_ascii_lowercase(), attribute);
     }
     Ok(attributes)

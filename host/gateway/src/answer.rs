@@ -1,0 +1,365 @@
+//! Answers: which status does a verdict have, and what else is the client told?
+//!
+//! One total table (S37). Nothing that has not happened is ever a 2xx.
+
+use axum::body::Body;
+use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, header};
+use replaysafe::contract::{Answer, Divergence, Evidence, Method, Retry, TargetAnswer, Verdict};
+
+/// A line of the table.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Line {
+    /// Where the status comes from.
+    pub status: Status,
+    /// The `scimType` of the error body (RFC 7644 table 9).
+    pub scim_type: Option<&'static str>,
+    /// How the client should go on, unless the answer says otherwise.
+    pub retry: Retry,
+}
+
+/// Where a status comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Status {
+    /// The target's answer, repeated.
+    Target,
+    /// The status of the first answer, or what the first answer would have had.
+    First,
+    /// The resource, with this status.
+    Resource(u16),
+    /// An error body, with this status.
+    Error(u16),
+    /// An error body: 409 if a key was given, else 503.
+    InFlight,
+}
+
+/// The line of `verdict`.
+///
+/// Source: S37 of the rules.
+#[must_use]
+pub fn line(verdict: Verdict) -> Line {
+    let line = |status, scim_type, retry| Line { status, scim_type, retry };
+    let error = |status, retry| line(Status::Error(status), None, retry);
+    match verdict {
+        Verdict::Malformed => line(Status::Error(400), Some("invalidSyntax"), Retry::FixInput),
+        Verdict::TooLarge => error(413, Retry::FixInput),
+        Verdict::WrongType => error(415, Retry::FixInput),
+        Verdict::KeyReused => error(422, Retry::NewKey),
+        Verdict::OutsideWindow => error(412, Retry::NewKey),
+        Verdict::InFlight => line(Status::InFlight, None, Retry::SameKey),
+        Verdict::Parked => error(423, Retry::Person),
+        Verdict::BlockedBy => error(424, Retry::SameKey),
+        Verdict::Staged => error(503, Retry::Person),
+        Verdict::WeakIdentity | Verdict::Contradiction => {
+            line(Status::Error(400), Some("invalidValue"), Retry::FixInput)
+        }
+        Verdict::PreconditionFailed => error(412, Retry::FixInput),
+        Verdict::Stale => error(409, Retry::None),
+        Verdict::VersionConflict => error(409, Retry::FixInput),
+        Verdict::Superseded | Verdict::SupersededByDeletion => error(409, Retry::NewKey),
+        Verdict::Ambiguous | Verdict::FoundAlreadyLinked => error(409, Retry::Person),
+        Verdict::Conflict => line(Status::Error(409), Some("uniqueness"), Retry::FixInput),
+        Verdict::WouldWiden => error(409, Retry::NewKey),
+        Verdict::HeldBy => error(409, Retry::Person),
+        Verdict::Refused => line(Status::Target, None, Retry::FixInput),
+        Verdict::Irrevocable => error(503, Retry::Person),
+        Verdict::Unresolved => error(503, Retry::SameKey),
+        Verdict::Unavailable => error(503, Retry::After),
+        Verdict::AlreadySatisfied => line(Status::First, None, Retry::None),
+        Verdict::Adopted => line(Status::Resource(201), None, Retry::None),
+        Verdict::Reactivated => line(Status::Resource(200), None, Retry::None),
+        Verdict::AcceptedUnverified | Verdict::Opaque | Verdict::Done => {
+            line(Status::Target, None, Retry::None)
+        }
+    }
+}
+
+/// What the status depends on besides the answer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Asked {
+    /// What was asked for.
+    pub method: Method,
+    /// The name of the resource type.
+    pub resource_type: String,
+    /// The client gave an `Idempotency-Key`.
+    pub with_key: bool,
+    /// The client asked for certain attributes, and so for a body.
+    pub with_attributes: bool,
+    /// The URL of the collection, as the client sees it.
+    pub collection: String,
+}
+
+/// Makes the HTTP answer to a provisioning request.
+///
+/// The status is `answer.status` where it is set, else as [`line`] says. The target's answer is repeated with its body,
+/// `Location`, `ETag` and `Content-Type` where its status is, or where the resource is asked for; everywhere else the
+/// body is a SCIM error that holds `answer.detail`.
+#[must_use]
+pub fn respond(answer: &Answer, asked: &Asked) -> Response<Body> {
+    let line = line(answer.verdict);
+    let target = answer.target.as_ref();
+    let status = answer.status.unwrap_or_else(|| match line.status {
+        // Without the target's answer nothing is known that could be a success.
+        Status::Target => target.map_or(502, |target| target.status),
+        Status::First => first_status(asked, target),
+        Status::Resource(status) | Status::Error(status) => status,
+        Status::InFlight if asked.with_key => 409,
+        Status::InFlight => 503,
+    });
+    let status = StatusCode::from_u16(status).unwrap_or(StatusCode::BAD_GATEWAY);
+    let repeats = match line.status {
+        Status::Target => target.is_some(),
+        Status::First | Status::Resource(_) => true,
+        Status::Error(_) | Status::InFlight => false,
+    };
+    // An answer that is replayed with an error status has its first body, if that was the target's.
+    let mut response = if repeats && (target.is_some() || status.is_success()) {
+        repeat(status, target)
+    } else {
+        let named = answer.notes.iter().find(|note| note.name == "scim-type");
+        let scim_type = named.map(|note| note.value.as_str()).or(line.scim_type);
+        error(status, scim_type, &answer.detail)
+    };
+    let headers = response.headers_mut();
+    if status == StatusCode::CREATED && !headers.contains_key(header::LOCATION) {
+        let location = target.and_then(|target| location(target, &asked.collection));
+        insert(headers, header::LOCATION, location.as_deref());
+    }
+    describe(headers, answer);
+    response
+}
+
+/// Makes an answer that the edge gives by itself, before or instead of the provisioner's.
+#[must_use]
+pub(crate) fn refuse(verdict: Verdict, detail: &str) -> Response<Body> {
+    let line = line(verdict);
+    let status = match line.status {
+        Status::Error(status) => status,
+        Status::Target | Status::First | Status::Resource(_) | Status::InFlight => 503,
+    };
+    let status = StatusCode::from_u16(status).unwrap_or(StatusCode::SERVICE_UNAVAILABLE);
+    let mut response = error(status, line.scim_type, detail);
+    let headers = response.headers_mut();
+    headers.insert(VERDICT, HeaderValue::from_static(verdict_word(verdict)));
+    headers.insert(CHANGED, HeaderValue::from_static("false"));
+    if status == StatusCode::SERVICE_UNAVAILABLE {
+        headers.insert(header::RETRY_AFTER, HeaderValue::from(RETRY_AFTER_SECONDS));
+    }
+    response
+}
+
+/// Makes a SCIM error (RFC 7644 section 3.12).
+#[must_use]
+pub(crate) fn error(status: StatusCode, scim_type: Option<&str>, detail: &str) -> Response<Body> {
+    let mut body = serde_json::Map::new();
+    body.insert("schemas".into(), vec!["urn:ietf:params:scim:api:messages:2.0:Error"].into());
+    body.insert("status".into(), status.as_str().into());
+    if let Some(scim_type) = scim_type {
+        body.insert("scimType".into(), scim_type.into());
+    }
+    body.insert("detail".into(), detail.into());
+    let mut response = Response::new(Body::from(serde_json::Value::from(body).to_string()));
+    *response.status_mut() = status;
+    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(SCIM_JSON));
+    response
+}
+
+/// The table as Markdown, for the documentation.
+#[must_use]
+pub fn table_markdown() -> String {
+    let mut text =
+        String::from("| verdict | HTTP | scimType | retry |\n| --- | --- | --- | --- |\n");
+    for verdict in VERDICTS {
+        let line = line(verdict);
+        let status = match line.status {
+            Status::Target => "the target's answer".to_owned(),
+            Status::First => "the first answer's; else POST 201, PUT 200, PATCH 200 or 204, \
+                              DELETE 204"
+                .to_owned(),
+            Status::Resource(201) => "201 with Location".to_owned(),
+            Status::Resource(status) | Status::Error(status) => status.to_string(),
+            Status::InFlight => "409 (key given), 503 (none)".to_owned(),
+        };
+        let cells = [
+            &format!("`{}`", verdict_word(verdict)),
+            &status,
+            line.scim_type.unwrap_or("–"),
+            retry_word(line.retry),
+        ];
+        text.push_str(&format!("| {} |\n", cells.join(" | ")));
+    }
+    text
+}
+
+/// All verdicts, in order of precedence.
+pub const VERDICTS: [Verdict; 31] = [
+    Verdict::Malformed,
+    Verdict::TooLarge,
+    Verdict::WrongType,
+    Verdict::KeyReused,
+    Verdict::OutsideWindow,
+    Verdict::InFlight,
+    Verdict::Parked,
+    Verdict::BlockedBy,
+    Verdict::Staged,
+    Verdict::WeakIdentity,
+    Verdict::Contradiction,
+    Verdict::PreconditionFailed,
+    Verdict::Stale,
+    Verdict::VersionConflict,
+    Verdict::Superseded,
+    Verdict::SupersededByDeletion,
+    Verdict::Ambiguous,
+    Verdict::FoundAlreadyLinked,
+    Verdict::Conflict,
+    Verdict::WouldWiden,
+    Verdict::HeldBy,
+    Verdict::Refused,
+    Verdict::Irrevocable,
+    Verdict::Unresolved,
+    Verdict::Unavailable,
+    Verdict::AlreadySatisfied,
+    Verdict::Adopted,
+    Verdict::Reactivated,
+    Verdict::AcceptedUnverified,
+    Verdict::Opaque,
+    Verdict::Done,
+];
+
+/// The word that `Replaysafe-Verdict` uses.
+#[must_use]
+pub fn verdict_word(verdict: Verdict) -> &'static str {
+    match verdict {
+        Verdict::Malformed => "malformed",
+        Verdict::TooLarge => "too-large",
+        Verdict::WrongType => "wrong-type",
+        Verdict::KeyReused => "key-reused",
+        Verdict::OutsideWindow => "outside-window",
+        Verdict::InFlight => "in-flight",
+        Verdict::Parked => "parked",
+        Verdict::BlockedBy => "blocked-by",
+        Verdict::Staged => "staged",
+        Verdict::WeakIdentity => "weak-identity",
+        Verdict::Contradiction => "contradiction",
+        Verdict::PreconditionFailed => "precondition-failed",
+        Verdict::Stale => "stale",
+        Verdict::VersionConflict => "version-conflict",
+        Verdict::Superseded => "superseded",
+        Verdict::SupersededByDeletion => "superseded-by-deletion",
+        Verdict::Ambiguous => "ambiguous",
+        Verdict::FoundAlreadyLinked => "found-already-linked",
+        Verdict::Conflict => "conflict",
+        Verdict::WouldWiden => "would-widen",
+        Verdict::HeldBy => "held-by",
+        Verdict::Refused => "refused",
+        Verdict::Irrevocable => "irrevocable",
+        Verdict::Unresolved => "unresolved",
+        Verdict::Unavailable => "unavailable",
+        Verdict::AlreadySatisfied => "already-satisfied",
+        Verdict::Adopted => "adopted",
+        Verdict::Reactivated => "reactivated",
+        Verdict::AcceptedUnverified => "accepted-unverified",
+        Verdict::Opaque => "opaque",
+        Verdict::Done => "done",
+    }
+}
+
+/// How long a client waits where nothing better is known: longer than D + L of the built-in profile would be
+/// overcautious, shorter than a target's answer would be impatient.
+pub(crate) const RETRY_AFTER_SECONDS: u32 = 5;
+const SCIM_JSON: &str = "application/scim+json";
+const VERDICT: HeaderName = HeaderName::from_static("replaysafe-verdict");
+const DECISION: HeaderName = HeaderName::from_static("replaysafe-decision");
+const CHANGED: HeaderName = HeaderName::from_static("replaysafe-changed");
+const EVIDENCE: HeaderName = HeaderName::from_static("replaysafe-evidence");
+const DIVERGED: HeaderName = HeaderName::from_static("replaysafe-diverged");
+const NOT_KEPT: HeaderName = HeaderName::from_static("replaysafe-not-kept");
+const REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed");
+
+fn retry_word(retry: Retry) -> &'static str {
+    match retry {
+        Retry::None => "none",
+        Retry::SameKey => "retry-same-key",
+        Retry::After => "retry-after",
+        Retry::NewKey => "new-key",
+        Retry::FixInput => "fix-input",
+        Retry::Person => "person",
+    }
+}
+
+/// What the first answer would have had, where nobody knows it.
+fn first_status(asked: &Asked, target: Option<&TargetAnswer>) -> u16 {
+    let body = target.is_some_and(|target| target.body.is_some());
+    match asked.method {
+        Method::Create => 201,
+        Method::Replace => 200,
+        Method::Delete => 204,
+        Method::Patch if !body => 204,
+        Method::Patch if asked.with_attributes || asked.resource_type != "Group" => 200,
+        Method::Patch => 204,
+    }
+}
+
+fn repeat(status: StatusCode, target: Option<&TargetAnswer>) -> Response<Body> {
+    // RFC 9110 section 15.3.5: a 204 has no content.
+    let empty = status == StatusCode::NO_CONTENT;
+    let body = target.and_then(|target| target.body.as_deref()).filter(|_| !empty);
+    let mut response = Response::new(body.map_or_else(Body::empty, |body| body.to_owned().into()));
+    *response.status_mut() = status;
+    let Some(target) = target else { return response };
+    let headers = response.headers_mut();
+    if body.is_some() {
+        insert(headers, header::CONTENT_TYPE, target.content_type.as_deref());
+    }
+    insert(headers, header::ETAG, target.etag.as_deref());
+    insert(headers, header::LOCATION, target.location.as_deref());
+    response
+}
+
+/// Where the resource is: what it says of itself, else what its id says.
+fn location(target: &TargetAnswer, collection: &str) -> Option<String> {
+    let resource: serde_json::Value = serde_json::from_str(target.body.as_deref()?).ok()?;
+    let said = resource.pointer("/meta/location").and_then(serde_json::Value::as_str);
+    let made = || Some(format!("{collection}/{}", resource.get("id")?.as_str()?));
+    said.map(str::to_owned).or_else(made)
+}
+
+fn describe(headers: &mut HeaderMap, answer: &Answer) {
+    headers.insert(VERDICT, HeaderValue::from_static(verdict_word(answer.verdict)));
+    insert(headers, DECISION, Some(&answer.decision).filter(|id| !id.is_empty()).map(|id| &**id));
+    let changed = if answer.changed { "true" } else { "false" };
+    headers.insert(CHANGED, HeaderValue::from_static(changed));
+    headers.insert(
+        EVIDENCE,
+        HeaderValue::from_static(match answer.evidence {
+            Evidence::Ledger => "ledger",
+            Evidence::Read => "read",
+            Evidence::Response => "response",
+            Evidence::None => "none",
+        }),
+    );
+    if answer.replayed {
+        headers.insert(REPLAYED, HeaderValue::from_static("true"));
+    }
+    match answer.diverged {
+        Divergence::No => {}
+        Divergence::Changed => insert(headers, DIVERGED, Some("changed")),
+        Divergence::Deleted => insert(headers, DIVERGED, Some("deleted")),
+    }
+    let not_kept = answer.notes.iter().find(|note| note.name == "not-kept");
+    insert(headers, NOT_KEPT, not_kept.map(|note| note.value.as_str()));
+    let stated = answer.retry_after.or(answer.target.as_ref().and_then(|t| t.retry_after));
+    let waits = matches!(line(answer.verdict).status, Status::Error(503) | Status::InFlight);
+    if let Some(seconds) = stated.or(waits.then_some(RETRY_AFTER_SECONDS)) {
+        headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+    }
+}
+
+/// Sets a header, unless its value is none or cannot be one.
+fn insert(headers: &mut HeaderMap, name: HeaderName, value: Option<&str>) {
+    if let Some(value) = value.and_then(|value| HeaderValue::from_str(value).ok()) {
+        headers.insert(name, value);
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,106 @@
+//! Bodies of requests: does one come whole, in time and within its limit?
+
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use bytes::{Bytes, BytesMut};
+use http_body_util::BodyExt;
+use hyper::body::{Body, Frame, Incoming, SizeHint};
+use replaysafe::target::upstream::BodyError;
+use thiserror::Error;
+use tokio::time::{Instant, Sleep, sleep};
+
+/// Reads `body` whole, up to `bytes_max`.
+pub(crate) async fn read(body: Incoming, bytes_max: usize) -> Result<Bytes, Unread> {
+    if body.size_hint().lower() > u64::try_from(bytes_max).unwrap_or(u64::MAX) {
+        return Err(Unread::TooLarge);
+    }
+    let mut body = Paced::new(body);
+    let mut whole = BytesMut::new();
+    while let Some(frame) = body.frame().await {
+        let frame =
+            frame.map_err(|e| if e.is::<TooSlow>() { Unread::TooSlow } else { Unread::Broken })?;
+        let Ok(data) = frame.into_data() else { continue };
+        if whole.len() + data.len() > bytes_max {
+            return Err(Unread::TooLarge);
+        }
+        whole.extend_from_slice(&data);
+    }
+    Ok(whole.freeze())
+}
+
+/// Why a body could not be read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Unread {
+    /// It is larger than its limit.
+    TooLarge,
+    /// Its client lets us wait.
+    TooSlow,
+    /// The connection broke, or its frame is wrong.
+    Broken,
+}
+
+/// A body whose client may let us wait for [`WAIT_MAX`] in all, and longer the more it has sent.
+///
+/// Only the time spent waiting for the client counts, so a slow target is not laid to its charge.
+#[derive(Debug)]
+pub(crate) struct Paced {
+    body: Incoming,
+    received: u64,
+    waited: Duration,
+    waiting: Option<(Instant, Pin<Box<Sleep>>)>,
+}
+
+impl Paced {
+    pub(crate) fn new(body: Incoming) -> Self {
+        Self { body, received: 0, waited: Duration::ZERO, waiting: None }
+    }
+}
+
+impl Body for Paced {
+    type Data = Bytes;
+    type Error = BodyError;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        let this = &mut *self;
+        if let Poll::Ready(frame) = Pin::new(&mut this.body).poll_frame(cx) {
+            if let Some((since, _)) = this.waiting.take() {
+                this.waited += since.elapsed();
+            }
+            if let Some(Ok(frame)) = &frame {
+                let length = frame.data_ref().map_or(0, Bytes::len);
+                this.received += u64::try_from(length).unwrap_or(u64::MAX);
+            }
+            return Poll::Ready(frame.map(|frame| frame.map_err(BodyError::from)));
+        }
+        let allowed = WAIT_MAX + Duration::from_secs(this.received / BYTES_PER_SECOND_MIN);
+        let left = allowed.saturating_sub(this.waited);
+        let (_, timer) =
+            this.waiting.get_or_insert_with(|| (Instant::now(), Box::pin(sleep(left))));
+        match timer.as_mut().poll(cx) {
+            Poll::Ready(()) => Poll::Ready(Some(Err(Box::new(TooSlow)))),
+            Poll::Pending => Poll::Pending,
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}
+
+/// How long a client may let us wait for its body: as long as for its head.
+pub(crate) const WAIT_MAX: Duration = Duration::from_secs(10);
+/// The slowest client that is still served: a modem. A body of 1 MiB may take four minutes.
+const BYTES_PER_SECOND_MIN: u64 = 4 << 10;
+
+#[derive(Debug, Error)]
+#[error("the body came too slowly")]
+struct TooSlow;

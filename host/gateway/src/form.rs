@@ -1,0 +1,213 @@
+//! Form: are the key, the media type and the preconditions of a protected request ones that can be read?
+
+use http::{HeaderMap, HeaderName, HeaderValue, header};
+use replaysafe::contract::{Field, Verdict};
+use replaysafe::target::Caller;
+
+use crate::route::percent_decode;
+
+/// A broken rule of form.
+pub(crate) type Broken = (Verdict, &'static str);
+
+/// Reads the `Idempotency-Key`: quoted, as the draft has it, or bare, as many send it.
+///
+/// A bare key with a comma is refused: it cannot be told from two keys that somebody on the way has joined. A quoted
+/// key may hold one.
+///
+/// Source: draft-ietf-httpapi-idempotency-key-header-07 section 2.1; RFC 9651 section 3.3.3.
+pub(crate) fn key(headers: &HeaderMap) -> Result<Option<String>, Broken> {
+    let mut values = headers.get_all(IDEMPOTENCY_KEY).iter();
+    let Some(value) = values.next() else { return Ok(None) };
+    if values.next().is_some() {
+        return Err((Verdict::Malformed, "Idempotency-Key is given more than once"));
+    }
+    let wrong = (Verdict::Malformed, "Idempotency-Key must be 1 to 255 visible ASCII characters");
+    let text = value.to_str().map_err(|_invisible| wrong)?.trim_matches([' ', '\t']);
+    let key = if text.starts_with('"') {
+        unquote(text).ok_or((Verdict::Malformed, "Idempotency-Key is no quoted string"))?
+    } else if text.contains([',', '"']) {
+        return Err((Verdict::Malformed, "a bare Idempotency-Key has no comma and no quote"));
+    } else {
+        text.to_owned()
+    };
+    if !(1..=KEY_MAX).contains(&key.len()) || !key.bytes().all(|byte| byte.is_ascii_graphic()) {
+        return Err(wrong);
+    }
+    Ok(Some(key))
+}
+
+/// Checks the media type of a protected body: JSON as SCIM has it, in UTF-8, uncompressed.
+pub(crate) fn media_type(headers: &HeaderMap) -> Result<HeaderValue, Broken> {
+    let wrong = |detail| Err((Verdict::WrongType, detail));
+    if headers.get_all(header::CONTENT_ENCODING).iter().any(|v| !is(v, "identity")) {
+        return wrong("Content-Encoding must be identity");
+    }
+    let mut values = headers.get_all(header::CONTENT_TYPE).iter();
+    let (Some(value), None) = (values.next(), values.next()) else {
+        return wrong("Content-Type must be given once");
+    };
+    let mut parts = value.to_str().unwrap_or_default().split(';').map(str::trim);
+    let essence = parts.next().unwrap_or_default();
+    if !MEDIA_TYPES.iter().any(|known| essence.eq_ignore_ascii_case(known)) {
+        return wrong("Content-Type must be application/scim+json or application/json");
+    }
+    for parameter in parts {
+        let Some((name, text)) = parameter.split_once('=') else { continue };
+        let utf8 = text.trim_matches('"').eq_ignore_ascii_case("utf-8");
+        if name.trim().eq_ignore_ascii_case("charset") && !utf8 {
+            return wrong("the charset must be utf-8");
+        }
+    }
+    Ok(value.clone())
+}
+
+/// Reads the client's own `If-Match`, as sent. Other preconditions are refused: to drop them would break a promise.
+pub(crate) fn if_match(headers: &HeaderMap) -> Result<Option<String>, Broken> {
+    for name in [header::IF_NONE_MATCH, header::IF_UNMODIFIED_SINCE] {
+        if headers.contains_key(name) {
+            return Err((Verdict::Malformed, "the only precondition of a change is If-Match"));
+        }
+    }
+    let mut tags = Vec::new();
+    for value in headers.get_all(header::IF_MATCH) {
+        let text = value.to_str();
+        tags.push(text.map_err(|_odd| (Verdict::Malformed, "If-Match is no list of entity tags"))?);
+    }
+    Ok((!tags.is_empty()).then(|| tags.join(", ")))
+}
+
+/// What goes with every call to the target: the end-to-end headers but those that belong to body, key or precondition.
+pub(crate) fn caller(headers: &HeaderMap, query: Option<&str>) -> Caller {
+    let own = [
+        header::ACCEPT_ENCODING,
+        header::CONTENT_ENCODING,
+        header::CONTENT_LENGTH,
+        header::CONTENT_TYPE,
+        header::IF_MATCH,
+        header::IF_MODIFIED_SINCE,
+        header::IF_RANGE,
+        header::RANGE,
+        IDEMPOTENCY_KEY,
+    ];
+    let mut headers = headers.clone();
+    drop_hop_by_hop(&mut headers);
+    let headers = headers.iter().filter(|(name, _)| !own.contains(name));
+    let headers = headers.map(|(name, value)| (name.clone(), value.clone())).collect();
+    Caller { headers, query: query.filter(|query| !query.is_empty()).map(str::to_owned) }
+}
+
+/// `attributes` and `excludedAttributes` of the query (RFC 7644 section 3.9), for `request.extra`.
+pub(crate) fn extra(query: Option<&str>) -> Vec<Field> {
+    let mut fields = Vec::new();
+    for pair in query.unwrap_or_default().split('&') {
+        let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
+        let name = match percent_decode(name).unwrap_or_default().to_ascii_lowercase().as_str() {
+            "attributes" => "attributes",
+            "excludedattributes" => "excluded-attributes",
+            _ => continue,
+        };
+        let value = percent_decode(&value.replace('+', " ")).unwrap_or_default();
+        fields.push(Field { name: name.to_owned(), value });
+    }
+    fields
+}
+
+/// Drops what holds for one connection only, and what [`http`](https://www.rfc-editor.org/rfc/rfc9110#section-7.6.1)
+/// says `Connection` names.
+pub(crate) fn drop_hop_by_hop(headers: &mut HeaderMap) {
+    let mut named: Vec<HeaderName> = Vec::new();
+    for value in headers.get_all(header::CONNECTION) {
+        let names = value.to_str().unwrap_or_default().split(',');
+        named.extend(names.filter_map(|name| name.trim().parse().ok()));
+    }
+    // Who names these would have the next server see another request than we did.
+    named.retain(|name| {
+        ![header::HOST, header::AUTHORIZATION, header::CONTENT_LENGTH].contains(name)
+    });
+    for name in named.into_iter().chain(HOP_BY_HOP) {
+        headers.remove(name);
+    }
+}
+
+/// The key draft's limit in this contract (`request.key`).
+const KEY_MAX: usize = 255;
+const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
+const MEDIA_TYPES: [&str; 2] = ["application/scim+json", "application/json"];
+/// RFC 9110 section 7.6.1; `Expect` is answered by this server itself.
+const HOP_BY_HOP: [HeaderName; 9] = [
+    header::CONNECTION,
+    header::EXPECT,
+    header::PROXY_AUTHENTICATE,
+    header::PROXY_AUTHORIZATION,
+    header::TE,
+    header::TRAILER,
+    header::TRANSFER_ENCODING,
+    header::UPGRADE,
+    HeaderName::from_static("keep-alive"),
+];
+
+fn is(value: &HeaderValue, word: &str) -> bool {
+    value.to_str().is_ok_and(|text| text.trim().eq_ignore_ascii_case(word))
+}
+
+fn unquote(text: &str) -> Option<String> {
+    let inner = text.strip_prefix('"')?;
+    let mut key = String::new();
+    let mut characters = inner.chars();
+    loop {
+        match characters.next()? {
+            '"' => return characters.next().is_none().then_some(key),
+            '\\' => key.push(characters.next().filter(|c| ['"', '\\'].contains(c))?),
+            character => key.push(character),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check_key(values: &[&str], expected: Result<Option<&str>, ()>) {
+        let mut headers = HeaderMap::new();
+        for value in values {
+            headers.append(IDEMPOTENCY_KEY, HeaderValue::from_str(value).unwrap());
+        }
+        let given = key(&headers).map_err(|_broken| ());
+        assert_eq!(given, expected.map(|key| key.map(str::to_owned)), "{values:?}");
+    }
+
+    /// Nos 22 and 23 of the catalogue.
+    #[test]
+    fn a_key_is_quoted_or_bare_and_given_once() {
+        check_key(&[], Ok(None));
+        check_key(&["abc"], Ok(Some("abc")));
+        check_key(&[r#""abc""#], Ok(Some("abc")));
+        check_key(&[r#""a,\"b\\""#], Ok(Some(r#"a,"b\"#)));
+        check_key(&[&"k".repeat(255)], Ok(Some(&"k".repeat(255))));
+        check_key(&[&"k".repeat(256)], Err(()));
+        check_key(&[""], Err(()));
+        check_key(&[r#""""#], Err(()));
+        check_key(&["a, b"], Err(()));
+        check_key(&[r#""a", "b""#], Err(()));
+        check_key(&["a b"], Err(()));
+        check_key(&["a\tb"], Err(()));
+        check_key(&[r#""a"#], Err(()));
+        check_key(&["a", "a"], Err(()));
+    }
+
+    /// No 11 of the catalogue.
+    #[test]
+    fn a_media_type_is_json_in_utf_8() {
+        let check = |value: &str, expected: bool| {
+            let value = HeaderValue::from_str(value).unwrap();
+            let headers = HeaderMap::from_iter([(header::CONTENT_TYPE, value.clone())]);
+            assert_eq!(media_type(&headers).is_ok(), expected, "{value:?}");
+        };
+        check("application/scim+json", true);
+        check("Application/JSON; Charset=\"UTF-8\"", true);
+        check("application/json;charset=utf-16", false);
+        check("text/plain", false);
+        check("application/json, text/plain", false);
+        assert!(media_type(&HeaderMap::new()).is_err());
+    }
+}

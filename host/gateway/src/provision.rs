@@ -1,0 +1,21 @@
+//! The provisioner as the gateway sees it: what answers a call?
+
+use std::future::Future;
+
+use replaysafe::call::{Call, Readiness};
+use replaysafe::contract::{Answer, Endpoint};
+use replaysafe::target::Caller;
+
+/// What answers provisioning requests.
+pub trait Provision: Send + Sync + 'static {
+    /// Answers `call`. The gateway runs this as a task of its own: it is never dropped before its end.
+    fn provision(&self, call: Call) -> impl Future<Output = Answer> + Send;
+
+    /// The target's resource types, `User` and `Group` always.
+    ///
+    /// May ask the target, on behalf of `caller`, what it has not said so far.
+    fn endpoints(&self, caller: &Caller) -> impl Future<Output = Vec<Endpoint>> + Send;
+
+    /// Whether requests can be served.
+    fn readiness(&self) -> impl Future<Output = Readiness> + Send;
+}

@@ -1,0 +1,229 @@
+//! Serving: how do connections come in, and how do they end?
+//!
+//! HTTP/1.1 without TLS; HTTP/1.1 or, where the client asks for it by ALPN, HTTP/2 with TLS.
+
+use std::convert::Infallible;
+use std::future::Future;
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use hyper::server::conn::{http1, http2};
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::server::graceful::{GracefulShutdown, Watcher};
+use replaysafe::target::upstream::Upstream;
+use rustls::ServerConfig;
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use thiserror::Error;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Semaphore;
+use tokio_rustls::TlsAcceptor;
+
+use crate::provision::Provision;
+use crate::service::{ANSWER_BUDGET, Gateway};
+use crate::strict::Strict;
+
+/// Serves SCIM on `listener` until `shutdown` is ready, and then until what was begun has ended.
+///
+/// Writes on resources are answered by `provision`, everything else by `upstream`. After `shutdown` no connection is
+/// accepted; requests under way have `options.drain` to end. Work that goes on longer is left to the next start.
+///
+/// # Errors
+///
+/// [`ServeError`]: work was still going on when the drain ended.
+pub async fn serve<P: Provision>(
+    provision: Arc<P>,
+    upstream: Upstream,
+    listener: TcpListener,
+    options: GatewayOptions,
+    shutdown: impl Future<Output = ()> + Send,
+) -> Result<(), ServeError> {
+    let drain = options.drain;
+    let tls = options.tls.clone().map(TlsAcceptor::from);
+    let requests = Arc::new(Semaphore::new(REQUESTS_MAX));
+    let connections = Arc::new(Semaphore::new(CONNECTIONS_MAX));
+    let gateway =
+        Arc::new(Gateway { provision, upstream, options, requests: Arc::clone(&requests) });
+    let graceful = GracefulShutdown::new();
+    let mut shutdown = std::pin::pin!(shutdown);
+    loop {
+        let accepted = tokio::select! {
+            accepted = listener.accept() => accepted,
+            () = &mut shutdown => break,
+        };
+        let Ok((stream, _)) = accepted else {
+            // Out of file descriptors, as a rule: others have to close first.
+            tokio::time::sleep(ACCEPT_PAUSE).await;
+            continue;
+        };
+        let Ok(permit) = Arc::clone(&connections).try_acquire_owned() else { continue };
+        let work = connection(Arc::clone(&gateway), stream, tls.clone(), graceful.watcher());
+        drop(tokio::spawn(async move {
+            work.await;
+            drop(permit);
+        }));
+    }
+    drop(listener);
+    let ended = async {
+        graceful.shutdown().await;
+        let all = u32::try_from(REQUESTS_MAX).unwrap_or(u32::MAX);
+        drop(requests.acquire_many(all).await);
+    };
+    tokio::time::timeout(drain, ended).await.map_err(|_elapsed| ServeError::Drain { after: drain })
+}
+
+/// How a gateway serves.
+#[derive(Clone, Debug)]
+pub struct GatewayOptions {
+    /// Whose `Host` the target sees; none: the client's over http, the target's own over https.
+    pub host: Option<HostMode>,
+    /// Paths below the base, such as `/Bulk`, that are passed on although they change something unprotected.
+    pub pass_unprotected: Vec<String>,
+    /// Scheme and authority under which clients reach this gateway, such as `https://scim.example`; none: as `Host`
+    /// says.
+    pub public_origin: Option<String>,
+    /// TLS; none: plain HTTP.
+    pub tls: Option<Arc<ServerConfig>>,
+    /// How long a client waits for its answer (S43a).
+    pub answer_budget: Duration,
+    /// How long requests under way may take after the shutdown has begun.
+    pub drain: Duration,
+}
+
+impl Default for GatewayOptions {
+    fn default() -> Self {
+        Self {
+            host: None,
+            pass_unprotected: Vec::new(),
+            public_origin: None,
+            tls: None,
+            answer_budget: ANSWER_BUDGET,
+            drain: ANSWER_BUDGET + Duration::from_secs(5),
+        }
+    }
+}
+
+/// Whose `Host` the target sees.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum HostMode {
+    /// The client's: the target writes URLs that lead to the gateway.
+    Keep,
+    /// The target's own: the gateway rewrites the URLs that the target writes.
+    Upstream,
+}
+
+/// Makes the TLS side of a gateway of a certificate chain and a key, both PEM text.
+///
+/// # Errors
+///
+/// [`ServeError::Tls`]: one of them cannot be read, or they do not belong together.
+pub fn tls(chain_pem: &[u8], key_pem: &[u8]) -> Result<Arc<ServerConfig>, ServeError> {
+    let wrong = |reason: String| ServeError::Tls { reason };
+    let chain: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(chain_pem).collect();
+    let chain = chain.map_err(|e| wrong(format!("certificate: {e}")))?;
+    let key = PrivateKeyDer::from_pem_slice(key_pem).map_err(|e| wrong(format!("key: {e}")))?;
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let config = ServerConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .and_then(|builder| builder.with_no_client_auth().with_single_cert(chain, key));
+    let mut config = config.map_err(|e| wrong(e.to_string()))?;
+    config.alpn_protocols = vec![H2.to_vec(), b"http/1.1".to_vec()];
+    Ok(Arc::new(config))
+}
+
+/// Why a gateway ended badly
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum ServeError {
+    /// Certificate or key cannot be used
+    #[error("cannot serve TLS: {reason}")]
+    Tls {
+        /// What is wrong with them
+        reason: String,
+    },
+    /// Requests were still under way when the drain ended
+    #[error("requests were still under way {after:?} after the shutdown began")]
+    Drain {
+        /// How long they had
+        after: Duration,
+    },
+}
+
+/// How many requests are under way at once: each holds a body of up to 16 MiB.
+pub const REQUESTS_MAX: usize = 256;
+/// How many connections are open at once: below the 4096 files that many systems allow, with room for the target's.
+pub const CONNECTIONS_MAX: usize = 2048;
+/// How long a head, or the next request of a connection, may be awaited.
+pub const HEAD_READ_MAX: Duration = Duration::from_secs(10);
+/// The largest head.
+pub const HEAD_MAX: usize = 16 << 10;
+/// How many requests one HTTP/2 connection may have under way.
+const STREAMS_MAX: u32 = 64;
+const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+/// How often a silent HTTP/2 connection is asked if it still lives.
+const PING_EVERY: Duration = Duration::from_secs(20);
+const H2: &[u8] = b"h2";
+
+async fn connection<P: Provision>(
+    gateway: Arc<Gateway<P>>,
+    stream: TcpStream,
+    tls: Option<TlsAcceptor>,
+    watcher: Watcher,
+) {
+    // An answer is written at once or not at all: nothing is gained by waiting for more.
+    if stream.set_nodelay(true).is_err() {
+        return;
+    }
+    let Some(tls) = tls else { return speak_http1(gateway, stream, watcher).await };
+    let Ok(Ok(stream)) = tokio::time::timeout(HEAD_READ_MAX, tls.accept(stream)).await else {
+        return;
+    };
+    if stream.get_ref().1.alpn_protocol() == Some(H2) {
+        return speak_http2(gateway, stream, watcher).await;
+    }
+    speak_http1(gateway, stream, watcher).await;
+}
+
+async fn speak_http1<P: Provision, Io>(gateway: Arc<Gateway<P>>, io: Io, watcher: Watcher)
+where
+    Io: AsyncRead + AsyncWrite + Send + Unpin + 'static,
+{
+    let service = service_fn(move |request| {
+        let answer = Arc::clone(&gateway).answer(request);
+        async move { Ok::<_, Infallible>(answer.await) }
+    });
+    let connection = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEAD_READ_MAX)
+        .max_buf_size(HEAD_MAX)
+        .preserve_header_case(true)
+        .title_case_headers(true)
+        .serve_connection(TokioIo::new(Strict::new(io)), service);
+    quietly(watcher.watch(connection).await);
+}
+
+async fn speak_http2<P: Provision, Io>(gateway: Arc<Gateway<P>>, io: Io, watcher: Watcher)
+where
+    Io: AsyncRead + AsyncWrite + Send + Unpin + 'static,
+{
+    let service = service_fn(move |request| {
+        let answer = Arc::clone(&gateway).answer(request);
+        async move { Ok::<_, Infallible>(answer.await) }
+    });
+    let connection = http2::Builder::new(TokioExecutor::new())
+        .timer(TokioTimer::new())
+        .max_concurrent_streams(STREAMS_MAX)
+        .max_header_list_size(u32::try_from(HEAD_MAX).unwrap_or(u32::MAX))
+        .keep_alive_interval(PING_EVERY)
+        .keep_alive_timeout(HEAD_READ_MAX)
+        .serve_connection(TokioIo::new(io), service);
+    quietly(watcher.watch(connection).await);
+}
+
+/// A connection that breaks is the client's affair: its answer, if it had one, can be asked for again.
+fn quietly(ended: Result<(), hyper::Error>) {
+    drop(ended.map_err(io::Error::other));
+}

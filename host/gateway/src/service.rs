@@ -1,0 +1,284 @@
+//! One request: which way does it take through the gateway?
+//!
+//! A protected request is answered by the provisioner, any other by the target; the rest is refused here.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::body::Body;
+use http::{
+    HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, Version, header,
+};
+use hyper::body::Incoming;
+use replaysafe::call::{Call, Principal};
+use replaysafe::contract::{self, Verdict};
+use replaysafe::target::Body as CallBody;
+use replaysafe::target::upstream::Upstream;
+use replaysafe_json::Limits;
+use tokio::sync::Semaphore;
+
+use crate::answer::{Asked, error, refuse, respond};
+use crate::body::{Unread, read};
+use crate::form;
+use crate::pass::{Changes, pass};
+use crate::provision::Provision;
+use crate::rewrite::Rewrite;
+use crate::route::{Route, named, route};
+use crate::serve::{GatewayOptions, HostMode};
+
+/// What answers the requests of all connections.
+#[derive(Debug)]
+pub(crate) struct Gateway<P> {
+    pub(crate) provision: Arc<P>,
+    pub(crate) upstream: Upstream,
+    pub(crate) options: GatewayOptions,
+    /// One permit for each request under way; a protected one keeps it until its work is done.
+    pub(crate) requests: Arc<Semaphore>,
+}
+
+impl<P: Provision> Gateway<P> {
+    /// Answers one request.
+    pub(crate) async fn answer(self: Arc<Self>, mut request: Request<Incoming>) -> Response<Body> {
+        if let Err(detail) = settle_host(&mut request) {
+            return refuse(Verdict::Malformed, detail);
+        }
+        let path = request.uri().path().to_owned();
+        match (request.method(), path.as_str()) {
+            (&Method::GET | &Method::HEAD, "/healthz") => return Response::new(Body::from("ok\n")),
+            (&Method::GET | &Method::HEAD, "/readyz") => return self.readiness().await,
+            _ => {}
+        }
+        let Ok(permit) = Arc::clone(&self.requests).try_acquire_owned() else {
+            return refuse(Verdict::Unavailable, "Too many requests are under way.");
+        };
+        if OVERRIDES.iter().any(|name| request.headers().contains_key(name)) {
+            let detail = "A method is not overridden by a header here.";
+            return error(StatusCode::NOT_IMPLEMENTED, None, detail);
+        }
+        match self.route(&request, &path).await {
+            Route::Pass => self.pass(request, false).await,
+            Route::PassConfiguration => {
+                let bulk = named("/Bulk", &self.options.pass_unprotected);
+                self.pass(request, !bulk).await
+            }
+            Route::Protect { method, resource_type, id } => {
+                self.protect(request, (method, resource_type, id), permit).await
+            }
+            Route::Malformed(detail) => refuse(Verdict::Malformed, detail),
+            Route::Unprotected => error(
+                StatusCode::NOT_IMPLEMENTED,
+                None,
+                "This gateway does not protect this path, and was not told to pass it on.",
+            ),
+            Route::Elsewhere => error(StatusCode::NOT_FOUND, None, "Outside the base path."),
+        }
+    }
+
+    /// Finds the way; asks for the resource types only if it depends on them.
+    async fn route(&self, request: &Request<Incoming>, path: &str) -> Route {
+        let (prefix, method) = (self.upstream.base().prefix(), request.method());
+        let unprotected = &self.options.pass_unprotected;
+        let first = route(method, path, prefix, &[], unprotected);
+        let (Route::Unprotected | Route::Pass) = first else { return first };
+        if matches!(*method, Method::GET | Method::HEAD | Method::OPTIONS) {
+            return first;
+        }
+        let caller = self.caller(request.headers(), None);
+        let endpoints = self.provision.endpoints(&caller).await;
+        route(method, path, prefix, &endpoints, unprotected)
+    }
+
+    async fn pass(&self, request: Request<Incoming>, without_bulk: bool) -> Response<Body> {
+        let rewrite = self.rewrite(request.headers());
+        pass(&self.upstream, request, &Changes { rewrite, without_bulk }).await
+    }
+
+    async fn protect(
+        &self,
+        request: Request<Incoming>,
+        (method, resource_type, id): (contract::Method, String, Option<String>),
+        permit: tokio::sync::OwnedSemaphorePermit,
+    ) -> Response<Body> {
+        let (parts, body) = request.into_parts();
+        let (headers, query) = (&parts.headers, parts.uri.query());
+        let formed = || {
+            let delete = method == contract::Method::Delete;
+            let media_type = if delete { None } else { Some(form::media_type(headers)?) };
+            if headers.get_all(header::AUTHORIZATION).iter().count() > 1 {
+                return Err((Verdict::Malformed, "Authorization is given more than once"));
+            }
+            Ok((form::key(headers)?, form::if_match(headers)?, media_type))
+        };
+        let (key, if_match, media_type) = match formed() {
+            Ok(formed) => formed,
+            Err((verdict, detail)) => return refuse(verdict, detail),
+        };
+        let group = resource_type == "Group";
+        let bytes_max = if group { Limits::GROUP_BYTES } else { Limits::REQUEST_BYTES };
+        let bytes = match read(body, bytes_max).await {
+            Ok(bytes) => bytes,
+            Err(Unread::TooLarge) => {
+                return closing(refuse(Verdict::TooLarge, "The body is larger than its limit."));
+            }
+            Err(Unread::TooSlow) => {
+                let detail = "The body came too slowly.";
+                return closing(error(StatusCode::REQUEST_TIMEOUT, None, detail));
+            }
+            Err(Unread::Broken) => {
+                return closing(refuse(Verdict::Malformed, "The body did not come whole."));
+            }
+        };
+        if std::str::from_utf8(&bytes).is_err() {
+            return refuse(Verdict::Malformed, "The body is not UTF-8.");
+        }
+        let collection = parts.uri.path().split('/').take(self.depth() + 2);
+        let extra = form::extra(query);
+        let asked = Asked {
+            method,
+            resource_type: resource_type.clone(),
+            with_key: key.is_some(),
+            with_attributes: extra.iter().any(|field| field.name == "attributes"),
+            collection: format!(
+                "{}{}",
+                self.origin(headers),
+                collection.collect::<Vec<_>>().join("/")
+            ),
+        };
+        let call = Call {
+            method,
+            resource_type,
+            id,
+            body: media_type.map(|content_type| CallBody { bytes, content_type }),
+            key,
+            if_match,
+            principal: Principal::of(headers.get(header::AUTHORIZATION)),
+            caller: self.caller(headers, query),
+            extra,
+        };
+        let provision = Arc::clone(&self.provision);
+        // S43a: a client that hangs up, and a budget that is spent, cancel nothing.
+        let work = tokio::spawn(async move {
+            let answer = provision.provision(call).await;
+            drop(permit);
+            answer
+        });
+        let answer = match tokio::time::timeout(self.options.answer_budget, work).await {
+            Ok(Ok(answer)) => answer,
+            Ok(Err(_)) => {
+                let detail = "The decision failed. The same request again finds out how it stands.";
+                return refuse(Verdict::Unresolved, detail);
+            }
+            Err(_) => {
+                let detail = "The work goes on: the same request again attaches to it.";
+                return refuse(Verdict::Unresolved, detail);
+            }
+        };
+        let mut answer = answer;
+        if let (Some(rewrite), Some(target)) = (self.rewrite(headers), &mut answer.target) {
+            target.location =
+                target.location.as_ref().map(|url| rewrite.url(url).unwrap_or(url.clone()));
+            let body = target.body.as_ref().and_then(|body| rewrite.body(body.as_bytes()));
+            if let Some(body) = body.and_then(|body| String::from_utf8(body).ok()) {
+                target.body = Some(body);
+            }
+        }
+        respond(&answer, &asked)
+    }
+
+    async fn readiness(&self) -> Response<Body> {
+        let readiness = self.provision.readiness().await;
+        let mut body = serde_json::Map::new();
+        body.insert("ready".into(), readiness.ready.into());
+        body.insert("recovery".into(), readiness.recovery.word().into());
+        for field in readiness.details {
+            body.entry(field.name).or_insert_with(|| field.value.into());
+        }
+        let mut response = Response::new(Body::from(serde_json::Value::from(body).to_string()));
+        if !readiness.ready {
+            *response.status_mut() = StatusCode::SERVICE_UNAVAILABLE;
+        }
+        let json = HeaderValue::from_static("application/json");
+        response.headers_mut().insert(header::CONTENT_TYPE, json);
+        response
+    }
+
+    fn caller(&self, headers: &HeaderMap, query: Option<&str>) -> replaysafe::target::Caller {
+        let mut caller = form::caller(headers, query);
+        if self.host_mode() == HostMode::Upstream {
+            caller.headers.retain(|(name, _)| name != header::HOST);
+        }
+        caller
+    }
+
+    fn host_mode(&self) -> HostMode {
+        let https = self.upstream.base().is_https();
+        let usual = if https { HostMode::Upstream } else { HostMode::Keep };
+        self.options.host.unwrap_or(usual)
+    }
+
+    fn rewrite(&self, headers: &HeaderMap) -> Option<Rewrite> {
+        if self.host_mode() == HostMode::Keep {
+            return None;
+        }
+        let base = self.upstream.base();
+        Some(Rewrite::new(base, format!("{}{}", self.origin(headers), base.prefix())))
+    }
+
+    /// Scheme and authority of this gateway, as the client sees them.
+    fn origin(&self, headers: &HeaderMap) -> String {
+        if let Some(origin) = &self.options.public_origin {
+            return origin.trim_end_matches('/').to_owned();
+        }
+        let scheme = if self.options.tls.is_some() { "https" } else { "http" };
+        let host = headers.get(header::HOST).and_then(|host| host.to_str().ok());
+        format!("{scheme}://{}", host.unwrap_or_default())
+    }
+
+    fn depth(&self) -> usize {
+        self.upstream.base().prefix().matches('/').count()
+    }
+}
+
+/// How long a client waits for its answer (S43a): below the 60 s of the impatient.
+pub(crate) const ANSWER_BUDGET: Duration = Duration::from_secs(50);
+
+/// Headers that make a POST something else in the eyes of some servers, and of none here.
+const OVERRIDES: [HeaderName; 3] = [
+    HeaderName::from_static("x-http-method-override"),
+    HeaderName::from_static("x-http-method"),
+    HeaderName::from_static("x-method-override"),
+];
+
+/// Makes sure that a request says once, and only once, which host it is for; in HTTP/2 `:authority` says it.
+///
+/// Source: RFC 9112 section 3.2; RFC 9113 section 8.3.1. The absolute form of a URL is for proxies, and refused.
+fn settle_host(request: &mut Request<Incoming>) -> Result<(), &'static str> {
+    let hosts = request.headers().get_all(header::HOST).iter().count();
+    let authority = request.uri().authority().map(ToString::to_string);
+    if request.version() < Version::HTTP_2 {
+        return match (hosts, authority) {
+            (_, Some(_)) => Err("the request names a URL where a path is due"),
+            (0, None) if request.version() == Version::HTTP_11 => Err("Host is missing"),
+            (0 | 1, None) => Ok(()),
+            (_, None) => Err("Host is given more than once"),
+        };
+    }
+    let host = request.headers().get(header::HOST).map(|host| host.to_str().unwrap_or_default());
+    match (hosts, authority) {
+        (0, Some(authority)) => {
+            let host = HeaderValue::from_str(&authority);
+            let host = host.map_err(|_odd| "the authority is no host")?;
+            request.headers_mut().insert(header::HOST, host);
+            Ok(())
+        }
+        (1, Some(authority)) if host == Some(&authority) => Ok(()),
+        (1, None) => Ok(()),
+        _ => Err("Host and :authority disagree"),
+    }
+}
+
+/// The rest of the body is not read: the connection is of no further use.
+fn closing(mut response: Response<Body>) -> Response<Body> {
+    response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+    response
+}

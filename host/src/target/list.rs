@@ -1,0 +1,126 @@
+//! Listings: what does one page of a `ListResponse` hold, and when have all pages come?
+//!
+//! Source: RFC 7644 section 3.4.2.
+
+use std::collections::BTreeSet;
+
+use replaysafe_json::{Limits, Value, canonical, parse};
+
+/// One page.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Page {
+    /// `totalResults`.
+    pub(crate) total: usize,
+    /// The resources as documents, each with what tells it from others.
+    pub(crate) resources: Vec<(String, String)>,
+}
+
+/// Reads a page; none if it is no `ListResponse`.
+pub(crate) fn page(body: &[u8]) -> Option<Page> {
+    let value = parse(body, &Limits::of_bytes(Limits::ANSWER_BYTES)).ok()?;
+    let total = usize::try_from(value.find("totalResults")?.as_u64()?).ok()?;
+    let resources = match value.find("Resources") {
+        Some(Value::Array(items)) => items.as_slice(),
+        // RFC 7644 section 3.4.2: required only if `totalResults` is not zero.
+        Some(Value::Null) | None if total == 0 => &[],
+        Some(_) | None => return None,
+    };
+    let resources = resources.iter().map(|resource| {
+        let document = canonical(resource);
+        let id = resource.find("id").and_then(Value::as_str);
+        let id = id.map_or_else(|| document.clone(), str::to_owned);
+        (id, document)
+    });
+    Some(Page { total, resources: resources.collect() })
+}
+
+/// The body is JSON text.
+pub(crate) fn is_json(body: &[u8]) -> bool {
+    parse(body, &Limits::of_bytes(Limits::ANSWER_BYTES)).is_ok()
+}
+
+/// Pages that came, each resource counted once.
+#[derive(Debug, Default)]
+pub(crate) struct Pages {
+    seen: BTreeSet<String>,
+    total: Option<usize>,
+}
+
+/// Where a listing stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Progress {
+    /// The next page begins here, counted from 1.
+    Next(usize),
+    /// All resources came.
+    Complete,
+    /// It cannot be completed: the target's figures contradict what it sends, or it holds too much.
+    Hopeless,
+}
+
+impl Pages {
+    /// Takes a page; gives the documents that are new, and how to go on.
+    ///
+    /// A total that changes between pages makes the listing hopeless: a resource may have slipped from one page to
+    /// another between two questions.
+    pub(crate) fn take(&mut self, page: Page) -> (Vec<String>, Progress) {
+        let steady = self.total.is_none_or(|total| total == page.total);
+        self.total = Some(page.total);
+        let new = page.resources.into_iter().filter(|(id, _)| self.seen.insert(id.clone()));
+        let new: Vec<_> = new.map(|(_, document)| document).collect();
+        let progress = match self.seen.len() {
+            count if !steady || count > page.total || page.total > RESOURCES_MAX => {
+                Progress::Hopeless
+            }
+            count if count == page.total => Progress::Complete,
+            _ if new.is_empty() => Progress::Hopeless,
+            count => Progress::Next(count + 1),
+        };
+        (new, progress)
+    }
+}
+
+/// How many resources are read to prove an absence (S14): at 100 a page, 100 calls.
+pub(crate) const RESOURCES_MAX: usize = 10_000;
+/// How many resources are asked for at a time: what targets commonly allow, and what Okta asks for.
+pub(crate) const PAGE_SIZE: usize = 100;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(pages: &[(&str, Progress)]) {
+        let mut taken = Pages::default();
+        for (body, expected) in pages {
+            assert_eq!(&taken.take(page(body.as_bytes()).unwrap()).1, expected, "{body}");
+        }
+    }
+
+    #[test]
+    fn a_listing_is_complete_once_its_total_has_come() {
+        check(&[(r#"{"totalResults":0}"#, Progress::Complete)]);
+        check(&[
+            (r#"{"totalResults":2,"Resources":[{"id":"1"}]}"#, Progress::Next(2)),
+            (r#"{"totalResults":2,"Resources":[{"id":"2"}]}"#, Progress::Complete),
+        ]);
+    }
+
+    #[test]
+    fn a_listing_that_repeats_itself_or_changes_its_total_proves_nothing() {
+        check(&[
+            (r#"{"totalResults":2,"Resources":[{"id":"1"}]}"#, Progress::Next(2)),
+            (r#"{"totalResults":2,"Resources":[{"id":"1"}]}"#, Progress::Hopeless),
+        ]);
+        check(&[
+            (r#"{"totalResults":2,"Resources":[{"id":"1"}]}"#, Progress::Next(2)),
+            (r#"{"totalResults":3,"Resources":[{"id":"2"}]}"#, Progress::Hopeless),
+        ]);
+        check(&[(r#"{"totalResults":1,"Resources":[{"id":"1"},{"id":"2"}]}"#, Progress::Hopeless)]);
+    }
+
+    #[test]
+    fn what_is_no_list_response_is_no_page() {
+        for body in ["<html>", "[]", "{}", r#"{"totalResults":1}"#, r#"{"totalResults":"1"}"#] {
+            assert_eq!(page(body.as_bytes()), None, "{body}");
+        }
+    }
+}
