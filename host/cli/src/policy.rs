@@ -63,10 +63,11 @@ mod tests {
 
     #[test]
     fn a_table_becomes_an_object() {
-        let policy = "returns = \"refuse\"\nwindow-ms = 120000\n[adopt]\nUser = [\"equal\"]\n";
+        let policy =
+            "returns = \"refuse\"\nreceipt-hours = 48\n[correlation]\nGroup = [\"displayName\"]\n";
         assert_eq!(
             from_toml(policy).unwrap().to_string(),
-            r#"{"adopt":{"User":["equal"]},"returns":"refuse","window-ms":120000}"#
+            r#"{"correlation":{"Group":["displayName"]},"receipt-hours":48,"returns":"refuse"}"#
         );
         assert_eq!(from_toml("").unwrap().to_string(), "{}");
     }

@@ -27,8 +27,15 @@ use crate::{
       --ledger sqlite:/var/lib/replaysafe/ledger.db --policy policy.toml \\
       --tls-cert cert.pem --tls-key key.pem
 
-A policy file, all of it optional; docs/rules.md has what it can say:
-  returns = \"refuse\"      # a create after a deletion: allow (default), approve, refuse")]
+A policy file, all of it optional, with its default values; docs/rules.md explains each:
+  replay-window-seconds = 120   # how long an equal request without key is taken for a retry
+  receipt-hours = 24            # how long a given key gets its receipt again
+  adopt = \"never\"             # resources that others made: never, equal, matching
+  returns = \"allow\"           # a create after a deletion: allow, refuse
+  on-unknown = \"park\"         # presence and absence cannot be proved: park, retry-and-converge
+  weak-identity = \"allow\"     # a create that identifies nothing: allow, refuse
+  [correlation]                 # attributes by which resources are found again
+  # Group = [\"displayName\"]")]
 pub(super) struct Arguments {
     /// The service's base URL, http or https
     #[arg(long, value_name = "URL")]
