@@ -5,14 +5,25 @@
 use std::{
     net::SocketAddr,
     path::{Path, PathBuf},
+    sync::Arc,
 };
 
+use anyhow::Context as _;
 use replaysafe::{
-    contract::{Entry, EntryId, Field, Found, Scope, Tag},
+    call::{Call, Readiness, Recovery},
+    contract::{Answer, Endpoint, Entry, EntryId, Field, Found, Scope, Tag},
     ledger::{Leased, Ledger, LedgerError, Note, Record, RecordedStep, Waiting},
+    target::{
+        Caller,
+        upstream::{Roots, Upstream},
+    },
 };
+use replaysafe_gateway::{
+    GatewayOptions, HostMode, Provision, ServeError, serve, serve::tls as gateway_tls,
+};
+use tokio::{net::TcpListener, sync::oneshot, task::JoinHandle};
 
-use crate::command::gateway::Host;
+use crate::{command::gateway::Host, exit};
 
 pub(crate) type SqliteLedger = Absent;
 #[derive(Debug)]
@@ -128,20 +139,97 @@ pub(crate) struct GatewaySettings {
 
 /// A gateway that serves.
 #[derive(Debug)]
-pub(crate) struct Gateway;
+pub(crate) struct Gateway {
+    url: String,
+    ledger: (PathBuf, PathBuf),
+    end: oneshot::Sender<()>,
+    serving: JoinHandle<Result<(), ServeError>>,
+}
 
 impl Gateway {
-    pub(crate) async fn start(_guest: Guest, settings: GatewaySettings) -> anyhow::Result<Self> {
-        anyhow::bail!("the gateway is not built into this program: {settings:?}")
+    /// Opens ledger and port, and serves until [`stop`](Self::stop).
+    pub(crate) async fn start(guest: Guest, settings: GatewaySettings) -> anyhow::Result<Self> {
+        let roots = match &settings.upstream_ca {
+            None => Roots::System,
+            Some(file) => Roots::Pem(read(file, "the upstream's certificates")?),
+        };
+        let upstream = Upstream::new(&settings.upstream, &roots)
+            .map_err(|refusal| exit::usage(format!("--upstream: {refusal}")))?;
+        let tls = match &settings.tls {
+            None => None,
+            Some((chain, key)) => {
+                let (chain, key) = (read(chain, "the certificate")?, read(key, "its key")?);
+                let tls = gateway_tls(&chain, &key)
+                    .map_err(|refusal| exit::usage(refusal.to_string()))?;
+                Some(tls)
+            }
+        };
+        let scheme = if tls.is_some() { "https" } else { "http" };
+        let options = GatewayOptions {
+            host: settings.host.map(|host| match host {
+                Host::Keep => HostMode::Keep,
+                Host::Upstream => HostMode::Upstream,
+            }),
+            pass_unprotected: settings.pass_unprotected.clone(),
+            tls,
+            ..GatewayOptions::default()
+        };
+        let provisioner = provisioner(guest, upstream.clone(), &settings)?;
+        let listener = TcpListener::bind(settings.listen).await.map_err(|refusal| {
+            exit::environment(format!(
+                "cannot listen on {}: {refusal}; name another address with `--listen`",
+                settings.listen
+            ))
+        })?;
+        let url = format!("{scheme}://{}", listener.local_addr()?);
+        let (end, ended) = oneshot::channel();
+        let serving = tokio::spawn(async move {
+            // A sender that is gone ends it too.
+            let shutdown = async { ended.await.unwrap_or_default() };
+            serve(provisioner, upstream, listener, options, shutdown).await
+        });
+        Ok(Self { url, ledger: (settings.ledger, settings.ledger_key), end, serving })
     }
 
+    /// Where it serves: scheme, host and port.
     pub(crate) fn url(&self) -> String {
-        String::new()
+        self.url.clone()
     }
 
     /// Ends it after the requests that are under way, and audits its ledger.
     pub(crate) async fn stop(self) -> anyhow::Result<Vec<Note>> {
-        Ok(Vec::new())
+        // The receiver is gone only where serving has ended.
+        drop(self.end.send(()));
+        self.serving.await??;
+        let (ledger, key) = self.ledger;
+        audit(&ledger, &key).await
+    }
+}
+
+fn read(file: &Path, what: &str) -> anyhow::Result<Vec<u8>> {
+    std::fs::read(file).with_context(|| format!("reading {what} from `{}`", file.display()))
+}
+
+/// What answers provisioning requests: guest, ledger and target, joined.
+fn provisioner(
+    _guest: Guest,
+    _upstream: Upstream,
+    settings: &GatewaySettings,
+) -> anyhow::Result<Arc<Absent>> {
+    let _ledger = open_ledger(&settings.ledger, &settings.ledger_key)?;
+    let _policy = (&settings.policy, &settings.tenant, &settings.credential);
+    anyhow::bail!("the provisioner is not built into this program")
+}
+
+impl Provision for Absent {
+    async fn provision(&self, _: Call) -> Answer {
+        std::future::pending().await
+    }
+    async fn endpoints(&self, _: &Caller) -> Vec<Endpoint> {
+        Vec::new()
+    }
+    async fn readiness(&self) -> Readiness {
+        Readiness { ready: false, recovery: Recovery::Waiting, details: Vec::new() }
     }
 }
 
