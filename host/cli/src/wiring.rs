@@ -199,7 +199,7 @@ impl Gateway {
     /// Ends it after the requests that are under way, and audits its ledger.
     pub(crate) async fn stop(self) -> anyhow::Result<Vec<Note>> {
         // The receiver is gone only where serving has ended.
-        drop(self.end.send(()));
+        self.end.send(()).unwrap_or_default();
         self.serving.await??;
         let (ledger, key) = self.ledger;
         audit(&ledger, &key).await
