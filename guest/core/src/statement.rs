@@ -1,11 +1,18 @@
 //! The statement: what does a request state, and what would it change?
 
-use alloc::{collections::BTreeSet, string::String, vec::Vec};
+mod read;
+
+use alloc::{
+    collections::BTreeSet,
+    string::{String, ToString},
+    vec::Vec,
+};
 
 use replaysafe_json::Value;
 use thiserror::Error;
 
 use crate::schema::Schema;
+use read::Op;
 
 /// What a request does to a resource.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -21,9 +28,17 @@ pub enum Operation {
 }
 
 /// What a request states.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Statement {
     operation: Operation,
+    resource_type: String,
+    id: Option<String>,
+    if_match: Option<String>,
+    schema: Schema,
+    /// As sent.
+    body: Option<Value>,
+    // INVARIANT: in the order of the request; none for a deletion.
+    ops: Vec<Op>,
 }
 
 /// A request that breaks a rule of form. Rules of the schema are the target's
@@ -180,13 +195,31 @@ impl Statement {
     /// Where it breaks a rule of form.
     pub fn read(
         operation: Operation,
-        _resource_type: &str,
-        _id: Option<&str>,
-        _body: Option<&Value>,
-        _if_match: Option<&str>,
-        _schema: &Schema,
+        resource_type: &str,
+        id: Option<&str>,
+        body: Option<&Value>,
+        if_match: Option<&str>,
+        schema: &Schema,
     ) -> Result<Self, Malformed> {
-        Ok(Self { operation })
+        let object = |body: Option<&Value>| {
+            let body = body.ok_or(Malformed::NoBody)?;
+            body.as_object().cloned().ok_or(Malformed::NotAnObject)
+        };
+        let ops = match operation {
+            Operation::Create => read::resource(&object(body)?, resource_type, schema, true),
+            Operation::Replace => read::resource(&object(body)?, resource_type, schema, false),
+            Operation::Patch => read::patch(&object(body)?, resource_type, schema)?,
+            Operation::Delete => Vec::new(),
+        };
+        Ok(Self {
+            operation,
+            resource_type: resource_type.to_string(),
+            id: id.map(ToString::to_string),
+            if_match: if_match.map(|text| text.trim().to_string()),
+            schema: schema.clone(),
+            body: body.cloned(),
+            ops,
+        })
     }
 
     /// What it does.
