@@ -11,8 +11,9 @@ use std::{
 use anyhow::Context as _;
 use replaysafe::{
     call::{Call, Readiness, Recovery},
-    contract::{Answer, Endpoint, Entry, EntryId, Field, Found, Scope, Tag},
-    ledger::{Leased, Ledger, LedgerError, Note, Record, RecordedStep, Waiting},
+    contract::{Answer, Endpoint},
+    keys::LedgerKey,
+    ledger::{Ledger as _, Note, RecordedStep, SqliteLedger},
     target::{
         Caller,
         upstream::{Roots, Upstream},
@@ -25,52 +26,9 @@ use tokio::{net::TcpListener, sync::oneshot, task::JoinHandle};
 
 use crate::{command::gateway::Host, exit};
 
-pub(crate) type SqliteLedger = Absent;
+/// What stands for a part that is not built in.
 #[derive(Debug)]
 pub(crate) struct Absent;
-
-impl Ledger for Absent {
-    async fn lease(&self, _: &[Tag], _: &Tag, _: Waiting) -> Result<Leased, LedgerError> {
-        Ok(Leased::Busy)
-    }
-    async fn find(
-        &self,
-        _: &Scope,
-        _: Option<&Tag>,
-        _: &Tag,
-        _: &[Tag],
-    ) -> Result<Found, LedgerError> {
-        Err(absent())
-    }
-    async fn write(&self, _: &Record) -> Result<(), LedgerError> {
-        Err(absent())
-    }
-    async fn entry(&self, _: &EntryId) -> Result<Option<Entry>, LedgerError> {
-        Err(absent())
-    }
-    async fn due(&self, _: u64, _: u32) -> Result<Vec<Entry>, LedgerError> {
-        Err(absent())
-    }
-    async fn profile(&self, _: &str) -> Result<Vec<Field>, LedgerError> {
-        Err(absent())
-    }
-    async fn steps(&self, _: &EntryId) -> Result<Vec<RecordedStep>, LedgerError> {
-        Err(absent())
-    }
-    async fn forget_steps(&self, _: u64) -> Result<u64, LedgerError> {
-        Err(absent())
-    }
-    async fn ready(&self) -> Result<(), LedgerError> {
-        Err(absent())
-    }
-    async fn audit(&self) -> Result<Vec<Note>, LedgerError> {
-        Err(absent())
-    }
-}
-
-fn absent() -> LedgerError {
-    LedgerError::Law { law: "absent" }
-}
 
 #[derive(Clone, Debug)]
 pub(crate) struct Guest;
@@ -116,9 +74,15 @@ pub(crate) fn surface() -> anyhow::Result<Surface> {
     anyhow::bail!("the component is not built into this program")
 }
 
-/// Opens the ledger in the file `path` with the key in the file `key`.
-pub(crate) fn open_ledger(_path: &Path, _key: &Path) -> anyhow::Result<SqliteLedger> {
-    anyhow::bail!("the ledger is not built into this program")
+/// Opens the ledger in the file `path` for reading, with the key in the file `key`. A gateway may have it open.
+pub(crate) fn open_ledger(path: &Path, key: &Path) -> anyhow::Result<SqliteLedger> {
+    Ok(SqliteLedger::open_read_only(path, open_key(key)?)?)
+}
+
+fn open_key(path: &Path) -> anyhow::Result<Arc<LedgerKey>> {
+    let key = LedgerKey::open_or_create(path)
+        .map_err(|refusal| exit::environment(refusal.to_string()))?;
+    Ok(Arc::new(key))
 }
 
 /// What a gateway is started with.
@@ -216,7 +180,7 @@ fn provisioner(
     _upstream: Upstream,
     settings: &GatewaySettings,
 ) -> anyhow::Result<Arc<Absent>> {
-    let _ledger = open_ledger(&settings.ledger, &settings.ledger_key)?;
+    let _ledger = SqliteLedger::open(&settings.ledger, open_key(&settings.ledger_key)?)?;
     let _policy = (&settings.policy, &settings.tenant, &settings.credential);
     anyhow::bail!("the provisioner is not built into this program")
 }

@@ -13,7 +13,7 @@ use crate::{
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
-    /// Check every law of a ledger that no gateway has open; each one broken is a note
+    /// Check every law of a ledger; each one broken is a note
     #[command(after_help = "Example:
   replaysafe ledger audit --ledger sqlite:replaysafe.db")]
     Audit(LedgerArguments),
