@@ -1,6 +1,6 @@
 //! How the parts of the library are put together: the only place of the command line that names them all.
-//!
-//! In this state of the project the sandbox, the ledger and the gateway are not joined: what needs them says so.
+
+mod absent;
 
 use std::{
     net::SocketAddr,
@@ -9,58 +9,59 @@ use std::{
 };
 
 use anyhow::Context as _;
+use http::{HeaderValue, header};
 use replaysafe::{
-    call::{Call, Readiness, Recovery},
-    contract::{Answer, Endpoint},
+    clock::SystemClock,
+    contract::{Report, Situation},
     keys::LedgerKey,
     ledger::{Ledger as _, Note, RecordedStep, SqliteLedger},
     target::{
         Caller,
+        scim::ScimTarget,
         upstream::{Roots, Upstream},
     },
 };
-use replaysafe_gateway::{
-    GatewayOptions, HostMode, Provision, ServeError, serve, serve::tls as gateway_tls,
-};
+use replaysafe_gateway::{GatewayOptions, HostMode, ServeError, serve, serve::tls as gateway_tls};
 use tokio::{net::TcpListener, sync::oneshot, task::JoinHandle};
 
+pub(crate) use self::absent::{
+    Guest, Options, Provisioner, WORLD, component, component_digest, core_module, surface,
+};
 use crate::{command::gateway::Host, exit};
 
-/// What stands for a part that is not built in.
-#[derive(Debug)]
-pub(crate) struct Absent;
-
-#[derive(Clone, Debug)]
-pub(crate) struct Guest;
-
-pub(crate) const WORLD: &str = "replaysafe:provisioning/provisioning@0.1.0";
-
+/// The component in its sandbox.
 pub(crate) fn guest() -> anyhow::Result<Guest> {
-    anyhow::bail!("the component is not built into this program")
+    Guest::new().context("starting the component")
 }
 
+/// The component with a limit of fuel, so that running out of it is the same on every machine.
 pub(crate) fn guest_with_fuel() -> anyhow::Result<Guest> {
-    guest()
+    Guest::with_fuel(EXPLAIN_FUEL).context("starting the component")
 }
 
-pub(crate) fn call_json(_guest: &Guest, _function: &str, _input: &str) -> anyhow::Result<String> {
-    anyhow::bail!("the component is not built into this program")
+/// Calls a function of the contract through the JSON door.
+pub(crate) fn call_json(guest: &Guest, function: &str, input: &str) -> anyhow::Result<String> {
+    guest.call_json(function, input).context("asking the component")
 }
 
-pub(crate) fn run_again(_guest: &Guest, _step: &RecordedStep) -> anyhow::Result<String> {
-    anyhow::bail!("the component is not built into this program")
+/// Runs a recorded step again and gives what the component gives for it, in the spelling of the record.
+pub(crate) fn run_again(guest: &Guest, step: &RecordedStep) -> anyhow::Result<String> {
+    let Inputs { situation, report } =
+        serde_json::from_str(&step.input).context("reading the recorded inputs")?;
+    let given = match step.function.as_str() {
+        "admit" => guest.admit(&situation),
+        "decide" => guest.decide(&situation),
+        "settle" => guest.settle(&situation, report.as_ref()),
+        other => anyhow::bail!("the recorded function `{other}` is unknown here"),
+    };
+    Ok(serde_json::to_string(&given.context("asking the component")?)?)
 }
 
-pub(crate) fn component() -> &'static [u8] {
-    &[]
-}
-
-pub(crate) fn core_module() -> &'static [u8] {
-    &[]
-}
-
-pub(crate) fn component_digest() -> String {
-    String::new()
+/// What the library records of a call.
+#[derive(serde::Deserialize)]
+struct Inputs {
+    situation: Situation,
+    report: Option<Report>,
 }
 
 /// What the component imports and exports.
@@ -68,10 +69,6 @@ pub(crate) fn component_digest() -> String {
 pub(crate) struct Surface {
     pub(crate) imports: Vec<String>,
     pub(crate) exports: Vec<String>,
-}
-
-pub(crate) fn surface() -> anyhow::Result<Surface> {
-    anyhow::bail!("the component is not built into this program")
 }
 
 /// Opens the ledger in the file `path` for reading, with the key in the file `key`. A gateway may have it open.
@@ -139,6 +136,10 @@ impl Gateway {
             ..GatewayOptions::default()
         };
         let provisioner = provisioner(guest, upstream.clone(), &settings)?;
+        let recovering = tokio::spawn({
+            let provisioner = provisioner.clone();
+            async move { provisioner.recover_always().await }
+        });
         let listener = TcpListener::bind(settings.listen).await.map_err(|refusal| {
             exit::environment(format!(
                 "cannot listen on {}: {refusal}; name another address with `--listen`",
@@ -150,7 +151,11 @@ impl Gateway {
         let serving = tokio::spawn(async move {
             // A sender that is gone ends it too.
             let shutdown = async { ended.await.unwrap_or_default() };
-            serve(provisioner, upstream, listener, options, shutdown).await
+            let served = serve(Arc::new(provisioner), upstream, listener, options, shutdown).await;
+            recovering.abort();
+            // The ledger is closed when the last one who uses it has ended.
+            drop(recovering.await);
+            served
         });
         Ok(Self { url, ledger: (settings.ledger, settings.ledger_key), end, serving })
     }
@@ -176,26 +181,30 @@ fn read(file: &Path, what: &str) -> anyhow::Result<Vec<u8>> {
 
 /// What answers provisioning requests: guest, ledger and target, joined.
 fn provisioner(
-    _guest: Guest,
-    _upstream: Upstream,
+    guest: Guest,
+    upstream: Upstream,
     settings: &GatewaySettings,
-) -> anyhow::Result<Arc<Absent>> {
-    let _ledger = SqliteLedger::open(&settings.ledger, open_key(&settings.ledger_key)?)?;
-    let _policy = (&settings.policy, &settings.tenant, &settings.credential);
-    anyhow::bail!("the provisioner is not built into this program")
+) -> anyhow::Result<Provisioner<SqliteLedger, ScimTarget>> {
+    let policy =
+        guest.check_policy(&settings.policy).map_err(|refusal| exit::usage(refusal.to_string()))?;
+    let key = open_key(&settings.ledger_key)?;
+    let ledger = SqliteLedger::open(&settings.ledger, Arc::clone(&key))?;
+    let target = ScimTarget { upstream, clock: Arc::new(SystemClock) };
+    let credential = settings.credential.as_deref().map(credential).transpose()?;
+    let options =
+        Options { tenant: settings.tenant.clone(), policy, credential, ..Options::default() };
+    Provisioner::new(guest, ledger, target, key, options).context("joining the parts")
 }
 
-impl Provision for Absent {
-    async fn provision(&self, _: Call) -> Answer {
-        std::future::pending().await
-    }
-    async fn endpoints(&self, _: &Caller) -> Vec<Endpoint> {
-        Vec::new()
-    }
-    async fn readiness(&self) -> Readiness {
-        Readiness { ready: false, recovery: Recovery::Waiting, details: Vec::new() }
-    }
+/// On whose behalf recovery calls the target.
+fn credential(authorization: &str) -> anyhow::Result<Caller> {
+    let mut value = HeaderValue::from_str(authorization).context("reading the credential")?;
+    value.set_sensitive(true);
+    Ok(Caller { headers: vec![(header::AUTHORIZATION, value)], query: None })
 }
+
+/// A thousand times what the largest decision of the tests takes.
+const EXPLAIN_FUEL: u64 = 10_000_000_000;
 
 /// Bytes as lower-case hexadecimal text.
 pub(crate) fn hexadecimal(bytes: &[u8]) -> String {
