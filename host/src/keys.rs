@@ -293,12 +293,11 @@ fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-#[expect(clippy::needless_pass_by_value, reason = "used as a function in `map_err`")]
 fn random(error: getrandom::Error) -> KeyError {
     KeyError::Random { reason: error.to_string() }
 }
 
-/// 256 bits: what HMAC-SHA256 and XChaCha20 take.
+/// 256 bits: what HMAC-SHA256 and `XChaCha20` take.
 const KEY_BYTES: usize = 32;
 
 /// The nonce of XChaCha20-Poly1305 (draft-irtf-cfrg-xchacha-03 section 2).

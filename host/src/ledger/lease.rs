@@ -373,7 +373,7 @@ mod tests {
             let mut now = 0;
             for step in script.split(' ') {
                 if let Some(at) = step.strip_prefix('@') {
-                    let at = at.parse().unwrap();
+                    let at: u64 = at.parse().unwrap();
                     time::advance(Duration::from_secs(at - now)).await;
                     now = at;
                 } else if let Some(id) = step.strip_prefix("drop") {
@@ -402,8 +402,8 @@ mod tests {
         });
     }
 
-    async fn poll<'a>(
-        waiters: &mut BTreeMap<String, Pin<Box<dyn Future<Output = Leased> + 'a>>>,
+    async fn poll(
+        waiters: &mut BTreeMap<String, Pin<Box<dyn Future<Output = Leased> + '_>>>,
         held: &mut BTreeMap<String, Lease>,
         events: &RefCell<Vec<String>>,
     ) {

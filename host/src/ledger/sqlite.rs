@@ -402,3 +402,6 @@ const SCHEMA_VERSION: i64 = 1;
 
 /// How long SQLite waits for a reader in another process, which holds it up for moments only.
 const BUSY_WAIT: Duration = Duration::from_secs(5);
+
+#[cfg(test)]
+mod tests;
