@@ -1,7 +1,5 @@
 //! How the parts of the library are put together: the only place of the command line that names them all.
 
-mod absent;
-
 use std::{
     net::SocketAddr,
     path::{Path, PathBuf},
@@ -24,19 +22,25 @@ use replaysafe::{
 use replaysafe_gateway::{GatewayOptions, HostMode, ServeError, serve, serve::tls as gateway_tls};
 use tokio::{net::TcpListener, sync::oneshot, task::JoinHandle};
 
-pub(crate) use self::absent::{
-    Guest, Options, Provisioner, WORLD, component, component_digest, core_module, surface,
+pub(crate) use replaysafe::guest::{
+    COMPONENT, COMPONENT_SHA256, CORE_MODULE, Description, Guest, WORLD,
 };
+use replaysafe::{
+    guest::GuestOptions,
+    provisioner::{Options, Provisioner},
+};
+
 use crate::{command::gateway::Host, exit};
 
 /// The component in its sandbox.
 pub(crate) fn guest() -> anyhow::Result<Guest> {
-    Guest::new().context("starting the component")
+    Guest::embedded().context("starting the component")
 }
 
 /// The component with a limit of fuel, so that running out of it is the same on every machine.
 pub(crate) fn guest_with_fuel() -> anyhow::Result<Guest> {
-    Guest::with_fuel(EXPLAIN_FUEL).context("starting the component")
+    let options = GuestOptions { fuel: Some(EXPLAIN_FUEL), ..GuestOptions::default() };
+    Guest::load(COMPONENT, &options).context("starting the component")
 }
 
 /// Calls a function of the contract through the JSON door.
@@ -62,13 +66,6 @@ pub(crate) fn run_again(guest: &Guest, step: &RecordedStep) -> anyhow::Result<St
 struct Inputs {
     situation: Situation,
     report: Option<Report>,
-}
-
-/// What the component imports and exports.
-#[derive(Debug)]
-pub(crate) struct Surface {
-    pub(crate) imports: Vec<String>,
-    pub(crate) exports: Vec<String>,
 }
 
 /// Opens the ledger in the file `path` for reading, with the key in the file `key`. A gateway may have it open.

@@ -7,7 +7,11 @@ use clap::Subcommand;
 use serde_json::json;
 use sha2::{Digest as _, Sha256};
 
-use crate::{exit::Exit, output::Output, wiring};
+use crate::{
+    exit::Exit,
+    output::Output,
+    wiring::{self, Description},
+};
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
@@ -31,7 +35,7 @@ pub(super) fn run(command: &Command, output: Output) -> anyhow::Result<Exit> {
     match command {
         Command::Inspect => inspect(output),
         Command::Export { file, core } => {
-            let bytes = if *core { wiring::core_module() } else { wiring::component() };
+            let bytes = if *core { wiring::CORE_MODULE } else { wiring::COMPONENT };
             if file.as_os_str() == "-" {
                 output.bytes(bytes)?;
             } else {
@@ -44,27 +48,24 @@ pub(super) fn run(command: &Command, output: Output) -> anyhow::Result<Exit> {
 }
 
 fn inspect(output: Output) -> anyhow::Result<Exit> {
-    let (component, core) = (wiring::component(), wiring::core_module());
-    let surface = wiring::surface()?;
-    let digest = |bytes| wiring::hexadecimal(&Sha256::digest(bytes));
-    let (of_component, of_core) = (digest(component), digest(core));
-    let imports =
-        if surface.imports.is_empty() { "none".to_owned() } else { surface.imports.join(", ") };
+    let Description { sha256, bytes, imports, exports } = wiring::guest()?.describe();
+    let core = wiring::CORE_MODULE;
+    let of_core = wiring::hexadecimal(&Sha256::digest(core));
+    let said = if imports.is_empty() { "none".to_owned() } else { imports.join(", ") };
     output.result(
         &format!(
-            "world      {}\nimports    {imports}\nexports    {}\nsize       {} bytes\nsha256     {of_component}\ncore       {} bytes\nsha256     {of_core}",
-            wiring::WORLD,
-            surface.exports.join("\n           "),
-            component.len(),
+            "imports    {said}\nexports    {}\nsize       {bytes} bytes\nsha256     {sha256}\ncore       {} bytes\nsha256     {of_core}\n\n{}",
+            exports.join("\n           "),
             core.len(),
+            wiring::WORLD,
         ),
         &json!({
             "world": wiring::WORLD,
-            "imports": surface.imports,
-            "exports": surface.exports,
-            "component": {"bytes": component.len(), "sha256": of_component},
+            "imports": imports,
+            "exports": exports,
+            "component": {"bytes": bytes, "sha256": sha256},
             "core": {"bytes": core.len(), "sha256": of_core},
         }),
     )?;
-    Ok(if surface.imports.is_empty() { Exit::Good } else { Exit::Negative })
+    Ok(if imports.is_empty() { Exit::Good } else { Exit::Negative })
 }
