@@ -120,12 +120,15 @@ pub struct Record {
     /// The entry.
     pub entry: Entry,
     /// The identities, and for each its names from now on (none: as they are).
-    pub identities: Vec<(IdentityWrite, Option<Vec<(NameKind, Tag)>>)>,
+    pub identities: Vec<(IdentityWrite, Option<NameTags>)>,
     /// What was learned about the target.
     pub learned: Vec<Field>,
     /// The step that led to this write, recorded for `explain` (S38).
     pub step: Option<RecordedStep>,
 }
+
+/// All names that lead to an identity, made into tags.
+pub type NameTags = Vec<(NameKind, Tag)>;
 
 /// One call of the component with what it gave, so that it can be run again (S38).
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]

@@ -1,5 +1,5 @@
 -- What the ledger is: `key` (which key file it belongs to), `incarnation` (one more after each
--- restore), `probe` (written to see whether it can be written).
+-- restore), `probe` (counted up to see whether it can be written).
 CREATE TABLE meta (
     name TEXT PRIMARY KEY,
     value TEXT NOT NULL

@@ -237,7 +237,8 @@ fn steps_are_kept_in_order_until_they_are_forgotten() {
     });
 }
 
-/// The files are copied while the ledger is open: what a machine finds that lost power.
+/// The files are copied while the ledger is open: what is found after the process was killed. A loss
+/// of power is another matter: see `every_commit_is_flushed_before_it_is_told`.
 #[test]
 fn whatever_was_committed_survives_a_kill() {
     run(async |ledger, directory| {
@@ -280,6 +281,31 @@ fn a_write_goes_on_when_its_caller_is_dropped() {
         // The writer takes one job after the other: behind this one, the dropped one is done.
         ledger.ready().await.unwrap();
         assert!(ledger.entry(&"e".to_owned()).await.unwrap().is_some());
+    });
+}
+
+#[test]
+fn every_commit_is_flushed_before_it_is_told() {
+    run(async |ledger, _| {
+        let settings = ledger.change(|rows| {
+            let ask = |name| rows.connection.pragma_query_value(None, name, |row| row.get(0));
+            let mode = rows.connection.pragma_query_value(None, "journal_mode", |row| row.get(0));
+            Ok((mode?, ask("synchronous")?, ask("foreign_keys")?))
+        });
+        let settings: (String, i64, i64) = settings.await.unwrap();
+        assert_eq!(settings, ("wal".to_owned(), 2, 1));
+    });
+}
+
+#[test]
+fn a_ledger_is_ready_if_a_write_reaches_the_file() {
+    run(async |ledger, directory| {
+        let log = directory.path().join("ledger-wal");
+        for _ in 0..3 {
+            let before = fs::metadata(&log).map_or(0, |file| file.len());
+            ledger.ready().await.unwrap();
+            assert!(before < fs::metadata(&log).unwrap().len());
+        }
     });
 }
 
