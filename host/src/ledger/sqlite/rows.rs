@@ -569,7 +569,8 @@ pub(super) fn may_follow(prior: Stage, next: Stage) -> bool {
             Stage::Dispatched | Stage::Parked,
             Stage::Dispatched | Stage::Parked | Stage::Refused | Stage::Settled,
         )
-        | (Stage::Refused, Stage::Refused)
+        // Refused without an effect: decided anew under the same entry (S9).
+        | (Stage::Refused, Stage::Dispatched | Stage::Refused | Stage::Settled)
         | (Stage::Settled, Stage::Settled) => true,
         (Stage::Dispatched | Stage::Parked | Stage::Refused | Stage::Settled, _) => false,
     }

@@ -23,8 +23,11 @@ fn a_stage_never_moves_back() {
     check("settled dispatched", BACK);
     check("settled parked", BACK);
     check("settled refused", BACK);
-    check("refused dispatched", BACK);
-    check("refused settled", BACK);
+    // Refused without an effect: decided anew under the same entry (S9).
+    check("refused dispatched settled", "");
+    check("refused settled", "");
+    check("refused parked", BACK);
+    check("refused claimed", BACK);
 }
 
 #[test]
