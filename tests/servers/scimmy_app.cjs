@@ -47,6 +47,8 @@ function handlersOver(store) {
     };
 }
 
+SCIMMY.Resources.User.extend(SCIMMY.Schemas.EnterpriseUser, false);
+
 for (const Resource of [SCIMMY.Resources.User, SCIMMY.Resources.Group]) {
     const {ingress, egress, degress} = handlersOver(new Map());
     SCIMMY.Resources.declare(Resource).ingress(ingress).egress(egress).degress(degress);
