@@ -43,7 +43,7 @@ make_venv() {
 make_node() {
     mkdir -p "$dest/node"
     cp "$here/package.json" "$here/package-lock.json" "$dest/node/"
-    (cd "$dest/node" && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error >/dev/null)
+    (cd "$dest/node" && npm ci --ignore-scripts --no-audit --no-fund --no-update-notifier --loglevel=error >/dev/null)
 }
 
 need_system_packages() {
