@@ -1,5 +1,8 @@
 //! The statement: what does a request state, and what would it change?
 
+mod fingerprint;
+mod form;
+mod names;
 mod read;
 
 use alloc::{
@@ -11,7 +14,10 @@ use alloc::{
 use replaysafe_json::Value;
 use thiserror::Error;
 
-use crate::schema::Schema;
+use crate::{
+    path::{Place, attribute_key},
+    schema::Schema,
+};
 use read::Op;
 
 /// What a request does to a resource.
@@ -228,46 +234,58 @@ impl Statement {
         self.operation
     }
 
+    /// Whether it holds an operation that cannot be read (S25).
+    #[must_use]
+    pub fn opaque(&self) -> bool {
+        self.ops.iter().any(|op| op.place.is_none())
+    }
+
+    /// Whether it states a secret (S3a).
+    #[must_use]
+    pub fn states_secret(&self) -> bool {
+        self.ops.iter().any(|op| op.is_secret(&self.resource_type, &self.schema))
+    }
+
     /// The canonical text of what is asked (S3).
     #[must_use]
     pub fn fingerprint(&self) -> String {
-        String::new()
+        fingerprint::fingerprint(self)
     }
 
     /// The names that it states, in canonical order (S8).
     #[must_use]
-    pub fn names(&self, _correlation: &[String]) -> Vec<Named> {
-        Vec::new()
+    pub fn names(&self, correlation: &[String]) -> Vec<Named> {
+        names::names(self, correlation)
     }
 
     /// Whether it takes access away, judged by form (§1).
     #[must_use]
     pub fn safe_way(&self) -> bool {
-        false
+        form::safe_way(self)
     }
 
     /// The paths that it states (§1).
     #[must_use]
     pub fn touched(&self) -> BTreeSet<PathKey> {
-        BTreeSet::new()
+        form::touched(self)
     }
 
     /// The digests of the secrets that it states, sorted.
     #[must_use]
     pub fn secret_digests(&self) -> Vec<String> {
-        Vec::new()
+        form::secret_digests(self.body.as_ref())
     }
 
     /// The top-level attributes that it states, sorted.
     #[must_use]
     pub fn stated(&self) -> Vec<String> {
-        Vec::new()
+        form::stated(self)
     }
 
     /// Whether `resource` is the one that it means (S16).
     #[must_use]
-    pub fn matches(&self, _resource: &Value, _correlation: &[String]) -> Match {
-        Match::No
+    pub fn matches(&self, resource: &Value, correlation: &[String]) -> Match {
+        names::matches(self, resource, correlation)
     }
 
     /// The names of the stated attributes that are not as stated (S19, S24).
@@ -295,5 +313,80 @@ impl Statement {
     #[must_use]
     pub fn holds(&self, _before: Option<&Value>, _after: &Value, _schema: &Schema) -> Holds {
         Holds::default()
+    }
+}
+
+impl Statement {
+    /// An attribute's name for people: as the schema spells it, behind the extension's URN.
+    fn name_of(&self, place: &Place) -> String {
+        let urn = place.urn.as_deref();
+        if place.name.is_empty() {
+            return attribute_key(urn, "");
+        }
+        let name = self.schema.spelled(&self.resource_type, urn, &place.name);
+        match urn {
+            Some(urn) => alloc::format!("{urn}:{name}"),
+            None => name,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use alloc::format;
+
+    use replaysafe_json::{Limits, parse};
+
+    use super::*;
+
+    #[test]
+    fn only_a_breach_of_form_is_malformed() {
+        let read = |operation, body: Option<&str>| {
+            let body = body.map(json);
+            let schema = Schema::default();
+            Statement::read(operation, "User", None, body.as_ref(), None, &schema).err()
+        };
+        assert_eq!(read(Operation::Create, None), Some(Malformed::NoBody));
+        assert_eq!(read(Operation::Replace, Some("[]")), Some(Malformed::NotAnObject));
+        assert_eq!(read(Operation::Patch, Some("{}")), Some(Malformed::NoOperations));
+        assert_eq!(
+            read(Operation::Patch, Some(r#"{"Operations":[{"op":"add","path":"a","value":1},{}]}"#)),
+            Some(Malformed::NoOp { position: 1 })
+        );
+        assert_eq!(
+            read(Operation::Patch, Some(r#"{"Operations":[{"op":"move"}]}"#)),
+            Some(Malformed::UnknownOp { position: 0 })
+        );
+        assert_eq!(read(Operation::Delete, None), None);
+        assert_eq!(read(Operation::Create, Some(r#"{"shoeSize":{"a":[1]},"active":7}"#)), None);
+        assert_eq!(
+            read(Operation::Patch, Some(r#"{"operations":[{"OP":"Remove"},{"op":"add","path":7}]}"#)),
+            None
+        );
+    }
+
+    pub(super) fn statement(
+        operation: Operation,
+        resource_type: &str,
+        body: Option<&str>,
+    ) -> Statement {
+        let body = body.map(json);
+        let id = (operation != Operation::Create).then_some("1");
+        let schema = Schema::default();
+        Statement::read(operation, resource_type, id, body.as_ref(), None, &schema)
+            .expect("well-formed")
+    }
+
+    pub(super) fn patch(operations: &str) -> Statement {
+        let body = format!("{{\"Operations\":[{operations}]}}");
+        statement(Operation::Patch, "User", Some(&body))
+    }
+
+    pub(super) fn put(body: &str) -> Statement {
+        statement(Operation::Replace, "User", Some(body))
+    }
+
+    pub(super) fn json(text: &str) -> Value {
+        parse(text.as_bytes(), &Limits::default()).expect("valid")
     }
 }
