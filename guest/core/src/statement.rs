@@ -1,7 +1,13 @@
 //! The statement: what does a request state, and what would it change?
 
+mod apply;
+mod body;
+mod difference;
 mod fingerprint;
 mod form;
+mod group;
+mod holds;
+mod list;
 mod names;
 mod read;
 
@@ -130,6 +136,8 @@ pub struct Allowance {
     pub withheld: BTreeSet<PathKey>,
     /// Only what takes access away may be sent.
     pub only_taking: bool,
+    /// Edge attributes (`members`, …) under which the target has shown no edge by its value: that one is absent proves nothing, and its removal is sent (S11).
+    pub unshown: BTreeSet<String>,
 }
 
 /// What is sent.
@@ -146,6 +154,8 @@ pub enum Body {
 pub struct Difference {
     /// Nothing is to be sent: what it states holds.
     pub satisfied: bool,
+    /// Nothing of what may be sent is left: it is satisfied but for what is left out.
+    pub nothing_left: bool,
     /// It holds something that cannot be interpreted.
     pub opaque: bool,
     /// What is sent.
@@ -192,7 +202,6 @@ pub struct NotKept {
     pub active: bool,
 }
 
-#[expect(clippy::unused_self, clippy::missing_const_for_fn, reason = "signatures first")]
 impl Statement {
     /// Reads a request.
     ///
@@ -290,33 +299,39 @@ impl Statement {
 
     /// The names of the stated attributes that are not as stated (S19, S24).
     #[must_use]
-    pub fn differs(&self, _resource: &Value, _schema: &Schema) -> Vec<String> {
-        Vec::new()
+    pub fn differs(&self, resource: &Value, schema: &Schema) -> Vec<String> {
+        self.against(resource, schema, &Allowance::default()).names
     }
 
     /// What it would change on `resource` (S25, S27).
+    ///
+    /// `resource`: as the target showed it. The body never states more than the request does, and what it states as the client spelled it, secrets' marks in place.
     #[must_use]
-    pub fn against(&self, _resource: &Value, _schema: &Schema, _allow: &Allowance) -> Difference {
-        Difference {
-            satisfied: false,
-            opaque: false,
-            body: Body::AsSent,
-            gives: BTreeSet::new(),
-            takes: BTreeSet::new(),
-            names: Vec::new(),
-            left_out: BTreeSet::new(),
-            states_secret: false,
-        }
+    pub fn against(&self, resource: &Value, schema: &Schema, allow: &Allowance) -> Difference {
+        difference::against(self, resource, schema, allow)
     }
 
     /// Whether `after`, read back, is as stated (S11).
+    ///
+    /// `before`: what was observed before the effect; without it, operations are applied to `after` and must find nothing to do. What cannot be read never holds.
     #[must_use]
-    pub fn holds(&self, _before: Option<&Value>, _after: &Value, _schema: &Schema) -> Holds {
-        Holds::default()
+    pub fn holds(&self, before: Option<&Value>, after: &Value, schema: &Schema) -> Holds {
+        holds::holds(self, before, after, schema)
     }
 }
 
 impl Statement {
+    fn rules<'a>(&'a self, schema: &'a Schema) -> apply::Rules<'a> {
+        let folds = self.operation == Operation::Create;
+        apply::Rules { resource_type: &self.resource_type, schema, folds }
+    }
+
+    /// The `op` of an operation, as sent.
+    fn op_text(&self, wire: usize) -> Option<&str> {
+        let operations = self.body.as_ref()?.find("Operations")?.as_array()?;
+        operations.get(wire)?.find("op")?.as_str()
+    }
+
     /// An attribute's name for people: as the schema spells it, behind the extension's URN.
     fn name_of(&self, place: &Place) -> String {
         let urn = place.urn.as_deref();

@@ -27,7 +27,8 @@ pub(super) fn safe_way(of: &Statement) -> bool {
     }
 }
 
-fn takes_away(op: &Op) -> bool {
+/// Whether an operation takes access away, by its form.
+pub(super) fn takes_away(op: &Op) -> bool {
     match op.verb {
         Verb::Add => disables(op),
         Verb::Replace => disables(op) || ACCESS.iter().any(|name| op.is(name)),
