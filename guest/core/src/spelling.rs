@@ -182,9 +182,8 @@ impl Reader<'_> {
                 members
             }
             (Some(urn), Some(object)) if rest.is_empty() => self.inside(Some(name), &urn, object),
+            // No schema says so, but an object under a URN is an extension (RFC 7643 §3.3).
             (Some(urn), Some(object)) if !self.schema.is_extension(self.resource_type, &urn) => {
-                // No schema says so, but an object under a URN is an extension (RFC 7643 §3.3).
-                let _ = urn;
                 self.inside(Some(name), &name.to_ascii_lowercase(), object)
             }
             (Some(urn), _) if rest.is_empty() => {

@@ -36,8 +36,8 @@ pub(super) struct Op {
 /// Where in the request an operation stands.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Source {
-    /// It has a path of its own; the attribute at its head, as far as it can be read.
-    Path { head: String },
+    /// In `path`, as sent; `head` is its attribute, as far as it can be read.
+    Path { path: Option<Value>, head: String },
     /// It is a member of a resource or of a value without path.
     Member { holder: Option<String>, name: String },
 }
@@ -48,7 +48,7 @@ impl Op {
         match &self.place {
             Some(place) => place.urn.is_none() && place.name.eq_ignore_ascii_case(name),
             None => match &self.source {
-                Source::Path { head } => head.eq_ignore_ascii_case(name),
+                Source::Path { head, .. } => head.eq_ignore_ascii_case(name),
                 Source::Member { .. } => false,
             },
         }
@@ -135,7 +135,7 @@ fn read_operation(
         Some(_) => (Some(""), None),
     };
     let head = text.map(|text| head(text, resource_type, schema)).unwrap_or_default();
-    let source = Source::Path { head };
+    let source = Source::Path { path: operation.find("path").cloned(), head };
     let whole = place.as_ref().filter(|place| place.name.is_empty());
     let object = raw.and_then(Value::as_object).filter(|_| verb != Verb::Remove);
 
@@ -149,7 +149,10 @@ fn read_operation(
             (Some(_), Some(urn)) => {
                 Some(spelling::members_of_extension(object, urn, resource_type, schema))
             }
-            (Some(_), None) => None,
+            (Some(text), None) => unknown_extension(text, place.as_ref(), resource_type, schema)
+                .map(|urn| {
+                    spelling::members_of_extension(object, &urn, resource_type, schema)
+                }),
         };
         if let Some(members) = members {
             let members = members.into_iter();
@@ -167,6 +170,19 @@ fn read_operation(
     };
     let raw = raw.cloned();
     ops.push(Op { wire, verb, place, value, raw, source, ignored: false });
+}
+
+/// The URN that a path is, where no schema knows it and its value is an object: an extension (RFC 7643 §3.3).
+fn unknown_extension(
+    text: &str,
+    place: Option<&Place>,
+    resource_type: &str,
+    schema: &Schema,
+) -> Option<String> {
+    let place = place.filter(|place| place.filter.is_none() && place.sub.is_none())?;
+    let urn = place.urn.as_deref()?;
+    let known = schema.is_extension(resource_type, urn);
+    (!known).then(|| text.trim().to_ascii_lowercase())
 }
 
 /// A removal takes a value only as the elements to be removed (no 5: Entra).
