@@ -148,7 +148,7 @@ pub(crate) fn value(value: &Value, place: &Place, resource_type: &str, schema: &
 
 fn complex(object: &Object, part: &dyn Fn(&str) -> Characteristics) -> Object {
     let stated = object.iter().filter(|(name, _)| !name.eq_ignore_ascii_case("$ref"));
-    stated.map(|(name, value)| (name.clone(), scalar(value, part(name)))).collect()
+    stated.map(|(name, value)| (name, scalar(value, part(name)))).collect()
 }
 
 fn scalar(value: &Value, is: Characteristics) -> Value {

@@ -3,7 +3,7 @@
 //! The text is made by the request and the schema alone. It is the host that makes a keyed digest of it.
 
 use alloc::{
-    collections::BTreeSet,
+    collections::BTreeMap,
     format,
     string::{String, ToString},
     vec::Vec,
@@ -145,7 +145,7 @@ fn value_of(op: &Op, place: &Place, value: &Value) -> Value {
             name.eq_ignore_ascii_case("value") || typed && name.eq_ignore_ascii_case("type")
         };
         let kept = object.iter().filter(|(name, _)| keeps(name));
-        Value::Object(kept.map(|(name, value)| (name.clone(), value.clone())).collect())
+        Value::Object(kept.map(|(name, value)| (name, value.clone())).collect())
     };
     meaning(&Value::Array(elements.iter().map(known_by).collect()), place, false)
 }
@@ -164,9 +164,9 @@ fn sorted(value: &Value, creates: bool) -> Value {
         Value::Array(items) => {
             let items = items.iter().map(|item| sorted(item, creates));
             let kept = items.filter(|item| !(creates && spelling::unassigned(item)));
-            let set: BTreeSet<(String, Value)> =
+            let set: BTreeMap<String, Value> =
                 kept.map(|item| (canonical(&item), item)).collect();
-            Value::Array(set.into_iter().map(|(_, item)| item).collect())
+            Value::Array(set.into_values().collect())
         }
         Value::Object(object) => {
             let members = object.iter().map(|(name, member)| {

@@ -267,7 +267,7 @@ fn set_members(object: &mut Object, members: &Object) {
         if unassigned(value) {
             object.remove(name);
         } else {
-            object.insert(name.clone(), value.clone());
+            object.insert(name, value.clone());
         }
     }
 }
