@@ -132,7 +132,10 @@ fn on_present(
         }
     }
     let mut person = person_for(case, id);
-    see(&mut person, id, case.now());
+    let buried = person.memory.life == Life::Deleted;
+    if !buried {
+        see(&mut person, id, case.now());
+    }
     let names = linked_names(case, &person, id, Some(resource));
     let difference = difference(case, &standing, resource);
     if let Some(answer) = stale(case, &standing, &person, difference.as_ref()) {
@@ -141,9 +144,8 @@ fn on_present(
     let Some(difference) = difference else {
         // DELETE: switched off is deleted where this target deactivates (S11).
         let off = case.ground.profile.deactivates(&case.request.resource_type)
-            && resource.find("active").and_then(Value::as_bool) == Some(false)
-            && person.memory.life == Life::Deleted;
-        if off {
+            && resource.find("active").is_some_and(crate::reading::is_false);
+        if off && buried {
             let receipt = Answer {
                 status: Some(first_status(&standing, 204)),
                 evidence: Evidence::Read,
@@ -157,7 +159,7 @@ fn on_present(
     };
     let left_out: BTreeSet<String> =
         difference.left_out.iter().map(|path| path.0.clone()).collect();
-    if difference.satisfied && !left_out.is_empty() {
+    if difference.nothing_left && !left_out.is_empty() {
         let verdict = if standing.only_taking { Verdict::Parked } else { Verdict::Superseded };
         let refusal = answers::of(verdict, &standing.record.id);
         let attributes = left_out.into_iter().collect();
@@ -232,7 +234,7 @@ fn stale(
 // ---- a create ---------------------------------------------------------------------------------
 
 fn create(case: &Case<'_>, standing: Standing) -> Step {
-    let linked = linked(case).cloned();
+    let linked = linked(case, &standing).cloned();
     let link = linked.as_ref().and_then(|person| person.memory.target_id.clone());
     let mut questions = case.wish.searches.clone();
     questions.extend(link.as_deref().map(|id| case.by_id(id)));
@@ -262,8 +264,14 @@ fn create(case: &Case<'_>, standing: Standing) -> Step {
 /// The identity that the request's names lead to: by external id first.
 ///
 /// A correlation value alone leads to an identity only where the request states no external id that another one has.
-fn linked<'a>(case: &'a Case<'_>) -> Option<&'a Person> {
-    case.person(NameKind::ExternalId).or_else(|| case.person(NameKind::Weak)).or_else(|| {
+///
+/// What nothing identifies is found again through the request that made it, and within the window only (S2).
+fn linked<'a>(case: &'a Case<'_>, standing: &Standing) -> Option<&'a Person> {
+    if case.wish.weak {
+        let record = case.by_statement.as_ref().filter(|_| standing.replays_if_alive)?;
+        return case.person_of(record);
+    }
+    case.person(NameKind::ExternalId).or_else(|| {
         let states_external_id =
             case.wish.names.iter().any(|name| name.kind == NameKind::ExternalId);
         case.person(NameKind::Correlation).filter(|_| !states_external_id)
@@ -328,7 +336,8 @@ fn on_found(
     let ours = !by_external_id.is_empty();
     let mut all = if ours { by_external_id } else { by_correlation };
     if 1 < all.len() {
-        let ids: Vec<String> = all.into_iter().map(|(id, _)| id).collect();
+        let mut ids: Vec<String> = all.into_iter().map(|(id, _)| id).collect();
+        ids.sort();
         return only(Action::Answer(answers::ambiguous(&standing.record.id, &ids)));
     }
     if let Some((id, _)) = all.pop() {

@@ -58,7 +58,7 @@ pub(super) fn against(
     }
     difference.nothing_left = difference.satisfied
         || of.operation == Operation::Patch
-            && keeps.values().all(|keep| *keep == Keep::Nothing)
+            && keeps.values().all(Keep::writes_nothing)
         || of.operation != Operation::Patch
             && !stated_secret
             && difference.nothing_but(&difference.left_out, &keeps);
