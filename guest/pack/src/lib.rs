@@ -1,116 +1,130 @@
-//! Core module to component, and nothing that could do harm in it.
+//! How does the core module become the component that a host runs?
 //!
-//! Refuses a module that imports anything at all, and a component that is too large.
+//! [`pack`] turns bytes into bytes; [`build`] runs cargo first. Nothing here runs a component, and
+//! nothing here knows what it computes.
 
-use anyhow::{Context, bail, ensure};
-use sha2::{Digest, Sha256};
+mod build;
+
+use std::fmt;
+
+use anyhow::{Context as _, Result, bail, ensure};
+use sha2::{Digest as _, Sha256};
+use wasmparser::{Parser, Payload};
 use wit_component::{ComponentEncoder, DecodedWasm, WitPrinter};
 
-/// A component and what is worth knowing of it.
-#[derive(Clone, Debug)]
+pub use build::{Toolchain, build, watched};
+
+/// A core module, and the component made of it.
+#[derive(Clone)]
 pub struct Packed {
+    /// The core module: for engines without components, by the canonical ABI.
+    pub core_module: Vec<u8>,
     /// The component.
     pub component: Vec<u8>,
-    /// Its SHA-256, in lower-case hexadecimal.
-    pub sha256: String,
-    /// Its world, as WIT text.
+    /// What the component exports, as WIT text. Comments are not kept in a component.
     pub world: String,
+    /// The SHA-256 of the component, in lower-case hexadecimal.
+    pub sha256: String,
 }
 
-/// Makes a component of a core module that was built for `wit/`.
+impl fmt::Debug for Packed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Packed")
+            .field("bytes", &self.component.len())
+            .field("sha256", &self.sha256)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Packs a core module that `wit-bindgen` made into a component.
+///
+/// Equal modules give equal components, byte for byte.
 ///
 /// # Errors
 ///
-/// Where the module imports anything, is no module of a component, or is larger than [`BYTES_MOST`].
-pub fn pack(module: &[u8]) -> anyhow::Result<Packed> {
-    let imports = imports(module).context("reading the core module")?;
-    if let Some(import) = imports.first() {
-        bail!("the core module imports `{import}`: a component of ours imports nothing");
-    }
+/// Where the module or the component imports anything, where the component would be larger than
+/// [`COMPONENT_BYTES_MAX`], and where the module holds no description of its world.
+pub fn pack(core_module: &[u8]) -> Result<Packed> {
+    let imports = core_imports(core_module)?;
+    ensure!(
+        imports.is_empty(),
+        "the core module imports {}: what it computes must follow from its arguments alone",
+        imports.join(", ")
+    );
     let component = ComponentEncoder::default()
         .validate(true)
-        .module(module)
-        .context("reading the module's contract")?
-        .encode()
-        .context("making the component")?;
-    let world = describe(&component)?;
+        .module(core_module)
+        .and_then(|mut encoder| encoder.encode())
+        .context("making a component of the core module")?;
     ensure!(
-        component.len() <= BYTES_MOST,
-        "the component has {} bytes, but must have at most {BYTES_MOST}",
+        component.len() <= COMPONENT_BYTES_MAX,
+        "the component has {} bytes, more than the {COMPONENT_BYTES_MAX} that it may have",
         component.len()
     );
+    let world = world(&component)?;
     let sha256 = sha256(&component);
-    Ok(Packed { component, sha256, world })
+    Ok(Packed { core_module: core_module.to_vec(), component, world, sha256 })
 }
 
-/// The world of a component as WIT text; refuses one with an import.
+/// What a component exports, as WIT text.
 ///
 /// # Errors
 ///
-/// Where the bytes are no component, or it imports anything.
-pub fn describe(component: &[u8]) -> anyhow::Result<String> {
-    let decoded = wit_component::decode(component).context("reading the component's world")?;
-    let DecodedWasm::Component(resolve, world) = &decoded else {
-        bail!("the bytes are a WIT package, not a component");
+/// Where it imports anything, be it only a type, and where the bytes are no component.
+pub fn world(component: &[u8]) -> Result<String> {
+    let decoded = wit_component::decode(component).context("reading the component")?;
+    let DecodedWasm::Component(resolve, world) = decoded else {
+        bail!("these bytes are a WIT package, not a component");
     };
-    let Some(named) = resolve.worlds.get(*world) else { bail!("the component has no world") };
-    ensure!(named.imports.is_empty(), "the component imports something: it must import nothing");
+    let imports: Vec<String> = resolve
+        .worlds
+        .get(world)
+        .into_iter()
+        .flat_map(|world| world.imports.keys())
+        .map(|key| resolve.name_world_key(key))
+        .collect();
+    ensure!(imports.is_empty(), "the component imports {}", imports.join(", "));
+    let main = resolve.worlds.get(world).and_then(|world| world.package);
+    let main = main.context("the component's world belongs to no package")?;
+    let others: Vec<_> =
+        resolve.packages.iter().map(|(id, _)| id).filter(|id| *id != main).collect();
     let mut printer = WitPrinter::default();
-    printer.print(resolve, decoded.package(), &[]).context("printing the world")?;
-    Ok(printer.output.to_string())
-}
-
-/// The contract in `folder` as one WIT text, with its documentation.
-///
-/// # Errors
-///
-/// Where the folder holds no WIT package.
-pub fn print_package(folder: &std::path::Path) -> anyhow::Result<String> {
-    let mut resolve = wit_parser::Resolve::default();
-    let (package, _) = resolve.push_dir(folder).context("reading the WIT package")?;
-    let mut printer = WitPrinter::default();
-    printer.print(&resolve, package, &[]).context("printing the package")?;
+    printer.print(&resolve, main, &others).context("printing the component's world")?;
     Ok(printer.output.to_string())
 }
 
 /// The SHA-256 of `bytes`, in lower-case hexadecimal.
 #[must_use]
 pub fn sha256(bytes: &[u8]) -> String {
-    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
+    let digest = Sha256::digest(bytes);
+    let mut text = String::with_capacity(2 * digest.len());
+    for byte in digest {
+        for nibble in [byte >> 4, byte & 15] {
+            text.extend(char::from_digit(u32::from(nibble), 16));
+        }
+    }
+    text
 }
 
-fn imports(module: &[u8]) -> anyhow::Result<Vec<String>> {
+/// What a core module imports, as `module.name`.
+fn core_imports(core_module: &[u8]) -> Result<Vec<String>> {
     let mut names = Vec::new();
-    for payload in wasmparser::Parser::new(0).parse_all(module) {
-        let wasmparser::Payload::ImportSection(section) = payload? else { continue };
-        for import in section {
-            let import = import?;
-            names.push(format!("{}#{}", import.module, import.name));
+    for payload in Parser::new(0).parse_all(core_module) {
+        match payload.context("reading the core module")? {
+            Payload::Version { encoding: wasmparser::Encoding::Component, .. } => {
+                bail!("these bytes are a component already");
+            }
+            Payload::ImportSection(section) => {
+                for import in section.into_imports() {
+                    let import = import.context("reading the core module's imports")?;
+                    names.push(format!("`{}.{}`", import.module, import.name));
+                }
+            }
+            _ => {}
         }
     }
     Ok(names)
 }
 
-/// 400 KiB: a component is loaded by every product that embeds it.
-pub const BYTES_MOST: usize = 400 << 10;
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// `(module (import "env" "clock" (func)))`, by hand.
-    const IMPORTS_A_FUNCTION: &[u8] = b"\0asm\x01\0\0\0\x01\x04\x01\x60\0\0\x02\x0d\x01\x03env\x05clock\0\0";
-
-    #[test]
-    fn a_module_that_imports_a_function_is_refused() {
-        let error = pack(IMPORTS_A_FUNCTION).expect_err("refused");
-        assert!(error.to_string().contains("env#clock"), "{error}");
-    }
-
-    #[test]
-    fn what_is_no_module_is_refused() {
-        pack(b"").expect_err("empty");
-        pack(b"\0asm\x01\0\0\0").expect_err("no contract");
-        describe(b"\0asm\x01\0\0\0").expect_err("no component");
-    }
-}
+/// 640 KiB.
+pub const COMPONENT_BYTES_MAX: usize = 640 * 1024;
