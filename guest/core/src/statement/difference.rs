@@ -30,7 +30,7 @@ pub(super) fn against(
 ) -> Difference {
     let mut difference = Difference {
         satisfied: false,
-        nothing_left: false,
+        nothing_left: true,
         opaque: of.opaque(),
         body: Body::AsSent,
         gives: BTreeSet::new(),
@@ -41,12 +41,14 @@ pub(super) fn against(
     };
     if of.operation == Operation::Delete {
         difference.takes.insert(PathKey("*".into()));
+        difference.nothing_left = false;
         return difference;
     }
     let rules = of.rules(schema);
     let mut keeps = opaque_keeps(of, allow, &mut difference);
     for group in &groups(of, resource, &rules, &allow.unshown) {
         difference.add(of, group, &rules, allow, &mut keeps);
+        difference.nothing_left &= !is_sent(group, &keeps);
     }
     difference.names.sort();
     difference.names.dedup();
@@ -56,12 +58,6 @@ pub(super) fn against(
     if !whole {
         difference.body = body::write(of, resource, &keeps);
     }
-    difference.nothing_left = difference.satisfied
-        || of.operation == Operation::Patch
-            && keeps.values().all(|keep| *keep == Keep::Nothing)
-        || of.operation != Operation::Patch
-            && !stated_secret
-            && difference.nothing_but(&difference.left_out, &keeps);
     difference
 }
 
@@ -78,9 +74,24 @@ fn opaque_keeps(
         if held {
             difference.left_out.insert(whole);
         }
+        difference.nothing_left &= held;
         keeps.insert(position, if held { Keep::Nothing } else { Keep::All });
     }
     keeps
+}
+
+/// Whether a group makes a difference and something of it goes out.
+fn is_sent(group: &Group<'_>, keeps: &BTreeMap<usize, Keep>) -> bool {
+    let mut kept = group.ops.iter().filter_map(|(position, _)| keeps.get(position));
+    makes_difference(group)
+        && kept.any(|keep| match keep {
+            Keep::Nothing | Keep::Restored => false,
+            Keep::All | Keep::Elements { .. } | Keep::Value(_) | Keep::Ops(_) => true,
+        })
+}
+
+fn makes_difference(group: &Group<'_>) -> bool {
+    group.differs() || group.is_opaque() || group.is_forced()
 }
 
 /// What a group's net change is made of.
@@ -108,7 +119,7 @@ impl Difference {
         if group.is_opaque() {
             self.opaque = true;
         }
-        if group.differs() || group.is_opaque() || group.is_forced() {
+        if makes_difference(group) {
             self.names.push(of.name_of(&group.place));
         }
         let net = net(group);
@@ -159,12 +170,6 @@ impl Difference {
         self.left_out.extend(keys.into_iter().map(PathKey));
         keeps.extend(group.ops.iter().map(|(position, _)| (*position, Keep::Restored)));
         true
-    }
-
-    /// Whether a resource states nothing that is not left out.
-    fn nothing_but(&self, left_out: &BTreeSet<PathKey>, keeps: &BTreeMap<usize, Keep>) -> bool {
-        !left_out.is_empty()
-            && !keeps.values().any(|keep| matches!(keep, Keep::All | Keep::Value(_)))
     }
 }
 
@@ -237,7 +242,7 @@ fn net_of_list(net: &mut Net, group: &Group<'_>, before: &List, after: &List) {
 
 /// Nothing is held: what is satisfied, repeated or cancelled goes, the rest goes out as it came.
 fn keep(of: &Statement, group: &Group<'_>, rules: &Rules<'_>, keeps: &mut BTreeMap<usize, Keep>) {
-    if of.operation == Operation::Patch && !(group.differs() || group.is_opaque() || group.is_forced()) {
+    if of.operation == Operation::Patch && !makes_difference(group) {
         keeps.extend(group.ops.iter().map(|(position, _)| (*position, Keep::Nothing)));
         return;
     }
