@@ -10,7 +10,8 @@ use replaysafe_core::{
 };
 use replaysafe_json::{Limits, Value, parse};
 
-const GROUP: &str = r#"{"id":"1","displayName":"G","members":[{"value":"a","display":"A"},{"value":"b"}]}"#;
+const GROUP: &str =
+    r#"{"id":"1","displayName":"G","members":[{"value":"a","display":"A"},{"value":"b"}]}"#;
 const USER: &str = r#"{"id":"1","userName":"ann","active":true,"title":"T","name":{"givenName":"Ann","familyName":"X"},
     "emails":[{"value":"w@x","type":"work","primary":true},{"value":"h@x","type":"home"}],
     "roles":[{"value":"r1","type":"t"},{"value":"r2"}],
@@ -23,7 +24,11 @@ fn what_holds_is_satisfied() {
     patch(GROUP, r#"{"op":"remove","path":"members[value eq \"c\"]"}"#, "satisfied");
     patch(GROUP, r#"{"op":"replace","path":"displayName","value":"G"}"#, "satisfied");
     patch(USER, r#"{"op":"add","path":"name.givenName","value":"Ann"}"#, "satisfied");
-    patch(USER, r#"{"op":"replace","path":"emails[type eq \"work\"].value","value":"w@x"}"#, "satisfied");
+    patch(
+        USER,
+        r#"{"op":"replace","path":"emails[type eq \"work\"].value","value":"w@x"}"#,
+        "satisfied",
+    );
     patch(USER, r#"{"op":"remove","path":"nickName"}"#, "satisfied");
     patch(USER, r#"{"op":"remove","path":"roles[value eq \"r9\"]"}"#, "satisfied");
     patch(
@@ -36,20 +41,44 @@ fn what_holds_is_satisfied() {
 /// S27: presence satisfies an add of a member, whatever `display` and `$ref`; a role's type counts where both have one.
 #[test]
 fn an_edge_is_known_by_its_value() {
-    patch(GROUP, r#"{"op":"add","path":"members","value":[{"value":"a","display":"other","$ref":"x"}]}"#, "satisfied");
+    patch(
+        GROUP,
+        r#"{"op":"add","path":"members","value":[{"value":"a","display":"other","$ref":"x"}]}"#,
+        "satisfied",
+    );
     patch(USER, r#"{"op":"add","path":"roles","value":[{"value":"r2","type":"z"}]}"#, "satisfied");
     patch(USER, r#"{"op":"add","path":"roles","value":[{"value":"r1"}]}"#, "satisfied");
-    patch(USER, r#"{"op":"add","path":"roles","value":[{"value":"r1","type":"z"}]}"#, "as sent +roles/r1");
+    patch(
+        USER,
+        r#"{"op":"add","path":"roles","value":[{"value":"r1","type":"z"}]}"#,
+        "as sent +roles/r1",
+    );
     patch(GROUP, r#"{"op":"add","path":"members","value":[{"value":"A"}]}"#, "as sent +members/A");
 }
 
 /// S27: elsewhere, and in a replace, each stated sub-attribute is compared.
 #[test]
 fn elsewhere_each_stated_part_is_compared() {
-    patch(USER, r#"{"op":"add","path":"emails","value":[{"value":"w@x","type":"work","primary":true}]}"#, "satisfied");
-    patch(USER, r#"{"op":"add","path":"emails","value":[{"value":"w@x","type":"work","display":"d"}]}"#, "as sent");
-    patch(GROUP, r#"{"op":"replace","path":"members","value":[{"value":"b"},{"value":"a"}]}"#, "satisfied");
-    patch(GROUP, r#"{"op":"replace","path":"members","value":[{"value":"b"},{"value":"a","display":"Z"}]}"#, "as sent");
+    patch(
+        USER,
+        r#"{"op":"add","path":"emails","value":[{"value":"w@x","type":"work","primary":true}]}"#,
+        "satisfied",
+    );
+    patch(
+        USER,
+        r#"{"op":"add","path":"emails","value":[{"value":"w@x","type":"work","display":"d"}]}"#,
+        "as sent",
+    );
+    patch(
+        GROUP,
+        r#"{"op":"replace","path":"members","value":[{"value":"b"},{"value":"a"}]}"#,
+        "satisfied",
+    );
+    patch(
+        GROUP,
+        r#"{"op":"replace","path":"members","value":[{"value":"b"},{"value":"a","display":"Z"}]}"#,
+        "as sent",
+    );
 }
 
 /// S25: satisfied values and repeats go; one operation an edge.
@@ -80,10 +109,22 @@ fn satisfied_values_and_repeats_do_not_go_out() {
 /// S25: the client's own operations go out as they came.
 #[test]
 fn what_differs_goes_out_as_it_came() {
-    patch(GROUP, r#"{"op":"add","path":"members","value":[{"value":"c"},{"value":"d"}]}"#, "as sent +members/c +members/d");
-    patch(GROUP, r#"{"op":"replace","path":"members","value":[{"value":"a"},{"value":"c"}]}"#, "as sent +members/c -members/b");
+    patch(
+        GROUP,
+        r#"{"op":"add","path":"members","value":[{"value":"c"},{"value":"d"}]}"#,
+        "as sent +members/c +members/d",
+    );
+    patch(
+        GROUP,
+        r#"{"op":"replace","path":"members","value":[{"value":"a"},{"value":"c"}]}"#,
+        "as sent +members/c -members/b",
+    );
     patch(GROUP, r#"{"op":"remove","path":"members"}"#, "as sent -members/a -members/b");
-    patch(USER, r#"{"op":"replace","path":"name","value":{"givenName":"Ann","familyName":"Y"}}"#, "as sent");
+    patch(
+        USER,
+        r#"{"op":"replace","path":"name","value":{"givenName":"Ann","familyName":"Y"}}"#,
+        "as sent",
+    );
     patch(USER, r#"{"op":"remove","path":"emails[type eq \"work\"]"}"#, "as sent");
     patch(USER, r#"{"op":"remove","path":"roles[type pr]"}"#, "as sent -roles/r1");
 }
@@ -98,13 +139,21 @@ fn operations_that_cancel_out_do_not_go_out() {
         member,
         r#"[{"op":"add","path":"members","value":[{"value":"a"}]}] +members/a"#,
     );
-    patch(GROUP, r#"{"op":"add","path":"members","value":[{"value":"c"}]},{"op":"remove","path":"members[value eq \"c\"]"}"#, "satisfied");
+    patch(
+        GROUP,
+        r#"{"op":"add","path":"members","value":[{"value":"c"}]},{"op":"remove","path":"members[value eq \"c\"]"}"#,
+        "satisfied",
+    );
     patch(
         USER,
         r#"{"op":"remove","path":"title"},{"op":"add","path":"title","value":"U"}"#,
         r#"[{"op":"add","path":"title","value":"U"}]"#,
     );
-    patch(USER, r#"{"op":"replace","path":"active","value":false},{"op":"replace","path":"active","value":true}"#, "satisfied");
+    patch(
+        USER,
+        r#"{"op":"replace","path":"active","value":false},{"op":"replace","path":"active","value":true}"#,
+        "satisfied",
+    );
 }
 
 /// S27: updates are compared exactly (S3), and adding a single value replaces it (RFC 7644 §3.5.2.1).
@@ -117,19 +166,35 @@ fn updates_are_compared_exactly() {
 #[test]
 fn access_is_counted_as_given_and_taken() {
     patch(USER, r#"{"op":"replace","path":"active","value":false}"#, "as sent -active");
-    patch(r#"{"active":false}"#, r#"{"op":"replace","path":"active","value":true}"#, "as sent +active");
+    patch(
+        r#"{"active":false}"#,
+        r#"{"op":"replace","path":"active","value":true}"#,
+        "as sent +active",
+    );
     patch("{}", r#"{"op":"replace","path":"active","value":false}"#, "as sent -active");
-    put(USER, r#"{"userName":"ann","active":false,"roles":[{"value":"r2"},{"value":"r3"}]}"#, "as sent +roles/r3 -active -roles/r1");
+    put(
+        USER,
+        r#"{"userName":"ann","active":false,"roles":[{"value":"r2"},{"value":"r3"}]}"#,
+        "as sent +roles/r3 -active -roles/r1",
+    );
 }
 
 /// peers.md §5: nos 3 to 7, 16 to 18, 20 and 22.
 #[test]
 fn each_client_is_understood_in_its_own_spelling() {
     // 3 and 4: Entra
-    patch(r#"{"active":false}"#, r#"{"op":"Replace","path":"active","value":"False"}"#, "satisfied");
+    patch(
+        r#"{"active":false}"#,
+        r#"{"op":"Replace","path":"active","value":"False"}"#,
+        "satisfied",
+    );
     patch(USER, r#"{"op":"Replace","path":"active","value":"False"}"#, "as sent -active");
     // 5: Entra
-    patch(GROUP, r#"{"op":"Remove","path":"members","value":[{"value":"a"}]}"#, "as sent -members/a");
+    patch(
+        GROUP,
+        r#"{"op":"Remove","path":"members","value":[{"value":"a"}]}"#,
+        "as sent -members/a",
+    );
     patch(GROUP, r#"{"op":"Remove","path":"members","value":[{"value":"c"}]}"#, "satisfied");
     patch(
         GROUP,
@@ -137,28 +202,52 @@ fn each_client_is_understood_in_its_own_spelling() {
         r#"[{"op":"Remove","path":"members","value":[{"value":"b"}]}] -members/b"#,
     );
     // 6: Entra
-    patch(GROUP, r#"{"op":"Add","path":"members","value":[{"$ref":null,"value":"b"}]}"#, "satisfied");
+    patch(
+        GROUP,
+        r#"{"op":"Add","path":"members","value":[{"$ref":null,"value":"b"}]}"#,
+        "satisfied",
+    );
     create(USER, r#"{"userName":"ANN","meta":{"resourceType":"User"},"emails":[]}"#, "satisfied");
     // 7: Entra
-    patch(USER, r#"{"op":"replace","value":{"name.givenName":"Ann","urn:ietf:params:scim:schemas:extension:enterprise:2.0:User:department":"D"}}"#, "satisfied");
+    patch(
+        USER,
+        r#"{"op":"replace","value":{"name.givenName":"Ann","urn:ietf:params:scim:schemas:extension:enterprise:2.0:User:department":"D"}}"#,
+        "satisfied",
+    );
     patch(
         USER,
         r#"{"op":"replace","value":{"name.givenName":"Bea","title":"T"}}"#,
         r#"[{"op":"replace","value":{"name.givenName":"Bea"}}]"#,
     );
-    patch(USER, r#"{"op":"Add","path":"urn:ietf:params:scim:schemas:extension:enterprise:2.0:User:manager","value":"7"}"#, "satisfied");
+    patch(
+        USER,
+        r#"{"op":"Add","path":"urn:ietf:params:scim:schemas:extension:enterprise:2.0:User:manager","value":"7"}"#,
+        "satisfied",
+    );
     // 16: Okta
     create(USER, r#"{"userName":"ann","groups":[],"password":{"$secret":"x"}}"#, "satisfied");
     // 17: Okta
-    put(USER, r#"{"id":"1","meta":{"x":1},"groups":[{"value":"g"}],"userName":"ann"}"#, "satisfied");
+    put(
+        USER,
+        r#"{"id":"1","meta":{"x":1},"groups":[{"value":"g"}],"userName":"ann"}"#,
+        "satisfied",
+    );
     // 18: Okta
     patch(USER, r#"{"op":"replace","value":{"active":false}}"#, "as sent -active");
     // 20: Okta
     patch(GROUP, r#"{"op":"replace","value":{"id":"1","displayName":"G"}}"#, "satisfied");
-    patch(GROUP, r#"{"op":"replace","path":"members","value":[]}"#, "as sent -members/a -members/b");
+    patch(
+        GROUP,
+        r#"{"op":"replace","path":"members","value":[]}"#,
+        "as sent -members/a -members/b",
+    );
     // 22: OneLogin
     create(USER, r#"{"userName":"ann","emails":{"value":"w@x","type":"work"}}"#, "names emails");
-    create(r#"{"userName":"ann","emails":[{"value":"w@x","type":"work"}]}"#, r#"{"userName":"ann","emails":{"value":"w@x"}}"#, "satisfied");
+    create(
+        r#"{"userName":"ann","emails":[{"value":"w@x","type":"work"}]}"#,
+        r#"{"userName":"ann","emails":{"value":"w@x"}}"#,
+        "satisfied",
+    );
 }
 
 /// S24: in an observed resource absent, null and empty are one.
@@ -216,8 +305,20 @@ fn an_update_that_states_a_secret_is_never_satisfied() {
 #[test]
 fn what_is_withheld_stays_as_it_is() {
     let lists = r#"{"op":"replace","path":"members","value":[{"value":"a"},{"value":"c"}]}"#;
-    held(GROUP, Operation::Patch, lists, "members/c", r#"[{"op":"replace","path":"members","value":[{"value":"a"}]}] left members/c"#);
-    held(GROUP, Operation::Patch, lists, "members/b", r#"[{"op":"replace","path":"members","value":[{"value":"a"},{"value":"b"},{"value":"c"}]}] left members/b"#);
+    held(
+        GROUP,
+        Operation::Patch,
+        lists,
+        "members/c",
+        r#"[{"op":"replace","path":"members","value":[{"value":"a"}]}] left members/c"#,
+    );
+    held(
+        GROUP,
+        Operation::Patch,
+        lists,
+        "members/b",
+        r#"[{"op":"replace","path":"members","value":[{"value":"a"},{"value":"b"},{"value":"c"}]}] left members/b"#,
+    );
     held(
         GROUP,
         Operation::Patch,
@@ -232,14 +333,38 @@ fn what_is_withheld_stays_as_it_is() {
         "members/b",
         r#"[{"op":"Remove","path":"members[value eq \"a\"]"}] left members/b"#,
     );
-    held(r#"{"active":false}"#, Operation::Patch, r#"{"op":"replace","value":{"active":true,"title":"X"}}"#, "active", r#"[{"op":"replace","value":{"title":"X"}}] left active"#);
-    held(r#"{"active":false}"#, Operation::Patch, r#"{"op":"replace","value":{"active":true}}"#, "active", "nothing left active");
-    held(USER, Operation::Replace, r#"{"userName":"bob","active":false,"roles":[]}"#, "roles/r2", r#"{"active":false,"roles":[{"value":"r2"}],"userName":"bob"} left roles/r2"#);
+    held(
+        r#"{"active":false}"#,
+        Operation::Patch,
+        r#"{"op":"replace","value":{"active":true,"title":"X"}}"#,
+        "active",
+        r#"[{"op":"replace","value":{"title":"X"}}] left active"#,
+    );
+    held(
+        r#"{"active":false}"#,
+        Operation::Patch,
+        r#"{"op":"replace","value":{"active":true}}"#,
+        "active",
+        "nothing left active",
+    );
+    held(
+        USER,
+        Operation::Replace,
+        r#"{"userName":"bob","active":false,"roles":[]}"#,
+        "roles/r2",
+        r#"{"active":false,"roles":[{"value":"r2"}],"userName":"bob"} left roles/r2"#,
+    );
 }
 
 #[test]
 fn only_what_takes_away_may_be_asked_for() {
-    held(USER, Operation::Patch, r#"{"op":"replace","value":{"active":false,"title":"X"}}"#, "taking", r#"[{"op":"replace","value":{"active":false}}] left title"#);
+    held(
+        USER,
+        Operation::Patch,
+        r#"{"op":"replace","value":{"active":false,"title":"X"}}"#,
+        "taking",
+        r#"[{"op":"replace","value":{"active":false}}] left title"#,
+    );
     held(
         GROUP,
         Operation::Patch,
@@ -254,13 +379,22 @@ fn only_what_takes_away_may_be_asked_for() {
         "taking",
         r#"{"active":false,"roles":[{"value":"r2"}],"userName":"ann"} left roles/r3 username"#,
     );
-    held(GROUP, Operation::Patch, r#"{"op":"add","path":"members","value":[{"value":"c"}]}"#, "taking", "nothing left members/c");
+    held(
+        GROUP,
+        Operation::Patch,
+        r#"{"op":"add","path":"members","value":[{"value":"c"}]}"#,
+        "taking",
+        "nothing left members/c",
+    );
 }
 
 /// S11: where the target has shown no edge, that one is absent proves nothing.
 #[test]
 fn a_removal_that_proves_nothing_is_sent() {
-    let of = read(Operation::Patch, r#"{"Operations":[{"op":"remove","path":"members[value eq \"c\"]"}]}"#);
+    let of = read(
+        Operation::Patch,
+        r#"{"Operations":[{"op":"remove","path":"members[value eq \"c\"]"}]}"#,
+    );
     let allow = Allowance { unshown: BTreeSet::from(["members".into()]), ..Allowance::default() };
     let difference = of.against(&json(GROUP), &Schema::default(), &allow);
     assert_eq!((difference.satisfied, difference.body), (false, Body::AsSent));
@@ -269,7 +403,8 @@ fn a_removal_that_proves_nothing_is_sent() {
 #[test]
 fn a_deletion_takes_the_whole() {
     let schema = Schema::default();
-    let of = Statement::read(Operation::Delete, "User", Some("1"), None, None, &schema).expect("valid");
+    let of =
+        Statement::read(Operation::Delete, "User", Some("1"), None, None, &schema).expect("valid");
     let difference = of.against(&json(USER), &schema, &Allowance::default());
     assert!(!difference.satisfied);
     assert_eq!(difference.takes, BTreeSet::from([PathKey("*".into())]));
@@ -286,7 +421,8 @@ fn put(observed: &str, body: &str, expected: &str) {
 fn create(observed: &str, body: &str, expected: &str) {
     let of = read(Operation::Create, body);
     let names = of.differs(&json(observed), &Schema::default());
-    let shown = if names.is_empty() { "satisfied".into() } else { format!("names {}", names.join(" ")) };
+    let shown =
+        if names.is_empty() { "satisfied".into() } else { format!("names {}", names.join(" ")) };
     assert_eq!(shown, expected, "{body}");
 }
 
@@ -330,7 +466,8 @@ fn check(observed: &str, operation: Operation, asked: &str, allow: &Allowance, e
 fn read(operation: Operation, body: &str) -> Statement {
     let body = json(body);
     let kind = if body.find("displayName").is_some() { "Group" } else { "User" };
-    Statement::read(operation, kind, Some("1"), Some(&body), None, &Schema::default()).expect("valid")
+    Statement::read(operation, kind, Some("1"), Some(&body), None, &Schema::default())
+        .expect("valid")
 }
 
 fn json(text: &str) -> Value {

@@ -11,10 +11,19 @@ const GROUP: &str = r#"{"members":[{"value":"a"},{"value":"b"}]}"#;
 #[test]
 fn what_reads_as_stated_holds() {
     patch(GROUP, r#"{"op":"replace","path":"title","value":"T"}"#, r#"{"title":"T"}"#, "all");
-    patch(GROUP, r#"{"op":"remove","path":"members[value eq \"a\"]"}"#, r#"{"members":[{"value":"b"}]}"#, "all");
+    patch(
+        GROUP,
+        r#"{"op":"remove","path":"members[value eq \"a\"]"}"#,
+        r#"{"members":[{"value":"b"}]}"#,
+        "all",
+    );
     create(r#"{"userName":"Ann","roles":[]}"#, r#"{"id":"1","userName":"ann","meta":{}}"#, "all");
     create(r#"{"userName":"ann","password":{"$secret":"x"}}"#, r#"{"userName":"ann"}"#, "all");
-    put(r#"{"id":"9","name":{"givenName":"A"}}"#, r#"{"name":{"givenName":"A","formatted":"A"}}"#, "all");
+    put(
+        r#"{"id":"9","name":{"givenName":"A"}}"#,
+        r#"{"name":{"givenName":"A","formatted":"A"}}"#,
+        "all",
+    );
 }
 
 #[test]
@@ -30,19 +39,56 @@ fn an_edge_that_reads_back_is_shown() {
 #[test]
 fn what_does_not_read_back_is_not_kept() {
     create(r#"{"userName":"ann","nickName":"N"}"#, r#"{"userName":"ann"}"#, r#"nickname("N"->)"#);
-    put(r#"{"name":{"givenName":"A","familyName":"B"}}"#, r#"{"name":{"givenName":"A","familyName":"C"}}"#, r#"name.familyname("B"->"C")"#);
-    patch(GROUP, r#"{"op":"add","path":"members","value":[{"value":"c"}]}"#, GROUP, r#"members/c({"value":"c"}->)"#);
-    put(r#"{"emails":[{"value":"a","type":"work"}]}"#, "{}", r#"emails({"type":"work","value":"a"}->)"#);
+    put(
+        r#"{"name":{"givenName":"A","familyName":"B"}}"#,
+        r#"{"name":{"givenName":"A","familyName":"C"}}"#,
+        r#"name.familyname("B"->"C")"#,
+    );
+    patch(
+        GROUP,
+        r#"{"op":"add","path":"members","value":[{"value":"c"}]}"#,
+        GROUP,
+        r#"members/c({"value":"c"}->)"#,
+    );
+    put(
+        r#"{"emails":[{"value":"a","type":"work"}]}"#,
+        "{}",
+        r#"emails({"type":"work","value":"a"}->)"#,
+    );
 }
 
 /// S11: what takes access away is never passed over.
 #[test]
 fn what_is_still_there_after_a_removal_takes() {
-    patch(GROUP, r#"{"op":"remove","path":"members[value eq \"a\"]"}"#, GROUP, r#"members/a(->{"value":"a"})taking"#);
-    patch(GROUP, r#"{"op":"Remove","path":"members","value":[{"value":"b"}]}"#, GROUP, r#"members/b(->{"value":"b"})taking"#);
-    patch(GROUP, r#"{"op":"replace","path":"members","value":[]}"#, r#"{"members":[{"value":"b"}]}"#, r#"members/b(->{"value":"b"})taking"#);
-    put(r#"{"roles":[{"value":"x"}]}"#, r#"{"roles":[{"value":"x"},{"value":"y"}]}"#, r#"roles/y(->{"value":"y"})taking shown:roles"#);
-    patch(GROUP, r#"{"op":"replace","path":"active","value":"False"}"#, r#"{"active":true}"#, "active(false->true)taking,active");
+    patch(
+        GROUP,
+        r#"{"op":"remove","path":"members[value eq \"a\"]"}"#,
+        GROUP,
+        r#"members/a(->{"value":"a"})taking"#,
+    );
+    patch(
+        GROUP,
+        r#"{"op":"Remove","path":"members","value":[{"value":"b"}]}"#,
+        GROUP,
+        r#"members/b(->{"value":"b"})taking"#,
+    );
+    patch(
+        GROUP,
+        r#"{"op":"replace","path":"members","value":[]}"#,
+        r#"{"members":[{"value":"b"}]}"#,
+        r#"members/b(->{"value":"b"})taking"#,
+    );
+    put(
+        r#"{"roles":[{"value":"x"}]}"#,
+        r#"{"roles":[{"value":"x"},{"value":"y"}]}"#,
+        r#"roles/y(->{"value":"y"})taking shown:roles"#,
+    );
+    patch(
+        GROUP,
+        r#"{"op":"replace","path":"active","value":"False"}"#,
+        r#"{"active":true}"#,
+        "active(false->true)taking,active",
+    );
     patch(GROUP, r#"{"op":"replace","path":"active","value":true}"#, "{}", "active(true->),active");
 }
 
@@ -77,8 +123,16 @@ fn without_what_was_before_there_must_be_nothing_to_do() {
     check(r#"{"op":"add","path":"members","value":[{"value":"a"}]}"#, GROUP, true);
     check(r#"{"op":"add","path":"members","value":[{"value":"z"}]}"#, GROUP, false);
     check(r#"{"op":"replace","path":"members","value":[{"value":"a"}]}"#, GROUP, false);
-    check(r#"{"op":"replace","path":"emails[type eq \"work\"].value","value":"x"}"#, r#"{"emails":[{"type":"work","value":"x"}]}"#, true);
-    check(r#"{"op":"replace","path":"emails[type eq \"work\"].value","value":"x"}"#, r#"{"emails":[{"type":"work","value":"y"}]}"#, false);
+    check(
+        r#"{"op":"replace","path":"emails[type eq \"work\"].value","value":"x"}"#,
+        r#"{"emails":[{"type":"work","value":"x"}]}"#,
+        true,
+    );
+    check(
+        r#"{"op":"replace","path":"emails[type eq \"work\"].value","value":"x"}"#,
+        r#"{"emails":[{"type":"work","value":"y"}]}"#,
+        false,
+    );
     check(r#"{"op":"replace","path":"title","value":"x"}"#, "{}", false);
 }
 
@@ -86,7 +140,8 @@ fn without_what_was_before_there_must_be_nothing_to_do() {
 fn what_cannot_be_read_and_what_is_not_gone_never_hold() {
     patch(GROUP, r#"{"op":"add","path":"a b","value":1}"#, GROUP, "open");
     let schema = Schema::default();
-    let of = Statement::read(Operation::Delete, "User", Some("1"), None, None, &schema).expect("valid");
+    let of =
+        Statement::read(Operation::Delete, "User", Some("1"), None, None, &schema).expect("valid");
     assert!(!of.holds(None, &json("{}"), &schema).all);
 }
 
@@ -112,7 +167,8 @@ fn check(operation: Operation, before: Option<&str>, body: &str, after: &str, ex
         words.push("all".into());
     }
     words.extend(holds.not_kept.iter().map(|kept| {
-        let (taking, active) = (if kept.taking { "taking" } else { "" }, if kept.active { ",active" } else { "" });
+        let (taking, active) =
+            (if kept.taking { "taking" } else { "" }, if kept.active { ",active" } else { "" });
         format!("{}({}->{}){taking}{active}", kept.path.0, kept.stated, kept.observed)
     }));
     words.extend(holds.collateral.iter().map(|key| format!("lost:{}", key.0)));
@@ -124,7 +180,8 @@ fn check(operation: Operation, before: Option<&str>, body: &str, after: &str, ex
 }
 
 fn read(operation: Operation, body: &str) -> Statement {
-    Statement::read(operation, "User", Some("1"), Some(&json(body)), None, &Schema::default()).expect("valid")
+    Statement::read(operation, "User", Some("1"), Some(&json(body)), None, &Schema::default())
+        .expect("valid")
 }
 
 fn json(text: &str) -> Value {

@@ -35,7 +35,9 @@ pub(super) fn write(of: &Statement, resource: &Value, keeps: &BTreeMap<usize, Ke
     let Some(Value::Object(body)) = &of.body else { return Body::AsSent };
     match of.operation {
         Operation::Create | Operation::Delete => Body::AsSent,
-        Operation::Replace => Body::Rewritten(Value::Object(write_resource(of, body, resource, keeps))),
+        Operation::Replace => {
+            Body::Rewritten(Value::Object(write_resource(of, body, resource, keeps)))
+        }
         Operation::Patch => {
             let operations = write_operations(of, body, keeps);
             let mut body = body.clone();

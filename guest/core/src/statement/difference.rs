@@ -14,7 +14,7 @@ use super::{
     apply::{Rules, State, alike, changed_slots},
     body::{self, Keep},
     form::{edge_key, edge_value, takes_away},
-    group::{Group, groups},
+    group::{Atom, Group, groups},
     list::{List, elements},
 };
 use crate::{schema::Schema, spelling::Verb};
@@ -196,8 +196,7 @@ impl Held<'_> {
 }
 
 fn net(group: &Group<'_>) -> Net {
-    let mut net =
-        Net { gives: BTreeSet::new(), takes: BTreeSet::new(), slots: BTreeMap::new() };
+    let mut net = Net { gives: BTreeSet::new(), takes: BTreeSet::new(), slots: BTreeMap::new() };
     match (&group.before, &group.after) {
         (State::List(before), State::List(after)) => net_of_list(&mut net, group, before, after),
         (State::Single(before), State::Single(after)) => {
@@ -297,7 +296,8 @@ fn last_touching(group: &Group<'_>, slots: &BTreeSet<usize>) -> Vec<bool> {
 fn by_atoms(group: &Group<'_>, kept: &[bool], keeps: &mut BTreeMap<usize, Keep>) {
     for (index, (position, op)) in group.ops.iter().enumerate() {
         let own = group.atoms.iter().zip(kept).filter(|(atom, _)| atom.op == index);
-        let own: Vec<(Option<usize>, bool)> = own.map(|(atom, kept)| (atom.element, *kept)).collect();
+        let own: Vec<(Option<usize>, bool)> =
+            own.map(|(atom, kept)| (atom.element, *kept)).collect();
         let some: Vec<usize> =
             own.iter().filter(|(_, kept)| *kept).filter_map(|(element, _)| *element).collect();
         let keep = if own.iter().all(|(_, kept)| !kept) {
@@ -363,7 +363,7 @@ fn keep_list(
     apart(of, group, &wanted, keeps);
 }
 
-/// Operations that touch what is held and what is not: what is wanted of a removal goes out as one removal an edge, and what is stated of single elements as it came.
+/// Operations that touch what is held and what is not: of a removal of several edges, what is wanted goes out as one removal an edge; what is stated of single ones goes out as it came.
 fn apart(
     of: &Statement,
     group: &Group<'_>,
@@ -371,18 +371,18 @@ fn apart(
     keeps: &mut BTreeMap<usize, Keep>,
 ) {
     let State::List(before) = &group.before else { return };
-    let kept: Vec<bool> = group
-        .atoms
-        .iter()
-        .map(|atom| {
-            let slots = &atom.outcome.slots;
-            !slots.is_empty() && slots.iter().all(|slot| wanted.contains(slot))
-        })
-        .collect();
+    let of_one = |atom: &Atom| {
+        let place = group.op(atom).and_then(|op| op.place.as_ref());
+        let filter = place.filter(|place| place.sub.is_none()).and_then(|of| of.filter.as_ref());
+        atom.element.is_some() || filter.is_some_and(|filter| filter.value().is_some())
+    };
+    let last = last_touching(group, wanted);
+    let kept: Vec<bool> =
+        group.atoms.iter().zip(&last).map(|(atom, kept)| *kept && of_one(atom)).collect();
     by_atoms(group, &kept, keeps);
-    for (atom, _) in group.atoms.iter().zip(&kept).filter(|(_, kept)| !**kept) {
+    for (atom, _) in group.atoms.iter().zip(&last).filter(|(atom, kept)| **kept && !of_one(atom)) {
         let Some((position, op)) = group.ops.get(atom.op) else { continue };
-        if op.verb != Verb::Remove || atom.element.is_some() {
+        if op.verb != Verb::Remove {
             continue;
         }
         let slots = atom.outcome.slots.iter().filter(|slot| wanted.contains(slot));
@@ -394,8 +394,7 @@ fn apart(
             let members = [("op", Value::from(spelled)), ("path", Value::from(path))];
             Value::Object(members.into_iter().collect::<Object>())
         });
-        let removals: Vec<Value> = removals.collect();
-        keeps.insert(*position, if removals.is_empty() { Keep::Nothing } else { Keep::Ops(removals) });
+        keeps.insert(*position, Keep::Ops(removals.collect()));
     }
 }
 

@@ -162,7 +162,8 @@ impl Reading<'_> {
                 Some(sub) => Value::Object([(sub.as_str(), value)].into_iter().collect()),
                 None => value,
             });
-            for slot in atom.outcome.slots.iter().filter(|slot| expected.items().contains_key(slot)) {
+            for slot in atom.outcome.slots.iter().filter(|slot| expected.items().contains_key(slot))
+            {
                 stated.insert(*slot, part.clone());
             }
         }
@@ -201,9 +202,9 @@ impl Reading<'_> {
                     let slots = matching(shown, filter, place, self.rules);
                     slots.is_some_and(|slots| slots.contains(&slot))
                 }
-                (_, Some(_), _, _) | (_, None, Verb::Add, _) | (Some(_), None, Verb::Replace, _) => {
-                    false
-                }
+                (_, Some(_), _, _)
+                | (_, None, Verb::Add, _)
+                | (Some(_), None, Verb::Replace, _) => false,
             }
         })
     }
@@ -238,7 +239,8 @@ impl Missing<'_> {
     fn element(&mut self, slot: usize, stated: Option<&Value>) -> bool {
         let Some(item) = self.expected.items().get(&slot) else { return false };
         let found = self.shown.same(item);
-        let found: Vec<&Value> = found.iter().filter_map(|slot| self.shown.items().get(slot)).collect();
+        let found: Vec<&Value> =
+            found.iter().filter_map(|slot| self.shown.items().get(slot)).collect();
         let as_stated = match stated {
             None => !found.is_empty(),
             Some(stated) => found.iter().any(|item| covers(stated, item)),
