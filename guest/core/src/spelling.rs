@@ -255,7 +255,7 @@ mod tests {
         check(r#"{"members":[{"value":"a","$ref":null}]}"#, r#"members=[{"value":"a"}]"#);
     }
 
-    /// No 22, OneLogin; no 5, bare texts.
+    /// No 22, `OneLogin`; no 5, bare texts.
     #[test]
     fn one_value_stands_for_a_set_of_one() {
         check(r#"{"emails":{"value":"a"}}"#, r#"emails=[{"value":"a"}]"#);

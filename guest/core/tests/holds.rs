@@ -1,5 +1,7 @@
 //! Whether a resource, read back, shows what was stated (S11).
 
+#![expect(clippy::expect_used, reason = "a test may fail")]
+
 use replaysafe_core::{
     schema::Schema,
     statement::{Operation, Statement},

@@ -205,7 +205,7 @@ mod tests {
             ("patch.supported", "true"),
             ("unique/User/userName", "server"),
         ];
-        let expected = expected.map(|(name, value)| (name.to_string(), value.to_string()));
+        let expected = expected.map(|(name, value)| (String::from(name), String::from(value)));
         assert_eq!(schema.declared(), expected);
     }
 
