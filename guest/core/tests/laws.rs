@@ -293,3 +293,41 @@ fn any_json() -> impl Strategy<Value = Value> {
 fn json(text: &str) -> Value {
     parse(text.as_bytes(), &Limits::default()).expect("valid")
 }
+
+/// S44: a group may have 200,000 members. The work grows with the list, not with its square.
+#[test]
+fn a_large_group_is_decided_on() {
+    let list = |from: usize, to: usize| {
+        let members: Vec<String> = (from..to).map(|id| format!("{{\"value\":\"{id}\"}}")).collect();
+        members.join(",")
+    };
+    let limits = Limits::of_bytes(Limits::GROUP_BYTES);
+    let wide = |text: &str| parse(text.as_bytes(), &limits).expect("valid");
+    let resource = wide(&format!("{{\"members\":[{}]}}", list(0, 30_000)));
+    let replace =
+        format!("{{\"op\":\"replace\",\"path\":\"members\",\"value\":[{}]}}", list(10_000, 40_000));
+    let single = |op: &str, from, to| {
+        let each = (from..to).map(|id: usize| match op {
+            "add" => format!(
+                "{{\"op\":\"add\",\"path\":\"members\",\"value\":[{{\"value\":\"{id}\"}}]}}"
+            ),
+            _ => format!("{{\"op\":\"remove\",\"path\":\"members[value eq \\\"{id}\\\"]\"}}"),
+        });
+        each.collect::<Vec<_>>().join(",")
+    };
+    let each = format!("{},{}", single("remove", 0, 4_000), single("add", 2_000, 6_000));
+    let allow = Allowance {
+        withheld: BTreeSet::from([PathKey("members/1".into())]),
+        ..Allowance::default()
+    };
+    for (ops, gives, takes) in [(&replace, 10_000, 10_000), (&each, 0, 2_000)] {
+        let body = wide(&format!("{{\"Operations\":[{ops}]}}"));
+        let schema = Schema::default();
+        let of = Statement::read(Operation::Patch, "Group", Some("1"), Some(&body), None, &schema)
+            .expect("well-formed");
+        let difference = of.against(&resource, &schema, &allow);
+        assert_eq!((difference.gives.len(), difference.takes.len()), (gives, takes));
+        assert_eq!(difference.left_out, allow.withheld);
+        assert_eq!(of.holds(Some(&resource), &resource, &schema).not_kept.len(), gives + takes);
+    }
+}

@@ -294,10 +294,13 @@ fn last_touching(group: &Group<'_>, slots: &BTreeSet<usize>) -> Vec<bool> {
 
 /// Says of each operation of a group what is kept of it.
 fn by_atoms(group: &Group<'_>, kept: &[bool], keeps: &mut BTreeMap<usize, Keep>) {
+    let mut rest = group.atoms.iter().zip(kept).peekable();
     for (index, (position, op)) in group.ops.iter().enumerate() {
-        let own = group.atoms.iter().zip(kept).filter(|(atom, _)| atom.op == index);
-        let own: Vec<(Option<usize>, bool)> =
-            own.map(|(atom, kept)| (atom.element, *kept)).collect();
+        // The atoms are in the order of the operations.
+        let mut own: Vec<(Option<usize>, bool)> = Vec::new();
+        while let Some((atom, kept)) = rest.next_if(|(atom, _)| atom.op == index) {
+            own.push((atom.element, *kept));
+        }
         let some: Vec<usize> =
             own.iter().filter(|(_, kept)| *kept).filter_map(|(element, _)| *element).collect();
         let keep = if own.iter().all(|(_, kept)| !kept) {
@@ -337,15 +340,19 @@ fn keep_list(
         // One list says it all: what is wanted as stated, what is held as observed.
         let raw = op.raw.as_ref().map(elements).unwrap_or_default();
         let stated = op.value.as_ref().map(elements).unwrap_or_default();
-        let mut list: Vec<Value> = Vec::new();
+        let mut spelled: BTreeMap<usize, &Value> = BTreeMap::new();
+        for (element, raw) in stated.iter().zip(raw) {
+            spelled.extend(after.same(element).into_iter().map(|slot| (slot, raw)));
+        }
         let slots: BTreeSet<usize> =
             before.items().keys().chain(after.items().keys()).copied().collect();
+        let mut list: Vec<Value> = Vec::new();
         for slot in slots {
-            let source = if held.contains(&slot) { before } else { after };
+            let holds = held.contains(&slot);
+            let source = if holds { before } else { after };
             let Some(item) = source.items().get(&slot) else { continue };
-            let spelled = stated.iter().zip(raw).find(|(stated, _)| means(stated, item));
-            let spelled = spelled.filter(|_| !held.contains(&slot)).map(|(_, raw)| raw.clone());
-            list.push(spelled.unwrap_or_else(|| bare(item)));
+            let spelled = spelled.get(&slot).filter(|_| !holds);
+            list.push(spelled.map_or_else(|| bare(item), |raw| (*raw).clone()));
         }
         keeps.extend(group.ops.iter().map(|(position, _)| (*position, Keep::Nothing)));
         keeps.insert(*position, Keep::Value(Value::Array(list)));
@@ -400,16 +407,6 @@ fn apart(
 
 fn path_of(group: &Group<'_>, op: &super::read::Op) -> String {
     op.place.as_ref().map_or_else(|| group.place.name.clone(), |place| place.name.clone())
-}
-
-fn means(stated: &Value, item: &Value) -> bool {
-    match (edge_value(stated), edge_value(item)) {
-        (Some(stated_value), Some(value)) => {
-            let kind = |of: &Value| of.find("type").cloned();
-            stated_value == value && (kind(stated).is_none() || kind(stated) == kind(item))
-        }
-        _ => stated == item,
-    }
 }
 
 /// What an observed edge is known by.
