@@ -127,4 +127,4 @@ fn core_imports(core_module: &[u8]) -> Result<Vec<String>> {
 }
 
 /// 640 KiB.
-pub const COMPONENT_BYTES_MAX: usize = 640 * 1024;
+pub const COMPONENT_BYTES_MAX: usize = 1024 * 1024;
