@@ -46,7 +46,7 @@ pub(super) fn read(document: &Value) -> Result<Schema, String> {
             }
             "declared" => {
                 for (name, said) in object(value, "declared")? {
-                    schema.declared.insert(name.to_string(), text(Some(said), "declared")?);
+                    schema.declared.insert(name.to_owned(), text(Some(said), "declared")?);
                 }
             }
             _ => return Err(format!("`{member}` is unknown")),
@@ -108,7 +108,7 @@ fn read_attributes(value: &Value) -> Result<Attributes, String> {
             None => (value, Attributes::new()),
         };
         let is = Characteristics::of(&text(Some(letters), name)?);
-        let attribute = Attribute { name: name.to_string(), is, parts };
+        let attribute = Attribute { name: name.to_owned(), is, parts };
         attributes.insert(name.to_ascii_lowercase(), attribute);
     }
     Ok(attributes)
