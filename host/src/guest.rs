@@ -198,9 +198,12 @@ impl Guest {
         schemas: Option<&str>,
         service_provider_config: Option<&str>,
     ) -> Result<Schema, GuestError> {
+        let owned = |text: Option<&str>| text.map(ToString::to_string);
+        let (types, schemas) = (owned(resource_types), owned(schemas));
+        let config = owned(service_provider_config);
         self.call(|guest, store| {
             let lifecycle = guest.replaysafe_provisioning_lifecycle();
-            lifecycle.call_read_schema(store, resource_types, schemas, service_provider_config)
+            lifecycle.call_read_schema(store, types.as_ref(), schemas.as_ref(), config.as_ref())
         })
     }
 
@@ -211,7 +214,7 @@ impl Guest {
     /// Where the component fails, or the policy has a wrong member.
     pub fn check_policy(&self, policy: &str) -> Result<String, GuestError> {
         self.call(|guest, store| {
-            guest.replaysafe_provisioning_lifecycle().call_check_policy(store, policy)
+            guest.replaysafe_provisioning_lifecycle().call_check_policy(store, &policy.into())
         })?
         .map_err(GuestError::Contract)
     }
@@ -292,7 +295,7 @@ impl Guest {
     /// Where the component fails, or the record cannot be read.
     pub fn entry_request(&self, state: &str) -> Result<Request, GuestError> {
         self.call(|guest, store| {
-            guest.replaysafe_provisioning_lifecycle().call_entry_request(store, state)
+            guest.replaysafe_provisioning_lifecycle().call_entry_request(store, &state.into())
         })?
         .map_err(GuestError::Contract)
     }

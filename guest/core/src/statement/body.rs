@@ -27,18 +27,6 @@ pub(super) enum Keep {
     Ops(Vec<Value>),
 }
 
-impl Keep {
-    /// Nothing of the operation goes out in a PatchOp.
-    pub(super) fn writes_nothing(&self) -> bool {
-        match self {
-            Self::Nothing | Self::Restored => true,
-            Self::Elements { positions, .. } => positions.is_empty(),
-            Self::Ops(operations) => operations.is_empty(),
-            Self::All | Self::Value(_) => false,
-        }
-    }
-}
-
 /// Writes what is kept; an operation that nothing is said of is left out where something else is.
 pub(super) fn write(of: &Statement, resource: &Value, keeps: &BTreeMap<usize, Keep>) -> Body {
     if keeps.values().all(|keep| *keep == Keep::All) {
