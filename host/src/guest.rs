@@ -143,8 +143,7 @@ impl Guest {
         }
         // An empty linker: whatever the component imports, it does not get.
         let linker: Linker<State> = Linker::new(&engine);
-        let pre: InstancePre<State> =
-            linker.instantiate_pre(&code).map_err(GuestError::Invalid)?;
+        let pre: InstancePre<State> = linker.instantiate_pre(&code).map_err(GuestError::Invalid)?;
         let pre = ProvisioningPre::new(pre).map_err(GuestError::Invalid)?;
         let ticker = tick(&engine);
         let bytes = component.len();

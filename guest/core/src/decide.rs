@@ -123,9 +123,9 @@ fn on_present(
     let versioned = version_is_etag(resource, answer);
     if let Some(wanted) = case.request.if_match.as_deref() {
         let current = answer.etag.as_deref().map(opaque_tag);
-        let matches = wanted.split(',').any(|tag| {
-            tag.trim() == "*" || Some(opaque_tag(tag.trim())) == current
-        });
+        let matches = wanted
+            .split(',')
+            .any(|tag| tag.trim() == "*" || Some(opaque_tag(tag.trim())) == current);
         if versioned && !matches {
             let refusal = answers::of(Verdict::PreconditionFailed, &standing.record.id);
             return only(Action::Answer(Answer { evidence: Evidence::Read, ..refusal }));
@@ -201,8 +201,7 @@ fn difference(case: &Case<'_>, standing: &Standing, resource: &Value) -> Option<
         .map(ToString::to_string)
         .collect();
     let only_taking = standing.only_taking;
-    let plain =
-        Allowance { withheld: BTreeSet::new(), only_taking, unshown: unshown.clone() };
+    let plain = Allowance { withheld: BTreeSet::new(), only_taking, unshown: unshown.clone() };
     let whole = statement.against(resource, schema, &plain);
     let withheld: BTreeSet<PathKey> = whole
         .gives
@@ -284,7 +283,8 @@ fn unreachable(case: &Case<'_>, decision: &str) -> Option<Answer> {
         match &seen.sight {
             Sight::Nothing => return Some(answers::of(Verdict::Unavailable, decision)),
             Sight::Answered(answer) | Sight::Refused(answer)
-                if matches!(answer.status, 401 | 429) || 500 <= answer.status && answer.status != 501 =>
+                if matches!(answer.status, 401 | 429)
+                    || 500 <= answer.status && answer.status != 501 =>
             {
                 return Some(answers::refused(decision, answer));
             }
@@ -369,13 +369,18 @@ fn on_existing(
         return on_nothing(case, standing, linked, vec![id.to_string()]);
     };
     let name = id_name(case.request, id);
-    if !case.wish.names.contains(&name) && !case.given.extra.iter().any(|field| {
-        field.name == "claimed" && field.value == name.material
-    }) {
+    if !case.wish.names.contains(&name)
+        && !case
+            .given
+            .extra
+            .iter()
+            .any(|field| field.name == "claimed" && field.value == name.material)
+    {
         return only(Action::Claim(vec![name]));
     }
     // An identity that is known by this id only is the same one.
-    let by_target_id = || case.people.iter().find(|one| one.memory.target_id.as_deref() == Some(id));
+    let by_target_id =
+        || case.people.iter().find(|one| one.memory.target_id.as_deref() == Some(id));
     let linked = linked.or_else(|| by_target_id().cloned());
     let tombstone = linked.as_ref().filter(|person| person.memory.life == Life::Deleted);
     if let Some(person) = tombstone
@@ -433,7 +438,8 @@ fn on_nothing(
 
 /// Why a create on a tombstone belongs to the life before it (S21).
 fn former_life(case: &Case<'_>, standing: &Standing, person: &Person) -> Option<Answer> {
-    let by_version = case.request.version.is_some() && case.request.version <= person.memory.version;
+    let by_version =
+        case.request.version.is_some() && case.request.version <= person.memory.version;
     let refused = case.ground.policy.returns == Returns::Refuse;
     if by_version || refused {
         return Some(answers::of(Verdict::SupersededByDeletion, &standing.record.id));
@@ -595,12 +601,7 @@ pub(crate) fn linked_names(
     names
 }
 
-fn effect(
-    case: &Case<'_>,
-    id: Option<&str>,
-    body: EffectBody,
-    if_match: Option<String>,
-) -> Effect {
+fn effect(case: &Case<'_>, id: Option<&str>, body: EffectBody, if_match: Option<String>) -> Effect {
     Effect {
         method: case.request.method,
         resource_type: case.request.resource_type.clone(),
@@ -672,7 +673,8 @@ pub(crate) fn stated_takings(case: &Case<'_>, resource: &Value) -> BTreeSet<Stri
         let items = resource.find(attribute).and_then(Value::as_array).unwrap_or_default();
         !items.iter().any(|item| {
             item.find("value").and_then(Value::as_str).is_some_and(|shown| {
-                shown == value || value.strip_prefix(shown).is_some_and(|rest| rest.starts_with('|'))
+                shown == value
+                    || value.strip_prefix(shown).is_some_and(|rest| rest.starts_with('|'))
             })
         })
     };

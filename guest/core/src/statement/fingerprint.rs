@@ -164,8 +164,7 @@ fn sorted(value: &Value, creates: bool) -> Value {
         Value::Array(items) => {
             let items = items.iter().map(|item| sorted(item, creates));
             let kept = items.filter(|item| !(creates && spelling::unassigned(item)));
-            let set: BTreeMap<String, Value> =
-                kept.map(|item| (canonical(&item), item)).collect();
+            let set: BTreeMap<String, Value> = kept.map(|item| (canonical(&item), item)).collect();
             Value::Array(set.into_values().collect())
         }
         Value::Object(object) => {
