@@ -1,0 +1,25 @@
+#!/usr/bin/env bash
+# Real servers and a real client, directly and through the gateway: the harness itself, the scores, the scenarios.
+#
+# usage: run.sh          the gateway is $REPLAYSAFE, else target/debug/replaysafe; install.sh must have run
+# Each part is bounded in time; all parts run even if one fails, and any failure is an exit with 1.
+set -euo pipefail
+
+here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+export REPLAYSAFE=${REPLAYSAFE:-$here/../../target/debug/replaysafe}
+[ -x "$REPLAYSAFE" ] || { echo "run.sh: no gateway at $REPLAYSAFE; build it, or name it by \$REPLAYSAFE" >&2; exit 3; }
+
+code=0
+part() {
+    local seconds_max=$1 began=$SECONDS
+    shift
+    echo "--- $*"
+    # Python ends at SIGINT with its `finally` clauses, which stop the servers; at SIGTERM without.
+    timeout --signal=INT --kill-after=30 "$seconds_max" "$@" || { echo "--- FAILED: $* (exit $?)" >&2; code=1; }
+    echo "--- $((SECONDS - began)) s"
+}
+
+part 60 python3 "$here/test_harness.py"
+part 180 python3 "$here/conform.py" scim2-server scim2-flask scimmy django-scim2 --gateway "$REPLAYSAFE"
+part 330 python3 "$here/scenarios.py" --gateway "$REPLAYSAFE"
+exit "$code"
