@@ -13,4 +13,4 @@ pub use generated::exports::replaysafe::provisioning::lifecycle::{
     Endpoint, Reading, Schema, Segment,
 };
 pub use generated::exports::replaysafe::provisioning::types::*;
-pub(crate) use generated::Provisioning;
+pub(crate) use generated::{Provisioning, ProvisioningPre};

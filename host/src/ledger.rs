@@ -3,9 +3,15 @@
 //! A ledger keeps what it is given and refuses what would break a law: a stage that moves back, a
 //! fence that shrinks, a name of two identities. It decides nothing and reads no clock.
 
+mod lease;
+mod sqlite;
+
 use std::{future::Future, time::Duration};
 
 use crate::contract::{Entry, EntryId, Field, Found, IdentityWrite, NameKind, Scope, Tag};
+
+pub use lease::{NameLeases, WAITERS_MAX};
+pub use sqlite::SqliteLedger;
 
 /// Where entries, identities and what was learned about targets are kept.
 ///
@@ -38,16 +44,27 @@ pub trait Ledger: Send + Sync + 'static {
     fn write(&self, record: &Record) -> impl Future<Output = Result<(), LedgerError>> + Send;
 
     /// The entry with this id.
-    fn entry(&self, id: &EntryId) -> impl Future<Output = Result<Option<Entry>, LedgerError>> + Send;
+    fn entry(
+        &self,
+        id: &EntryId,
+    ) -> impl Future<Output = Result<Option<Entry>, LedgerError>> + Send;
 
     /// Entries whose `wake_at` is not after `now`, the most overdue first, at most `most`.
-    fn due(&self, now: u64, most: u32) -> impl Future<Output = Result<Vec<Entry>, LedgerError>> + Send;
+    fn due(
+        &self,
+        now: u64,
+        most: u32,
+    ) -> impl Future<Output = Result<Vec<Entry>, LedgerError>> + Send;
 
     /// What was learned about `target`, by name.
-    fn profile(&self, target: &str) -> impl Future<Output = Result<Vec<Field>, LedgerError>> + Send;
+    fn profile(&self, target: &str)
+    -> impl Future<Output = Result<Vec<Field>, LedgerError>> + Send;
 
     /// The recorded steps of a decision, oldest first; empty if it is unknown or has expired (S38).
-    fn steps(&self, decision: &EntryId) -> impl Future<Output = Result<Vec<RecordedStep>, LedgerError>> + Send;
+    fn steps(
+        &self,
+        decision: &EntryId,
+    ) -> impl Future<Output = Result<Vec<RecordedStep>, LedgerError>> + Send;
 
     /// Removes recorded steps that were written before `before`.
     fn forget_steps(&self, before: u64) -> impl Future<Output = Result<u64, LedgerError>> + Send;
@@ -103,12 +120,15 @@ pub struct Record {
     /// The entry.
     pub entry: Entry,
     /// The identities, and for each its names from now on (none: as they are).
-    pub identities: Vec<(IdentityWrite, Option<Vec<(NameKind, Tag)>>)>,
+    pub identities: Vec<(IdentityWrite, Option<NameTags>)>,
     /// What was learned about the target.
     pub learned: Vec<Field>,
     /// The step that led to this write, recorded for `explain` (S38).
     pub step: Option<RecordedStep>,
 }
+
+/// All names that lead to an identity, made into tags.
+pub type NameTags = Vec<(NameKind, Tag)>;
 
 /// One call of the component with what it gave, so that it can be run again (S38).
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
@@ -162,6 +182,14 @@ pub enum LedgerError {
         path: String,
         /// Why.
         reason: String,
+    },
+    /// A row is not as this ledger wrote it: changed, or copied from elsewhere. Nothing rests on it.
+    #[error("the ledger's {table} `{id}` is not as it was written: restore a backup, or audit it")]
+    Tampered {
+        /// The table.
+        table: &'static str,
+        /// The row.
+        id: String,
     },
     /// The storage failed: nothing can be relied on until it works again.
     #[error("the ledger's storage failed")]

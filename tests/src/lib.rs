@@ -1,1 +1,9 @@
-//! placeholder
+//! What the suites share: a world in which requests are made, retried and lost, without a clock or a network.
+//!
+//! The semantics are those that ship. The subject is asked through its JSON door, natively and as a
+//! component, and both must answer with the same bytes.
+
+pub mod script;
+pub mod subject;
+pub mod target;
+pub mod world;

@@ -192,7 +192,15 @@ fn difference(case: &Case<'_>, standing: &Standing, resource: &Value) -> Option<
     }
     let statement = &case.wish.statement;
     let schema = &case.ground.schema;
-    let plain = Allowance { withheld: BTreeSet::new(), only_taking: standing.only_taking };
+    let kind = &case.request.resource_type;
+    let edges = ["members", "roles", "entitlements"].into_iter();
+    let unshown: BTreeSet<String> = edges
+        .filter(|attribute| !case.ground.profile.shows_edges(kind, attribute))
+        .map(ToString::to_string)
+        .collect();
+    let only_taking = standing.only_taking;
+    let plain =
+        Allowance { withheld: BTreeSet::new(), only_taking, unshown: unshown.clone() };
     let whole = statement.against(resource, schema, &plain);
     let withheld: BTreeSet<PathKey> = whole
         .gives
@@ -203,7 +211,7 @@ fn difference(case: &Case<'_>, standing: &Standing, resource: &Value) -> Option<
     if withheld.is_empty() {
         return Some(whole);
     }
-    let allowance = Allowance { withheld, only_taking: standing.only_taking };
+    let allowance = Allowance { withheld, only_taking, unshown };
     Some(statement.against(resource, schema, &allowance))
 }
 

@@ -147,6 +147,19 @@ impl Schema {
             .map_or_else(|| name.to_string(), |of| of.name.clone())
     }
 
+    /// A sub-attribute's name as the schema spells it; else as given.
+    pub(crate) fn part_spelled(
+        &self,
+        resource_type: &str,
+        urn: Option<&str>,
+        name: &str,
+        sub: &str,
+    ) -> String {
+        let attribute = self.attribute(resource_type, urn, name);
+        let part = attribute.and_then(|of| of.parts.get(&sub.to_ascii_lowercase()));
+        part.map_or_else(|| sub.to_string(), |of| of.name.clone())
+    }
+
     /// Splits a path into the URN of an extension, if there is one, and what is behind it.
     ///
     /// Known URNs are tried first: their version has a dot, and their last part may look like an attribute. The type's own URN is no extension's. Else the last colon splits (RFC 7644 §3.5.2).

@@ -1,11 +1,30 @@
 //! The statement: what does a request state, and what would it change?
 
-use alloc::{collections::BTreeSet, string::String, vec::Vec};
+mod apply;
+mod body;
+mod difference;
+mod fingerprint;
+mod form;
+mod group;
+mod holds;
+mod list;
+mod names;
+mod read;
+
+use alloc::{
+    collections::BTreeSet,
+    string::{String, ToString},
+    vec::Vec,
+};
 
 use replaysafe_json::Value;
 use thiserror::Error;
 
-use crate::schema::Schema;
+use crate::{
+    path::{Place, attribute_key},
+    schema::Schema,
+};
+use read::Op;
 
 /// What a request does to a resource.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -21,9 +40,17 @@ pub enum Operation {
 }
 
 /// What a request states.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Statement {
     operation: Operation,
+    resource_type: String,
+    id: Option<String>,
+    if_match: Option<String>,
+    schema: Schema,
+    /// As sent.
+    body: Option<Value>,
+    // INVARIANT: in the order of the request; none for a deletion.
+    ops: Vec<Op>,
 }
 
 /// A request that breaks a rule of form. Rules of the schema are the target's
@@ -109,6 +136,8 @@ pub struct Allowance {
     pub withheld: BTreeSet<PathKey>,
     /// Only what takes access away may be sent.
     pub only_taking: bool,
+    /// Edge attributes (`members`, …) under which the target has shown no edge by its value: that one is absent proves nothing, and its removal is sent (S11).
+    pub unshown: BTreeSet<String>,
 }
 
 /// What is sent.
@@ -125,6 +154,8 @@ pub enum Body {
 pub struct Difference {
     /// Nothing is to be sent: what it states holds.
     pub satisfied: bool,
+    /// Nothing of what may be sent is left: it is satisfied but for what is left out.
+    pub nothing_left: bool,
     /// It holds something that cannot be interpreted.
     pub opaque: bool,
     /// What is sent.
@@ -171,7 +202,6 @@ pub struct NotKept {
     pub active: bool,
 }
 
-#[expect(clippy::unused_self, clippy::missing_const_for_fn, reason = "signatures first")]
 impl Statement {
     /// Reads a request.
     ///
@@ -180,13 +210,31 @@ impl Statement {
     /// Where it breaks a rule of form.
     pub fn read(
         operation: Operation,
-        _resource_type: &str,
-        _id: Option<&str>,
-        _body: Option<&Value>,
-        _if_match: Option<&str>,
-        _schema: &Schema,
+        resource_type: &str,
+        id: Option<&str>,
+        body: Option<&Value>,
+        if_match: Option<&str>,
+        schema: &Schema,
     ) -> Result<Self, Malformed> {
-        Ok(Self { operation })
+        let object = |body: Option<&Value>| {
+            let body = body.ok_or(Malformed::NoBody)?;
+            body.as_object().cloned().ok_or(Malformed::NotAnObject)
+        };
+        let ops = match operation {
+            Operation::Create => read::resource(&object(body)?, resource_type, schema, true),
+            Operation::Replace => read::resource(&object(body)?, resource_type, schema, false),
+            Operation::Patch => read::patch(&object(body)?, resource_type, schema)?,
+            Operation::Delete => Vec::new(),
+        };
+        Ok(Self {
+            operation,
+            resource_type: resource_type.to_string(),
+            id: id.map(ToString::to_string),
+            if_match: if_match.map(|text| text.trim().to_string()),
+            schema: schema.clone(),
+            body: body.cloned(),
+            ops,
+        })
     }
 
     /// What it does.
@@ -195,72 +243,165 @@ impl Statement {
         self.operation
     }
 
+    /// Whether it holds an operation that cannot be read (S25).
+    #[must_use]
+    pub fn opaque(&self) -> bool {
+        self.ops.iter().any(|op| op.place.is_none())
+    }
+
+    /// Whether it states a secret (S3a).
+    #[must_use]
+    pub fn states_secret(&self) -> bool {
+        self.ops.iter().any(|op| op.is_secret(&self.resource_type, &self.schema))
+    }
+
     /// The canonical text of what is asked (S3).
     #[must_use]
     pub fn fingerprint(&self) -> String {
-        String::new()
+        fingerprint::fingerprint(self)
     }
 
     /// The names that it states, in canonical order (S8).
     #[must_use]
-    pub fn names(&self, _correlation: &[String]) -> Vec<Named> {
-        Vec::new()
+    pub fn names(&self, correlation: &[String]) -> Vec<Named> {
+        names::names(self, correlation)
     }
 
     /// Whether it takes access away, judged by form (§1).
     #[must_use]
     pub fn safe_way(&self) -> bool {
-        false
+        form::safe_way(self)
     }
 
     /// The paths that it states (§1).
     #[must_use]
     pub fn touched(&self) -> BTreeSet<PathKey> {
-        BTreeSet::new()
+        form::touched(self)
     }
 
     /// The digests of the secrets that it states, sorted.
     #[must_use]
     pub fn secret_digests(&self) -> Vec<String> {
-        Vec::new()
+        form::secret_digests(self.body.as_ref())
     }
 
     /// The top-level attributes that it states, sorted.
     #[must_use]
     pub fn stated(&self) -> Vec<String> {
-        Vec::new()
+        form::stated(self)
     }
 
     /// Whether `resource` is the one that it means (S16).
     #[must_use]
-    pub fn matches(&self, _resource: &Value, _correlation: &[String]) -> Match {
-        Match::No
+    pub fn matches(&self, resource: &Value, correlation: &[String]) -> Match {
+        names::matches(self, resource, correlation)
     }
 
     /// The names of the stated attributes that are not as stated (S19, S24).
     #[must_use]
-    pub fn differs(&self, _resource: &Value, _schema: &Schema) -> Vec<String> {
-        Vec::new()
+    pub fn differs(&self, resource: &Value, schema: &Schema) -> Vec<String> {
+        self.against(resource, schema, &Allowance::default()).names
     }
 
     /// What it would change on `resource` (S25, S27).
+    ///
+    /// `resource`: as the target showed it. The body never states more than the request does, and what it states as the client spelled it, secrets' marks in place.
     #[must_use]
-    pub fn against(&self, _resource: &Value, _schema: &Schema, _allow: &Allowance) -> Difference {
-        Difference {
-            satisfied: false,
-            opaque: false,
-            body: Body::AsSent,
-            gives: BTreeSet::new(),
-            takes: BTreeSet::new(),
-            names: Vec::new(),
-            left_out: BTreeSet::new(),
-            states_secret: false,
-        }
+    pub fn against(&self, resource: &Value, schema: &Schema, allow: &Allowance) -> Difference {
+        difference::against(self, resource, schema, allow)
     }
 
     /// Whether `after`, read back, is as stated (S11).
+    ///
+    /// `before`: what was observed before the effect; without it, operations are applied to `after` and must find nothing to do. What cannot be read never holds.
     #[must_use]
-    pub fn holds(&self, _before: Option<&Value>, _after: &Value, _schema: &Schema) -> Holds {
-        Holds::default()
+    pub fn holds(&self, before: Option<&Value>, after: &Value, schema: &Schema) -> Holds {
+        holds::holds(self, before, after, schema)
+    }
+}
+
+impl Statement {
+    fn rules<'a>(&'a self, schema: &'a Schema) -> apply::Rules<'a> {
+        let folds = self.operation == Operation::Create;
+        apply::Rules { resource_type: &self.resource_type, schema, folds }
+    }
+
+    /// The `op` of an operation, as sent.
+    fn op_text(&self, wire: usize) -> Option<&str> {
+        let operations = self.body.as_ref()?.find("Operations")?.as_array()?;
+        operations.get(wire)?.find("op")?.as_str()
+    }
+
+    /// An attribute's name for people: as the schema spells it, behind the extension's URN.
+    fn name_of(&self, place: &Place) -> String {
+        let urn = place.urn.as_deref();
+        if place.name.is_empty() {
+            return attribute_key(urn, "");
+        }
+        let name = self.schema.spelled(&self.resource_type, urn, &place.name);
+        match urn {
+            Some(urn) => alloc::format!("{urn}:{name}"),
+            None => name,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use alloc::format;
+
+    use replaysafe_json::{Limits, parse};
+
+    use super::*;
+
+    #[test]
+    fn only_a_breach_of_form_is_malformed() {
+        let read = |operation, body: Option<&str>| {
+            let body = body.map(json);
+            let schema = Schema::default();
+            Statement::read(operation, "User", None, body.as_ref(), None, &schema).err()
+        };
+        assert_eq!(read(Operation::Create, None), Some(Malformed::NoBody));
+        assert_eq!(read(Operation::Replace, Some("[]")), Some(Malformed::NotAnObject));
+        assert_eq!(read(Operation::Patch, Some("{}")), Some(Malformed::NoOperations));
+        assert_eq!(
+            read(Operation::Patch, Some(r#"{"Operations":[{"op":"add","path":"a","value":1},{}]}"#)),
+            Some(Malformed::NoOp { position: 1 })
+        );
+        assert_eq!(
+            read(Operation::Patch, Some(r#"{"Operations":[{"op":"move"}]}"#)),
+            Some(Malformed::UnknownOp { position: 0 })
+        );
+        assert_eq!(read(Operation::Delete, None), None);
+        assert_eq!(read(Operation::Create, Some(r#"{"shoeSize":{"a":[1]},"active":7}"#)), None);
+        assert_eq!(
+            read(Operation::Patch, Some(r#"{"operations":[{"OP":"Remove"},{"op":"add","path":7}]}"#)),
+            None
+        );
+    }
+
+    pub(super) fn statement(
+        operation: Operation,
+        resource_type: &str,
+        body: Option<&str>,
+    ) -> Statement {
+        let body = body.map(json);
+        let id = (operation != Operation::Create).then_some("1");
+        let schema = Schema::default();
+        Statement::read(operation, resource_type, id, body.as_ref(), None, &schema)
+            .expect("well-formed")
+    }
+
+    pub(super) fn patch(operations: &str) -> Statement {
+        let body = format!("{{\"Operations\":[{operations}]}}");
+        statement(Operation::Patch, "User", Some(&body))
+    }
+
+    pub(super) fn put(body: &str) -> Statement {
+        statement(Operation::Replace, "User", Some(body))
+    }
+
+    pub(super) fn json(text: &str) -> Value {
+        parse(text.as_bytes(), &Limits::default()).expect("valid")
     }
 }

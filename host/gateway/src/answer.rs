@@ -90,7 +90,7 @@ pub struct Asked {
 
 /// Makes the HTTP answer to a provisioning request.
 ///
-/// The status is `answer.status` where it is set, else as [`line`] says. The target's answer is repeated with its body,
+/// The status is `answer.status` where it is set, else as [`line()`] says. The target's answer is repeated with its body,
 /// `Location`, `ETag` and `Content-Type` where its status is, or where the resource is asked for; everywhere else the
 /// body is a SCIM error that holds `answer.detail`.
 #[must_use]

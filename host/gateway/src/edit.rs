@@ -12,7 +12,7 @@ pub(crate) fn edit(
     text: &[u8],
     change: &mut dyn FnMut(&[String], &str) -> Option<String>,
 ) -> Option<Vec<u8>> {
-    parse(text, &Limits::of_bytes(Limits::ANSWER_BYTES)).ok()?;
+    parse(text, &Limits::answer()).ok()?;
     let text = std::str::from_utf8(text).ok()?;
     let mut edited = String::with_capacity(text.len() + 64);
     let mut names: Vec<String> = Vec::new();

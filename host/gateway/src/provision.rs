@@ -4,7 +4,9 @@ use std::future::Future;
 
 use replaysafe::call::{Call, Readiness};
 use replaysafe::contract::{Answer, Endpoint};
-use replaysafe::target::Caller;
+use replaysafe::ledger::Ledger;
+use replaysafe::provisioner::Provisioner;
+use replaysafe::target::{Caller, Target};
 
 /// What answers provisioning requests.
 pub trait Provision: Send + Sync + 'static {
@@ -18,4 +20,18 @@ pub trait Provision: Send + Sync + 'static {
 
     /// Whether requests can be served.
     fn readiness(&self) -> impl Future<Output = Readiness> + Send;
+}
+
+impl<L: Ledger, T: Target> Provision for Provisioner<L, T> {
+    async fn provision(&self, call: Call) -> Answer {
+        Self::provision(self, call).await
+    }
+
+    async fn endpoints(&self, caller: &Caller) -> Vec<Endpoint> {
+        Self::endpoints(self, caller).await
+    }
+
+    async fn readiness(&self) -> Readiness {
+        Self::readiness(self).await
+    }
 }

@@ -114,7 +114,7 @@ impl<P: Provision> Gateway<P> {
             Err((verdict, detail)) => return refuse(verdict, detail),
         };
         let group = resource_type == "Group";
-        let bytes_max = if group { Limits::GROUP_BYTES } else { Limits::REQUEST_BYTES };
+        let bytes_max = if group { Limits::BYTES_GROUP } else { Limits::BYTES_REQUEST };
         let bytes = match read(body, bytes_max).await {
             Ok(bytes) => bytes,
             Err(Unread::TooLarge) => {

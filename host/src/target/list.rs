@@ -17,8 +17,8 @@ pub(crate) struct Page {
 
 /// Reads a page; none if it is no `ListResponse`.
 pub(crate) fn page(body: &[u8]) -> Option<Page> {
-    let value = parse(body, &Limits::of_bytes(Limits::ANSWER_BYTES)).ok()?;
-    let total = usize::try_from(value.find("totalResults")?.as_u64()?).ok()?;
+    let value = parse(body, &Limits::answer()).ok()?;
+    let total = usize::try_from(value.find("totalResults")?.as_number()?.as_u64()?).ok()?;
     let resources = match value.find("Resources") {
         Some(Value::Array(items)) => items.as_slice(),
         // RFC 7644 section 3.4.2: required only if `totalResults` is not zero.
@@ -36,7 +36,7 @@ pub(crate) fn page(body: &[u8]) -> Option<Page> {
 
 /// The body is JSON text.
 pub(crate) fn is_json(body: &[u8]) -> bool {
-    parse(body, &Limits::of_bytes(Limits::ANSWER_BYTES)).is_ok()
+    parse(body, &Limits::answer()).is_ok()
 }
 
 /// Pages that came, each resource counted once.

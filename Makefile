@@ -1,0 +1,35 @@
+# Two commands do all set-up on a fresh machine: `make demo` and `make test`.
+.PHONY: help demo test build lint check-tools servers clean
+.DEFAULT_GOAL := help
+
+help:
+	@echo "make demo         what repeats do to a SCIM service, directly and through the gateway"
+	@echo "make test         every check; installs what it needs under target/ (about 30 minutes on two cores)"
+	@echo "make build        the program, optimised: target/release/replaysafe"
+	@echo "make lint         rustfmt and clippy"
+	@echo "make servers      install the real SCIM servers and clients that the tests use"
+	@echo "make check-tools  find or install the compiler's wasm target"
+	@echo "make clean        remove all that was built or installed here"
+
+demo: check-tools
+	cargo run --locked -p replaysafe-cli -- demo
+
+test:
+	scripts/test.sh
+
+build: check-tools
+	cargo build --locked --release -p replaysafe-cli
+
+lint: check-tools
+	scripts/test.sh format lint
+
+check-tools:
+	@command -v cargo >/dev/null || { echo "cargo is missing: install Rust from your distribution or with rustup, then run make again" >&2; exit 3; }
+	@command -v cc >/dev/null || { echo "a C compiler is missing (SQLite is built from source): install gcc or clang, then run make again" >&2; exit 3; }
+	@scripts/wasm-target.sh
+
+servers:
+	tests/servers/install.sh
+
+clean:
+	rm -rf target

@@ -1,0 +1,153 @@
+//! All that a request does to one attribute, in order (S27).
+
+use alloc::{
+    collections::{BTreeMap, BTreeSet},
+    string::String,
+    vec::Vec,
+};
+
+use replaysafe_json::Value;
+
+use super::{
+    Operation, Statement,
+    apply::{Outcome, Rules, State, changed_slots},
+    list::elements,
+    read::Op,
+};
+use crate::{path::Place, spelling::Verb};
+
+/// The operations on one attribute, applied to what is observed.
+#[derive(Clone, Debug)]
+pub(super) struct Group<'a> {
+    pub(super) place: Place,
+    /// With their position among all operations.
+    pub(super) ops: Vec<(usize, &'a Op)>,
+    pub(super) atoms: Vec<Atom>,
+    pub(super) before: State,
+    pub(super) after: State,
+    /// The slots of a list that differ in the end.
+    pub(super) net: BTreeSet<usize>,
+}
+
+/// An operation, or of its value one element: what is kept or left out as one.
+#[derive(Clone, Debug)]
+pub(super) struct Atom {
+    /// The position in [`Group::ops`].
+    pub(super) op: usize,
+    pub(super) element: Option<usize>,
+    pub(super) outcome: Outcome,
+    /// It is sent whatever is observed: it states a secret, or its absence proves nothing.
+    pub(super) forced: bool,
+}
+
+/// Groups what a statement states by attribute, in the order of the first mention.
+pub(super) fn groups<'a>(
+    of: &'a Statement,
+    resource: &Value,
+    rules: &Rules<'_>,
+    unshown: &BTreeSet<String>,
+) -> Vec<Group<'a>> {
+    let mut order: Vec<String> = Vec::new();
+    let mut together: BTreeMap<String, Vec<(usize, &'a Op)>> = BTreeMap::new();
+    for (position, op) in of.ops.iter().enumerate() {
+        let Some(place) = op.place.as_ref().filter(|_| !op.ignored) else { continue };
+        if of.operation == Operation::Create && op.is_secret(&of.resource_type, rules.schema) {
+            continue;
+        }
+        let key = place.attribute_key();
+        if !together.contains_key(&key) {
+            order.push(key.clone());
+        }
+        together.entry(key).or_default().push((position, op));
+    }
+    let ops = order.into_iter().filter_map(|key| together.remove(&key));
+    ops.filter_map(|ops| group(ops, resource, rules, unshown)).collect()
+}
+
+fn group<'a>(
+    ops: Vec<(usize, &'a Op)>,
+    resource: &Value,
+    rules: &Rules<'_>,
+    unshown: &BTreeSet<String>,
+) -> Option<Group<'a>> {
+    let place = ops.first().and_then(|(_, op)| op.place.as_ref())?;
+    let place = Place::of(place.urn.as_deref(), &place.name);
+    let only: Vec<&Op> = ops.iter().map(|(_, op)| *op).collect();
+    let before = State::observe(resource, &place, &only, rules);
+    let unproved = unshown.contains(&place.attribute_key());
+    let mut after = before.clone();
+    let mut atoms = Vec::new();
+    for (position, op) in only.iter().enumerate() {
+        let forced = op.is_secret(rules.resource_type, rules.schema)
+            || unproved && op.verb == Verb::Remove;
+        for element in atoms_of(op, &after) {
+            let outcome = after.apply(op, element, rules);
+            atoms.push(Atom { op: position, element, outcome, forced });
+        }
+    }
+    let net = changed_slots(&before, &after);
+    Some(Group { place, ops, atoms, before, after, net })
+}
+
+/// The elements of an operation that gives or takes single elements of a list; else itself.
+fn atoms_of(op: &Op, state: &State) -> Vec<Option<usize>> {
+    let plain = op.place.as_ref().is_some_and(|place| place.filter.is_none() && place.sub.is_none());
+    match (state, &op.value, op.verb) {
+        (State::List(_), Some(value), Verb::Add | Verb::Remove) if plain => {
+            (0..elements(value).len()).map(Some).collect()
+        }
+        _ => alloc::vec![None],
+    }
+}
+
+impl<'a> Group<'a> {
+    /// The operation of an atom.
+    pub(super) fn op(&self, atom: &Atom) -> Option<&'a Op> {
+        self.ops.get(atom.op).map(|(_, op)| *op)
+    }
+
+    /// What some of the atoms would make of what is observed.
+    pub(super) fn simulate(&self, kept: &[bool], rules: &Rules<'_>) -> State {
+        let mut state = self.before.clone();
+        for (atom, _) in self.atoms.iter().zip(kept).filter(|(_, kept)| **kept) {
+            if let Some(op) = self.op(atom) {
+                state.apply(op, atom.element, rules);
+            }
+        }
+        state
+    }
+
+    /// Whether the attribute would end as another than it is.
+    pub(super) fn differs(&self) -> bool {
+        match (&self.before, &self.after) {
+            (State::List(_), State::List(_)) => !self.net.is_empty(),
+            (before, after) => before != after,
+        }
+    }
+
+    pub(super) fn is_opaque(&self) -> bool {
+        self.atoms.iter().any(|atom| atom.outcome.opaque)
+    }
+
+    pub(super) fn is_forced(&self) -> bool {
+        self.atoms.iter().any(|atom| atom.forced)
+    }
+
+    /// Whether each atom changes something, and none what another has changed.
+    pub(super) fn is_clean(&self) -> bool {
+        let mut seen = BTreeSet::new();
+        let single = self.atoms.len() < 2 || matches!(self.before, State::List(_));
+        self.atoms.iter().all(|atom| {
+            (atom.outcome.changed || atom.forced)
+                && atom.outcome.slots.iter().all(|slot| seen.insert(*slot))
+        }) && (single || self.subs_once())
+    }
+
+    /// Whether no two operations set the same part of a single value.
+    fn subs_once(&self) -> bool {
+        let mut seen = BTreeSet::new();
+        self.ops.iter().all(|(_, op)| {
+            op.place.as_ref().is_some_and(|place| place.sub.is_some() && seen.insert(place.key()))
+        })
+    }
+}

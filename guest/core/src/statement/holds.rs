@@ -1,0 +1,285 @@
+//! Does a resource, read back, show what was stated (S11)?
+
+use alloc::{
+    collections::{BTreeMap, BTreeSet},
+    string::{String, ToString},
+    vec::Vec,
+};
+
+use replaysafe_json::{Value, canonical};
+
+use super::{
+    Holds, NotKept, Operation, PathKey, Statement,
+    apply::{Rules, State, matching, observe},
+    form::{edge_key, edge_value},
+    group::{Atom, Group, groups},
+    list::{Kind, List, covers, elements},
+    names::fold,
+};
+use crate::{
+    path::Place,
+    schema::Schema,
+    spelling::{Verb, secret, unassigned},
+};
+
+pub(super) fn holds(
+    of: &Statement,
+    before: Option<&Value>,
+    after: &Value,
+    schema: &Schema,
+) -> Holds {
+    let mut holds = Holds::default();
+    if of.operation == Operation::Delete {
+        // What is read back is not gone.
+        return holds;
+    }
+    let rules = of.rules(schema);
+    let nothing = Value::Object(replaysafe_json::Object::new());
+    let base = match of.operation {
+        Operation::Create => &nothing,
+        Operation::Replace | Operation::Patch | Operation::Delete => before.unwrap_or(after),
+    };
+    let mut opaque = of.opaque();
+    for group in groups(of, base, &rules, &BTreeSet::new()) {
+        opaque |= group.is_opaque();
+        let reading = Reading { of, group: &group, rules: &rules };
+        let observed = observe(after, &group.place, &rules);
+        match (&group.before, &group.after) {
+            (State::List(_), State::List(expected)) => {
+                let shown = List::new(expected.kind(), observed.as_ref());
+                reading.list(expected, &shown, before.is_some(), &mut holds);
+            }
+            (State::Single(_), State::Single(expected)) => {
+                reading.single(expected.as_ref(), observed.as_ref(), &mut holds);
+            }
+            (State::List(_), State::Single(_)) | (State::Single(_), State::List(_)) => {}
+        }
+    }
+    holds.all = !opaque && holds.not_kept.is_empty();
+    holds
+}
+
+struct Reading<'a> {
+    of: &'a Statement,
+    group: &'a Group<'a>,
+    rules: &'a Rules<'a>,
+}
+
+impl Reading<'_> {
+    fn single(&self, expected: Option<&Value>, observed: Option<&Value>, holds: &mut Holds) {
+        for sub in self.parts_stated() {
+            let part = |whole: Option<&Value>| match &sub {
+                None => whole.cloned(),
+                Some(sub) => whole.and_then(|whole| whole.find(sub)).cloned(),
+            };
+            let (expected, observed) = (part(expected), part(observed));
+            let expected = expected.filter(|value| !unassigned(value));
+            let observed = observed.filter(|value| !unassigned(value));
+            if self.agree(expected.as_ref(), observed.as_ref()) {
+                continue;
+            }
+            let place = Place { sub: sub.clone(), ..self.group.place.clone() };
+            let active = place.key() == "active";
+            holds.not_kept.push(NotKept {
+                path: PathKey(place.key()),
+                name: self.name(sub.as_deref()),
+                stated: text(expected.as_ref()),
+                observed: text(observed.as_ref()),
+                taking: active && expected == Some(Value::Bool(false)),
+                active,
+            });
+        }
+    }
+
+    /// The sub-attributes that are stated of a single value; none stands for the whole.
+    fn parts_stated(&self) -> BTreeSet<Option<String>> {
+        let mut parts = BTreeSet::new();
+        for (_, op) in &self.group.ops {
+            if op.is_secret(self.rules.resource_type, self.rules.schema) {
+                continue;
+            }
+            let sub = op.place.as_ref().and_then(|place| place.sub.clone());
+            match (&sub, &op.value) {
+                (None, Some(Value::Object(object))) if !object.is_empty() => {
+                    parts.extend(object.iter().map(|(name, _)| Some(name.to_ascii_lowercase())));
+                }
+                _ => {
+                    parts.insert(sub.map(|sub| sub.to_ascii_lowercase()));
+                }
+            }
+        }
+        parts
+    }
+
+    fn agree(&self, expected: Option<&Value>, observed: Option<&Value>) -> bool {
+        let user_name = self.rules.folds && self.group.place.attribute_key() == "username";
+        match (expected, observed) {
+            (None, None) => true,
+            (Some(Value::String(expected)), Some(Value::String(observed))) if user_name => {
+                fold(expected) == fold(observed)
+            }
+            (Some(expected), Some(observed)) => covers(expected, observed),
+            (Some(expected), None) => secret(expected).is_some(),
+            (None, Some(_)) => false,
+        }
+    }
+
+    fn list(&self, expected: &List, shown: &List, from_before: bool, holds: &mut Holds) {
+        let edge = expected.kind().is_edge();
+        let stated = self.stated_elements(expected);
+        let mut missing = Missing { expected, shown, reading: self, holds };
+        let mut any_shown = false;
+        for (slot, stated) in &stated {
+            any_shown |= missing.element(*slot, stated.as_ref());
+        }
+        missing.unwanted();
+        if edge && any_shown {
+            holds.edges_shown.push(self.group.place.attribute_key());
+        }
+        if edge && from_before && self.of.operation == Operation::Patch {
+            self.collateral(expected, shown, &stated, holds);
+        }
+    }
+
+    /// What is stated of which element that is expected to be there; nothing of an edge that is added.
+    fn stated_elements(&self, expected: &List) -> BTreeMap<usize, Option<Value>> {
+        let mut stated = BTreeMap::new();
+        for atom in &self.group.atoms {
+            let Some(op) = self.group.op(atom) else { continue };
+            let Some(place) = op.place.as_ref().filter(|_| op.verb != Verb::Remove) else {
+                continue;
+            };
+            if place.filter.is_none() && place.sub.is_none() {
+                let presence = op.verb == Verb::Add && expected.kind().is_edge();
+                for element in atom_elements(atom, op.value.as_ref()) {
+                    for slot in expected.same(element) {
+                        stated.insert(slot, (!presence).then(|| element.clone()));
+                    }
+                }
+                continue;
+            }
+            let part = op.value.clone().map(|value| match &place.sub {
+                Some(sub) => Value::Object([(sub.as_str(), value)].into_iter().collect()),
+                None => value,
+            });
+            for slot in atom.outcome.slots.iter().filter(|slot| expected.items().contains_key(slot)) {
+                stated.insert(*slot, part.clone());
+            }
+        }
+        stated
+    }
+
+    /// Edges that no operation removes, and that are gone.
+    fn collateral(
+        &self,
+        expected: &List,
+        shown: &List,
+        stated: &BTreeMap<usize, Option<Value>>,
+        holds: &mut Holds,
+    ) {
+        let State::List(before) = &self.group.before else { return };
+        for (slot, item) in before.items() {
+            let kept = expected.items().contains_key(slot) && !stated.contains_key(slot);
+            if kept && shown.same(item).is_empty() {
+                holds.collateral.push(self.key(expected.kind(), item));
+            }
+        }
+    }
+
+    /// Whether a removal or an exact list means that this element is not to be there.
+    fn is_removed(&self, slot: usize, shown: &List) -> bool {
+        self.group.atoms.iter().any(|atom| {
+            let Some(op) = self.group.op(atom) else { return false };
+            let Some(place) = &op.place else { return false };
+            match (&place.filter, &place.sub, op.verb, &op.value) {
+                (None, None, Verb::Replace, _) | (None, None, Verb::Remove, None) => true,
+                (None, None, Verb::Remove, value) => {
+                    let mut elements = atom_elements(atom, value.as_ref()).into_iter();
+                    elements.any(|element| shown.same(element).contains(&slot))
+                }
+                (Some(filter), None, Verb::Remove, _) => {
+                    let slots = matching(shown, filter, place, self.rules);
+                    slots.is_some_and(|slots| slots.contains(&slot))
+                }
+                (_, Some(_), _, _) | (_, None, Verb::Add, _) | (Some(_), None, Verb::Replace, _) => {
+                    false
+                }
+            }
+        })
+    }
+
+    fn key(&self, kind: Kind, item: &Value) -> PathKey {
+        let attribute = self.group.place.attribute_key();
+        match edge_value(item).filter(|_| kind.is_edge()) {
+            Some(value) => edge_key(&attribute, &value),
+            None => PathKey(attribute),
+        }
+    }
+
+    fn name(&self, sub: Option<&str>) -> String {
+        let name = self.of.name_of(&self.group.place);
+        let Some(sub) = sub else { return name };
+        let urn = self.group.place.urn.as_deref();
+        let attribute = &self.group.place.name;
+        let parts = self.rules.schema.part_spelled(self.rules.resource_type, urn, attribute, sub);
+        alloc::format!("{name}.{parts}")
+    }
+}
+
+struct Missing<'a> {
+    expected: &'a List,
+    shown: &'a List,
+    reading: &'a Reading<'a>,
+    holds: &'a mut Holds,
+}
+
+impl Missing<'_> {
+    /// Notes an element that is not there as stated; gives whether it is there at all.
+    fn element(&mut self, slot: usize, stated: Option<&Value>) -> bool {
+        let Some(item) = self.expected.items().get(&slot) else { return false };
+        let found = self.shown.same(item);
+        let found: Vec<&Value> = found.iter().filter_map(|slot| self.shown.items().get(slot)).collect();
+        let as_stated = match stated {
+            None => !found.is_empty(),
+            Some(stated) => found.iter().any(|item| covers(stated, item)),
+        };
+        if !as_stated {
+            let stated = stated.unwrap_or(item);
+            self.note(item, canonical(stated), text(found.first().copied()), false);
+        }
+        !found.is_empty()
+    }
+
+    /// Notes what is there and is not to be.
+    fn unwanted(&mut self) {
+        for (slot, item) in self.shown.items() {
+            if self.expected.same(item).is_empty() && self.reading.is_removed(*slot, self.shown) {
+                let taking = self.expected.kind().is_edge();
+                self.note(item, String::new(), canonical(item), taking);
+            }
+        }
+    }
+
+    fn note(&mut self, item: &Value, stated: String, observed: String, taking: bool) {
+        self.holds.not_kept.push(NotKept {
+            path: self.reading.key(self.expected.kind(), item),
+            name: self.reading.name(None),
+            stated,
+            observed,
+            taking,
+            active: false,
+        });
+    }
+}
+
+fn atom_elements<'v>(atom: &Atom, value: Option<&'v Value>) -> Vec<&'v Value> {
+    let all = value.map(elements).unwrap_or_default();
+    match atom.element {
+        None => all.iter().collect(),
+        Some(position) => all.get(position).into_iter().collect(),
+    }
+}
+
+fn text(value: Option<&Value>) -> String {
+    value.map(ToString::to_string).unwrap_or_default()
+}

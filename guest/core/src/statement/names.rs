@@ -1,0 +1,235 @@
+//! By which names is a resource known, and does a resource carry them (S8, S16)?
+
+use alloc::{
+    collections::BTreeSet,
+    string::{String, ToString},
+    vec::Vec,
+};
+
+use replaysafe_json::Value;
+use unicode_normalization::UnicodeNormalization;
+
+use super::{Match, Named, NamedKind, Operation, Statement, read::Op};
+use crate::{
+    path::{self, PatchPath, Place},
+    spelling::Verb,
+};
+
+/// As two user names are compared: NFC, letter case ignored (RFC 7643 §4.1.1).
+pub(super) fn fold(text: &str) -> String {
+    text.nfc().collect::<String>().to_lowercase().nfc().collect()
+}
+
+/// As two names are locked: coarser than any comparison (S8).
+fn coarse(text: &str) -> String {
+    text.nfkc().collect::<String>().to_lowercase().nfkc().collect()
+}
+
+pub(super) fn names(of: &Statement, correlation: &[String]) -> Vec<Named> {
+    let mut names = BTreeSet::new();
+    let exact = |kind, attribute: &str, value: &str| Named {
+        kind,
+        attribute: attribute.into(),
+        exact: value.into(),
+        coarse: value.into(),
+    };
+    if let Some(id) = &of.id {
+        names.insert(exact(NamedKind::TargetId, "id", id));
+    }
+    for value in of.sets(&Place::of(None, "externalId")) {
+        names.insert(exact(NamedKind::ExternalId, "externalId", &value));
+    }
+    for (attribute, place) in of.correlating(correlation) {
+        for value in of.sets(&place) {
+            let coarse = coarse(&value);
+            let kind = NamedKind::Correlation;
+            names.insert(Named { kind, attribute: attribute.clone(), exact: value, coarse });
+        }
+    }
+    names.into_iter().collect()
+}
+
+pub(super) fn matches(of: &Statement, resource: &Value, correlation: &[String]) -> Match {
+    let external = Place::of(None, "externalId");
+    let stated = of.sets(&external);
+    let carried = texts(resource, &external);
+    if stated.iter().any(|value| carried.contains(value)) {
+        return Match::ExternalId;
+    }
+    for (attribute, place) in of.correlating(correlation) {
+        let exact = of.is_exact(&place);
+        let form = |text: &String| if exact { text.clone() } else { fold(text) };
+        let carried_here: Vec<String> = texts(resource, &place).iter().map(form).collect();
+        if !of.sets(&place).iter().any(|value| carried_here.contains(&form(value))) {
+            continue;
+        }
+        if stated.is_empty() || carried.is_empty() {
+            return Match::Correlation(attribute);
+        }
+        return Match::OtherExternalId(attribute);
+    }
+    Match::No
+}
+
+impl Statement {
+    /// The attributes to correlate by, with the name that the schema has for them: a user's `userName`, then what policy names.
+    fn correlating(&self, correlation: &[String]) -> Vec<(String, Place)> {
+        let user = self.resource_type.eq_ignore_ascii_case("User");
+        let named = user.then_some("userName").into_iter().chain(correlation.iter().map(String::as_str));
+        let mut seen = BTreeSet::new();
+        let mut found = Vec::new();
+        for text in named {
+            let PatchPath::Place(place) = path::read(text, &self.resource_type, &self.schema) else {
+                continue;
+            };
+            if place.key() != "externalid" && seen.insert(place.key()) {
+                let name = self.name_of(&place);
+                let name = match &place.sub {
+                    Some(sub) => alloc::format!("{name}.{sub}"),
+                    None => name,
+                };
+                found.push((name, place));
+            }
+        }
+        found
+    }
+
+    /// Letter case matters. Of an attribute that no schema names it does: lock coarser, compare finer.
+    fn is_exact(&self, place: &Place) -> bool {
+        let urn = place.urn.as_deref();
+        let is = self.schema.find(&self.resource_type, urn, &place.name, place.sub.as_deref());
+        is.case_exact || !is.known
+    }
+
+    /// The texts that the request gives an attribute.
+    fn sets(&self, place: &Place) -> Vec<String> {
+        let mut values = Vec::new();
+        for op in self.ops.iter().filter(|op| op.verb != Verb::Remove) {
+            if self.operation == Operation::Delete {
+                break;
+            }
+            for value in set_by(op, place) {
+                values.extend(text(value));
+            }
+        }
+        values
+    }
+}
+
+fn set_by<'a>(op: &'a Op, place: &Place) -> Vec<&'a Value> {
+    let (Some(of), Some(value)) = (&op.place, &op.value) else { return Vec::new() };
+    if of.attribute_key() != place.attribute_key() {
+        return Vec::new();
+    }
+    let same = |left: &str, right: &str| left.eq_ignore_ascii_case(right);
+    match (&of.sub, &place.sub) {
+        (Some(set), Some(wanted)) if same(set, wanted) => alloc::vec![value],
+        (Some(set), None) if same(set, "value") => alloc::vec![value],
+        (Some(_), _) => Vec::new(),
+        (None, wanted) => parts(value, wanted.as_deref()),
+    }
+}
+
+/// The values of an attribute: each element's sub-attribute, `value` where none is named.
+fn parts<'a>(value: &'a Value, sub: Option<&str>) -> Vec<&'a Value> {
+    match value {
+        Value::Array(items) => items.iter().flat_map(|item| parts(item, sub)).collect(),
+        Value::Object(_) => value.find(sub.unwrap_or("value")).into_iter().collect(),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {
+            if sub.is_none() { alloc::vec![value] } else { Vec::new() }
+        }
+    }
+}
+
+fn texts(resource: &Value, place: &Place) -> Vec<String> {
+    let holder = match &place.urn {
+        Some(urn) => resource.find(urn),
+        None => Some(resource),
+    };
+    let Some(value) = holder.and_then(|holder| holder.find(&place.name)) else {
+        return Vec::new();
+    };
+    parts(value, place.sub.as_deref()).into_iter().filter_map(text).collect()
+}
+
+fn text(value: &Value) -> Option<String> {
+    match value {
+        Value::String(text) => (!text.is_empty()).then(|| text.clone()),
+        Value::Number(number) => Some(number.as_str().to_string()),
+        Value::Null | Value::Bool(_) | Value::Array(_) | Value::Object(_) => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use alloc::format;
+
+    use super::*;
+    use crate::statement::tests::{json, patch, statement};
+
+    #[test]
+    fn a_user_is_named_by_its_external_id_and_its_user_name() {
+        check(
+            &create("User", r#"{"UserName":"Ann@X","externalID":"E1"}"#),
+            &[],
+            "ExternalId externalId E1 E1, Correlation userName Ann@X ann@x",
+        );
+    }
+
+    /// S8: lock coarser. U+FB01 is the ligature fi; NFKC takes it apart.
+    #[test]
+    fn a_user_name_is_locked_in_its_coarsest_form() {
+        check(&create("User", r#"{"userName":"ﬁX"}"#), &[], "Correlation userName ﬁX fix");
+    }
+
+    #[test]
+    fn a_group_is_named_by_its_external_id_only() {
+        check(&create("Group", r#"{"displayName":"G","externalId":"E"}"#), &[], "ExternalId externalId E E");
+        check(&create("Group", r#"{"displayName":"G"}"#), &["displayName"], "Correlation displayName G g");
+    }
+
+    #[test]
+    fn policy_may_name_attributes_and_each_value_is_a_name() {
+        check(
+            &create("User", r#"{"emails":[{"value":"b"},{"value":"A"}]}"#),
+            &["emails.value"],
+            "Correlation emails.value A a, Correlation emails.value b b",
+        );
+    }
+
+    #[test]
+    fn an_update_is_named_by_its_id_and_by_what_it_sets() {
+        check(
+            &patch(r#"{"op":"replace","value":{"userName":"B"}},{"op":"remove","path":"externalId"}"#),
+            &[],
+            "TargetId id 1 1, Correlation userName B b",
+        );
+    }
+
+    #[test]
+    fn an_external_id_matches_exactly_and_a_user_name_ignoring_case() {
+        let of = create("User", r#"{"userName":"Ann","externalId":"E"}"#);
+        let matched = |resource| of.matches(&json(resource), &[]);
+        assert_eq!(matched(r#"{"userName":"x","externalId":"E"}"#), Match::ExternalId);
+        assert_eq!(matched(r#"{"USERNAME":"aNN"}"#), Match::Correlation("userName".into()));
+        assert_eq!(
+            matched(r#"{"userName":"ann","externalId":"e"}"#),
+            Match::OtherExternalId("userName".into())
+        );
+        assert_eq!(matched(r#"{"userName":"bob"}"#), Match::No);
+    }
+
+    fn create(resource_type: &str, body: &str) -> Statement {
+        statement(Operation::Create, resource_type, Some(body))
+    }
+
+    fn check(of: &Statement, correlation: &[&str], expected: &str) {
+        let correlation: Vec<String> = correlation.iter().map(ToString::to_string).collect();
+        let names = of.names(&correlation);
+        let shown: Vec<String> = names
+            .iter()
+            .map(|name| format!("{:?} {} {} {}", name.kind, name.attribute, name.exact, name.coarse))
+            .collect();
+        assert_eq!(shown.join(", "), expected);
+    }
+}

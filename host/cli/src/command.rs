@@ -1,0 +1,190 @@
+//! The command line: which commands there are. Each has a file of its own below this one.
+
+mod component;
+mod decide;
+mod demo;
+mod explain;
+pub(crate) mod gateway;
+mod ledger;
+
+use std::{path::PathBuf, str::FromStr};
+
+use clap::{CommandFactory as _, Parser, Subcommand};
+use clap_complete::Shell;
+
+use crate::{
+    exit::{self, Exit},
+    output::{Format, Output},
+};
+
+/// Idempotent provisioning: a request that is repeated changes the target once.
+///
+/// `replaysafe` stands between a client that provisions accounts (an identity provider, a queue, a script) and a SCIM service.
+/// A request may be repeated at any time; repeating it yields the first answer, and nothing stands in the way of taking access away.
+/// Decisions are made by a sandboxed WebAssembly component; what was asked and what was proved is kept in a ledger.
+#[derive(Debug, Parser)]
+#[command(
+    name = "replaysafe",
+    version,
+    propagate_version = true,
+    subcommand_required = true,
+    arg_required_else_help = true,
+    after_help = exit::HELP,
+    after_long_help = format!("{EXAMPLES}\n\n{}", exit::HELP)
+)]
+pub struct CommandLine {
+    /// How results are written to standard output
+    #[arg(long, global = true, value_enum, default_value_t, value_name = "FORMAT")]
+    format: Format,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Gateway(Box<gateway::Arguments>),
+    Demo(demo::Arguments),
+    Decide(decide::Arguments),
+    /// Look at the component that makes the decisions, or write it to a file
+    #[command(subcommand)]
+    Component(component::Command),
+    Explain(explain::Arguments),
+    /// Check a ledger
+    #[command(subcommand)]
+    Ledger(ledger::Command),
+    /// Print a completion script for a shell
+    #[command(
+        after_help = "Example:\n  replaysafe completions bash > ~/.local/share/bash-completion/completions/replaysafe"
+    )]
+    Completions {
+        /// The shell
+        shell: Shell,
+    },
+}
+
+impl CommandLine {
+    /// Runs the command.
+    ///
+    /// # Errors
+    ///
+    /// If it could not do its work: [`Exit::of`] gives the exit code for the error.
+    pub fn run(self) -> anyhow::Result<Exit> {
+        let output = Output::new(self.format);
+        match self.command {
+            Command::Gateway(arguments) => gateway::run(&arguments, output),
+            Command::Demo(arguments) => demo::run(&arguments, output),
+            Command::Decide(arguments) => decide::run(&arguments, output),
+            Command::Component(command) => component::run(&command, output),
+            Command::Explain(arguments) => explain::run(&arguments, output),
+            Command::Ledger(command) => ledger::run(&command, output),
+            Command::Completions { shell } => {
+                let mut script = Vec::new();
+                clap_complete::generate(shell, &mut Self::command(), "replaysafe", &mut script);
+                output.bytes(&script)?;
+                Ok(Exit::Good)
+            }
+        }
+    }
+}
+
+/// Where the ledger is, and the key that it is written with.
+#[derive(Clone, Debug, clap::Args)]
+struct LedgerArguments {
+    /// The ledger: `sqlite:PATH`
+    #[arg(long, value_name = "sqlite:PATH")]
+    ledger: LedgerAddress,
+    /// The file with the ledger's key; PATH with `.key` added where none is named
+    #[arg(long, value_name = "FILE")]
+    ledger_key: Option<PathBuf>,
+}
+
+impl LedgerArguments {
+    /// The file with the key.
+    fn key_file(&self) -> PathBuf {
+        self.ledger_key.clone().unwrap_or_else(|| {
+            let mut path = self.ledger.0.clone().into_os_string();
+            path.push(".key");
+            path.into()
+        })
+    }
+
+    /// Fails if there is no such ledger: commands that read one must not make one.
+    fn must_exist(&self) -> anyhow::Result<()> {
+        for (file, what) in [(&self.ledger.0, "ledger"), (&self.key_file(), "ledger's key")] {
+            if !file.is_file() {
+                return Err(exit::environment(format!(
+                    "there is no {what} at `{}`; name it with `--ledger sqlite:PATH` and `--ledger-key FILE`",
+                    file.display()
+                ))
+                .into());
+            }
+        }
+        Ok(())
+    }
+}
+
+/// `sqlite:PATH`
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct LedgerAddress(PathBuf);
+
+impl FromStr for LedgerAddress {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match text.split_once(':') {
+            Some(("sqlite", path)) if !path.is_empty() => Ok(Self(path.into())),
+            _ => {
+                Err("a ledger is named `sqlite:PATH`, for example `sqlite:replaysafe.db`"
+                    .to_owned())
+            }
+        }
+    }
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  replaysafe demo
+      What goes wrong without it, and what happens with it, side by side.
+
+  replaysafe gateway --upstream https://scim.example.com/v2 \\
+      --listen 127.0.0.1:8080 --ledger sqlite:replaysafe.db
+      Then give http://127.0.0.1:8080/v2 to the client as its SCIM base URL.
+
+  replaysafe explain DECISION --ledger sqlite:replaysafe.db
+      Why a request was answered as it was: DECISION is `Replaysafe-Decision` of the answer.";
+
+/// A runtime for one command.
+fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
+    Ok(tokio::runtime::Builder::new_multi_thread().enable_all().build()?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        CommandLine::command().debug_assert();
+    }
+
+    #[test]
+    fn a_ledger_is_named_by_kind_and_path() {
+        check("sqlite:a.db", Some("a.db"));
+        check("sqlite:/var/lib/x y.db", Some("/var/lib/x y.db"));
+        check("a.db", None);
+        check("sqlite:", None);
+        check("postgres:x", None);
+    }
+
+    #[test]
+    fn the_key_lies_beside_the_ledger_unless_it_is_named() {
+        let arguments =
+            |ledger_key| LedgerArguments { ledger: LedgerAddress("a.db".into()), ledger_key };
+        assert_eq!(arguments(None).key_file(), PathBuf::from("a.db.key"));
+        assert_eq!(arguments(Some("k".into())).key_file(), PathBuf::from("k"));
+    }
+
+    fn check(text: &str, expected: Option<&str>) {
+        assert_eq!(text.parse().ok(), expected.map(|path| LedgerAddress(path.into())));
+    }
+}

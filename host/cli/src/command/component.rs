@@ -1,0 +1,71 @@
+//! `replaysafe component`: what makes the decisions, and how to get at it.
+
+use std::path::PathBuf;
+
+use anyhow::Context as _;
+use clap::Subcommand;
+use serde_json::json;
+use sha2::{Digest as _, Sha256};
+
+use crate::{
+    exit::Exit,
+    output::Output,
+    wiring::{self, Description},
+};
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Command {
+    /// Tell the component's world, imports, exports, size and SHA-256
+    Inspect,
+    /// Write the component to a file, for a host of your own
+    #[command(after_help = "Examples:
+  replaysafe component export replaysafe.wasm
+  replaysafe component export --core - | sha256sum")]
+    Export {
+        /// The file; `-` is standard output
+        #[arg(value_name = "FILE")]
+        file: PathBuf,
+        /// Write the core module instead, for runtimes without components
+        #[arg(long)]
+        core: bool,
+    },
+}
+
+pub(super) fn run(command: &Command, output: Output) -> anyhow::Result<Exit> {
+    match command {
+        Command::Inspect => inspect(output),
+        Command::Export { file, core } => {
+            let bytes = if *core { wiring::CORE_MODULE } else { wiring::COMPONENT };
+            if file.as_os_str() == "-" {
+                output.bytes(bytes)?;
+            } else {
+                std::fs::write(file, bytes)
+                    .with_context(|| format!("writing `{}`", file.display()))?;
+            }
+            Ok(Exit::Good)
+        }
+    }
+}
+
+fn inspect(output: Output) -> anyhow::Result<Exit> {
+    let Description { sha256, bytes, imports, exports } = wiring::guest()?.describe();
+    let core = wiring::CORE_MODULE;
+    let of_core = wiring::hexadecimal(&Sha256::digest(core));
+    let said = if imports.is_empty() { "none".to_owned() } else { imports.join(", ") };
+    output.result(
+        &format!(
+            "imports    {said}\nexports    {}\nsize       {bytes} bytes\nsha256     {sha256}\ncore       {} bytes\nsha256     {of_core}\n\n{}",
+            exports.join("\n           "),
+            core.len(),
+            wiring::WORLD,
+        ),
+        &json!({
+            "world": wiring::WORLD,
+            "imports": imports,
+            "exports": exports,
+            "component": {"bytes": bytes, "sha256": sha256},
+            "core": {"bytes": core.len(), "sha256": of_core},
+        }),
+    )?;
+    Ok(if imports.is_empty() { Exit::Good } else { Exit::Negative })
+}

@@ -1,0 +1,214 @@
+//! How the parts of the library are put together: the only place of the command line that names them all.
+
+use std::{
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use anyhow::Context as _;
+use http::{HeaderValue, header};
+use replaysafe::{
+    clock::SystemClock,
+    contract::{Report, Situation},
+    keys::LedgerKey,
+    ledger::{Ledger as _, Note, RecordedStep, SqliteLedger},
+    target::{
+        Caller,
+        scim::ScimTarget,
+        upstream::{Roots, Upstream},
+    },
+};
+use replaysafe_gateway::{GatewayOptions, HostMode, ServeError, serve, serve::tls as gateway_tls};
+use tokio::{net::TcpListener, sync::oneshot, task::JoinHandle};
+
+pub(crate) use replaysafe::guest::{
+    COMPONENT, COMPONENT_SHA256, CORE_MODULE, Description, Guest, WORLD,
+};
+use replaysafe::{
+    guest::GuestOptions,
+    provisioner::{Options, Provisioner},
+};
+
+use crate::{command::gateway::Host, exit};
+
+/// The component in its sandbox.
+pub(crate) fn guest() -> anyhow::Result<Guest> {
+    Guest::embedded().context("starting the component")
+}
+
+/// The component with a limit of fuel, so that running out of it is the same on every machine.
+pub(crate) fn guest_with_fuel() -> anyhow::Result<Guest> {
+    let options = GuestOptions { fuel: Some(EXPLAIN_FUEL), ..GuestOptions::default() };
+    Guest::load(COMPONENT, &options).context("starting the component")
+}
+
+/// Calls a function of the contract through the JSON door.
+pub(crate) fn call_json(guest: &Guest, function: &str, input: &str) -> anyhow::Result<String> {
+    guest.call_json(function, input).context("asking the component")
+}
+
+/// Runs a recorded step again and gives what the component gives for it, in the spelling of the record.
+pub(crate) fn run_again(guest: &Guest, step: &RecordedStep) -> anyhow::Result<String> {
+    let Inputs { situation, report } =
+        serde_json::from_str(&step.input).context("reading the recorded inputs")?;
+    let given = match step.function.as_str() {
+        "admit" => guest.admit(&situation),
+        "decide" => guest.decide(&situation),
+        "settle" => guest.settle(&situation, report.as_ref()),
+        other => anyhow::bail!("the recorded function `{other}` is unknown here"),
+    };
+    Ok(serde_json::to_string(&given.context("asking the component")?)?)
+}
+
+/// What the library records of a call.
+#[derive(serde::Deserialize)]
+struct Inputs {
+    situation: Situation,
+    report: Option<Report>,
+}
+
+/// Opens the ledger in the file `path` for reading, with the key in the file `key`. A gateway may have it open.
+pub(crate) fn open_ledger(path: &Path, key: &Path) -> anyhow::Result<SqliteLedger> {
+    Ok(SqliteLedger::open_read_only(path, open_key(key)?)?)
+}
+
+fn open_key(path: &Path) -> anyhow::Result<Arc<LedgerKey>> {
+    let key = LedgerKey::open_or_create(path)
+        .map_err(|refusal| exit::environment(refusal.to_string()))?;
+    Ok(Arc::new(key))
+}
+
+/// What a gateway is started with.
+#[derive(Clone, Debug)]
+pub(crate) struct GatewaySettings {
+    pub(crate) upstream: String,
+    pub(crate) listen: SocketAddr,
+    pub(crate) ledger: PathBuf,
+    pub(crate) ledger_key: PathBuf,
+    pub(crate) policy: String,
+    pub(crate) tls: Option<(PathBuf, PathBuf)>,
+    pub(crate) upstream_ca: Option<PathBuf>,
+    pub(crate) host: Option<Host>,
+    pub(crate) pass_unprotected: Vec<String>,
+    pub(crate) credential: Option<String>,
+    pub(crate) tenant: String,
+}
+
+/// A gateway that serves.
+#[derive(Debug)]
+pub(crate) struct Gateway {
+    url: String,
+    ledger: (PathBuf, PathBuf),
+    end: oneshot::Sender<()>,
+    serving: JoinHandle<Result<(), ServeError>>,
+}
+
+impl Gateway {
+    /// Opens ledger and port, and serves until [`stop`](Self::stop).
+    pub(crate) async fn start(guest: Guest, settings: GatewaySettings) -> anyhow::Result<Self> {
+        let roots = match &settings.upstream_ca {
+            None => Roots::System,
+            Some(file) => Roots::Pem(read(file, "the upstream's certificates")?),
+        };
+        let upstream = Upstream::new(&settings.upstream, &roots)
+            .map_err(|refusal| exit::usage(format!("--upstream: {refusal}")))?;
+        let tls = match &settings.tls {
+            None => None,
+            Some((chain, key)) => {
+                let (chain, key) = (read(chain, "the certificate")?, read(key, "its key")?);
+                let tls = gateway_tls(&chain, &key)
+                    .map_err(|refusal| exit::usage(refusal.to_string()))?;
+                Some(tls)
+            }
+        };
+        let scheme = if tls.is_some() { "https" } else { "http" };
+        let options = GatewayOptions {
+            host: settings.host.map(|host| match host {
+                Host::Keep => HostMode::Keep,
+                Host::Upstream => HostMode::Upstream,
+            }),
+            pass_unprotected: settings.pass_unprotected.clone(),
+            tls,
+            ..GatewayOptions::default()
+        };
+        let provisioner = provisioner(guest, upstream.clone(), &settings)?;
+        let recovering = tokio::spawn({
+            let provisioner = provisioner.clone();
+            async move { provisioner.recover_always().await }
+        });
+        let listener = TcpListener::bind(settings.listen).await.map_err(|refusal| {
+            exit::environment(format!(
+                "cannot listen on {}: {refusal}; name another address with `--listen`",
+                settings.listen
+            ))
+        })?;
+        let url = format!("{scheme}://{}", listener.local_addr()?);
+        let (end, ended) = oneshot::channel();
+        let serving = tokio::spawn(async move {
+            // A sender that is gone ends it too.
+            let shutdown = async { ended.await.unwrap_or_default() };
+            let served = serve(Arc::new(provisioner), upstream, listener, options, shutdown).await;
+            recovering.abort();
+            // The ledger is closed when the last one who uses it has ended.
+            drop(recovering.await);
+            served
+        });
+        Ok(Self { url, ledger: (settings.ledger, settings.ledger_key), end, serving })
+    }
+
+    /// Where it serves: scheme, host and port.
+    pub(crate) fn url(&self) -> String {
+        self.url.clone()
+    }
+
+    /// Ends it after the requests that are under way, and audits its ledger.
+    pub(crate) async fn stop(self) -> anyhow::Result<Vec<Note>> {
+        // The receiver is gone only where serving has ended.
+        self.end.send(()).unwrap_or_default();
+        self.serving.await??;
+        let (ledger, key) = self.ledger;
+        audit(&ledger, &key).await
+    }
+}
+
+fn read(file: &Path, what: &str) -> anyhow::Result<Vec<u8>> {
+    std::fs::read(file).with_context(|| format!("reading {what} from `{}`", file.display()))
+}
+
+/// What answers provisioning requests: guest, ledger and target, joined.
+fn provisioner(
+    guest: Guest,
+    upstream: Upstream,
+    settings: &GatewaySettings,
+) -> anyhow::Result<Provisioner<SqliteLedger, ScimTarget>> {
+    let policy =
+        guest.check_policy(&settings.policy).map_err(|refusal| exit::usage(refusal.to_string()))?;
+    let key = open_key(&settings.ledger_key)?;
+    let ledger = SqliteLedger::open(&settings.ledger, Arc::clone(&key))?;
+    let target = ScimTarget { upstream, clock: Arc::new(SystemClock) };
+    let credential = settings.credential.as_deref().map(credential).transpose()?;
+    let options =
+        Options { tenant: settings.tenant.clone(), policy, credential, ..Options::default() };
+    Provisioner::new(guest, ledger, target, key, options).context("joining the parts")
+}
+
+/// On whose behalf recovery calls the target.
+fn credential(authorization: &str) -> anyhow::Result<Caller> {
+    let mut value = HeaderValue::from_str(authorization).context("reading the credential")?;
+    value.set_sensitive(true);
+    Ok(Caller { headers: vec![(header::AUTHORIZATION, value)], query: None })
+}
+
+/// A thousand times what the largest decision of the tests takes.
+const EXPLAIN_FUEL: u64 = 10_000_000_000;
+
+/// Bytes as lower-case hexadecimal text.
+pub(crate) fn hexadecimal(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// Opens a ledger and audits it.
+pub(crate) async fn audit(path: &Path, key: &Path) -> anyhow::Result<Vec<Note>> {
+    Ok(open_ledger(path, key)?.audit().await?)
+}

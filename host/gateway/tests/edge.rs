@@ -1,0 +1,456 @@
+//! The gateway over real sockets, byte for byte: what comes in, what goes out, what goes through.
+
+#![expect(clippy::unwrap_used, reason = "helpers of tests fail with their test")]
+
+#[expect(dead_code, reason = "shared with tests that use other parts of it")]
+#[path = "../../tests/support/scripted.rs"]
+mod scripted;
+
+use std::future::Future;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use replaysafe::call::{Call, Readiness, Recovery};
+use replaysafe::contract::{Answer, Divergence, Endpoint, Evidence, Retry, TargetAnswer, Verdict};
+use replaysafe::target::Caller;
+use replaysafe::target::upstream::{Roots, SendError, Upstream, whole};
+use replaysafe_gateway::serve::serve;
+use replaysafe_gateway::{GatewayOptions, HostMode, Provision, ServeError};
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject;
+use scripted::{Scripted, answer};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+
+#[tokio::test]
+async fn a_write_is_answered_by_the_provisioner() {
+    let edge = Edge::start(vec![]).await;
+    let head = "Content-Type: application/scim+json; charset=utf-8\r\nIdempotency-Key: \"k,1\"\r\n\
+                Authorization: Basic QWxhZGRpbjpvcGVuIHNlc2FtZQ==\r\nIf-Match: W/\"1\"\r\nX-A: b\r\n\
+                Connection: close, x-hop\r\nX-Hop: 1\r\nAccept-Encoding: gzip\r\n";
+    let got =
+        edge.ask("PATCH /v2/Users/a%20b?attributes=id,userName&x=1", head, "{\"a\": 1}").await;
+    assert!(got.starts_with("HTTP/1.1 201 Created\r\n"), "{got}");
+    for line in [
+        "Location: http://me/v2/Users/1",
+        "Etag: W/\"1\"",
+        "Replaysafe-Verdict: done",
+        "Replaysafe-Changed: true",
+        "Replaysafe-Decision: d1",
+        "Content-Type: application/scim+json",
+    ] {
+        assert!(got.contains(&format!("{line}\r\n")), "{line} in {got}");
+    }
+    assert!(got.ends_with("\r\n\r\n{ \"id\": \"1\" }"), "{got}");
+    let call = edge.calls().pop().unwrap();
+    assert_eq!(call.id.as_deref(), Some("a b"));
+    assert_eq!(call.body.unwrap().bytes, "{\"a\": 1}");
+    assert_eq!((call.key.as_deref(), call.if_match.as_deref()), (Some("k,1"), Some("W/\"1\"")));
+    assert_eq!(call.principal.material(), b"basic\0Aladdin");
+    assert_eq!(call.caller.query.as_deref(), Some("attributes=id,userName&x=1"));
+    assert_eq!(call.extra[0].value, "id,userName");
+    let names: Vec<_> = call.caller.headers.iter().map(|(name, _)| name.as_str()).collect();
+    assert_eq!(names, ["host", "authorization", "x-a"]);
+}
+
+/// No 37 of the catalogue.
+#[tokio::test]
+async fn a_request_with_two_readings_is_400_and_the_end_of_its_connection() {
+    let edge = Edge::start(vec![]).await;
+    let post = "POST /v2/Users HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\n";
+    let chunks = "2\r\n{}\r\n0\r\n\r\n";
+    for request in [
+        format!("{post}Content-Length: 2\r\nTransfer-Encoding: chunked\r\n\r\n{chunks}"),
+        format!("{post}Transfer-Encoding: chunked\r\nContent-Length: 2\r\n\r\n{chunks}"),
+        format!("{post}Transfer-Encoding: chunked\r\nTransfer-Encoding: x\r\n\r\n{chunks}"),
+        format!("{post}Transfer-Encoding: x, chunked\r\n\r\n{chunks}"),
+        format!("{post}Content-Length: 2\r\nContent-Length: 2\r\n\r\n{{}}"),
+        format!("{post}X: a\r\n b\r\nContent-Length: 2\r\n\r\n{{}}"),
+        format!("{post}Content-Length : 2\r\n\r\n{{}}"),
+        "POST /v2/Users HTTP/1.1\nHost: a\nContent-Length: 2\n\n{}".to_owned(),
+    ] {
+        let got = edge.raw(&format!("{request}GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n")).await;
+        assert!(got.starts_with("HTTP/1.1 400 "), "{request}: {got}");
+        assert_eq!(got.matches("HTTP/1.1").count(), 1, "{request}: {got}");
+    }
+    assert!(edge.calls().is_empty());
+}
+
+/// No 40 of the catalogue.
+#[tokio::test]
+async fn a_path_with_two_readings_is_400() {
+    let edge = Edge::start(vec![]).await;
+    for path in [
+        "/v2/Users/../Groups",
+        "/v2/Users/%2e%2e/Groups",
+        "/v2/Users%2f1",
+        "/v2//Users",
+        "/v2/Users;a=b",
+        "http://evil/v2/Users",
+    ] {
+        let got = edge.ask(&format!("POST {path}"), JSON, "{}").await;
+        assert!(got.starts_with("HTTP/1.1 400 "), "{path}: {got}");
+        assert!(got.contains("\"status\":\"400\""), "{path}: {got}");
+    }
+    let got = edge.raw("GET /v2/Users HTTP/1.1\r\nConnection: close\r\n\r\n").await;
+    assert!(got.starts_with("HTTP/1.1 400 "), "{got}");
+    let got =
+        edge.raw("GET /v2/Users HTTP/1.1\r\nHost: a\r\nHost: b\r\nConnection: close\r\n\r\n").await;
+    assert!(got.starts_with("HTTP/1.1 400 "), "{got}");
+    assert!(edge.calls().is_empty() && edge.upstream.asked().is_empty());
+}
+
+/// Nos 11, 12, 13, 22 and 23 of the catalogue.
+#[tokio::test]
+async fn what_breaks_a_rule_of_form_is_refused() {
+    let edge = Edge::start(vec![]).await;
+    let long = "k".repeat(256);
+    for (head, body, expected) in [
+        ("", "{}", 415),
+        ("Content-Type: text/plain\r\n", "{}", 415),
+        ("Content-Type: application/json; charset=utf-16\r\n", "{}", 415),
+        ("Content-Type: application/json\r\nContent-Encoding: gzip\r\n", "x", 415),
+        ("Content-Type: application/json\r\n", "\u{1}", 201),
+        (&format!("{JSON}Idempotency-Key: \r\n"), "{}", 400),
+        (&format!("{JSON}Idempotency-Key: \"\"\r\n"), "{}", 400),
+        (&format!("{JSON}Idempotency-Key: {long}\r\n"), "{}", 400),
+        (&format!("{JSON}Idempotency-Key: a, b\r\n"), "{}", 400),
+        (&format!("{JSON}Idempotency-Key: a\r\nIdempotency-Key: a\r\n"), "{}", 400),
+        (&format!("{JSON}If-None-Match: *\r\n"), "{}", 400),
+    ] {
+        let got = edge.ask("POST /v2/Users", head, body).await;
+        assert!(got.starts_with(&format!("HTTP/1.1 {expected} ")), "{head}: {got}");
+        assert!(got.contains("Replaysafe-Changed: "), "{head}: {got}");
+    }
+    let large = "a".repeat((1 << 20) + 1);
+    let got = edge.ask("POST /v2/Users", JSON, &large).await;
+    assert!(got.starts_with("HTTP/1.1 413 "), "{got}");
+    let got = edge.ask("POST /v2/Groups", JSON, &large).await;
+    assert!(got.starts_with("HTTP/1.1 201 "), "{got}");
+    let request = format!("POST /v2/Users HTTP/1.1\r\nHost: a\r\n{JSON}Transfer-Encoding: chunked");
+    let got = edge.raw(&format!("{request}\r\n\r\n100001\r\n{large}\r\n0\r\n\r\n")).await;
+    assert!(got.starts_with("HTTP/1.1 413 "), "{got}");
+    let head = format!("X: {}\r\n", "a".repeat(17 << 10));
+    let got = edge.ask("POST /v2/Users", &head, "{}").await;
+    assert!(got.starts_with("HTTP/1.1 4"), "{got}");
+    assert_eq!(edge.calls().len(), 2);
+}
+
+#[tokio::test]
+async fn what_is_not_protected_goes_through_as_it_came() {
+    let headers = "ETag: W/\"1\"\r\nRetry-After: 3\r\nWWW-Authenticate: Bearer\r\nX-Up: 1\r\n\
+                   Connection: close, x-hop\r\nX-Hop: 1\r\nContent-Encoding: gzip\r\n";
+    let script = vec![answer("405 Not Really", headers, "\u{1}\u{2}")];
+    let edge = Edge::start(script).await;
+    let head = "Content-Type: application/scim+json\r\nX-Odd: a,b\r\nTE: x\r\nKeep-Alive: 1\r\n";
+    let got = edge.ask("POST /v2/Users/.search?a=%2F+%20b&&c", head, "{ }").await;
+    assert!(got.starts_with("HTTP/1.1 405 Not Really\r\n"), "{got}");
+    for line in ["ETag: W/\"1\"", "Retry-After: 3", "WWW-Authenticate: Bearer", "X-Up: 1"] {
+        assert!(got.contains(&format!("{line}\r\n")), "{line} in {got}");
+    }
+    assert!(got.contains("Content-Encoding: gzip\r\n") && got.ends_with("\r\n\r\n\u{1}\u{2}"));
+    assert!(!got.contains("X-Hop") && !got.contains("Replaysafe"), "{got}");
+    let asked = edge.upstream.asked().concat();
+    assert!(asked.starts_with("POST /v2/Users/.search?a=%2F+%20b&&c HTTP/1.1\r\n"), "{asked}");
+    for line in ["Host: me", "Content-Length: 3", "X-Odd: a,b"] {
+        assert!(asked.contains(&format!("{line}\r\n")), "{line} in {asked}");
+    }
+    assert!(asked.ends_with("\r\n\r\n{ }"), "{asked}");
+    assert!(!asked.contains("TE:") && !asked.contains("Keep-Alive"), "{asked}");
+}
+
+#[tokio::test]
+async fn reads_keep_their_status() {
+    let script = vec![
+        "HTTP/1.1 304 Not Modified\r\nETag: \"1\"\r\n\r\n".to_owned(),
+        "HTTP/1.1 200 OK\r\nContent-Length: 77\r\n\r\n".to_owned(),
+        "HTTP/1.1 204 No Content\r\nAllow: GET\r\n\r\n".to_owned(),
+        String::new(),
+        String::new(),
+    ];
+    let edge = Edge::start(script).await;
+    let got = edge.ask("GET /v2/Users/1", "If-None-Match: \"1\"\r\n", "").await;
+    assert!(got.starts_with("HTTP/1.1 304 Not Modified\r\n"), "{got}");
+    let got = edge.ask("HEAD /v2/Users/..//1", "", "").await;
+    assert!(got.contains("Content-Length: 77\r\n"), "{got}");
+    let got = edge.ask("OPTIONS /v2/Users", "", "").await;
+    assert!(got.starts_with("HTTP/1.1 204 ") && got.contains("Allow: GET\r\n"), "{got}");
+    // A read may be repeated, once.
+    let got = edge.ask("GET /v2/Users", "", "").await;
+    assert!(got.starts_with("HTTP/1.1 502 "), "{got}");
+    assert_eq!(edge.upstream.lines()[1], "HEAD /v2/Users/..//1 HTTP/1.1");
+    assert_eq!(edge.upstream.asked().len(), 5);
+}
+
+#[tokio::test]
+async fn bulk_is_neither_served_nor_on_offer() {
+    let config = r#"{"bulk" : {"supported":true}, "patch":{"supported":true}}"#;
+    let json = "Content-Type: application/scim+json\r\n";
+    let edge = Edge::start(vec![answer("200 OK", json, config)]).await;
+    for path in ["/v2/Bulk", "/v2/Me", "/v2/Things", "/v2/Users/1"] {
+        let got = edge.ask(&format!("POST {path}"), JSON, "{}").await;
+        assert!(got.starts_with("HTTP/1.1 501 "), "{path}: {got}");
+    }
+    let got = edge.ask("POST /v2/.search", "X-HTTP-Method-Override: DELETE\r\n", "{}").await;
+    assert!(got.starts_with("HTTP/1.1 501 "), "{got}");
+    let got = edge.ask("GET /v2/ServiceProviderConfig", "", "").await;
+    assert!(got.ends_with(&config.replacen("true", "false", 1)), "{got}");
+    assert!(edge.calls().is_empty());
+}
+
+#[tokio::test]
+async fn where_the_target_has_its_own_host_its_urls_are_rewritten() {
+    let edge = Edge::start_with(vec![], Some(HostMode::Upstream), |url| {
+        let body = format!(r#"{{"meta":{{"location":"{url}/Users/1"}},"x":"{url}"}}"#);
+        vec![answer("200 OK", "Content-Type: application/scim+json\r\n", &body)]
+    })
+    .await;
+    let got = edge.ask("GET /v2/Users/1", "", "").await;
+    assert!(
+        got.contains(r#"{"meta":{"location":"http://me/v2/Users/1"},"x":"http://127"#),
+        "{got}"
+    );
+    let asked = edge.upstream.asked().concat();
+    assert!(asked.contains(&format!("Host: {}\r\n", edge.upstream.address)), "{asked}");
+}
+
+#[tokio::test]
+async fn a_target_out_of_reach_is_503() {
+    let edge = Edge::start_with(vec![], None, |_| vec![]).await;
+    let got = edge.ask("GET /v2/Users", "", "").await;
+    assert!(got.starts_with("HTTP/1.1 503 ") && got.contains("Retry-After: 5"), "{got}");
+}
+
+#[tokio::test]
+async fn work_goes_on_when_its_client_has_gone_and_when_its_budget_is_spent() {
+    let edge = Edge::start(vec![]).await;
+    let slow = "DELETE /v2/Users/slow";
+    let got = edge.ask(slow, "", "").await;
+    assert!(got.starts_with("HTTP/1.1 503 ") && got.contains("Retry-After: 5\r\n"), "{got}");
+    let mut stream = TcpStream::connect(edge.address).await.unwrap();
+    stream.write_all(format!("{slow} HTTP/1.1\r\nHost: me\r\n\r\n").as_bytes()).await.unwrap();
+    while edge.calls().len() < 2 {
+        tokio::task::yield_now().await;
+    }
+    drop(stream);
+    edge.provision.go.notify_waiters();
+    edge.provision.go.notify_one();
+    while edge.provision.ended.lock().unwrap().len() < 2 {
+        edge.provision.go.notify_waiters();
+        tokio::task::yield_now().await;
+    }
+}
+
+#[tokio::test]
+async fn health_and_readiness_are_told_outside_the_base() {
+    let edge = Edge::start(vec![]).await;
+    assert!(edge.ask("GET /healthz", "", "").await.starts_with("HTTP/1.1 200 "));
+    let got = edge.ask("GET /readyz", "", "").await;
+    assert!(got.ends_with(r#"{"ready":true,"recovery":"borrowed"}"#), "{got}");
+}
+
+/// The certificate is its own root; it and its key are for tests only.
+#[tokio::test]
+async fn tls_speaks_http_1_and_http_2() {
+    let (certificate, key) =
+        (include_bytes!("data/certificate.pem"), include_bytes!("data/key.pem"));
+    let options = GatewayOptions {
+        tls: Some(replaysafe_gateway::serve::tls(certificate, key).unwrap()),
+        ..GatewayOptions::default()
+    };
+    let edge = Edge::start_as(vec![], options, std::future::pending()).await;
+    let roots = Roots::Pem(certificate.to_vec());
+    let base = format!("https://localhost:{}/v2", edge.address.port());
+    let http1 = Upstream::new(&base, &roots).unwrap();
+    for body in ["{}", ""] {
+        let method = if body.is_empty() { "DELETE" } else { "PUT" };
+        let request = http::Request::builder().method(method).uri("/v2/Users/1");
+        let request = request.header("content-type", "application/json");
+        let answer = http1.collect(request.body(whole(body.into())).unwrap()).await.unwrap();
+        assert_eq!(answer.status(), 201);
+    }
+    // A certificate that nobody vouches for ends before a byte of the request.
+    let stranger = Upstream::new(&base, &Roots::System).unwrap();
+    let request = http::Request::post("/v2/Users").body(whole("{}".into())).unwrap();
+    assert!(matches!(stranger.collect(request).await, Err(SendError::NotSent(_))));
+
+    let mut store = rustls::RootCertStore::empty();
+    store.add(CertificateDer::from_pem_slice(certificate).unwrap()).unwrap();
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let mut config = rustls::ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_root_certificates(store)
+        .with_no_client_auth();
+    config.alpn_protocols = vec![b"h2".to_vec()];
+    let connector = tokio_rustls::TlsConnector::from(Arc::new(config));
+    let stream = TcpStream::connect(edge.address).await.unwrap();
+    let stream = connector.connect("localhost".try_into().unwrap(), stream).await.unwrap();
+    let handshake =
+        hyper::client::conn::http2::handshake(TokioExecutor::new(), TokioIo::new(stream));
+    let (mut sender, connection) = handshake.await.unwrap();
+    drop(tokio::spawn(connection));
+    let request = http::Request::post(format!("{base}/Users"));
+    let request = request.header("content-type", "application/json").body(whole("{}".into()));
+    let answer = sender.send_request(request.unwrap()).await.unwrap();
+    assert_eq!((answer.status().as_u16(), answer.version()), (201, http::Version::HTTP_2));
+    let call = edge.calls().pop().unwrap();
+    let host = call.caller.headers.iter().find(|(name, _)| name == "host").unwrap();
+    assert_eq!(host.1, format!("localhost:{}", edge.address.port()));
+}
+
+#[tokio::test]
+async fn a_shutdown_lets_work_end_and_takes_no_more() {
+    let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
+    let shutdown = async move { drop(stopped.await) };
+    let mut edge = Edge::start_as(vec![], GatewayOptions::default(), shutdown).await;
+    let address = edge.address;
+    let asking =
+        tokio::spawn(raw(address, "DELETE /v2/Users/slow HTTP/1.1\r\nHost: a\r\n\r\n".into()));
+    while edge.calls().is_empty() {
+        tokio::task::yield_now().await;
+    }
+    stop.send(()).unwrap();
+    while TcpStream::connect(address).await.is_ok() {
+        tokio::task::yield_now().await;
+    }
+    edge.provision.go.notify_one();
+    assert!(asking.await.unwrap().starts_with("HTTP/1.1 201 "));
+    edge.serving.take().unwrap().await.unwrap().unwrap();
+}
+
+const JSON: &str = "Content-Type: application/json\r\n";
+
+#[derive(Debug)]
+struct Edge {
+    address: std::net::SocketAddr,
+    upstream: Scripted,
+    provision: Arc<Canned>,
+    serving: Option<tokio::task::JoinHandle<Result<(), ServeError>>>,
+}
+
+impl Edge {
+    async fn start(script: Vec<String>) -> Self {
+        Self::start_with(script, None, |_| vec![]).await
+    }
+
+    async fn start_with(
+        script: Vec<String>,
+        host: Option<HostMode>,
+        more: impl Fn(&str) -> Vec<String>,
+    ) -> Self {
+        let upstream = Scripted::start_with(|url| {
+            script.into_iter().chain(more(&format!("{url}/v2"))).collect()
+        })
+        .await;
+        let answer_budget = Duration::from_millis(300);
+        let options = GatewayOptions { host, answer_budget, ..GatewayOptions::default() };
+        Self::start_before(upstream, options, std::future::pending()).await
+    }
+
+    async fn start_as(
+        script: Vec<String>,
+        options: GatewayOptions,
+        shutdown: impl Future<Output = ()> + Send + 'static,
+    ) -> Self {
+        Self::start_before(Scripted::start(script).await, options, shutdown).await
+    }
+
+    async fn start_before(
+        upstream: Scripted,
+        options: GatewayOptions,
+        shutdown: impl Future<Output = ()> + Send + 'static,
+    ) -> Self {
+        let way = Upstream::new(&format!("http://{}/v2", upstream.address), &Roots::System);
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let provision = Arc::new(Canned::default());
+        let serving = serve(Arc::clone(&provision), way.unwrap(), listener, options, shutdown);
+        let serving = Some(tokio::spawn(serving));
+        Self { address, upstream, provision, serving }
+    }
+
+    fn calls(&self) -> Vec<Call> {
+        self.provision.calls.lock().unwrap().clone()
+    }
+
+    async fn ask(&self, line: &str, head: &str, body: &str) -> String {
+        let length = body.len();
+        let close = if head.contains("Connection") { "" } else { "Connection: close\r\n" };
+        let frame = format!("{head}{close}Content-Length: {length}\r\n\r\n{body}");
+        self.raw(&format!("{line} HTTP/1.1\r\nHost: me\r\n{frame}")).await
+    }
+
+    async fn raw(&self, bytes: &str) -> String {
+        raw(self.address, bytes.to_owned()).await
+    }
+}
+
+/// Sends bytes and gives what comes until the end of the connection.
+async fn raw(address: std::net::SocketAddr, bytes: String) -> String {
+    let (mut read, mut write) = TcpStream::connect(address).await.unwrap().into_split();
+    let writing = tokio::spawn(async move {
+        drop(write.write_all(bytes.as_bytes()).await);
+        write
+    });
+    let mut answer = Vec::new();
+    // A reset after an early answer is no matter: what came counts.
+    drop(read.read_to_end(&mut answer).await);
+    drop(writing.await);
+    String::from_utf8_lossy(&answer).into_owned()
+}
+
+/// A provisioner that says the same to everybody, and waits for a word where the id is `slow`.
+#[derive(Debug, Default)]
+struct Canned {
+    calls: Mutex<Vec<Call>>,
+    ended: Mutex<Vec<()>>,
+    go: tokio::sync::Notify,
+}
+
+impl Provision for Canned {
+    async fn provision(&self, call: Call) -> Answer {
+        let slow = call.id.as_deref() == Some("slow");
+        self.calls.lock().unwrap().push(call);
+        if slow {
+            self.go.notified().await;
+        }
+        self.ended.lock().unwrap().push(());
+        Answer {
+            verdict: Verdict::Done,
+            decision: "d1".into(),
+            changed: true,
+            replayed: false,
+            diverged: Divergence::No,
+            target: Some(TargetAnswer {
+                status: 201,
+                location: Some("http://me/v2/Users/1".into()),
+                etag: Some("W/\"1\"".into()),
+                content_type: Some("application/scim+json".into()),
+                retry_after: None,
+                body: Some("{ \"id\": \"1\" }".into()),
+                extra: Vec::new(),
+            }),
+            status: None,
+            retry: Retry::None,
+            retry_after: None,
+            evidence: Evidence::Read,
+            detail: String::new(),
+            attributes: Vec::new(),
+            notes: Vec::new(),
+        }
+    }
+
+    async fn endpoints(&self, _: &Caller) -> Vec<Endpoint> {
+        let endpoint = |resource_type: &str, path: &str| Endpoint {
+            resource_type: resource_type.into(),
+            path: path.into(),
+        };
+        vec![endpoint("User", "Users"), endpoint("Group", "Groups")]
+    }
+
+    async fn readiness(&self) -> Readiness {
+        Readiness { ready: true, recovery: Recovery::Borrowed, details: Vec::new() }
+    }
+}

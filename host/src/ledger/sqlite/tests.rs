@@ -1,0 +1,821 @@
+//! The ledger's laws, on real files.
+
+use std::{
+    collections::BTreeMap,
+    fs,
+    os::unix::fs::{MetadataExt, PermissionsExt},
+};
+
+use proptest::prelude::*;
+use tempfile::TempDir;
+
+use super::*;
+use crate::contract::{Identity, IdentityWrite, NameKind, Stage};
+
+#[test]
+fn a_stage_never_moves_back() {
+    check("claimed dispatched parked dispatched settled settled", "");
+    check("claimed refused refused", "");
+    check("dispatched parked settled", "");
+    check("parked refused", "");
+    check("dispatched claimed", BACK);
+    check("parked claimed", BACK);
+    check("settled dispatched", BACK);
+    check("settled parked", BACK);
+    check("settled refused", BACK);
+    // Refused without an effect: decided anew under the same entry (S9).
+    check("refused dispatched settled", "");
+    check("refused settled", "");
+    check("refused parked", BACK);
+    check("refused claimed", BACK);
+}
+
+#[test]
+fn a_fence_is_the_one_that_was_read_or_the_write_is_refused() {
+    check("i@0 i@1 i@2", "");
+    check("i@1", FENCED);
+    check("i@0 i@0", FENCED);
+    check("i@0 i@1 i@1", FENCED);
+    check("i@0 i@1 i@3", FENCED);
+    check("i@0+j@0 i@1+j@1", "");
+    check("i@0+j@0 i@1+j@0", FENCED);
+    check("i@0+i@1", "the ledger refuses the write: one-write-per-identity");
+}
+
+#[test]
+fn an_incarnation_never_shrinks() {
+    check("i@0/1 i@1/2 i@2/2", "");
+    check("i@0/2 i@1/1", "the ledger refuses the write: incarnation-never-shrinks");
+    check("i@0/0", "the ledger refuses the write: incarnation-never-shrinks");
+}
+
+#[test]
+fn a_key_has_one_effect() {
+    check("key:e=k1,settled key:f=k2,settled", "");
+    check("key:e=k1,dispatched key:e=k1,settled", "");
+    check("key:e=k1,settled key:f=k1,dispatched", KEY);
+    check("key:e=k1,dispatched key:f=k1,dispatched", KEY);
+    check("key:e=k1,parked key:f=k1,refused", KEY);
+    check("key:e=k1,claimed key:f=k1,claimed", KEY);
+    check("key:e=k1,refused key:f=k1,dispatched key:f=k1,settled", "");
+    check("key:e=k1,refused key:f=k1,settled key:g=k1,dispatched", KEY);
+}
+
+#[test]
+fn an_identifying_name_belongs_to_one_identity() {
+    check("i@0:t1,x1 j@0:t2,x2", "");
+    check("i@0:t1 j@0:t1", NAME);
+    check("i@0:x1 j@0:x1", NAME);
+    check("i@0:c1,w1 j@0:c1,w1", "");
+    check("i@0:t1,t1", "");
+    check("i@0:t1 i@1:t2 j@0:t1", "");
+    check("i@0:t1 i@1:none j@0:t1", "");
+    check("i@0:t1 i@1 j@0:t1", NAME);
+    check("i@0:t1+j@0:t2 i@1:t2+j@1:t1", "");
+}
+
+#[test]
+fn nothing_crosses_a_scope() {
+    run(async |ledger, _| {
+        write(ledger, "e", Stage::Dispatched, |r| identity(r, "i", 0, 1, Some("t1")))
+            .await
+            .unwrap();
+        for change in [
+            |r: &mut Record| r.scope.tenant = "other".to_owned(),
+            |r: &mut Record| r.scope.target = "other".to_owned(),
+            |r: &mut Record| r.scope.source = "other".to_owned(),
+        ] {
+            let entry = write(ledger, "e", Stage::Settled, change).await;
+            assert_eq!(said(entry), "the ledger refuses the write: nothing-crosses-a-scope");
+            let written = write(ledger, "f", Stage::Settled, |r| {
+                identity(r, "i", 1, 1, None);
+                change(r);
+            });
+            assert_eq!(
+                said(written.await),
+                "the ledger refuses the write: nothing-crosses-a-scope"
+            );
+            let about = write(ledger, "f", Stage::Settled, |r| {
+                r.entry.identity = Some("i".to_owned());
+                change(r);
+            });
+            assert_eq!(said(about.await), "the ledger refuses the write: identity-is-known");
+        }
+        let other = Scope { tenant: "other".to_owned(), ..scope() };
+        let found = ledger.find(&other, None, &tag("s-e"), &[]).await.unwrap();
+        assert!(found.by_statement.is_none());
+        let led = ledger.find(&other, None, &tag("s-e"), &[tag("t1")]).await;
+        assert_eq!(
+            said(led),
+            "the ledger's name `i` is not as it was written: restore a backup, or audit it"
+        );
+    });
+}
+
+#[test]
+fn a_refused_write_leaves_nothing() {
+    run(async |ledger, _| {
+        write(ledger, "e", Stage::Settled, |r| identity(r, "i", 0, 1, Some("t1"))).await.unwrap();
+        let refused = write(ledger, "f", Stage::Dispatched, |r| {
+            identity(r, "j", 0, 1, Some("t2"));
+            identity(r, "k", 0, 1, Some("t1"));
+            r.learned = vec![field("lag", "5")];
+            r.step = Some(step("decide", 7));
+        });
+        assert_eq!(said(refused.await), NAME);
+        let names = [tag("t1"), tag("t2")];
+        let found = ledger.find(&scope(), None, &tag("s-f"), &names).await.unwrap();
+        assert_eq!(holders(&found), ["i by [0] fence 1"]);
+        assert!(found.by_statement.is_none());
+        assert!(ledger.profile("hr").await.unwrap().is_empty());
+        assert!(ledger.steps(&"f".to_owned()).await.unwrap().is_empty());
+        assert!(ledger.audit().await.unwrap().is_empty());
+    });
+}
+
+#[test]
+fn what_is_held_is_found() {
+    run(async |ledger, _| {
+        write(ledger, "e1", Stage::Dispatched, |r| {
+            r.entry.key = Some(tag("k1"));
+            r.entry.statement = tag("s");
+            identity(r, "j", 0, 1, Some("t1,c1"));
+            identity(r, "i", 0, 1, Some("x1,c1"));
+            r.entry.identity = Some("j".to_owned());
+        })
+        .await
+        .unwrap();
+        write(ledger, "e0", Stage::Parked, |r| {
+            r.entry.statement = tag("s");
+            r.entry.identity = Some("i".to_owned());
+        })
+        .await
+        .unwrap();
+        write(ledger, "e2", Stage::Settled, |r| r.entry.identity = Some("i".to_owned()))
+            .await
+            .unwrap();
+        let names = [tag("x1"), tag("c1"), tag("t1"), tag("unknown")];
+        let found = ledger.find(&scope(), Some(&tag("k1")), &tag("s"), &names).await.unwrap();
+        assert_eq!(found.by_key.as_ref().unwrap().id, "e1");
+        assert_eq!(found.by_statement.as_ref().unwrap().id, "e0", "the latest");
+        assert_eq!(holders(&found), ["i by [0, 1] fence 1", "j by [1, 2] fence 1"]);
+        let open: Vec<_> = found.open.iter().map(|entry| entry.id.as_str()).collect();
+        assert_eq!(open, ["e1", "e0"], "the oldest first");
+        assert_eq!(found.holders[0].identity.state, "{\"secret\":\"identity i\"}");
+        assert_eq!(found.open[0].state, "{\"secret\":\"entry e1\"}");
+        let none = ledger.find(&scope(), Some(&tag("k2")), &tag("none"), &[]).await.unwrap();
+        assert!(none.by_key.is_none() && none.by_statement.is_none());
+        assert!(none.holders.is_empty() && none.open.is_empty());
+    });
+}
+
+#[test]
+fn the_key_of_a_refused_entry_leads_to_its_successor() {
+    run(async |ledger, _| {
+        for (id, stage) in [("e", Stage::Refused), ("f", Stage::Dispatched)] {
+            write(ledger, id, stage, |r| {
+                r.entry.key = Some(tag("k1"));
+                identity(r, id, 0, 1, None);
+                r.entry.identity = Some(id.to_owned());
+            })
+            .await
+            .unwrap();
+        }
+        let found = ledger.find(&scope(), Some(&tag("k1")), &tag("none"), &[]).await.unwrap();
+        assert_eq!(found.by_key.unwrap().id, "f");
+        assert_eq!(ledger.entry(&"e".to_owned()).await.unwrap().unwrap().key, None);
+        assert!(ledger.audit().await.unwrap().is_empty());
+    });
+}
+
+#[test]
+fn the_most_overdue_are_given_first() {
+    run(async |ledger, _| {
+        for (id, wake_at) in [("a", Some(30)), ("b", Some(10)), ("c", None), ("d", Some(20))] {
+            write(ledger, id, Stage::Settled, |r| r.entry.wake_at = wake_at).await.unwrap();
+        }
+        for (now, most, expected) in [
+            (9, 9, ""),
+            (10, 9, "b"),
+            (29, 9, "bd"),
+            (30, 9, "bda"),
+            (u64::MAX, 2, "bd"),
+            (99, 0, ""),
+        ] {
+            let due = ledger.due(now, most).await.unwrap();
+            let ids: String = due.into_iter().map(|entry| entry.id).collect();
+            assert_eq!(ids, expected, "{now} {most}");
+        }
+    });
+}
+
+#[test]
+fn a_later_fact_replaces_an_earlier_one() {
+    run(async |ledger, _| {
+        for value in ["5", "7"] {
+            write(ledger, "e", Stage::Settled, |r| {
+                r.learned = vec![field("lag", value), field("a", "b")];
+            })
+            .await
+            .unwrap();
+        }
+        assert_eq!(ledger.profile("hr").await.unwrap(), [field("a", "b"), field("lag", "7")]);
+        assert!(ledger.profile("other").await.unwrap().is_empty());
+    });
+}
+
+#[test]
+fn steps_are_kept_in_order_until_they_are_forgotten() {
+    run(async |ledger, _| {
+        let steps = [step("admit", 1), step("decide", 5), step("settle", 9)];
+        for step in &steps {
+            write(ledger, "e", Stage::Settled, |r| r.step = Some(step.clone())).await.unwrap();
+        }
+        let id = "e".to_owned();
+        assert_eq!(ledger.steps(&id).await.unwrap(), steps);
+        assert_eq!(ledger.forget_steps(5).await.unwrap(), 1);
+        assert_eq!(ledger.steps(&id).await.unwrap(), steps[1..]);
+        assert_eq!(ledger.forget_steps(u64::MAX).await.unwrap(), 2);
+        assert!(ledger.steps(&id).await.unwrap().is_empty());
+    });
+}
+
+/// The files are copied while the ledger is open: what is found after the process was killed. A loss
+/// of power is another matter: see `every_commit_is_flushed_before_it_is_told`.
+#[test]
+fn whatever_was_committed_survives_a_kill() {
+    run(async |ledger, directory| {
+        let killed = tempfile::tempdir().unwrap();
+        for n in 0..20_u64 {
+            write(ledger, &format!("e{n}"), Stage::Settled, |r| {
+                identity(r, "i", n, 1, Some("t1"));
+                r.learned = vec![field("n", &n.to_string())];
+            })
+            .await
+            .unwrap();
+            for suffix in ["", "-wal"] {
+                let from = directory.path().join(format!("ledger{suffix}"));
+                fs::copy(from, killed.path().join(format!("{n}{suffix}"))).unwrap();
+            }
+        }
+        for n in 0..20_u64 {
+            let copy =
+                SqliteLedger::open(killed.path().join(n.to_string()), key(directory)).unwrap();
+            let found = copy.find(&scope(), None, &tag(&format!("s-e{n}")), &[tag("t1")]).await;
+            let found = found.unwrap();
+            assert_eq!(found.by_statement.as_ref().unwrap().id, format!("e{n}"));
+            assert_eq!(holders(&found), [format!("i by [0] fence {}", n + 1)]);
+            assert_eq!(copy.profile("hr").await.unwrap(), [field("n", &n.to_string())]);
+            assert!(copy.audit().await.unwrap().is_empty());
+        }
+    });
+}
+
+#[test]
+fn a_write_goes_on_when_its_caller_is_dropped() {
+    run(async |ledger, _| {
+        let record = record("e", Stage::Settled);
+        let mut write = Box::pin(ledger.write(&record));
+        let pending = std::future::poll_fn(|context| {
+            std::task::Poll::Ready(write.as_mut().poll(context).is_pending())
+        });
+        assert!(pending.await);
+        drop(write);
+        // The writer takes one job after the other: behind this one, the dropped one is done.
+        ledger.ready().await.unwrap();
+        assert!(ledger.entry(&"e".to_owned()).await.unwrap().is_some());
+    });
+}
+
+#[test]
+fn every_commit_is_flushed_before_it_is_told() {
+    run(async |ledger, _| {
+        let settings = ledger.change(|rows| {
+            let ask = |name| rows.connection.pragma_query_value(None, name, |row| row.get(0));
+            let mode = rows.connection.pragma_query_value(None, "journal_mode", |row| row.get(0));
+            Ok((mode?, ask("synchronous")?, ask("foreign_keys")?))
+        });
+        let settings: (String, i64, i64) = settings.await.unwrap();
+        assert_eq!(settings, ("wal".to_owned(), 2, 1));
+    });
+}
+
+#[test]
+fn a_ledger_is_ready_if_a_write_reaches_the_file() {
+    run(async |ledger, directory| {
+        let log = directory.path().join("ledger-wal");
+        for _ in 0..3 {
+            let before = fs::metadata(&log).map_or(0, |file| file.len());
+            ledger.ready().await.unwrap();
+            assert!(before < fs::metadata(&log).unwrap().len());
+        }
+    });
+}
+
+#[test]
+fn a_ledger_that_is_closed_can_be_opened_again() {
+    let directory = tempfile::tempdir().unwrap();
+    for n in 0..3_u64 {
+        block(async {
+            let ledger = open(&directory).unwrap();
+            write(&ledger, "e", Stage::Settled, |r| identity(r, "i", n, 1, Some("t1")))
+                .await
+                .unwrap();
+            assert_eq!(ledger.incarnation().await.unwrap(), n + 1);
+            assert_eq!(ledger.begin_incarnation().await.unwrap(), n + 2);
+        });
+    }
+}
+
+#[test]
+fn a_ledger_is_opened_by_one_process_only() {
+    run(async |_, directory| {
+        assert!(said(open(directory)).contains("is in use by another process"));
+        let link = directory.path().join("link");
+        std::os::unix::fs::symlink(directory.path().join("ledger"), &link).unwrap();
+        let linked = SqliteLedger::open(link, key(directory));
+        assert!(matches!(linked, Err(LedgerError::InUse { .. })), "{linked:?}");
+    });
+}
+
+#[test]
+fn a_ledger_can_be_read_while_it_is_open_elsewhere() {
+    run(async |ledger, directory| {
+        let path = directory.path().join("ledger");
+        let reader = SqliteLedger::open_read_only(&path, key(directory)).unwrap();
+        write(ledger, "e", Stage::Settled, |_| ()).await.unwrap();
+        assert!(reader.entry(&"e".to_owned()).await.unwrap().is_some());
+        assert!(reader.audit().await.unwrap().is_empty());
+        assert!(matches!(reader.ready().await, Err(LedgerError::Storage(_))));
+        let refused = write(&reader, "f", Stage::Settled, |_| ()).await;
+        assert!(matches!(refused, Err(LedgerError::Storage(_))), "{refused:?}");
+    });
+}
+
+#[test]
+fn a_ledger_can_be_read_when_nobody_has_it_open() {
+    let directory = tempfile::tempdir().unwrap();
+    block(async {
+        let ledger = open(&directory).unwrap();
+        write(&ledger, "e", Stage::Settled, |_| ()).await.unwrap();
+        drop(ledger);
+        let path = directory.path().join("ledger");
+        let reader = SqliteLedger::open_read_only(&path, key(&directory)).unwrap();
+        assert!(reader.entry(&"e".to_owned()).await.unwrap().is_some());
+        assert!(SqliteLedger::open_read_only(path.with_extension("no"), key(&directory)).is_err());
+    });
+}
+
+#[test]
+fn what_is_no_ledger_is_refused_and_left_alone() {
+    check_open("", "");
+    check_open("PRAGMA user_version = 2", "its schema has version 2");
+    check_open("PRAGMA user_version = 0", "its schema has version 0");
+    check_open("PRAGMA application_id = 1", "it is no ledger");
+    check_open("UPDATE meta SET value = 'x' WHERE name = 'key'", "written with another key");
+    check_open("DELETE FROM meta", "written with another key");
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("ledger");
+    fs::write(&path, "no database, but longer than a header ".repeat(9)).unwrap();
+    let before = fs::read(&path).unwrap();
+    assert!(said(open(&directory)).contains("it is no SQLite database"));
+    assert_eq!(fs::read(&path).unwrap(), before);
+}
+
+#[test]
+fn another_key_file_is_refused() {
+    let directory = tempfile::tempdir().unwrap();
+    drop(open(&directory).unwrap());
+    fs::remove_file(directory.path().join("key")).unwrap();
+    assert!(said(open(&directory)).contains("written with another key"));
+    let path = directory.path().join("ledger");
+    let read = SqliteLedger::open_read_only(path, key(&directory));
+    assert!(said(read).contains("written with another key"));
+}
+
+#[test]
+fn every_file_is_its_owners_only() {
+    run(async |ledger, directory| {
+        write(ledger, "e", Stage::Settled, |_| ()).await.unwrap();
+        let mut names = Vec::new();
+        for file in fs::read_dir(directory.path()).unwrap() {
+            let file = file.unwrap();
+            names.push(file.file_name().into_string().unwrap());
+            assert_eq!(file.metadata().unwrap().mode() & 0o777, 0o600, "{file:?}");
+        }
+        names.sort();
+        assert_eq!(names, ["key", "ledger", "ledger-shm", "ledger-wal", "ledger.lock"]);
+    });
+}
+
+#[test]
+fn no_document_can_be_read_from_the_files() {
+    run(async |ledger, directory| {
+        write(ledger, "e", Stage::Settled, |r| {
+            identity(r, "i", 0, 1, Some("t1"));
+            r.step = Some(step("decide", 1));
+        })
+        .await
+        .unwrap();
+        for suffix in ["", "-wal"] {
+            let bytes = fs::read(directory.path().join(format!("ledger{suffix}"))).unwrap();
+            for word in ["secret", "identity i", "entry e", "argument", "result"] {
+                let plain = bytes.windows(word.len()).any(|window| window == word.as_bytes());
+                assert!(!plain, "{word} is in ledger{suffix}");
+            }
+        }
+    });
+}
+
+#[test]
+fn every_tampering_is_noted() {
+    check_tampered("UPDATE entry SET stage = 'refused' WHERE id = 'e'", "entry e");
+    check_tampered("UPDATE entry SET stage = 'odd' WHERE id = 'e'", "entry e");
+    check_tampered("UPDATE entry SET wake_at = NULL WHERE id = 'e'", "entry e");
+    check_tampered("UPDATE entry SET wake_at = -1 WHERE id = 'e'", "entry e");
+    check_tampered("UPDATE entry SET key_tag = NULL WHERE id = 'e'", "entry e");
+    check_tampered("UPDATE entry SET statement_tag = 'x' WHERE id = 'e'", "entry e");
+    check_tampered("UPDATE entry SET identity = 'j' WHERE id = 'e'", "entry e");
+    check_tampered("UPDATE entry SET tenant = 'other' WHERE id = 'e'", "entry e");
+    check_tampered("UPDATE entry SET target = 'hrx', source = '' WHERE id = 'e'", "entry e");
+    check_tampered("UPDATE entry SET id = 'g' WHERE id = 'e'", "entry g");
+    check_tampered("UPDATE entry SET state = zeroblob(60) WHERE id = 'e'", "entry e");
+    check_tampered(
+        "UPDATE entry SET state = (SELECT state FROM entry WHERE id = 'f') WHERE id = 'e'",
+        "entry e",
+    );
+    check_tampered("UPDATE identity SET fence = 0 WHERE id = 'i'", "identity i");
+    check_tampered("UPDATE identity SET incarnation = 9 WHERE id = 'i'", "identity i");
+    check_tampered("UPDATE identity SET names = '' WHERE id = 'i'", "identity i");
+    check_tampered("UPDATE identity SET tenant = 'other' WHERE id = 'i'", "identity i");
+    check_tampered(
+        "UPDATE identity SET state = (SELECT state FROM identity WHERE id = 'j') WHERE id = 'i'",
+        "identity i",
+    );
+    check_tampered("DELETE FROM name WHERE identity = 'i' AND kind = 'weak'", "names i");
+    check_tampered("UPDATE name SET kind = 'correlation' WHERE kind = 'weak'", "names i");
+    check_tampered("UPDATE fact SET value = '0'", "fact hr");
+    check_tampered("UPDATE step SET step = zeroblob(60)", "step e");
+    check_tampered("UPDATE step SET decision = 'f'", "step f");
+}
+
+#[test]
+fn an_honest_ledger_audits_clean() {
+    check_audit("", &[]);
+}
+
+#[test]
+fn what_breaks_a_law_is_noted_in_order() {
+    check_audit(
+        "DELETE FROM identity WHERE id = 'j'",
+        &["identity-is-known f: the entry's identity is missing"],
+    );
+    check_audit(
+        "INSERT INTO name VALUES ('gone', 'odd', 'x')",
+        &[
+            "identity-is-known gone: a name leads to no identity",
+            "names-are-of-a-kind gone: a name is of an unknown kind",
+            "tags-are-digests gone: a name is no tag",
+        ],
+    );
+    check_audit(
+        "DROP INDEX name_exclusive;
+         INSERT INTO name SELECT 'j', kind, tag FROM name WHERE kind = 'target-id'",
+        &[
+            "every-tampering-is-noted j: its names are not as they were written",
+            "one-identity-per-name j: a name belongs to two",
+        ],
+    );
+}
+
+#[test]
+fn entries_that_break_a_law_are_noted() {
+    run(async |ledger, _| {
+        write(ledger, "a", Stage::Claimed, |_| ()).await.unwrap();
+        write(ledger, "b", Stage::Dispatched, |r| r.entry.wake_at = None).await.unwrap();
+        write(ledger, "c", Stage::Parked, |r| r.entry.wake_at = None).await.unwrap();
+        write(ledger, "d", Stage::Settled, |r| r.entry.statement = "s".to_owned()).await.unwrap();
+        let notes: Vec<_> = ledger.audit().await.unwrap().iter().map(line).collect();
+        assert_eq!(
+            notes,
+            [
+                "claims-are-not-kept a: the entry is at `claimed`",
+                "identity-is-known b: an open entry is about no identity",
+                "identity-is-known c: an open entry is about no identity",
+                "nothing-is-forgotten b: an unknown outcome is never looked at",
+                "tags-are-digests d: its key or statement is no tag",
+            ]
+        );
+    });
+}
+
+#[test]
+fn a_tampered_entry_does_not_keep_the_others_from_being_looked_at() {
+    run(async |ledger, directory| {
+        for id in ["a", "b"] {
+            write(ledger, id, Stage::Settled, |r| r.entry.wake_at = Some(1)).await.unwrap();
+        }
+        tamper(directory, "UPDATE entry SET stage = 'refused' WHERE id = 'a'");
+        let due = ledger.due(1, 1).await.unwrap();
+        assert_eq!(due.iter().map(|entry| entry.id.as_str()).collect::<Vec<_>>(), ["b"]);
+        tamper(directory, "UPDATE entry SET stage = 'refused' WHERE id = 'b'");
+        let none = ledger.due(1, 1).await;
+        assert!(matches!(none, Err(LedgerError::Tampered { table: "entry", .. })), "{none:?}");
+    });
+}
+
+#[test]
+fn a_ledger_in_memory_keeps_the_same_laws() {
+    block(async {
+        let key = Arc::new(LedgerKey::generate().unwrap());
+        let ledger = SqliteLedger::in_memory(key).unwrap();
+        write(&ledger, "e", Stage::Settled, |r| identity(r, "i", 0, 1, Some("t1"))).await.unwrap();
+        let again = write(&ledger, "e", Stage::Settled, |r| identity(r, "i", 0, 1, None)).await;
+        assert_eq!(said(again), FENCED);
+        ledger.ready().await.unwrap();
+        assert!(ledger.audit().await.unwrap().is_empty());
+    });
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(24))]
+
+    /// Whatever is written in whatever order, the ledger is as a map with the laws spelled out.
+    #[test]
+    fn fence_never_shrinks(
+        writes in prop::collection::vec((0..3_u8, 0..4_u64, 1..3_u64, 0..5_u8), 1..24)
+    ) {
+        block(async {
+            let key = Arc::new(LedgerKey::generate().unwrap());
+            let ledger = SqliteLedger::in_memory(key).unwrap();
+            let mut model = BTreeMap::<String, (u64, u64)>::new();
+            for (n, (id, fence, incarnation, name)) in writes.into_iter().enumerate() {
+                let id = format!("i{id}");
+                let names = format!("c{name}");
+                let written = write(&ledger, &format!("e{n}"), Stage::Settled, |r| {
+                    identity(r, &id, fence, incarnation, Some(&names));
+                })
+                .await;
+                let (held, life) = model.get(&id).copied().unwrap_or((0, 1));
+                let lawful = fence == held && life <= incarnation;
+                assert_eq!(written.is_ok(), lawful, "{written:?}");
+                if lawful {
+                    model.insert(id.clone(), (held + 1, incarnation));
+                }
+                let found = ledger.find(&scope(), None, &tag("s"), &[tag(&names)]).await.unwrap();
+                for holder in found.holders {
+                    let identity = holder.identity;
+                    assert_eq!(model[&identity.id], (identity.fence, identity.incarnation));
+                }
+            }
+            assert!(ledger.audit().await.unwrap().is_empty());
+        });
+    }
+}
+
+const BACK: &str = "the ledger refuses the write: stage-never-moves-back";
+const KEY: &str = "the ledger refuses the write: one-effect-per-key";
+const NAME: &str = "the ledger refuses the write: one-identity-per-name";
+const FENCED: &str = "the identity was changed by another request";
+
+/// Writes one after the other and expects the last to fail as said, or none to:
+///
+/// - `settled`: entry `e` at this stage,
+/// - `key:e=k1,settled`: entry `e` with key `k1` at this stage,
+/// - `i@0/1:t1,c2`: identity `i` as read with fence 0, incarnation 1 and names; `+` joins several.
+fn check(script: &str, expected: &str) {
+    run(async |ledger, _| {
+        let last = script.split(' ').count() - 1;
+        for (n, text) in script.split(' ').enumerate() {
+            let written = ledger.write(&scripted(n, text)).await;
+            let expected = if n == last { expected } else { "" };
+            let said = written.err().map(|error| error.to_string()).unwrap_or_default();
+            assert_eq!(said, expected, "{text} of {script}");
+        }
+    });
+}
+
+fn scripted(n: usize, text: &str) -> Record {
+    if let Some(text) = text.strip_prefix("key:") {
+        let (id, rest) = text.split_once('=').unwrap();
+        let (key, word) = rest.split_once(',').unwrap();
+        let mut record = record(id, stage(word));
+        record.entry.key = Some(tag(key));
+        return record;
+    }
+    if !text.contains('@') {
+        return record("e", stage(text));
+    }
+    let mut record = record(&format!("e{n}"), Stage::Settled);
+    for part in text.split('+') {
+        let (head, names) = part.split_once(':').map_or((part, None), |(h, n)| (h, Some(n)));
+        let (id, fence) = head.split_once('@').unwrap();
+        let (fence, incarnation) = fence.split_once('/').unwrap_or((fence, "1"));
+        let (fence, incarnation) = (fence.parse().unwrap(), incarnation.parse().unwrap());
+        identity(&mut record, id, fence, incarnation, names);
+    }
+    record
+}
+
+/// Makes a ledger of two entries and two identities, changes it behind its back, audits it.
+fn check_audit(sql: &str, expected: &[&str]) {
+    run(async |ledger, directory| {
+        fill(ledger).await;
+        tamper(directory, sql);
+        let notes: Vec<_> = ledger.audit().await.unwrap().iter().map(line).collect();
+        assert_eq!(notes, expected, "{sql}");
+    });
+}
+
+/// Likewise, and says in which way `what` must be noted, and that using it fails.
+fn check_tampered(sql: &str, what: &str) {
+    let (table, id) = what.split_once(' ').unwrap();
+    let expected = match table {
+        "entry" => format!("every-tampering-is-noted {id}: the entry does not open"),
+        "identity" => format!("every-tampering-is-noted {id}: the identity does not open"),
+        "names" => format!("every-tampering-is-noted {id}: its names are not as they were written"),
+        "fact" => format!("every-tampering-is-noted {id}: the fact `lag` is not as it was written"),
+        _ => format!("every-tampering-is-noted {id}: a recorded step does not open"),
+    };
+    run(async |ledger, directory| {
+        fill(ledger).await;
+        tamper(directory, sql);
+        let notes: Vec<_> = ledger.audit().await.unwrap().iter().map(line).collect();
+        assert!(notes.contains(&expected), "{sql}: {notes:?}");
+        let used = match table {
+            "entry" => ledger.entry(&id.to_owned()).await.map(drop),
+            "identity" => ledger.find(&scope(), None, &tag("s"), &[tag("t1")]).await.map(drop),
+            "fact" => ledger.profile("hr").await.map(drop),
+            "step" => ledger.steps(&id.to_owned()).await.map(drop),
+            _ => return,
+        };
+        assert!(matches!(used, Err(LedgerError::Tampered { .. })), "{sql}: {used:?}");
+    });
+}
+
+async fn fill(ledger: &SqliteLedger) {
+    write(ledger, "e", Stage::Dispatched, |r| {
+        r.entry.key = Some(tag("k1"));
+        identity(r, "i", 0, 1, Some("t1,w1"));
+        r.entry.identity = Some("i".to_owned());
+        r.learned = vec![field("lag", "5")];
+        r.step = Some(step("decide", 1));
+    })
+    .await
+    .unwrap();
+    write(ledger, "f", Stage::Parked, |r| {
+        identity(r, "j", 0, 1, None);
+        r.entry.identity = Some("j".to_owned());
+    })
+    .await
+    .unwrap();
+}
+
+/// Changes a file as somebody would who can write it, but has no key.
+fn tamper(directory: &TempDir, sql: &str) {
+    let connection = Connection::open(directory.path().join("ledger")).unwrap();
+    connection.pragma_update(None, "foreign_keys", false).unwrap();
+    connection.execute_batch(sql).unwrap();
+}
+
+fn check_open(sql: &str, expected: &str) {
+    let directory = tempfile::tempdir().unwrap();
+    drop(open(&directory).unwrap());
+    tamper(&directory, sql);
+    let opened = open(&directory);
+    match expected {
+        "" => assert!(opened.is_ok(), "{opened:?}"),
+        expected => {
+            assert!(matches!(opened, Err(LedgerError::Unreadable { .. })), "{opened:?}");
+            assert!(said(opened).contains(expected));
+        }
+    }
+}
+
+async fn write(
+    ledger: &SqliteLedger,
+    entry: &str,
+    stage: Stage,
+    change: impl FnOnce(&mut Record),
+) -> Result<(), LedgerError> {
+    let mut record = record(entry, stage);
+    change(&mut record);
+    ledger.write(&record).await
+}
+
+fn record(id: &str, stage: Stage) -> Record {
+    let open = matches!(stage, Stage::Dispatched | Stage::Parked);
+    Record {
+        scope: scope(),
+        now: 1_000,
+        entry: Entry {
+            id: id.to_owned(),
+            identity: None,
+            key: None,
+            statement: tag(&format!("s-{id}")),
+            stage,
+            wake_at: open.then_some(5_000),
+            state: format!("{{\"secret\":\"entry {id}\"}}"),
+        },
+        identities: Vec::new(),
+        learned: Vec::new(),
+        step: None,
+    }
+}
+
+/// Adds an identity. Names are given as `t1,x1,c1,w1` by the first letter of their kind, or `none`.
+fn identity(record: &mut Record, id: &str, fence: u64, incarnation: u64, names: Option<&str>) {
+    let state = format!("{{\"secret\":\"identity {id}\"}}");
+    let identity = Identity { id: id.to_owned(), fence, incarnation, state };
+    let names = names.map(|names| {
+        names
+            .split(',')
+            .filter(|name| *name != "none")
+            .map(|name| (kind(name), tag(name)))
+            .collect()
+    });
+    record.identities.push((IdentityWrite { identity, names: None }, names));
+}
+
+fn kind(name: &str) -> NameKind {
+    match name.get(..1) {
+        Some("t") => NameKind::TargetId,
+        Some("x") => NameKind::ExternalId,
+        Some("c") => NameKind::Correlation,
+        _ => NameKind::Weak,
+    }
+}
+
+fn stage(word: &str) -> Stage {
+    match word {
+        "claimed" => Stage::Claimed,
+        "dispatched" => Stage::Dispatched,
+        "parked" => Stage::Parked,
+        "refused" => Stage::Refused,
+        _ => Stage::Settled,
+    }
+}
+
+/// A well-formed tag that is legible: the text in hexadecimal, filled up with zeros.
+fn tag(text: &str) -> Tag {
+    let digits: String = text.bytes().map(|byte| format!("{byte:02x}")).collect();
+    format!("{digits:0<64}")
+}
+
+fn step(function: &str, at: u64) -> RecordedStep {
+    RecordedStep {
+        function: function.to_owned(),
+        component: tag("component"),
+        at,
+        input: "{\"argument\":1}".to_owned(),
+        output: "{\"result\":1}".to_owned(),
+    }
+}
+
+fn field(name: &str, value: &str) -> Field {
+    Field { name: name.to_owned(), value: value.to_owned() }
+}
+
+fn scope() -> Scope {
+    Scope {
+        tenant: "acme".to_owned(),
+        target: "hr".to_owned(),
+        source: "idp".to_owned(),
+        principal: "p".to_owned(),
+    }
+}
+
+fn holders(found: &Found) -> Vec<String> {
+    let line = |holder: &crate::contract::Holder| {
+        format!("{} by {:?} fence {}", holder.identity.id, holder.by, holder.identity.fence)
+    };
+    found.holders.iter().map(line).collect()
+}
+
+fn line(note: &Note) -> String {
+    format!("{} {}: {}", note.law, note.id, note.detail)
+}
+
+fn said<T>(result: Result<T, LedgerError>) -> String {
+    result.err().map(|error| error.to_string()).unwrap_or_default()
+}
+
+fn open(directory: &TempDir) -> Result<SqliteLedger, LedgerError> {
+    SqliteLedger::open(directory.path().join("ledger"), key(directory))
+}
+
+fn key(directory: &TempDir) -> Arc<LedgerKey> {
+    Arc::new(LedgerKey::open_or_create(directory.path().join("key")).unwrap())
+}
+
+fn run(test: impl AsyncFnOnce(&SqliteLedger, &TempDir)) {
+    let directory = tempfile::tempdir().unwrap();
+    // The umask must not matter: the directory is open to all.
+    fs::set_permissions(directory.path(), fs::Permissions::from_mode(0o755)).unwrap();
+    let ledger = open(&directory).unwrap();
+    block(test(&ledger, &directory));
+}
+
+fn block<T>(test: impl Future<Output = T>) -> T {
+    tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap().block_on(test)
+}

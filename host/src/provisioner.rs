@@ -1,0 +1,858 @@
+//! READ FIRST: the loop that asks the component, writes the ledger, acts on the target, and reports back.
+//!
+//! Nothing is decided here. The component says what to look at, what to write and what to send; this
+//! file does so in that order, and never sends before the record of it is durable.
+
+mod memory;
+mod secrets;
+
+use std::{sync::Arc, time::Duration};
+
+use tokio::time::{Instant, sleep};
+
+use crate::{
+    call::{Call, Readiness, Recovery},
+    clock::{Clock, SystemClock},
+    contract::{
+        Action, Answer, Divergence, Effect, EffectBody, Endpoint, EntryId, Evidence, Field, Found,
+        Identification, Name, Observation, Outcome, Question, Reading, Report, Request, Retry,
+        Scope, Settings, Sight, Situation, Step, Tag, Tags, Verdict,
+    },
+    guest::{Guest, GuestError},
+    keys::LedgerKey,
+    ledger::{Leased, Ledger, LedgerError, Record, RecordedStep, Waiting},
+    monitor,
+    target::{Body, Caller, Target},
+};
+use memory::{Callers, Known};
+use secrets::Secrets;
+
+/// Makes provisioning requests safe to repeat.
+///
+/// Cheap to clone; every clone is the same provisioner.
+pub struct Provisioner<L, T>(Arc<Inner<L, T>>);
+
+impl<L, T> Clone for Provisioner<L, T> {
+    fn clone(&self) -> Self {
+        Self(Arc::clone(&self.0))
+    }
+}
+
+impl<L, T> std::fmt::Debug for Provisioner<L, T> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Provisioner").field("options", &self.0.options).finish_non_exhaustive()
+    }
+}
+
+/// How a provisioner works. The default is safe.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// Whose data this is. Nothing crosses a tenant.
+    pub tenant: String,
+    /// The name of the target: it scopes keys, names and what is learned.
+    pub target: String,
+    /// The policy document (S45); `{}` is the default policy.
+    pub policy: String,
+    /// How long a request waits for others on the same names (S5).
+    pub queue_wait: Duration,
+    /// How long a client waits for its answer (S43a); the work goes on after it.
+    pub answer_budget: Duration,
+    /// A credential of our own for recovery (S41).
+    pub credential: Option<Caller>,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            tenant: "default".into(),
+            target: "default".into(),
+            policy: "{}".into(),
+            queue_wait: Duration::from_secs(30),
+            // Below the 60 seconds of the impatient.
+            answer_budget: Duration::from_secs(50),
+            credential: None,
+        }
+    }
+}
+
+struct Inner<L, T> {
+    guest: Guest,
+    ledger: L,
+    target: T,
+    key: Arc<LedgerKey>,
+    clock: Arc<dyn Clock>,
+    options: Options,
+    known: Known,
+    callers: Callers,
+}
+
+/// Why a request could not be brought to its end: broken machinery, never a refusal.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ProvisionError {
+    /// The component broke its contract, a limit, or itself.
+    #[error("the decision could not be made")]
+    Guest(#[from] GuestError),
+    /// What the component asked for is not allowed (S43).
+    #[error("the component's step was refused")]
+    Monitor(#[from] monitor::Violation),
+    /// The ledger cannot be used.
+    #[error("the ledger cannot be used")]
+    Ledger(#[from] LedgerError),
+    /// The system gives no random bytes.
+    #[error("the system gives no random bytes")]
+    Random,
+}
+
+/// One request on its way.
+struct Run {
+    request: Request,
+    tags: Tags,
+    names: Vec<Name>,
+    safe_way: bool,
+    caller: Caller,
+    body: Option<Body>,
+    secrets: Secrets,
+    settings: Settings,
+    endpoints: Vec<Endpoint>,
+    /// Ids for what may be made.
+    new_entry: EntryId,
+    new_identity: String,
+    /// Names that the component asked for beside the request's own.
+    claimed: Vec<Name>,
+    /// Entries that were looked at and have not ended.
+    tried: Vec<EntryId>,
+    /// Whether others were passed (S14c).
+    passed: bool,
+}
+
+/// Where a settlement has come to.
+enum Settled {
+    Answer(Answer),
+    Wait(u64),
+}
+
+impl<L: Ledger, T: Target> Provisioner<L, T> {
+    /// Puts the parts together. Nothing is read or sent yet.
+    ///
+    /// # Errors
+    ///
+    /// Where the component refuses the policy: the error names the member that is wrong.
+    pub fn new(
+        guest: Guest,
+        ledger: L,
+        target: T,
+        key: Arc<LedgerKey>,
+        options: Options,
+    ) -> Result<Self, GuestError> {
+        Self::with_clock(guest, ledger, target, key, options, Arc::new(SystemClock))
+    }
+
+    /// Like [`new`](Self::new), with another clock.
+    ///
+    /// # Errors
+    ///
+    /// Where the component refuses the policy.
+    pub fn with_clock(
+        guest: Guest,
+        ledger: L,
+        target: T,
+        key: Arc<LedgerKey>,
+        mut options: Options,
+        clock: Arc<dyn Clock>,
+    ) -> Result<Self, GuestError> {
+        options.policy = guest.check_policy(&options.policy)?;
+        let schema = guest.read_schema(None, None, None)?;
+        let known = Known::new(schema);
+        let callers = Callers::default();
+        let inner = Inner { guest, ledger, target, key, clock, options, known, callers };
+        Ok(Self(Arc::new(inner)))
+    }
+
+    /// The ledger.
+    #[must_use]
+    pub fn ledger(&self) -> &L {
+        &self.0.ledger
+    }
+
+    /// Provisions: the target is changed once, however often the call is repeated.
+    ///
+    /// Run it as a task of its own: dropping it abandons work that may have been sent, which the scan
+    /// takes up again only after a while.
+    pub async fn provision(&self, call: Call) -> Answer {
+        match self.try_provision(call).await {
+            Ok(answer) => answer,
+            Err(error) => failed(&error),
+        }
+    }
+
+    async fn try_provision(&self, call: Call) -> Result<Answer, ProvisionError> {
+        let inner = &*self.0;
+        let deadline = Instant::now() + inner.options.answer_budget;
+        let schema = self.schema(&call.caller).await?;
+        let settings = self.settings(&schema.document, &schema.declared).await?;
+        let principal = inner.key.principal(&inner.options.tenant, &call.principal.material());
+        let mut secrets = Secrets::new(&inner.key, &inner.options.tenant);
+        let paths = inner.guest.secret_paths(&call.resource_type, &settings)?;
+        secrets.look_at(paths);
+        let body = match call.body.as_ref().map(|body| secrets.lift_request(&body.bytes)) {
+            None => None,
+            Some(Ok(text)) => Some(text),
+            Some(Err(error)) => return Ok(malformed(&error)),
+        };
+        let request = Request {
+            scope: Scope {
+                tenant: inner.options.tenant.clone(),
+                target: inner.options.target.clone(),
+                source: "default".into(),
+                principal: principal.clone(),
+            },
+            method: call.method,
+            resource_type: call.resource_type,
+            id: call.id,
+            body,
+            key: call.key,
+            version: None,
+            if_match: call.if_match,
+            received_at: inner.clock.now(),
+            extra: call.extra,
+        };
+        let identified = match inner.guest.identify(&request, &settings)? {
+            Reading::Unreadable(answer) => return Ok(answer),
+            Reading::Readable(identified) => identified,
+        };
+        if !inner.callers.accepted(&principal, inner.clock.now())
+            && let Some(refusal) = self.prove(&identified, &schema.endpoints, &call.caller).await
+        {
+            return Ok(refusal);
+        }
+        inner.callers.accept(&principal, &call.caller, inner.clock.now());
+        let mut run = Run {
+            tags: self.tags(&identified),
+            names: identified.names,
+            safe_way: identified.safe_way,
+            caller: call.caller,
+            body: call.body,
+            secrets,
+            settings,
+            endpoints: schema.endpoints,
+            new_entry: random_id()?,
+            new_identity: random_id()?,
+            claimed: Vec::new(),
+            tried: Vec::new(),
+            passed: false,
+            request,
+        };
+        let mut answer = self.carry(&mut run, deadline).await?;
+        run.secrets.put_back_answer(&mut answer);
+        Ok(answer)
+    }
+
+    /// Leases, reads the ledger, asks the component, does what it says, until there is an answer.
+    async fn carry(&self, run: &mut Run, deadline: Instant) -> Result<Answer, ProvisionError> {
+        let inner = &*self.0;
+        let mut mine: Option<EntryId> = None;
+        loop {
+            let left = deadline.saturating_duration_since(Instant::now());
+            let waiting = inner.options.queue_wait.min(left);
+            let tags = self.leased_tags(run);
+            let names = self.lease(&tags, run, waiting).await?;
+            if let Leased::Busy = names {
+                return Ok(in_flight(run, mine.as_deref()));
+            }
+            run.passed = matches!(names, Leased::Passed);
+            // Two names may lead to one identity: its own lease comes second, so nobody waits in a circle.
+            let found = self.find(run).await?;
+            let identities = self.identity_tags(&found);
+            let people = self.lease(&identities, run, waiting).await?;
+            if let Leased::Busy = people {
+                return Ok(in_flight(run, mine.as_deref()));
+            }
+            run.passed |= matches!(people, Leased::Passed);
+            let held = (names, people);
+            let found = self.find(run).await?;
+            if self.identity_tags(&found) != identities {
+                continue;
+            }
+            match self.decide(run, found, &mut mine).await? {
+                Next::Answer(answer) => return Ok(answer),
+                Next::Again => {}
+                Next::Wait(until) => {
+                    drop(held);
+                    run.tried.clear();
+                    let wait = Duration::from_millis(until.saturating_sub(inner.clock.now()));
+                    if deadline < Instant::now() + wait {
+                        return Ok(in_flight(run, mine.as_deref()));
+                    }
+                    sleep(wait).await;
+                }
+            }
+        }
+    }
+
+    /// From admission to the answer, under the leases.
+    async fn decide(
+        &self,
+        run: &mut Run,
+        found: Found,
+        mine: &mut Option<EntryId>,
+    ) -> Result<Next, ProvisionError> {
+        let inner = &*self.0;
+        let mut situation = self.situation(run, found);
+        let mut function = "admit";
+        loop {
+            situation.now = inner.clock.now();
+            let step = match function {
+                "admit" => inner.guest.admit(&situation)?,
+                _ => inner.guest.decide(&situation)?,
+            };
+            monitor::check(&situation, &step)?;
+            match self.write(run, function, &situation, None, &step).await {
+                Err(ProvisionError::Ledger(LedgerError::Fenced)) => return Ok(Next::Again),
+                written => written?,
+            }
+            match step.action {
+                Action::Answer(answer) => return Ok(Next::Answer(answer)),
+                Action::Wait(until) => return Ok(Next::Wait(until)),
+                Action::Claim(names) => {
+                    run.claimed.extend(names);
+                    return Ok(Next::Again);
+                }
+                Action::Ask(questions) => {
+                    situation.observed.extend(self.look(run, &questions).await);
+                    function = "decide";
+                }
+                Action::Resolve(id) => {
+                    let own = mine.as_ref() == Some(&id);
+                    return Ok(match self.resolve(run, &id).await? {
+                        Some(Settled::Wait(until)) => Next::Wait(until),
+                        Some(Settled::Answer(answer)) if own => Next::Answer(answer),
+                        Some(Settled::Answer(_)) | None => {
+                            run.tried.push(id);
+                            Next::Again
+                        }
+                    });
+                }
+                Action::Apply(effect) => {
+                    let entry = step.write.as_ref().map(|write| write.entry.id.clone());
+                    let id = entry.unwrap_or_else(|| run.new_entry.clone());
+                    *mine = Some(id.clone());
+                    let report = self.apply(run, &effect).await;
+                    return Ok(match self.settle(run, &id, Some(report)).await? {
+                        Settled::Answer(answer) => Next::Answer(answer),
+                        Settled::Wait(until) => Next::Wait(until),
+                    });
+                }
+            }
+        }
+    }
+
+    /// From a sent effect to its end, or to a time before which nothing can be known.
+    async fn settle(
+        &self,
+        run: &mut Run,
+        id: &EntryId,
+        mut report: Option<Report>,
+    ) -> Result<Settled, ProvisionError> {
+        let inner = &*self.0;
+        let mut observed = Vec::new();
+        loop {
+            let found = self.find(run).await?;
+            let mut situation = self.situation(run, found);
+            situation.new_entry.clone_from(id);
+            situation.observed = observed;
+            situation.now = inner.clock.now();
+            let step = inner.guest.settle(&situation, report.as_ref())?;
+            monitor::check(&situation, &step)?;
+            match self.write(run, "settle", &situation, report.as_ref(), &step).await {
+                // Somebody passed: what was seen before counts no more (S15).
+                Err(ProvisionError::Ledger(LedgerError::Fenced)) => {
+                    observed = Vec::new();
+                    continue;
+                }
+                written => written?,
+            }
+            observed = situation.observed;
+            match step.action {
+                Action::Answer(answer) => return Ok(Settled::Answer(answer)),
+                Action::Ask(questions) => observed.extend(self.look(run, &questions).await),
+                Action::Apply(effect) => {
+                    report = Some(self.apply(run, &effect).await);
+                    observed = Vec::new();
+                }
+                Action::Wait(until) => {
+                    let wait = Duration::from_millis(until.saturating_sub(inner.clock.now()));
+                    if NEAR < wait {
+                        return Ok(Settled::Wait(until));
+                    }
+                    sleep(wait).await;
+                    report = None;
+                    observed = Vec::new();
+                }
+                Action::Claim(_) | Action::Resolve(_) => {
+                    return Err(monitor::Violation::Action.into());
+                }
+            }
+        }
+    }
+
+    /// Brings an earlier entry on to its end; none where it has none yet, or cannot be read.
+    async fn resolve(&self, run: &mut Run, id: &EntryId) -> Result<Option<Settled>, ProvisionError> {
+        let inner = &*self.0;
+        let Some(entry) = inner.ledger.entry(id).await? else { return Ok(None) };
+        if entry.statement == run.tags.statement && entry.key == run.tags.key {
+            return self.settle(run, id, None).await.map(Some);
+        }
+        let caller = run.caller.clone();
+        let Some(mut other) = self.run_of(&entry.state, caller).await? else { return Ok(None) };
+        self.settle(&mut other, id, None).await.map(Some)
+    }
+
+    /// A run of an entry's own request, as far as it is remembered: without its secrets.
+    async fn run_of(&self, state: &str, caller: Caller) -> Result<Option<Run>, ProvisionError> {
+        let inner = &*self.0;
+        let request = inner.guest.entry_request(state)?;
+        let schema = self.schema(&caller).await?;
+        let settings = self.settings(&schema.document, &schema.declared).await?;
+        let Reading::Readable(identified) = inner.guest.identify(&request, &settings)? else {
+            return Ok(None);
+        };
+        let mut secrets = Secrets::new(&inner.key, &inner.options.tenant);
+        secrets.look_at(inner.guest.secret_paths(&request.resource_type, &settings)?);
+        Ok(Some(Run {
+            tags: self.tags(&identified),
+            names: identified.names,
+            safe_way: identified.safe_way,
+            caller,
+            body: None,
+            secrets,
+            settings,
+            endpoints: schema.endpoints,
+            new_entry: random_id()?,
+            new_identity: random_id()?,
+            claimed: Vec::new(),
+            tried: Vec::new(),
+            passed: false,
+            request,
+        }))
+    }
+
+    // ---- recovery -----------------------------------------------------------------------------
+
+    /// Takes up what was interrupted or is due, once; gives how many entries were brought on (S41).
+    ///
+    /// # Errors
+    ///
+    /// Where the ledger or the component fails. What was brought on until then stays so.
+    pub async fn recover(&self) -> Result<usize, ProvisionError> {
+        let inner = &*self.0;
+        let mut count = 0;
+        for entry in inner.ledger.due(inner.clock.now(), DUE_MOST).await? {
+            let request = inner.guest.entry_request(&entry.state)?;
+            let own = inner.options.credential.clone();
+            let lent = || inner.callers.of(&request.scope.principal, inner.clock.now());
+            let Some(caller) = own.or_else(lent) else { continue };
+            let Some(mut run) = self.run_of(&entry.state, caller).await? else { continue };
+            let tags = self.leased_tags(&run);
+            let names = inner.ledger.lease(&tags, &run.tags.statement, NO_WAIT).await?;
+            let Leased::Held(_names) = names else { continue };
+            let found = self.find(&run).await?;
+            let people = self.identity_tags(&found);
+            let people = inner.ledger.lease(&people, &run.tags.statement, NO_WAIT).await?;
+            let Leased::Held(_people) = people else { continue };
+            self.settle(&mut run, &entry.id, None).await?;
+            count += 1;
+        }
+        Ok(count)
+    }
+
+    /// Recovers at once and then all the time, until it is dropped.
+    ///
+    /// A failure is not the end: it is tried again a second later, as `/readyz` shows.
+    pub async fn recover_always(&self) {
+        let mut sweeps: u64 = 0;
+        loop {
+            let recovered = self.recover().await;
+            self.0.known.note_recovery(recovered.is_ok());
+            if sweeps.is_multiple_of(STEPS_SWEEP_EVERY) {
+                let before = self.0.clock.now().saturating_sub(STEPS_KEPT_MS);
+                let swept = self.0.ledger.forget_steps(before).await;
+                self.0.known.note_recovery(recovered.is_ok() && swept.is_ok());
+            }
+            sweeps += 1;
+            sleep(SCAN_EVERY).await;
+        }
+    }
+
+    /// Whether requests can be served, and with whose credential interrupted work is taken up.
+    pub async fn readiness(&self) -> Readiness {
+        let inner = &*self.0;
+        let recovery = if inner.options.credential.is_some() {
+            Recovery::Own
+        } else if inner.callers.any(inner.clock.now()) {
+            Recovery::Borrowed
+        } else {
+            Recovery::Waiting
+        };
+        let ledger = inner.ledger.ready().await;
+        let word = if ledger.is_ok() { "ready" } else { "unavailable" };
+        let scan = if inner.known.recovers() { "running" } else { "failing" };
+        let detail = |name: &str, value: &str| Field { name: name.into(), value: value.into() };
+        Readiness {
+            ready: ledger.is_ok(),
+            recovery,
+            details: vec![detail("ledger", word), detail("scan", scan)],
+        }
+    }
+
+    /// The target's resource types; asks the target on behalf of `caller` what it has not said so far.
+    pub async fn endpoints(&self, caller: &Caller) -> Vec<Endpoint> {
+        match self.schema(caller).await {
+            Ok(schema) => schema.endpoints,
+            Err(_) => self.0.known.schema().endpoints,
+        }
+    }
+
+    // ---- the target ---------------------------------------------------------------------------
+
+    /// Looks at the target before anything is claimed or told: is the credential accepted (S1)?
+    async fn prove(
+        &self,
+        identified: &Identification,
+        endpoints: &[Endpoint],
+        caller: &Caller,
+    ) -> Option<Answer> {
+        let none = |_: Vec<String>| Vec::new();
+        let sight = self.0.target.observe(&identified.proof, endpoints, caller, &none).await;
+        let safe = identified.safe_way;
+        match sight {
+            Sight::Listed(_) => None,
+            Sight::Answered(answer) | Sight::Refused(answer) => match answer.status {
+                401 => Some(refused(answer)),
+                403 | 429 | 500..=599 if answer.status != 501 => (!safe).then(|| refused(answer)),
+                _ => None,
+            },
+            Sight::Nothing => (!safe).then(|| {
+                plain(Verdict::Unavailable, "the target could not be reached; nothing has happened")
+            }),
+        }
+    }
+
+    async fn look(&self, run: &mut Run, questions: &[Question]) -> Vec<Observation> {
+        let inner = &*self.0;
+        let mut seen = Vec::new();
+        for question in questions {
+            let asked_at = inner.clock.now();
+            let keep = |page: Vec<String>| self.keep(&run.request, &run.settings, page);
+            let sight = inner.target.observe(question, &run.endpoints, &run.caller, &keep).await;
+            let sight = run.secrets.lift_sight(sight);
+            let seen_at = inner.clock.now();
+            seen.push(Observation { question: question.clone(), asked_at, seen_at, sight });
+        }
+        seen
+    }
+
+    /// Reduces a page of a listing to what matters; a component that fails keeps all of it.
+    fn keep(&self, request: &Request, settings: &Settings, page: Vec<String>) -> Vec<String> {
+        let Ok(positions) = self.0.guest.matches(request, &page, settings) else { return page };
+        let mut page: Vec<Option<String>> = page.into_iter().map(Some).collect();
+        let at = |position: u32| usize::try_from(position).ok();
+        positions
+            .into_iter()
+            .filter_map(|position| page.get_mut(at(position)?).and_then(Option::take))
+            .collect()
+    }
+
+    async fn apply(&self, run: &mut Run, effect: &Effect) -> Report {
+        let inner = &*self.0;
+        let body = match &effect.body {
+            EffectBody::Empty => None,
+            EffectBody::AsSent => run.body.clone(),
+            EffectBody::Document(document) => Some(Body {
+                bytes: run.secrets.put_back(document),
+                content_type: run.body.as_ref().map_or_else(
+                    || http::HeaderValue::from_static("application/scim+json"),
+                    |body| body.content_type.clone(),
+                ),
+            }),
+        };
+        let sent_at = inner.clock.now();
+        let outcome = inner.target.apply(effect, &run.endpoints, body, &run.caller).await;
+        let outcome = match outcome {
+            Outcome::Answered(answer) => Outcome::Answered(run.secrets.lift_answer(answer)),
+            other @ (Outcome::NotSent(_) | Outcome::Unknown(_)) => other,
+        };
+        Report { sent_at, ended_at: inner.clock.now(), outcome }
+    }
+
+    // ---- the ledger ---------------------------------------------------------------------------
+
+    async fn lease(
+        &self,
+        tags: &[Tag],
+        run: &Run,
+        wait: Duration,
+    ) -> Result<Leased, ProvisionError> {
+        let waiting = if run.safe_way {
+            Waiting::Pass { after: PASS_AFTER, attach: wait }
+        } else {
+            Waiting::Queue(wait)
+        };
+        Ok(self.0.ledger.lease(tags, &run.tags.statement, waiting).await?)
+    }
+
+    async fn find(&self, run: &Run) -> Result<Found, ProvisionError> {
+        let tags = self.leased_tags(run);
+        let key = run.tags.key.as_ref();
+        let ledger = &self.0.ledger;
+        Ok(ledger.find(&run.request.scope, key, &run.tags.statement, &tags).await?)
+    }
+
+    async fn write(
+        &self,
+        run: &Run,
+        function: &str,
+        situation: &Situation,
+        report: Option<&Report>,
+        step: &Step,
+    ) -> Result<(), ProvisionError> {
+        let inner = &*self.0;
+        let Some(write) = &step.write else { return Ok(()) };
+        let tagged = |names: &Vec<Name>| {
+            names.iter().map(|name| (name.kind, self.name_tag(name))).collect::<Vec<_>>()
+        };
+        let identities = write.identities.iter().map(|identity| {
+            let names = identity.names.as_ref().map(tagged);
+            (identity.clone(), names)
+        });
+        let record = Record {
+            scope: run.request.scope.clone(),
+            now: situation.now,
+            entry: write.entry.clone(),
+            identities: identities.collect(),
+            learned: write.learned.clone(),
+            step: recorded(&inner.guest, function, situation, report, step),
+        };
+        Ok(inner.ledger.write(&record).await?)
+    }
+
+    fn situation(&self, run: &Run, found: Found) -> Situation {
+        let field = |name: &str, value: &str| Field { name: name.into(), value: value.into() };
+        let mut extra: Vec<Field> = run.tried.iter().map(|id| field("tried", id)).collect();
+        extra.extend(run.claimed.iter().map(|name| field("claimed", &name.material)));
+        if run.passed {
+            extra.push(field("passed", "true"));
+        }
+        if run.body.is_some() {
+            extra.push(field("body-held", "true"));
+        }
+        Situation {
+            request: run.request.clone(),
+            tags: run.tags.clone(),
+            found,
+            observed: Vec::new(),
+            settings: run.settings.clone(),
+            now: self.0.clock.now(),
+            new_entry: run.new_entry.clone(),
+            new_identity: run.new_identity.clone(),
+            extra,
+        }
+    }
+
+    fn tags(&self, identified: &Identification) -> Tags {
+        let inner = &*self.0;
+        let tag = |purpose: &str, text: &str| inner.key.tag(&inner.options.tenant, purpose, text);
+        Tags {
+            key: identified.key_material.as_deref().map(|text| tag("key", text)),
+            statement: tag("statement", &identified.statement_material),
+            names: identified.names.iter().map(|name| self.name_tag(name)).collect(),
+        }
+    }
+
+    fn name_tag(&self, name: &Name) -> Tag {
+        self.0.key.tag(&self.0.options.tenant, "name", &name.material)
+    }
+
+    fn leased_tags(&self, run: &Run) -> Vec<Tag> {
+        let claimed = run.claimed.iter().map(|name| self.name_tag(name));
+        run.tags.names.iter().cloned().chain(claimed).collect()
+    }
+
+    fn identity_tags(&self, found: &Found) -> Vec<Tag> {
+        let inner = &*self.0;
+        let tag = |id: &str| inner.key.tag(&inner.options.tenant, "identity", id);
+        found.holders.iter().map(|holder| tag(&holder.identity.id)).collect()
+    }
+
+    // ---- what is known of the target ----------------------------------------------------------
+
+    async fn schema(&self, caller: &Caller) -> Result<crate::contract::Schema, ProvisionError> {
+        let inner = &*self.0;
+        if inner.known.is_due(inner.clock.now()) {
+            let said = inner.target.discover(caller).await;
+            let schema = inner.guest.read_schema(
+                said.resource_types.as_deref(),
+                said.schemas.as_deref(),
+                said.service_provider_config.as_deref(),
+            )?;
+            inner.known.learn(schema, said.complete, inner.clock.now());
+        }
+        Ok(inner.known.schema())
+    }
+
+    async fn settings(
+        &self,
+        schema: &str,
+        declared: &[Field],
+    ) -> Result<Settings, ProvisionError> {
+        let inner = &*self.0;
+        let learned = inner.ledger.profile(&inner.options.target).await?;
+        Ok(Settings {
+            policy: inner.options.policy.clone(),
+            schema: schema.into(),
+            profile: declared.iter().cloned().chain(learned).collect(),
+        })
+    }
+}
+
+/// What follows a decision.
+enum Next {
+    Answer(Answer),
+    Wait(u64),
+    Again,
+}
+
+/// The call of the component, so that it can be run again (S38).
+fn recorded(
+    guest: &Guest,
+    function: &str,
+    situation: &Situation,
+    report: Option<&Report>,
+    step: &Step,
+) -> Option<RecordedStep> {
+    let input = serde_json::json!({ "situation": situation, "report": report });
+    Some(RecordedStep {
+        function: function.into(),
+        component: guest.sha256().into(),
+        at: situation.now,
+        input: input.to_string(),
+        output: serde_json::to_string(step).ok()?,
+    })
+}
+
+/// 16 random bytes as 32 hexadecimal digits.
+fn random_id() -> Result<String, ProvisionError> {
+    let mut bytes = [0; 16];
+    getrandom::fill(&mut bytes).map_err(|_| ProvisionError::Random)?;
+    Ok(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
+}
+
+fn plain(verdict: Verdict, detail: &str) -> Answer {
+    Answer {
+        verdict,
+        decision: String::new(),
+        changed: false,
+        replayed: false,
+        diverged: Divergence::No,
+        target: None,
+        status: None,
+        retry: Retry::After,
+        retry_after: Some(1),
+        evidence: Evidence::None,
+        detail: detail.into(),
+        attributes: Vec::new(),
+        notes: Vec::new(),
+    }
+}
+
+fn malformed(error: &replaysafe_json::JsonError) -> Answer {
+    let too_large = matches!(error, replaysafe_json::JsonError::TooLarge { .. });
+    let verdict = if too_large { Verdict::TooLarge } else { Verdict::Malformed };
+    let detail = format!("{error} ({})", error.code());
+    let scim_type = Field { name: "scim-type".into(), value: "invalidSyntax".into() };
+    Answer {
+        retry: Retry::FixInput,
+        retry_after: None,
+        notes: vec![scim_type],
+        ..plain(verdict, &detail)
+    }
+}
+
+fn refused(answer: crate::contract::TargetAnswer) -> Answer {
+    let detail = format!("the target refused with status {}", answer.status);
+    Answer {
+        retry_after: answer.retry_after,
+        evidence: Evidence::Response,
+        target: Some(answer),
+        ..plain(Verdict::Refused, &detail)
+    }
+}
+
+/// The wait is over (S5, S43a): the same request again attaches.
+fn in_flight(run: &Run, mine: Option<&str>) -> Answer {
+    let retry = if run.request.key.is_some() { Retry::SameKey } else { Retry::After };
+    match mine {
+        Some(id) => Answer {
+            retry,
+            decision: id.into(),
+            ..plain(
+                Verdict::Unresolved,
+                "it cannot be told yet whether the request took effect; the same request again attaches to it",
+            )
+        },
+        None => Answer {
+            retry,
+            ..plain(
+                Verdict::InFlight,
+                "another request on this resource is under way; send the same request again",
+            )
+        },
+    }
+}
+
+/// Broken machinery: everything fails closed (S36). The cause goes to nobody but the operator's log.
+fn failed(error: &ProvisionError) -> Answer {
+    let detail = match error {
+        ProvisionError::Ledger(_) => "the ledger cannot be used; nothing was sent without a record",
+        ProvisionError::Guest(_) | ProvisionError::Monitor(_) | ProvisionError::Random => {
+            "the decision could not be made; nothing was sent without a record"
+        }
+    };
+    let cause = Field { name: "cause".into(), value: causes(error) };
+    Answer { notes: vec![cause], ..plain(Verdict::Unavailable, detail) }
+}
+
+/// An error with its sources, in one line.
+fn causes(error: &dyn std::error::Error) -> String {
+    let mut line = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        line.push_str(": ");
+        line.push_str(&cause.to_string());
+        source = cause.source();
+    }
+    line
+}
+
+/// Entries that the settlement holds its names for: nothing else on them could be answered sooner.
+const NEAR: Duration = Duration::from_secs(1);
+
+/// 250 ms: ten times what a target takes for one call, so that requests queue where all goes well and
+/// a revocation passes where it does not (S14c).
+const PASS_AFTER: Duration = Duration::from_millis(250);
+
+/// The scan never waits: who holds the names works on them.
+const NO_WAIT: Waiting = Waiting::Queue(Duration::ZERO);
+
+/// 1 second between two scans: the first look at an unknown outcome is due after half of one.
+const SCAN_EVERY: Duration = Duration::from_secs(1);
+
+/// 100 entries a scan: one scan of slow looks stays below a minute.
+const DUE_MOST: u32 = 100;
+
+/// S38: recorded steps are kept for 7 days.
+const STEPS_KEPT_MS: u64 = 7 * 24 * 3_600_000;
+
+/// Once an hour.
+const STEPS_SWEEP_EVERY: u64 = 3_600;
+

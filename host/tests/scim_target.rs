@@ -1,0 +1,263 @@
+//! A SCIM service as the target, over real sockets: what is sent, and what is made of the answer.
+
+#![expect(clippy::unwrap_used, reason = "helpers of tests fail with their test")]
+
+#[path = "support/scripted.rs"]
+mod scripted;
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http::{HeaderName, HeaderValue};
+use replaysafe::clock::Clock;
+use replaysafe::contract::{
+    ById, Effect, EffectBody, Endpoint, Method, Outcome, Question, Search, Sight,
+};
+use replaysafe::target::scim::ScimTarget;
+use replaysafe::target::upstream::{Roots, Upstream};
+use replaysafe::target::{Body, Caller, Target};
+use scripted::{Scripted, answer, page};
+use tokio::io::AsyncWriteExt;
+
+#[tokio::test]
+async fn a_resource_is_read_by_its_id() {
+    let headers = "ETag: W/\"1\"\r\nRetry-After: 7\r\n";
+    let (server, sight) =
+        observe(vec![answer("404 Not Found", headers, "no")], &by_id("a b/c")).await;
+    let Sight::Answered(answer) = sight else { panic!("{sight:?}") };
+    assert_eq!((answer.status, answer.retry_after), (404, Some(7)));
+    assert_eq!(answer.etag.as_deref(), Some("W/\"1\""));
+    assert_eq!(server.lines(), ["GET /scim/v2/Users/a%20b%2Fc HTTP/1.1"]);
+    let asked = server.asked().concat();
+    assert!(asked.contains("Authorization: Bearer secret\r\n"), "{asked}");
+    assert!(!asked.to_ascii_lowercase().contains("accept-encoding"), "{asked}");
+}
+
+/// No 41 of the catalogue.
+#[tokio::test]
+async fn a_hostile_id_is_not_asked_for() {
+    for id in ["..", ".", "", "a\r\nb"] {
+        let (server, sight) = observe(vec![answer("200 OK", "", "{}")], &by_id(id)).await;
+        assert_eq!(sight, Sight::Nothing);
+        assert!(server.asked().is_empty());
+    }
+}
+
+/// No 43 of the catalogue.
+#[tokio::test]
+async fn what_is_no_resource_shows_nothing() {
+    for script in [
+        answer("200 OK", "", "<html>"),
+        answer("200 OK", "", ""),
+        "HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\n{}".to_owned(),
+        "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n".to_owned(),
+        "nonsense\r\n\r\n".to_owned(),
+    ] {
+        let (_, sight) = observe(vec![script.clone(), script.clone()], &by_id("1")).await;
+        assert_eq!(sight, Sight::Nothing, "{script}");
+    }
+}
+
+#[tokio::test]
+async fn a_search_quotes_its_value() {
+    let question = Question::Search(Search {
+        resource_type: "User".into(),
+        attribute: "userName".into(),
+        value: "a\"b\\é&".into(),
+    });
+    let (server, sight) = observe(vec![page(2, &[1]), page(2, &[2])], &question).await;
+    let Sight::Listed(found) = sight else { panic!("{sight:?}") };
+    assert_eq!(found, [r#"{"id":"1"}"#, r#"{"id":"2"}"#]);
+    // userName eq "a\"b\\é&", RFC 7644 section 3.4.2.2: the value is a JSON string.
+    let filter = "userName%20eq%20%22a%5C%22b%5C%5C%C3%A9%26%22";
+    assert_eq!(
+        server.lines(),
+        [
+            format!("GET /scim/v2/Users?filter={filter} HTTP/1.1"),
+            format!("GET /scim/v2/Users?filter={filter}&startIndex=2&count=100 HTTP/1.1"),
+        ]
+    );
+}
+
+#[tokio::test]
+async fn all_resources_are_read_page_by_page() {
+    let all = Question::All("User".into());
+    let (server, sight) = observe(vec![page(3, &[1, 2]), page(3, &[3])], &all).await;
+    // `keep` of these tests keeps resource 3 only.
+    assert_eq!(sight, Sight::Listed(vec![r#"{"id":"3"}"#.into()]));
+    assert_eq!(
+        server.lines(),
+        [
+            "GET /scim/v2/Users?startIndex=1&count=100 HTTP/1.1",
+            "GET /scim/v2/Users?startIndex=3&count=100 HTTP/1.1"
+        ]
+    );
+}
+
+/// S14: complete if `totalResults` equals what came.
+#[tokio::test]
+async fn a_target_that_refuses_paging_is_asked_once_without() {
+    let all = Question::All("User".into());
+    let refusal = answer("400 Bad Request", "", "{}");
+    let (server, sight) = observe(vec![refusal.clone(), page(1, &[3])], &all).await;
+    assert_eq!(sight, Sight::Listed(vec![r#"{"id":"3"}"#.into()]));
+    assert_eq!(server.lines()[1], "GET /scim/v2/Users HTTP/1.1");
+    let (_, sight) = observe(vec![refusal.clone(), refusal], &all).await;
+    assert!(matches!(sight, Sight::Refused(answer) if answer.status == 400));
+}
+
+#[tokio::test]
+async fn an_effect_has_a_length_and_its_answer_is_kept() {
+    let headers = "Location: http://x/Users/1\r\nContent-Type: application/scim+json\r\n";
+    let script = vec![answer("201 Created", headers, "{ \"id\":\"1\" }")];
+    let (server, outcome) = apply(script, Method::Create, None).await;
+    let Outcome::Answered(answer) = outcome else { panic!("{outcome:?}") };
+    assert_eq!((answer.status, answer.body.as_deref()), (201, Some("{ \"id\":\"1\" }")));
+    assert_eq!(answer.location.as_deref(), Some("http://x/Users/1"));
+    let asked = server.asked().concat();
+    assert!(asked.starts_with("POST /scim/v2/Users?attributes=id HTTP/1.1\r\n"), "{asked}");
+    assert!(asked.contains("Content-Length: 2\r\n"), "{asked}");
+    assert!(asked.contains("Content-Type: application/json\r\n"), "{asked}");
+    assert!(asked.ends_with("\r\n\r\n{}"), "{asked}");
+    assert!(!asked.to_ascii_lowercase().contains("transfer-encoding"), "{asked}");
+}
+
+#[tokio::test]
+async fn a_precondition_goes_with_its_effect() {
+    let script = vec!["HTTP/1.1 204 No Content\r\n\r\n".to_owned()];
+    let (server, outcome) = apply(script, Method::Delete, Some("1")).await;
+    assert!(matches!(outcome, Outcome::Answered(answer) if answer.status == 204));
+    let asked = server.asked().concat();
+    assert!(asked.contains("If-Match: W/\"7\"\r\n"), "{asked}");
+}
+
+/// No 42 of the catalogue; S12: a redirect is a definite answer.
+#[tokio::test]
+async fn a_redirect_is_not_followed() {
+    let other = Scripted::start(vec![answer("201 Created", "", "{}")]).await;
+    let headers = format!("Location: http://{}/Users\r\n", other.address);
+    let (_, outcome) =
+        apply(vec![answer("307 Temporary Redirect", &headers, "")], Method::Create, None).await;
+    assert!(matches!(outcome, Outcome::Answered(answer) if answer.status == 307));
+    assert!(other.asked().is_empty());
+}
+
+/// No 116 of the catalogue, and: nothing is sent twice.
+#[tokio::test]
+async fn an_effect_without_a_complete_answer_is_unknown_and_sent_once() {
+    for line in [
+        String::new(),
+        "HTTP/1.1 201 Created\r\nContent-Length: 99\r\n\r\n{".to_owned(),
+        "HTTP/1.1 201 Crea".to_owned(),
+        "HTTP/1.1 201 Created\r\nTransfer-Encoding: chunked\r\n\r\n5\r\n{".to_owned(),
+    ] {
+        for (method, id) in [(Method::Create, None), (Method::Delete, Some("1"))] {
+            let script = vec![line.clone(), answer("200 OK", "", "{}")];
+            let (server, outcome) = apply(script, method, id).await;
+            assert!(matches!(outcome, Outcome::Unknown(_)), "{line}: {outcome:?}");
+            assert_eq!(server.asked().len(), 1, "{line}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_refused_connection_means_that_nothing_was_sent() {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    drop(listener);
+    for base in [format!("http://{address}"), format!("https://{address}")] {
+        let outcome = apply_at(&base, Method::Create, None).await;
+        assert!(matches!(outcome, Outcome::NotSent(_)), "{outcome:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_broken_tls_handshake_means_that_nothing_was_sent() {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    drop(tokio::spawn(async move {
+        let (mut stream, _) = listener.accept().await.unwrap();
+        stream.write_all(b"HTTP/1.1 400 Bad Request\r\n\r\n").await.unwrap();
+    }));
+    let outcome = apply_at(&format!("https://{address}"), Method::Create, None).await;
+    assert!(matches!(outcome, Outcome::NotSent(_)), "{outcome:?}");
+}
+
+#[tokio::test]
+async fn discovery_is_complete_when_every_part_was_answered() {
+    let ok = answer("200 OK", "", "{}");
+    let script = vec![ok.clone(), answer("404 Not Found", "", "{}"), ok.clone()];
+    let discovery = discover(script).await;
+    assert!(discovery.complete && discovery.schemas.is_none());
+    assert_eq!(discovery.resource_types.as_deref(), Some("{}"));
+    let discovery = discover(vec![ok.clone(), answer("401 Unauthorized", "", ""), ok]).await;
+    assert!(!discovery.complete);
+}
+
+async fn discover(script: Vec<String>) -> replaysafe::target::Discovery {
+    let server = Scripted::start(script).await;
+    target(&format!("http://{}", server.address)).discover(&caller()).await
+}
+
+async fn observe(script: Vec<String>, question: &Question) -> (Scripted, Sight) {
+    let server = Scripted::start(script).await;
+    let target = target(&format!("http://{}/scim/v2", server.address));
+    let keep = |page: Vec<String>| page.into_iter().filter(|d| d.contains("\"3\"")).collect();
+    let sight = target.observe(question, &endpoints(), &caller(), &keep).await;
+    (server, sight)
+}
+
+async fn apply(script: Vec<String>, method: Method, id: Option<&str>) -> (Scripted, Outcome) {
+    let server = Scripted::start(script).await;
+    let outcome = apply_at(&format!("http://{}/scim/v2", server.address), method, id).await;
+    (server, outcome)
+}
+
+async fn apply_at(base: &str, method: Method, id: Option<&str>) -> Outcome {
+    let effect = Effect {
+        method,
+        resource_type: "User".into(),
+        id: id.map(str::to_owned),
+        body: EffectBody::AsSent,
+        if_match: Some("W/\"7\"".into()),
+    };
+    let body = Body {
+        bytes: Bytes::from_static(b"{}"),
+        content_type: HeaderValue::from_static("application/json"),
+    };
+    let body = (method != Method::Delete).then_some(body);
+    target(base).apply(&effect, &endpoints(), body, &caller()).await
+}
+
+fn target(base: &str) -> ScimTarget {
+    struct Epoch;
+    impl Clock for Epoch {
+        fn now(&self) -> u64 {
+            0
+        }
+    }
+    let upstream = Upstream::new(base, &Roots::System).unwrap();
+    ScimTarget { upstream, clock: Arc::new(Epoch) }
+}
+
+fn caller() -> Caller {
+    let header = |name: &'static str, value| {
+        (HeaderName::from_static(name), HeaderValue::from_static(value))
+    };
+    Caller {
+        headers: vec![
+            header("authorization", "Bearer secret"),
+            header("accept-encoding", "gzip"),
+            header("content-length", "99"),
+        ],
+        query: Some("attributes=id".into()),
+    }
+}
+
+fn endpoints() -> Vec<Endpoint> {
+    vec![Endpoint { resource_type: "User".into(), path: "Users".into() }]
+}
+
+fn by_id(id: &str) -> Question {
+    Question::ById(ById { resource_type: "User".into(), id: id.into() })
+}

@@ -1,0 +1,219 @@
+"""Does the harness itself do what it says? Faults, bytes and comparison, against a server that only records.
+
+usage: python3 test_harness.py
+"""
+
+import socket
+import socketserver
+import threading
+import time
+import unittest
+
+import running
+from compare import compare
+
+ODD_POST = (
+    b"POST /v2/Users/a%2Fb%20c?filter=userName%20eq%20%22x%22&x=a+b HTTP/1.1\r\nhost: gateway.example:1\r\n"
+    b"X-Odd:   two  spaces \r\nx-odd: again\r\nContent-Type: application/scim+json; charset=utf-8\r\n"
+)
+
+
+class Bytes(unittest.TestCase):
+    def test_a_request_and_its_answer_pass_unchanged(self):
+        check(self, ODD_POST + b"Content-Length: 5\r\n\r\n{\xc3\xa9 }", b"HTTP/1.1 201 Made\r\nETag: W/\"1\"\r\ncontent-length: 2\r\n\r\nok")
+
+    def test_chunks_stay_chunks(self):
+        check(
+            self,
+            ODD_POST + b"Transfer-Encoding: chunked\r\n\r\n3;ext=1\r\nabc\r\nA\r\n0123456789\r\n0\r\nTrailer: t\r\n\r\n",
+            b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n0\r\n\r\n",
+        )
+
+    def test_an_answer_may_have_no_body(self):
+        check(self, b"DELETE /v2/Users/1 HTTP/1.1\r\nHost: h\r\n\r\n", b"HTTP/1.1 204 No Content\r\n\r\n")
+        check(self, b"HEAD /v2/Users/1 HTTP/1.1\r\nHost: h\r\n\r\n", b"HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\n")
+        check(self, b"GET /v2/Users/1 HTTP/1.1\r\nHost: h\r\n\r\n", b"HTTP/1.1 304 Not Modified\r\nETag: 1\r\n\r\n")
+
+    def test_an_answer_may_end_with_the_connection(self):
+        check(self, b"GET / HTTP/1.1\r\nHost: h\r\n\r\n", b"HTTP/1.0 200 OK\r\nServer: old\r\n\r\nall of it", server_closes=True)
+
+    def test_a_connection_serves_many_requests(self):
+        with Recorder(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok") as recorder, recorder.proxied() as (front, counts):
+            request = b"POST /a HTTP/1.1\r\nHost: h\r\nContent-Length: 1\r\n\r\nx"
+            self.assertEqual(talk(front, request, answers=3), recorder.answer * 3)
+            self.assertEqual(counts()["POST /a"]["received"], 3)
+
+
+class Faults(unittest.TestCase):
+    def test_commit_then_500_loses_the_answer_as_often_as_told(self):
+        with recording("commit-then-500*2 POST /Users$") as (recorder, front, counts):
+            statuses = [talk(front, POST).split()[1] for _ in range(3)]
+            self.assertEqual(statuses, [b"500", b"500", b"201"])
+            self.assertEqual(recorder.seen, [POST] * 3)
+            self.assertEqual(counts()["POST /Users"], tally(3, 3, {"201": 3}, {"commit-then-500": 2}))
+
+    def test_commit_then_503_answers_503(self):
+        with recording("commit-then-503 POST /Users$") as (recorder, front, _):
+            self.assertEqual(talk(front, POST).split()[1], b"503")
+            self.assertEqual(recorder.seen, [POST])
+
+    def test_commit_then_silence_answers_nothing_and_keeps_the_connection(self):
+        with recording("commit-then-silence POST /Users$") as (recorder, front, counts):
+            started = time.monotonic()
+            with self.assertRaises(TimeoutError):
+                talk(front, POST, patience_s=0.7)
+            self.assertGreaterEqual(time.monotonic() - started, 0.6)
+            self.assertEqual(counts()["POST /Users"]["answers"], {"201": 1})
+            self.assertEqual(recorder.seen, [POST])
+
+    def test_cut_after_request_gives_the_server_all_and_the_client_nothing(self):
+        with recording("cut-after-request*1 POST /Users$", think_s=0.5) as (recorder, front, counts):
+            started = time.monotonic()
+            self.assertEqual(talk(front, POST), b"")
+            self.assertLess(time.monotonic() - started, 0.4)
+            time.sleep(1)
+            self.assertEqual(recorder.seen, [POST])
+            self.assertEqual(counts()["POST /Users"], tally(1, 1, {"201": 1}, {"cut-after-request": 1}))
+
+    def test_cut_before_forward_gives_the_server_nothing(self):
+        with recording("cut-before-forward*1 POST /Users$") as (recorder, front, counts):
+            self.assertEqual(talk(front, POST), b"")
+            self.assertEqual(recorder.seen, [])
+            self.assertEqual(counts()["POST /Users"], tally(1, 0, {}, {"cut-before-forward": 1}))
+
+    def test_delay_holds_the_answer(self):
+        with recording("delay=500*1 POST /Users$") as (recorder, front, _):
+            started = time.monotonic()
+            self.assertEqual(talk(front, POST), recorder.answer)
+            self.assertGreaterEqual(time.monotonic() - started, 0.5)
+
+    def test_delay_request_reaches_the_server_after_the_client_has_gone(self):
+        with recording("delay-request=600*1 POST /Users$") as (recorder, front, _):
+            with self.assertRaises(TimeoutError):
+                talk(front, POST, patience_s=0.2)
+            self.assertEqual(recorder.seen, [])
+            time.sleep(1)
+            self.assertEqual(recorder.seen, [POST])
+
+    def test_a_fault_takes_only_the_requests_that_it_names(self):
+        with recording("commit-then-500 POST /Users$", "commit-then-503 P.* /Groups") as (_, front, __):
+            statuses = [
+                talk(front, f"{line} HTTP/1.1\r\nHost: h\r\nContent-Length: 0\r\n\r\n".encode()).split()[1]
+                for line in ("POST /v2/Users", "POST /v2/Users?x", "PUT /v2/Users", "PATCH /v2/Groups/1", "DELETE /v2/Groups/1")
+            ]
+            self.assertEqual(statuses, [b"500", b"201", b"201", b"503", b"201"])
+
+    def test_a_server_that_is_away_closes_the_connection(self):
+        with running.proxy(f"http://127.0.0.1:{running.free_port()}") as (front, counts):
+            self.assertEqual(talk(front, POST), b"")
+            self.assertEqual(counts()["POST /Users"], tally(1, 0, {"none": 1}, {}))
+
+
+class Comparison(unittest.TestCase):
+    def test_what_is_as_good_or_better_is_not_worse(self):
+        self.compares([{"a": "pass", "b": "fail"}], [{"a": "pass", "b": "pass", "c": "fail"}], worse=[], unsteady=[])
+
+    def test_a_pass_that_becomes_anything_else_is_worse(self):
+        for status in ("fail", "skip", "warn"):
+            self.compares([{"a": "pass"}], [{"a": status}], worse=["a"], unsteady=[])
+        self.compares([{"a": "pass"}], [{}], worse=["a"], unsteady=[])
+
+    def test_what_fails_in_every_run_via_is_worse(self):
+        self.compares([{"a": "pass"}] * 3, [{"a": "fail"}] * 3, worse=["a"], unsteady=[])
+
+    def test_what_fails_by_chance_on_either_side_is_unsteady_and_not_worse(self):
+        self.compares([{"a": "pass"}, {"a": "fail"}], [{"a": "fail"}] * 2, worse=[], unsteady=["a"])
+        self.compares([{"a": "pass"}] * 2, [{"a": "fail"}, {"a": "pass"}], worse=[], unsteady=["a"])
+
+    def compares(self, direct, via, worse, unsteady):
+        def run(statuses):
+            return {("tool", name, 1): {"status": status, "reason": ""} for name, status in statuses.items()}
+
+        given = compare([run(statuses) for statuses in direct], [run(statuses) for statuses in via])
+        names = [[line.split()[1] for line in lines] for lines in given[:2]]
+        self.assertEqual(names, [worse, unsteady])
+
+
+POST = b"POST /Users HTTP/1.1\r\nHost: h\r\nContent-Length: 4\r\n\r\nbody"
+
+
+def tally(received, forwarded, answers, faults):
+    return {"received": received, "forwarded": forwarded, "answers": answers, "faults": faults}
+
+
+def check(test, request, answer, server_closes=False):
+    with Recorder(answer, server_closes) as recorder, recorder.proxied() as (front, _):
+        test.assertEqual(talk(front, request), answer)
+        test.assertEqual(recorder.seen, [request])
+
+
+@running.contextmanager
+def recording(*faults, think_s=0):
+    with Recorder(b"HTTP/1.1 201 Created\r\nContent-Length: 2\r\n\r\nok", think_s=think_s) as recorder:
+        with recorder.proxied(*faults) as (front, counts):
+            yield recorder, front, counts
+
+
+def talk(front, request, answers=1, patience_s=5):
+    """Sends `request` as often as told on one connection; gives all that comes back within 0.3 s of each, raises if nothing does."""
+    host, port = front.removeprefix("http://").split(":")
+    back = b""
+    with socket.create_connection((host, int(port)), timeout=patience_s) as connection:
+        for _ in range(answers):
+            connection.sendall(request)
+            connection.settimeout(patience_s)
+            part = connection.recv(65536)
+            connection.settimeout(0.3)
+            try:
+                while part:
+                    back += part
+                    part = connection.recv(65536)
+            except TimeoutError:
+                pass
+    return back
+
+
+class Recorder(socketserver.ThreadingTCPServer):
+    """A server that keeps the bytes it gets, and answers all of them alike 0.1 s after the last."""
+
+    daemon_threads = True
+
+    def __init__(self, answer, closes=False, think_s=0):
+        self.answer = answer
+        self.closes = closes
+        self.think_s = think_s
+        self.seen = []
+        super().__init__(("127.0.0.1", 0), Recording)
+
+    def __enter__(self):
+        threading.Thread(target=self.serve_forever, kwargs={"poll_interval": 0.05}).start()
+        return self
+
+    def __exit__(self, *_):
+        self.shutdown()
+        self.server_close()
+
+    def proxied(self, *faults):
+        return running.proxy(f"http://127.0.0.1:{self.server_address[1]}", *faults)
+
+
+class Recording(socketserver.BaseRequestHandler):
+    def handle(self):
+        got = self.request.recv(65536)
+        self.request.settimeout(0.1)
+        try:
+            while part := self.request.recv(65536):
+                got += part
+        except TimeoutError:
+            pass
+        self.server.seen.append(got)
+        time.sleep(self.server.think_s)
+        self.request.sendall(self.server.answer)
+        if not self.server.closes:
+            # Held open until the proxy closes it.
+            self.request.settimeout(10)
+            self.request.recv(1)
+
+
+if __name__ == "__main__":
+    unittest.main()

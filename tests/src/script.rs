@@ -1,0 +1,247 @@
+//! Cases as people write them: what is given, what is done, what must come of it.
+//!
+//! One file is one case. Its first line is `# RULES: sentence`. Then a line each:
+//!
+//! ```text
+//! policy {"adopt":"equal"}                       the policy
+//! profile NAME VALUE                             what is known of the target
+//! has user1 User {"userName":"a"}                the target has it, and nobody told us
+//! meddle user1 User {"active":true}              somebody changes it behind our back
+//! gone user1 User                                somebody deletes it behind our back
+//! pass 3000                                      milliseconds go by
+//! scan                                           what is due is looked at
+//! post User {...} [key=K] [version=N] [FAULT]    a request; also put, patch, delete TYPE/ID
+//!   -> VERDICT [changed] [replayed] [status=N] [diverged=changed] [id=ID] [names=a,b]
+//! count User 1                                   how many the target has
+//! effects 2                                      how many effects it got
+//! looks 0                                        how often it was asked since the last such line
+//! shows user1 User {"active":true}               members that a resource must have
+//! open 0                                         how many entries have not ended
+//! ```
+//!
+//! A FAULT is `lost`, `dropped`, `unsent`, `broken`, `refused=409`, `late=2000` or `killed`.
+//! `-> waits` says that nothing can be said yet, `-> killed` that the host died.
+
+use replaysafe_core::types::{Answer, Divergence, Field, Method, Request, Scope};
+use serde_json::Value;
+
+use crate::{
+    subject::Subject,
+    target::Fault,
+    world::{End, World},
+};
+
+/// Runs one case.
+///
+/// # Errors
+///
+/// What did not come as the case says, with the number of its line.
+pub fn run(text: &str, subject: Subject) -> Result<World, String> {
+    let mut world = World::new(subject);
+    let mut end: Option<End> = None;
+    let head = text.lines().next().unwrap_or_default();
+    if !head.starts_with("# S") || !head.contains(": ") {
+        return Err("line 1: must be `# S1: sentence`, with the rules that the case is about".into());
+    }
+    for (number, line) in (1..).zip(text.lines()) {
+        let line = line.trim();
+        if line.is_empty() || line.starts_with('#') {
+            continue;
+        }
+        act(&mut world, &mut end, line).map_err(|error| format!("line {number}: `{line}`: {error}"))?;
+    }
+    Ok(world)
+}
+
+fn act(world: &mut World, end: &mut Option<End>, line: &str) -> Result<(), String> {
+    let (verb, rest) = line.split_once(' ').unwrap_or((line, ""));
+    if verb == "->" {
+        let end = end.take().ok_or("nothing was asked")?;
+        return expect(&end, rest);
+    }
+    if let Some(end) = end {
+        return Err(format!("what came of the request before is not said: {end:?}"));
+    }
+    match verb {
+        "policy" => world.settings.policy = rest.into(),
+        "profile" => {
+            let (name, value) = rest.split_once(' ').ok_or("needs a name and a value")?;
+            world.settings.profile.push(Field { name: name.into(), value: value.into() });
+        }
+        "pass" => world.pass(number(rest)?),
+        "scan" => world.scan(),
+        "has" | "meddle" => {
+            let (place, mut members) = placed(rest)?;
+            if verb == "has" {
+                members.insert("id".into(), place.1.clone().into());
+            }
+            world.target.resources.entry(place).or_default().extend(members);
+        }
+        "gone" => {
+            let place = placed(rest)?.0;
+            world.target.resources.remove(&place).ok_or("the target does not have it")?;
+        }
+        "deactivates" => world.target.deactivates = true,
+        "count" => {
+            let (kind, count) = rest.split_once(' ').ok_or("needs a type and a number")?;
+            same(world.target.of(kind).count(), count)?;
+        }
+        "effects" => same(world.target.effects, rest)?,
+        "looks" => same(std::mem::take(&mut world.target.looks), rest)?,
+        "open" => same(world.open(), rest)?,
+        "shows" => {
+            let (place, members) = placed(rest)?;
+            let shown = world.target.resources.get(&place).ok_or("the target does not have it")?;
+            for (name, member) in members {
+                let found = shown.get(&name).cloned().unwrap_or_default();
+                if found != member {
+                    return Err(format!("shows `{name}`: {found}"));
+                }
+            }
+        }
+        "post" | "put" | "patch" | "delete" => {
+            let (request, fault, killed) = request(verb, rest, world.now)?;
+            *end = Some(world.request(&request, fault, killed));
+        }
+        _ => return Err("is no word of a case".into()),
+    }
+    Ok(())
+}
+
+/// `user1 User {…}`
+fn placed(text: &str) -> Result<((String, String), serde_json::Map<String, Value>), String> {
+    let mut words = text.splitn(3, ' ');
+    let id = words.next().ok_or("needs an id")?;
+    let kind = words.next().ok_or("needs a type")?;
+    let members = words.next().unwrap_or("{}");
+    let members = serde_json::from_str(members).map_err(|error| error.to_string())?;
+    Ok(((kind.into(), id.into()), members))
+}
+
+fn request(
+    verb: &str,
+    text: &str,
+    now: u64,
+) -> Result<(Request, Option<Fault>, bool), String> {
+    let (head, body, tail) = match (text.find('{'), text.rfind('}')) {
+        (Some(start), Some(last)) => (&text[..start], Some(&text[start..=last]), &text[last + 1..]),
+        _ => {
+            let (head, tail) = text.split_once(' ').unwrap_or((text, ""));
+            (head, None, tail)
+        }
+    };
+    let (resource_type, id) = match head.trim().split_once('/') {
+        Some((kind, id)) => (kind, Some(id.to_string())),
+        None => (head.trim(), None),
+    };
+    let mut request = Request {
+        scope: Scope {
+            tenant: "t".into(),
+            target: "x".into(),
+            source: "default".into(),
+            principal: "p".into(),
+        },
+        method: match verb {
+            "post" => Method::Create,
+            "put" => Method::Replace,
+            "patch" => Method::Patch,
+            _ => Method::Delete,
+        },
+        resource_type: resource_type.into(),
+        id,
+        body: body.map(ToString::to_string),
+        key: None,
+        version: None,
+        if_match: None,
+        received_at: now,
+        extra: Vec::new(),
+    };
+    let mut fault = None;
+    let mut killed = false;
+    for word in tail.split_whitespace() {
+        let (name, value) = word.split_once('=').unwrap_or((word, ""));
+        match name {
+            "key" => request.key = Some(value.into()),
+            "principal" => request.scope.principal = value.into(),
+            "version" => request.version = Some(number(value)?),
+            "if-match" => request.if_match = Some(value.into()),
+            "lost" => fault = Some(Fault::Lost),
+            "dropped" => fault = Some(Fault::Dropped),
+            "unsent" => fault = Some(Fault::Unsent),
+            "broken" => fault = Some(Fault::Broken),
+            "refused" => fault = Some(Fault::Refused(u16::try_from(number(value)?).unwrap_or(0))),
+            "late" => fault = Some(Fault::Late(number(value)?)),
+            "killed" => killed = true,
+            _ => return Err(format!("`{word}` is no word of a request")),
+        }
+    }
+    Ok((request, fault, killed))
+}
+
+fn expect(end: &End, text: &str) -> Result<(), String> {
+    let mut words = text.split_whitespace();
+    let verdict = words.next().ok_or("needs a verdict")?;
+    let answer = match end {
+        End::Told(answer) => answer,
+        End::Killed => return (verdict == "killed").then_some(()).ok_or("was killed".into()),
+        End::Waits(until) => {
+            return (verdict == "waits").then_some(()).ok_or(format!("waits until {until}"));
+        }
+    };
+    let told = told(answer);
+    if told.first().map(String::as_str) != Some(verdict) {
+        return Err(format!("came: {}; {}", told.join(" "), answer.detail));
+    }
+    for word in words {
+        let wrong = match word.strip_prefix("not-") {
+            Some(word) => told.iter().any(|said| said == word),
+            None => !told.iter().any(|said| said == word),
+        };
+        if wrong {
+            return Err(format!("`{word}` is wrong; came: {}", told.join(" ")));
+        }
+    }
+    // What changes the target and who is told so is never left unsaid.
+    let unsaid = |word: &str| told.iter().any(|said| said == word) && !text.split_whitespace().any(|said| said == word);
+    for word in ["changed", "replayed"] {
+        if unsaid(word) {
+            return Err(format!("`{word}` came and is not expected; came: {}", told.join(" ")));
+        }
+    }
+    Ok(())
+}
+
+/// An answer in the words of a case.
+fn told(answer: &Answer) -> Vec<String> {
+    let verdict = serde_json::to_value(answer.verdict).unwrap_or_default();
+    let mut words = vec![verdict.as_str().unwrap_or_default().to_string()];
+    let status = answer.status.or(answer.target.as_ref().map(|target| target.status));
+    words.extend(status.map(|status| format!("status={status}")));
+    if answer.changed {
+        words.push("changed".into());
+    }
+    if answer.replayed {
+        words.push("replayed".into());
+    }
+    match answer.diverged {
+        Divergence::No => {}
+        Divergence::Changed => words.push("diverged=changed".into()),
+        Divergence::Deleted => words.push("diverged=deleted".into()),
+    }
+    let body = answer.target.as_ref().and_then(|target| target.body.as_deref()).unwrap_or("null");
+    let body: Value = serde_json::from_str(body).unwrap_or_default();
+    words.extend(body["id"].as_str().map(|id| format!("id={id}")));
+    if !answer.attributes.is_empty() {
+        words.push(format!("names={}", answer.attributes.join(",")));
+    }
+    words.extend(answer.notes.iter().map(|note| format!("{}={}", note.name, note.value)));
+    words
+}
+
+fn number(text: &str) -> Result<u64, String> {
+    text.trim().parse().map_err(|_| format!("`{text}` is no number"))
+}
+
+fn same(found: usize, expected: &str) -> Result<(), String> {
+    if number(expected)? == found as u64 { Ok(()) } else { Err(format!("found {found}")) }
+}

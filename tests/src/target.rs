@@ -1,0 +1,213 @@
+//! A target in a few lines: what it keeps is what was asked of it, and it can lose an answer.
+//!
+//! Written apart from the core, on another JSON library: it is one side of every comparison.
+
+use std::collections::BTreeMap;
+
+use replaysafe_core::types::{
+    Effect, EffectBody, Method, Outcome, Question, Sight, TargetAnswer,
+};
+use serde_json::{Map, Value, json};
+
+/// What may happen to one effect.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fault {
+    /// It is made, and its answer is lost.
+    Lost,
+    /// It is lost on the way, and so is any answer.
+    Dropped,
+    /// No byte of it is written.
+    Unsent,
+    /// It is made, and the answer says 500.
+    Broken,
+    /// It is not made, and the answer says this.
+    Refused(u16),
+    /// It is made when this many milliseconds have passed; its answer is lost.
+    Late(u64),
+}
+
+/// A target without uniqueness, that deletes for good and shows what it has at once.
+#[derive(Debug, Default)]
+pub struct Target {
+    /// What it keeps, by type and id.
+    pub resources: BTreeMap<(String, String), Map<String, Value>>,
+    /// How many effects reached it.
+    pub effects: usize,
+    /// How many looks reached it.
+    pub looks: usize,
+    /// Whether it switches off what it is told to delete.
+    pub deactivates: bool,
+    next: u64,
+    late: Vec<(u64, Effect, String)>,
+}
+
+impl Target {
+    /// Lets what was delayed happen.
+    pub fn pass_time(&mut self, now: u64) {
+        let (due, late) = std::mem::take(&mut self.late).into_iter().partition(|(at, ..)| *at <= now);
+        self.late = late;
+        let due: Vec<(u64, Effect, String)> = due;
+        for (_, effect, body) in due {
+            self.make(&effect, &body);
+        }
+    }
+
+    /// Answers a question.
+    pub fn look(&mut self, question: &Question) -> Sight {
+        self.looks += 1;
+        match question {
+            Question::ById(by) => {
+                let found = self.resources.get(&(by.resource_type.clone(), by.id.clone()));
+                Sight::Answered(match found {
+                    Some(resource) => answer(200, Some(resource)),
+                    None => answer(404, None),
+                })
+            }
+            Question::Search(search) => Sight::Listed(
+                self.of(&search.resource_type)
+                    .filter(|resource| {
+                        let shown = resource.get(&search.attribute).and_then(Value::as_str);
+                        shown.is_some_and(|shown| shown.eq_ignore_ascii_case(&search.value))
+                    })
+                    .map(|resource| json!(resource).to_string())
+                    .collect(),
+            ),
+            Question::All(kind) => {
+                Sight::Listed(self.of(kind).map(|resource| json!(resource).to_string()).collect())
+            }
+        }
+    }
+
+    /// Makes an effect, or what the fault leaves of it.
+    pub fn apply(&mut self, effect: &Effect, sent: &str, now: u64, fault: Option<Fault>) -> Outcome {
+        let body = match &effect.body {
+            EffectBody::Empty => "",
+            EffectBody::AsSent => sent,
+            EffectBody::Document(document) => document,
+        };
+        if fault != Some(Fault::Unsent) {
+            self.effects += 1;
+        }
+        match fault {
+            None => Outcome::Answered(self.make(effect, body)),
+            Some(Fault::Lost) => {
+                self.make(effect, body);
+                Outcome::Unknown("no answer".into())
+            }
+            Some(Fault::Dropped) => Outcome::Unknown("no answer".into()),
+            Some(Fault::Unsent) => Outcome::NotSent("connection refused".into()),
+            Some(Fault::Broken) => {
+                self.make(effect, body);
+                Outcome::Answered(answer(500, None))
+            }
+            Some(Fault::Refused(status)) => Outcome::Answered(answer(status, None)),
+            Some(Fault::Late(delay)) => {
+                self.late.push((now + delay, effect.clone(), body.into()));
+                Outcome::Unknown("no answer".into())
+            }
+        }
+    }
+
+    /// What it keeps of a type.
+    pub fn of(&self, kind: &str) -> impl Iterator<Item = &Map<String, Value>> {
+        self.resources.iter().filter(move |((of, _), _)| of == kind).map(|(_, resource)| resource)
+    }
+
+    fn make(&mut self, effect: &Effect, body: &str) -> TargetAnswer {
+        let kind = effect.resource_type.clone();
+        let body: Value = serde_json::from_str(body).unwrap_or_default();
+        if effect.method == Method::Create {
+            self.next += 1;
+            let id = format!("{}{}", kind.to_ascii_lowercase(), self.next);
+            let mut resource = body.as_object().cloned().unwrap_or_default();
+            resource.remove("password");
+            resource.insert("id".into(), json!(id));
+            resource.insert("meta".into(), json!({ "location": format!("/{kind}s/{id}") }));
+            self.resources.insert((kind, id), resource.clone());
+            return answer(201, Some(&resource));
+        }
+        let id = effect.id.clone().unwrap_or_default();
+        let place = (kind, id.clone());
+        let Some(resource) = self.resources.get_mut(&place) else { return answer(404, None) };
+        match effect.method {
+            Method::Delete if self.deactivates => {
+                resource.insert("active".into(), json!(false));
+                answer(204, None)
+            }
+            Method::Delete => {
+                self.resources.remove(&place);
+                answer(204, None)
+            }
+            Method::Replace => {
+                let mut fresh = body.as_object().cloned().unwrap_or_default();
+                fresh.remove("password");
+                fresh.insert("id".into(), json!(id));
+                fresh.insert("meta".into(), resource.get("meta").cloned().unwrap_or_default());
+                *resource = fresh;
+                answer(200, Some(resource))
+            }
+            Method::Patch | Method::Create => {
+                for operation in body["Operations"].as_array().into_iter().flatten() {
+                    patch(resource, operation);
+                }
+                answer(200, Some(resource))
+            }
+        }
+    }
+}
+
+/// The part of RFC 7644 §3.5.2 that the corpus uses: whole attributes, and members by value.
+fn patch(resource: &mut Map<String, Value>, operation: &Value) {
+    let op = operation["op"].as_str().unwrap_or_default().to_ascii_lowercase();
+    let value = operation.get("value").cloned().unwrap_or_default();
+    let Some(path) = operation["path"].as_str() else {
+        for (name, member) in value.as_object().into_iter().flatten() {
+            set(resource, name, member.clone(), op == "add");
+        }
+        return;
+    };
+    if op != "remove" {
+        set(resource, path, value, op == "add");
+        return;
+    }
+    let (attribute, wanted) = match path.split_once('[') {
+        Some((attribute, filter)) => (attribute, filter.split('"').nth(1).map(ToString::to_string)),
+        None => (path, None),
+    };
+    let listed: Vec<String> = value
+        .as_array()
+        .into_iter()
+        .flatten()
+        .filter_map(|item| item["value"].as_str().map(ToString::to_string))
+        .chain(wanted)
+        .collect();
+    if listed.is_empty() {
+        resource.remove(attribute);
+        return;
+    }
+    if let Some(Value::Array(items)) = resource.get_mut(attribute) {
+        items.retain(|item| !listed.iter().any(|gone| item["value"] == json!(gone)));
+    }
+}
+
+/// An added value stacks: this target has never heard of sets.
+fn set(resource: &mut Map<String, Value>, name: &str, value: Value, add: bool) {
+    match (resource.get_mut(name), value) {
+        (Some(Value::Array(items)), Value::Array(more)) if add => items.extend(more),
+        (_, value) => {
+            resource.insert(name.into(), value);
+        }
+    }
+}
+
+fn answer(status: u16, resource: Option<&Map<String, Value>>) -> TargetAnswer {
+    TargetAnswer {
+        status,
+        location: None,
+        etag: None,
+        content_type: Some("application/scim+json".into()),
+        retry_after: None,
+        body: resource.map(|resource| json!(resource).to_string()),
+        extra: Vec::new(),
+    }
+}

@@ -1,0 +1,286 @@
+//! A host in a few lines: it keeps what it is told, asks, sends and reports, one request at a time.
+//!
+//! It checks what any host must: a stage that never moves back, a fence that never shrinks, no effect
+//! without its record.
+
+use std::collections::BTreeMap;
+
+use replaysafe_core::{
+    lifecycle::Reading,
+    types::{
+        Action, Answer, Entry, Field, Found, Holder, Identification, Identity, Name, NameKind,
+        Observation, Report, Request, Settings, Situation, Stage, Step, Tags, Write,
+    },
+};
+use serde_json::json;
+
+use crate::{
+    subject::Subject,
+    target::{Fault, Target},
+};
+
+/// Everything there is.
+#[derive(Debug)]
+pub struct World {
+    /// Who decides.
+    pub subject: Subject,
+    /// The target.
+    pub target: Target,
+    /// The time in milliseconds.
+    pub now: u64,
+    /// Policy, schema and profile.
+    pub settings: Settings,
+    entries: Vec<Entry>,
+    identities: BTreeMap<String, Identity>,
+    names: BTreeMap<String, Vec<(NameKind, String)>>,
+    next: u64,
+}
+
+/// What came of a request.
+#[derive(Debug)]
+pub enum End {
+    /// The client was told.
+    Told(Answer),
+    /// The host was killed after the effect was sent.
+    Killed,
+    /// Nothing can be said before this time.
+    Waits(u64),
+}
+
+impl World {
+    /// A world without history.
+    #[must_use]
+    pub fn new(subject: Subject) -> Self {
+        let settings =
+            Settings { policy: "{}".into(), schema: "{}".into(), profile: Vec::new() };
+        Self {
+            subject,
+            target: Target::default(),
+            now: 1_000_000,
+            settings,
+            entries: Vec::new(),
+            identities: BTreeMap::new(),
+            names: BTreeMap::new(),
+            next: 0,
+        }
+    }
+
+    /// Lets time pass.
+    pub fn pass(&mut self, millis: u64) {
+        self.now += millis;
+        self.target.pass_time(self.now);
+    }
+
+    /// Makes a request; `fault` strikes its first effect, `killed` kills the host after it.
+    pub fn request(&mut self, request: &Request, fault: Option<Fault>, killed: bool) -> End {
+        let input = json!({ "request": request, "settings": self.settings });
+        let identified = match self.subject.call("identify", &input) {
+            Reading::Unreadable(answer) => return End::Told(answer),
+            Reading::Readable(identified) => identified,
+        };
+        let tags = tags(&identified);
+        self.next += 1;
+        let ids = (format!("e{}", self.next), format!("i{}", self.next));
+        let mut tried: Vec<String> = Vec::new();
+        let mut claimed: Vec<Name> = Vec::new();
+        let mut fault = fault;
+        'again: for _ in 0..STEPS_MOST {
+            let mut situation = self.situation(request, &tags, &ids, &tried, &claimed);
+            let mut function = "admit";
+            loop {
+                situation.now = self.now;
+                let step: Step = self.subject.call(function, &json!({ "situation": situation }));
+                self.write(step.write.as_ref());
+                match step.action {
+                    Action::Answer(answer) => return End::Told(answer),
+                    Action::Wait(until) => return End::Waits(until),
+                    Action::Claim(names) => {
+                        claimed.extend(names);
+                        continue 'again;
+                    }
+                    Action::Ask(questions) => {
+                        for question in questions {
+                            let sight = self.target.look(&question);
+                            let (asked_at, seen_at) = (self.now, self.now);
+                            situation.observed.push(Observation { question, asked_at, seen_at, sight });
+                        }
+                        function = "decide";
+                    }
+                    Action::Resolve(id) => {
+                        if let End::Waits(until) = self.settle(&id, None) {
+                            let _ = until;
+                        }
+                        tried.push(id);
+                        continue 'again;
+                    }
+                    Action::Apply(effect) => {
+                        let entry = step.write.as_ref().expect("no effect without its record");
+                        assert_eq!(entry.entry.stage, Stage::Dispatched, "intent before effect");
+                        let body = request.body.clone().unwrap_or_default();
+                        let sent_at = self.now;
+                        let outcome = self.target.apply(&effect, &body, self.now, fault.take());
+                        if killed {
+                            return End::Killed;
+                        }
+                        let report = Report { sent_at, ended_at: self.now, outcome };
+                        return self.settle(&entry.entry.id.clone(), Some(report));
+                    }
+                }
+            }
+        }
+        panic!("no answer after {STEPS_MOST} steps");
+    }
+
+    /// Looks at everything that is due, as the scan does.
+    pub fn scan(&mut self) {
+        let due: Vec<String> = self
+            .entries
+            .iter()
+            .filter(|entry| entry.wake_at.is_some_and(|wake_at| wake_at <= self.now))
+            .map(|entry| entry.id.clone())
+            .collect();
+        for id in due {
+            self.settle(&id, None);
+        }
+    }
+
+    /// How many entries have not come to their end.
+    #[must_use]
+    pub fn open(&self) -> usize {
+        let open = |entry: &&Entry| matches!(entry.stage, Stage::Dispatched | Stage::Parked);
+        self.entries.iter().filter(open).count()
+    }
+
+    fn settle(&mut self, id: &str, mut report: Option<Report>) -> End {
+        let entry = self.entries.iter().find(|entry| entry.id == id).expect("known").clone();
+        let request: Request = self.subject.call("entry-request", &json!({ "state": entry.state }));
+        let input = json!({ "request": request, "settings": self.settings });
+        let Reading::Readable(identified) = self.subject.call("identify", &input) else {
+            panic!("what was dispatched can be read")
+        };
+        let tags = tags(&identified);
+        let mut observed: Vec<Observation> = Vec::new();
+        for _ in 0..STEPS_MOST {
+            let ids = (id.to_string(), "unused".to_string());
+            let mut situation = self.situation(&request, &tags, &ids, &[], &[]);
+            situation.observed = observed.clone();
+            let input = json!({ "situation": situation, "report": report });
+            let step: Step = self.subject.call("settle", &input);
+            self.write(step.write.as_ref());
+            match step.action {
+                Action::Answer(answer) => return End::Told(answer),
+                Action::Wait(until) => return End::Waits(until),
+                Action::Ask(questions) => {
+                    for question in questions {
+                        let sight = self.target.look(&question);
+                        let (asked_at, seen_at) = (self.now, self.now);
+                        observed.push(Observation { question, asked_at, seen_at, sight });
+                    }
+                }
+                Action::Apply(effect) => {
+                    let body = request.body.clone().unwrap_or_default();
+                    let sent_at = self.now;
+                    let outcome = self.target.apply(&effect, &body, self.now, None);
+                    report = Some(Report { sent_at, ended_at: self.now, outcome });
+                    observed.clear();
+                }
+                Action::Claim(_) | Action::Resolve(_) => panic!("not while settling"),
+            }
+        }
+        panic!("no end after {STEPS_MOST} steps");
+    }
+
+    fn situation(
+        &self,
+        request: &Request,
+        tags: &Tags,
+        ids: &(String, String),
+        tried: &[String],
+        claimed: &[Name],
+    ) -> Situation {
+        let field = |name: &str, value: &str| Field { name: name.into(), value: value.into() };
+        let mut extra: Vec<Field> = tried.iter().map(|id| field("tried", id)).collect();
+        extra.extend(claimed.iter().map(|name| field("claimed", &name.material)));
+        let also: Vec<String> = claimed.iter().map(|name| name.material.clone()).collect();
+        Situation {
+            request: request.clone(),
+            tags: tags.clone(),
+            found: self.find(tags, &also),
+            observed: Vec::new(),
+            settings: self.settings.clone(),
+            now: self.now,
+            new_entry: ids.0.clone(),
+            new_identity: ids.1.clone(),
+            extra,
+        }
+    }
+
+    fn find(&self, tags: &Tags, also: &[String]) -> Found {
+        let wanted: Vec<&String> = tags.names.iter().chain(also).collect();
+        let mut holders = Vec::new();
+        for (id, identity) in &self.identities {
+            let names = self.names.get(id).map_or(&[][..], Vec::as_slice);
+            let by: Vec<u32> = (0..)
+                .zip(&wanted)
+                .filter(|(_, tag)| names.iter().any(|(_, name)| name == **tag))
+                .map(|(position, _)| position)
+                .collect();
+            if !by.is_empty() {
+                holders.push(Holder { identity: identity.clone(), by });
+            }
+        }
+        let is_of = |entry: &&Entry| {
+            holders.iter().any(|holder| Some(&holder.identity.id) == entry.identity.as_ref())
+        };
+        let open = |entry: &&Entry| matches!(entry.stage, Stage::Dispatched | Stage::Parked);
+        let latest = |wanted: &dyn Fn(&Entry) -> bool| {
+            self.entries.iter().rev().find(|entry| wanted(entry)).cloned()
+        };
+        Found {
+            by_key: tags.key.as_ref().and_then(|key| latest(&|entry| entry.key.as_ref() == Some(key))),
+            by_statement: latest(&|entry| entry.statement == tags.statement),
+            open: self.entries.iter().filter(open).filter(is_of).cloned().collect(),
+            holders,
+        }
+    }
+
+    fn write(&mut self, write: Option<&Write>) {
+        let Some(write) = write else { return };
+        let entry = write.entry.clone();
+        match self.entries.iter_mut().find(|known| known.id == entry.id) {
+            Some(known) => {
+                let ended = known.stage == Stage::Settled && entry.stage != Stage::Settled;
+                assert!(!ended, "stage-never-moves-back: {:?} to {:?}", known.stage, entry.stage);
+                *known = entry;
+            }
+            None => self.entries.push(entry),
+        }
+        for identity in &write.identities {
+            let mut next = identity.identity.clone();
+            let fence = self.identities.get(&next.id).map_or(0, |known| known.fence);
+            assert_eq!(next.fence, fence, "fence-never-shrinks");
+            next.fence += 1;
+            if let Some(names) = &identity.names {
+                let tagged = names.iter().map(|name| (name.kind, name.material.clone()));
+                self.names.insert(next.id.clone(), tagged.collect());
+            }
+            self.identities.insert(next.id.clone(), next);
+        }
+        for learned in &write.learned {
+            self.settings.profile.retain(|field| field.name != learned.name);
+            self.settings.profile.push(learned.clone());
+        }
+    }
+}
+
+/// The material itself is the tag: nothing secret is in a test.
+fn tags(identified: &Identification) -> Tags {
+    Tags {
+        key: identified.key_material.clone(),
+        statement: identified.statement_material.clone(),
+        names: identified.names.iter().map(|name| name.material.clone()).collect(),
+    }
+}
+
+/// No request needs more steps; one that does is stuck.
+const STEPS_MOST: usize = 40;
