@@ -45,7 +45,8 @@ pub fn build(root: &Path, target: &Path) -> Result<Packed> {
     let output = cargo.output().with_context(|| format!("running `{}`", toolchain.cargo.display()))?;
     ensure!(
         output.status.success(),
-        "building `{PACKAGE}` for {TRIPLE} failed:\n{}",
+        "building `{PACKAGE}` for {TRIPLE} failed ({}):\n{}",
+        output.status,
         String::from_utf8_lossy(&output.stderr)
     );
     let module = target.join(TRIPLE).join(PROFILE).join(MODULE);

@@ -128,8 +128,8 @@ fn core_imports(core_module: &[u8]) -> Result<Vec<String>> {
     Ok(names)
 }
 
-/// 768 KiB: a component is loaded by every product that embeds it.
-pub const BYTES_MOST: usize = 768 << 10;
+/// 1.5 MiB: a component is loaded by every product that embeds it.
+pub const BYTES_MOST: usize = 1536 << 10;
 
 #[cfg(test)]
 mod tests {
