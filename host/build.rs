@@ -5,7 +5,8 @@ use std::{env, fs, path::PathBuf};
 use anyhow::Context as _;
 
 fn main() -> anyhow::Result<()> {
-    let folder = |name| env::var_os(name).map(PathBuf::from).with_context(|| format!("no `{name}`"));
+    let folder =
+        |name| env::var_os(name).map(PathBuf::from).with_context(|| format!("no `{name}`"));
     let out = folder("OUT_DIR")?;
     let manifest = folder("CARGO_MANIFEST_DIR")?;
     let root = manifest.parent().context("the host lies in the workspace")?;

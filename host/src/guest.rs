@@ -333,9 +333,8 @@ impl Functions {
         sandbox.check::<(Text<'_>, Text<'_>, Text<'_>), (Schema,)>(&functions.read_schema)?;
         sandbox.check::<(&str,), Fallible<Document>>(&functions.check_policy)?;
         sandbox.check::<(&Request, &Settings), Fallible<Reading>>(&functions.identify)?;
-        sandbox.check::<(&Request, &[Document], &Settings), Fallible<Vec<u32>>>(
-            &functions.matches,
-        )?;
+        sandbox
+            .check::<(&Request, &[Document], &Settings), Fallible<Vec<u32>>>(&functions.matches)?;
         sandbox.check::<(&Situation,), Fallible<Step>>(&functions.admit)?;
         sandbox.check::<(&Situation,), Fallible<Step>>(&functions.decide)?;
         sandbox.check::<(&Situation, Option<&Report>), Fallible<Step>>(&functions.settle)?;

@@ -95,9 +95,8 @@ fn check_write(situation: &Situation, write: &Write) -> Result<(), Violation> {
         return Err(Violation::Foreign);
     }
     hold(may_follow(known.map(|known| known.stage), entry.stage), Violation::Stage)?;
-    let kept = known.is_none_or(|known| {
-        known.key == entry.key && known.statement == entry.statement
-    });
+    let kept =
+        known.is_none_or(|known| known.key == entry.key && known.statement == entry.statement);
     let own = known.is_some()
         || (entry.statement == situation.tags.statement && entry.key == situation.tags.key);
     hold(kept && own, Violation::Foreign)?;
@@ -155,9 +154,7 @@ fn check_effect(situation: &Situation, effect: &Effect) -> Result<(), Violation>
         hold(visible && tag.len() <= HEADER_BYTES_MOST, Violation::Text)?;
     }
     match &effect.body {
-        EffectBody::Document(document) => {
-            hold(document.len() <= BODY_BYTES_MOST, Violation::Size)
-        }
+        EffectBody::Document(document) => hold(document.len() <= BODY_BYTES_MOST, Violation::Size),
         EffectBody::Empty | EffectBody::AsSent => Ok(()),
     }
 }
@@ -180,9 +177,10 @@ fn check_questions(situation: &Situation, questions: &[Question]) -> Result<(), 
         let (kind, fits) = match question {
             Question::ById(by) => (&by.resource_type, is_path_segment(&by.id)),
             Question::Search(search) => {
-                let plain = search.attribute.bytes().all(|byte| {
-                    byte.is_ascii_alphanumeric() || b".:_-$[]\" ".contains(&byte)
-                });
+                let plain = search
+                    .attribute
+                    .bytes()
+                    .all(|byte| byte.is_ascii_alphanumeric() || b".:_-$[]\" ".contains(&byte));
                 (&search.resource_type, plain && search.value.len() <= MATERIAL_BYTES_MOST)
             }
             Question::All(kind) => (kind, true),
@@ -199,14 +197,19 @@ fn check_answer(answer: &Answer) -> Result<(), Violation> {
         && answer.target.as_ref().is_none_or(|target| status(target.status));
     hold(fits, Violation::Text)?;
     let plain = |text: &str, most: usize| text.len() <= most && !text.chars().any(char::is_control);
-    let notes = answer.notes.iter().all(|note| {
-        plain(&note.name, HEADER_BYTES_MOST) && plain(&note.value, DETAIL_BYTES_MOST)
-    });
+    let notes = answer
+        .notes
+        .iter()
+        .all(|note| plain(&note.name, HEADER_BYTES_MOST) && plain(&note.value, DETAIL_BYTES_MOST));
     let text = plain(&answer.detail, DETAIL_BYTES_MOST) && plain(&answer.decision, ID_BYTES_MOST);
     hold(text && notes, Violation::Text)?;
     let success = matches!(
         answer.verdict,
-        Verdict::Done | Verdict::Opaque | Verdict::AlreadySatisfied | Verdict::Adopted | Verdict::Reactivated
+        Verdict::Done
+            | Verdict::Opaque
+            | Verdict::AlreadySatisfied
+            | Verdict::Adopted
+            | Verdict::Reactivated
     );
     hold(!success || answer.replayed || answer.evidence != Evidence::None, Violation::Evidence)
 }

@@ -397,7 +397,11 @@ impl<L: Ledger, T: Target> Provisioner<L, T> {
     }
 
     /// Brings an earlier entry on to its end; none where it has none yet, or cannot be read.
-    async fn resolve(&self, run: &mut Run, id: &EntryId) -> Result<Option<Settled>, ProvisionError> {
+    async fn resolve(
+        &self,
+        run: &mut Run,
+        id: &EntryId,
+    ) -> Result<Option<Settled>, ProvisionError> {
         let inner = &*self.0;
         let Some(entry) = inner.ledger.entry(id).await? else { return Ok(None) };
         if entry.statement == run.tags.statement && entry.key == run.tags.key {
@@ -700,11 +704,7 @@ impl<L: Ledger, T: Target> Provisioner<L, T> {
         Ok(inner.known.schema())
     }
 
-    async fn settings(
-        &self,
-        schema: &str,
-        declared: &[Field],
-    ) -> Result<Settings, ProvisionError> {
+    async fn settings(&self, schema: &str, declared: &[Field]) -> Result<Settings, ProvisionError> {
         let inner = &*self.0;
         let learned = inner.ledger.profile(&inner.options.target).await?;
         Ok(Settings {
@@ -855,4 +855,3 @@ const STEPS_KEPT_MS: u64 = 7 * 24 * 3_600_000;
 
 /// Once an hour.
 const STEPS_SWEEP_EVERY: u64 = 3_600;
-

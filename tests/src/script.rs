@@ -41,14 +41,17 @@ pub fn run(text: &str, subject: Subject) -> Result<World, String> {
     let mut end: Option<End> = None;
     let head = text.lines().next().unwrap_or_default();
     if !head.starts_with("# S") || !head.contains(": ") {
-        return Err("line 1: must be `# S1: sentence`, with the rules that the case is about".into());
+        return Err(
+            "line 1: must be `# S1: sentence`, with the rules that the case is about".into()
+        );
     }
     for (number, line) in (1..).zip(text.lines()) {
         let line = line.trim();
         if line.is_empty() || line.starts_with('#') {
             continue;
         }
-        act(&mut world, &mut end, line).map_err(|error| format!("line {number}: `{line}`: {error}"))?;
+        act(&mut world, &mut end, line)
+            .map_err(|error| format!("line {number}: `{line}`: {error}"))?;
     }
     Ok(world)
 }
@@ -118,11 +121,7 @@ fn placed(text: &str) -> Result<((String, String), serde_json::Map<String, Value
     Ok(((kind.into(), id.into()), members))
 }
 
-fn request(
-    verb: &str,
-    text: &str,
-    now: u64,
-) -> Result<(Request, Option<Fault>, bool), String> {
+fn request(verb: &str, text: &str, now: u64) -> Result<(Request, Option<Fault>, bool), String> {
     let (head, body, tail) = match (text.find('{'), text.rfind('}')) {
         (Some(start), Some(last)) => (&text[..start], Some(&text[start..=last]), &text[last + 1..]),
         _ => {
@@ -202,7 +201,9 @@ fn expect(end: &End, text: &str) -> Result<(), String> {
         }
     }
     // What changes the target and who is told so is never left unsaid.
-    let unsaid = |word: &str| told.iter().any(|said| said == word) && !text.split_whitespace().any(|said| said == word);
+    let unsaid = |word: &str| {
+        told.iter().any(|said| said == word) && !text.split_whitespace().any(|said| said == word)
+    };
     for word in ["changed", "replayed"] {
         if unsaid(word) {
             return Err(format!("`{word}` came and is not expected; came: {}", told.join(" ")));

@@ -4,9 +4,7 @@
 
 use std::collections::BTreeMap;
 
-use replaysafe_core::types::{
-    Effect, EffectBody, Method, Outcome, Question, Sight, TargetAnswer,
-};
+use replaysafe_core::types::{Effect, EffectBody, Method, Outcome, Question, Sight, TargetAnswer};
 use serde_json::{Map, Value, json};
 
 /// What may happen to one effect.
@@ -44,7 +42,8 @@ pub struct Target {
 impl Target {
     /// Lets what was delayed happen.
     pub fn pass_time(&mut self, now: u64) {
-        let (due, late) = std::mem::take(&mut self.late).into_iter().partition(|(at, ..)| *at <= now);
+        let (due, late) =
+            std::mem::take(&mut self.late).into_iter().partition(|(at, ..)| *at <= now);
         self.late = late;
         let due: Vec<(u64, Effect, String)> = due;
         for (_, effect, body) in due {
@@ -79,7 +78,13 @@ impl Target {
     }
 
     /// Makes an effect, or what the fault leaves of it.
-    pub fn apply(&mut self, effect: &Effect, sent: &str, now: u64, fault: Option<Fault>) -> Outcome {
+    pub fn apply(
+        &mut self,
+        effect: &Effect,
+        sent: &str,
+        now: u64,
+        fault: Option<Fault>,
+    ) -> Outcome {
         let body = match &effect.body {
             EffectBody::Empty => "",
             EffectBody::AsSent => sent,

@@ -51,8 +51,7 @@ impl World {
     /// A world without history.
     #[must_use]
     pub fn new(subject: Subject) -> Self {
-        let settings =
-            Settings { policy: "{}".into(), schema: "{}".into(), profile: Vec::new() };
+        let settings = Settings { policy: "{}".into(), schema: "{}".into(), profile: Vec::new() };
         Self {
             subject,
             target: Target::default(),
@@ -102,7 +101,12 @@ impl World {
                         for question in questions {
                             let sight = self.target.look(&question);
                             let (asked_at, seen_at) = (self.now, self.now);
-                            situation.observed.push(Observation { question, asked_at, seen_at, sight });
+                            situation.observed.push(Observation {
+                                question,
+                                asked_at,
+                                seen_at,
+                                sight,
+                            });
                         }
                         function = "decide";
                     }
@@ -237,7 +241,10 @@ impl World {
             self.entries.iter().rev().find(|entry| wanted(entry)).cloned()
         };
         Found {
-            by_key: tags.key.as_ref().and_then(|key| latest(&|entry| entry.key.as_ref() == Some(key))),
+            by_key: tags
+                .key
+                .as_ref()
+                .and_then(|key| latest(&|entry| entry.key.as_ref() == Some(key))),
             by_statement: latest(&|entry| entry.statement == tags.statement),
             open: self.entries.iter().filter(open).filter(is_of).cloned().collect(),
             holders,

@@ -22,8 +22,11 @@ fn a_package_of_the_workspace_names_only_those_that_it_may() {
         ("replaysafe-cli", &["replaysafe", "replaysafe-gateway", "replaysafe-json"]),
     ]);
     for (package, named) in workspace(Kinds::All) {
-        let ours: BTreeSet<&str> =
-            named.iter().map(String::as_str).filter(|name| name.starts_with("replaysafe")).collect();
+        let ours: BTreeSet<&str> = named
+            .iter()
+            .map(String::as_str)
+            .filter(|name| name.starts_with("replaysafe"))
+            .collect();
         if package == "replaysafe-tests" {
             continue;
         }

@@ -26,7 +26,8 @@ fn every_case_holds_in_the_component_with_the_same_bytes() {
 fn a_wrong_expectation_is_found() {
     let text = "# S11: wrong on purpose\npost User {\"userName\":\"ann\"}\n-> already-satisfied\n";
     assert!(script::run(text, Subject::native()).is_err());
-    let text = "# S11: an end that nobody asked about\npost User {\"userName\":\"ann\"}\ncount User 1\n";
+    let text =
+        "# S11: an end that nobody asked about\npost User {\"userName\":\"ann\"}\ncount User 1\n";
     assert!(script::run(text, Subject::native()).is_err());
 }
 
@@ -43,7 +44,8 @@ fn failures(subject: impl Fn(&Path) -> Subject) -> Vec<String> {
 fn cases() -> BTreeMap<PathBuf, String> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("corpus");
     let folders = fs::read_dir(root).expect("the corpus");
-    let files = folders.flat_map(|folder| fs::read_dir(folder.expect("readable").path()).expect("a folder"));
+    let files = folders
+        .flat_map(|folder| fs::read_dir(folder.expect("readable").path()).expect("a folder"));
     files
         .map(|file| {
             let path = file.expect("readable").path();

@@ -268,12 +268,12 @@ impl Wish {
                 return Ok(Err(answers::weak_identity()));
             }
             names.push(Name { kind: NameKind::Weak, material: frame("weak", &[&material]) });
-            let shown = body.as_ref().and_then(|body| body.find("displayName")).and_then(Value::as_str);
+            let shown =
+                body.as_ref().and_then(|body| body.find("displayName")).and_then(Value::as_str);
             searches.extend(shown.map(|shown| search(kind, "displayName", shown)));
         }
-        names.sort_by(|left, right| {
-            (left.kind, &left.material).cmp(&(right.kind, &right.material))
-        });
+        names
+            .sort_by(|left, right| (left.kind, &left.material).cmp(&(right.kind, &right.material)));
         names.dedup();
         Ok(Ok(Self { statement, names, searches, weak, material }))
     }
@@ -306,13 +306,17 @@ fn check_form(request: &Request) -> Result<(), String> {
     if let Some(id) = &request.id {
         let dots = id.chars().all(|character| character == '.');
         if id.is_empty() || ID_BYTES_MOST < id.len() || dots || id.chars().any(char::is_control) {
-            return Err(format!("the id must have 1 to {ID_BYTES_MOST} bytes without control characters, and more than dots"));
+            return Err(format!(
+                "the id must have 1 to {ID_BYTES_MOST} bytes without control characters, and more than dots"
+            ));
         }
     }
     if let Some(key) = &request.key {
         let visible = key.bytes().all(|byte| (0x21..=0x7e).contains(&byte));
         if key.is_empty() || KEY_BYTES_MOST < key.len() || !visible {
-            return Err(format!("the idempotency key must have 1 to {KEY_BYTES_MOST} visible ASCII characters"));
+            return Err(format!(
+                "the idempotency key must have 1 to {KEY_BYTES_MOST} visible ASCII characters"
+            ));
         }
     }
     Ok(())
@@ -320,11 +324,7 @@ fn check_form(request: &Request) -> Result<(), String> {
 
 fn read_body(request: &Request) -> Result<Option<Value>, Answer> {
     let Some(body) = &request.body else { return Ok(None) };
-    let limits = if request.resource_type == "Group" {
-        Limits::group()
-    } else {
-        Limits::default()
-    };
+    let limits = if request.resource_type == "Group" { Limits::group() } else { Limits::default() };
     parse(body.as_bytes(), &limits).map(Some).map_err(|error| match error {
         replaysafe_json::JsonError::TooLarge { .. } => answers::too_large(&error.to_string()),
         _ => answers::malformed(&format!("{error} ({})", error.code()), "invalidSyntax"),

@@ -123,16 +123,19 @@ fn on_present(
     let versioned = version_is_etag(resource, answer);
     if let Some(wanted) = case.request.if_match.as_deref() {
         let current = answer.etag.as_deref().map(opaque_tag);
-        let matches = wanted.split(',').any(|tag| {
-            tag.trim() == "*" || Some(opaque_tag(tag.trim())) == current
-        });
+        let matches = wanted
+            .split(',')
+            .any(|tag| tag.trim() == "*" || Some(opaque_tag(tag.trim())) == current);
         if versioned && !matches {
             let refusal = answers::of(Verdict::PreconditionFailed, &standing.record.id);
             return only(Action::Answer(Answer { evidence: Evidence::Read, ..refusal }));
         }
     }
     let mut person = person_for(case, id);
-    see(&mut person, id, case.now());
+    let buried = person.memory.life == Life::Deleted;
+    if !buried {
+        see(&mut person, id, case.now());
+    }
     let names = linked_names(case, &person, id, Some(resource));
     let difference = difference(case, &standing, resource);
     if let Some(answer) = stale(case, &standing, &person, difference.as_ref()) {
@@ -141,9 +144,8 @@ fn on_present(
     let Some(difference) = difference else {
         // DELETE: switched off is deleted where this target deactivates (S11).
         let off = case.ground.profile.deactivates(&case.request.resource_type)
-            && resource.find("active").and_then(Value::as_bool) == Some(false)
-            && person.memory.life == Life::Deleted;
-        if off {
+            && resource.find("active").is_some_and(crate::reading::is_false);
+        if off && buried {
             let receipt = Answer {
                 status: Some(first_status(&standing, 204)),
                 evidence: Evidence::Read,
@@ -157,7 +159,7 @@ fn on_present(
     };
     let left_out: BTreeSet<String> =
         difference.left_out.iter().map(|path| path.0.clone()).collect();
-    if difference.satisfied && !left_out.is_empty() {
+    if difference.nothing_left && !left_out.is_empty() {
         let verdict = if standing.only_taking { Verdict::Parked } else { Verdict::Superseded };
         let refusal = answers::of(verdict, &standing.record.id);
         let attributes = left_out.into_iter().collect();
@@ -199,8 +201,7 @@ fn difference(case: &Case<'_>, standing: &Standing, resource: &Value) -> Option<
         .map(ToString::to_string)
         .collect();
     let only_taking = standing.only_taking;
-    let plain =
-        Allowance { withheld: BTreeSet::new(), only_taking, unshown: unshown.clone() };
+    let plain = Allowance { withheld: BTreeSet::new(), only_taking, unshown: unshown.clone() };
     let whole = statement.against(resource, schema, &plain);
     let withheld: BTreeSet<PathKey> = whole
         .gives
@@ -232,7 +233,7 @@ fn stale(
 // ---- a create ---------------------------------------------------------------------------------
 
 fn create(case: &Case<'_>, standing: Standing) -> Step {
-    let linked = linked(case).cloned();
+    let linked = linked(case, &standing).cloned();
     let link = linked.as_ref().and_then(|person| person.memory.target_id.clone());
     let mut questions = case.wish.searches.clone();
     questions.extend(link.as_deref().map(|id| case.by_id(id)));
@@ -262,8 +263,14 @@ fn create(case: &Case<'_>, standing: Standing) -> Step {
 /// The identity that the request's names lead to: by external id first.
 ///
 /// A correlation value alone leads to an identity only where the request states no external id that another one has.
-fn linked<'a>(case: &'a Case<'_>) -> Option<&'a Person> {
-    case.person(NameKind::ExternalId).or_else(|| case.person(NameKind::Weak)).or_else(|| {
+///
+/// What nothing identifies is found again through the request that made it, and within the window only (S2).
+fn linked<'a>(case: &'a Case<'_>, standing: &Standing) -> Option<&'a Person> {
+    if case.wish.weak {
+        let record = case.by_statement.as_ref().filter(|_| standing.replays_if_alive)?;
+        return case.person_of(record);
+    }
+    case.person(NameKind::ExternalId).or_else(|| {
         let states_external_id =
             case.wish.names.iter().any(|name| name.kind == NameKind::ExternalId);
         case.person(NameKind::Correlation).filter(|_| !states_external_id)
@@ -276,7 +283,8 @@ fn unreachable(case: &Case<'_>, decision: &str) -> Option<Answer> {
         match &seen.sight {
             Sight::Nothing => return Some(answers::of(Verdict::Unavailable, decision)),
             Sight::Answered(answer) | Sight::Refused(answer)
-                if matches!(answer.status, 401 | 429) || 500 <= answer.status && answer.status != 501 =>
+                if matches!(answer.status, 401 | 429)
+                    || 500 <= answer.status && answer.status != 501 =>
             {
                 return Some(answers::refused(decision, answer));
             }
@@ -328,7 +336,8 @@ fn on_found(
     let ours = !by_external_id.is_empty();
     let mut all = if ours { by_external_id } else { by_correlation };
     if 1 < all.len() {
-        let ids: Vec<String> = all.into_iter().map(|(id, _)| id).collect();
+        let mut ids: Vec<String> = all.into_iter().map(|(id, _)| id).collect();
+        ids.sort();
         return only(Action::Answer(answers::ambiguous(&standing.record.id, &ids)));
     }
     if let Some((id, _)) = all.pop() {
@@ -360,13 +369,18 @@ fn on_existing(
         return on_nothing(case, standing, linked, vec![id.to_string()]);
     };
     let name = id_name(case.request, id);
-    if !case.wish.names.contains(&name) && !case.given.extra.iter().any(|field| {
-        field.name == "claimed" && field.value == name.material
-    }) {
+    if !case.wish.names.contains(&name)
+        && !case
+            .given
+            .extra
+            .iter()
+            .any(|field| field.name == "claimed" && field.value == name.material)
+    {
         return only(Action::Claim(vec![name]));
     }
     // An identity that is known by this id only is the same one.
-    let by_target_id = || case.people.iter().find(|one| one.memory.target_id.as_deref() == Some(id));
+    let by_target_id =
+        || case.people.iter().find(|one| one.memory.target_id.as_deref() == Some(id));
     let linked = linked.or_else(|| by_target_id().cloned());
     let tombstone = linked.as_ref().filter(|person| person.memory.life == Life::Deleted);
     if let Some(person) = tombstone
@@ -424,7 +438,8 @@ fn on_nothing(
 
 /// Why a create on a tombstone belongs to the life before it (S21).
 fn former_life(case: &Case<'_>, standing: &Standing, person: &Person) -> Option<Answer> {
-    let by_version = case.request.version.is_some() && case.request.version <= person.memory.version;
+    let by_version =
+        case.request.version.is_some() && case.request.version <= person.memory.version;
     let refused = case.ground.policy.returns == Returns::Refuse;
     if by_version || refused {
         return Some(answers::of(Verdict::SupersededByDeletion, &standing.record.id));
@@ -586,12 +601,7 @@ pub(crate) fn linked_names(
     names
 }
 
-fn effect(
-    case: &Case<'_>,
-    id: Option<&str>,
-    body: EffectBody,
-    if_match: Option<String>,
-) -> Effect {
+fn effect(case: &Case<'_>, id: Option<&str>, body: EffectBody, if_match: Option<String>) -> Effect {
     Effect {
         method: case.request.method,
         resource_type: case.request.resource_type.clone(),
@@ -663,7 +673,8 @@ pub(crate) fn stated_takings(case: &Case<'_>, resource: &Value) -> BTreeSet<Stri
         let items = resource.find(attribute).and_then(Value::as_array).unwrap_or_default();
         !items.iter().any(|item| {
             item.find("value").and_then(Value::as_str).is_some_and(|shown| {
-                shown == value || value.strip_prefix(shown).is_some_and(|rest| rest.starts_with('|'))
+                shown == value
+                    || value.strip_prefix(shown).is_some_and(|rest| rest.starts_with('|'))
             })
         })
     };

@@ -132,14 +132,14 @@ pub fn identify(request: &Request, settings: &Settings) -> Result<Reading, Contr
         Err(answer) => return Ok(Reading::Unreadable(answer)),
     };
     let scope = &request.scope;
-    let key_material = request.key.as_deref().map(|key| {
-        frame("key", &[&scope.tenant, &scope.target, &scope.principal, key])
-    });
+    let key_material = request
+        .key
+        .as_deref()
+        .map(|key| frame("key", &[&scope.tenant, &scope.target, &scope.principal, key]));
     let proof = match (&request.id, wish.searches.first()) {
-        (Some(id), _) => Question::ById(ById {
-            resource_type: request.resource_type.clone(),
-            id: id.clone(),
-        }),
+        (Some(id), _) => {
+            Question::ById(ById { resource_type: request.resource_type.clone(), id: id.clone() })
+        }
         (None, Some(search)) => search.clone(),
         (None, None) => Question::Search(Search {
             resource_type: request.resource_type.clone(),

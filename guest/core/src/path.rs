@@ -4,10 +4,7 @@
 
 mod filter;
 
-use alloc::{
-    format,
-    string::{String, ToString},
-};
+use alloc::{borrow::ToOwned, format, string::String};
 
 pub use filter::{Comparison, Filter};
 
@@ -89,7 +86,7 @@ fn attribute_name(text: &str) -> Option<String> {
     let bare = text.strip_prefix('$').unwrap_or(text);
     let begins = bare.chars().next()?.is_ascii_alphabetic();
     let goes_on = bare.chars().all(|c| c.is_ascii_alphanumeric() || c == '-' || c == '_');
-    (begins && goes_on).then(|| text.to_string())
+    (begins && goes_on).then(|| text.to_owned())
 }
 
 impl Place {
@@ -98,7 +95,7 @@ impl Place {
     pub fn of(urn: Option<&str>, name: &str) -> Self {
         Self {
             urn: urn.map(str::to_ascii_lowercase),
-            name: name.to_string(),
+            name: name.to_owned(),
             filter: None,
             sub: None,
         }
@@ -165,7 +162,16 @@ mod tests {
 
     #[test]
     fn what_cannot_be_read_is_opaque() {
-        for path in ["", "[value eq 1]", "members[", "members[value]", "a.b.c", "a b", "members[x eq 1]y", "7"] {
+        for path in [
+            "",
+            "[value eq 1]",
+            "members[",
+            "members[value]",
+            "a.b.c",
+            "a b",
+            "members[x eq 1]y",
+            "7",
+        ] {
             check(path, "opaque");
         }
         let long = "a".repeat(LENGTH + 1);
@@ -174,7 +180,7 @@ mod tests {
 
     fn check(path: &str, expected: &str) {
         let shown = match read(path, "User", &Schema::default()) {
-            PatchPath::Opaque => "opaque".to_string(),
+            PatchPath::Opaque => "opaque".into(),
             PatchPath::Place(place) => {
                 let urn = place.urn.map(|urn| format!("{urn}: ")).unwrap_or_default();
                 let filter = place.filter.map(|filter| format!(" [{filter}]")).unwrap_or_default();

@@ -7,11 +7,7 @@ mod discovery;
 mod document;
 mod secrets;
 
-use alloc::{
-    collections::BTreeMap,
-    string::{String, ToString},
-    vec::Vec,
-};
+use alloc::{borrow::ToOwned, collections::BTreeMap, string::String, vec::Vec};
 
 use replaysafe_json::{Path, Value};
 
@@ -109,7 +105,7 @@ impl Schema {
 
     /// The paths that hold secrets in a document about a resource of this type (S3a).
     ///
-    /// The document may be the resource, a PatchOp, or a list. Wherever the password can stand it is named, whatever the type.
+    /// The document may be the resource, a `PatchOp`, or a list. Wherever the password can stand it is named, whatever the type.
     #[must_use]
     pub fn secret_paths(&self, resource_type: &str) -> Vec<Path> {
         secrets::paths(self, resource_type)
@@ -121,7 +117,8 @@ impl Schema {
     #[must_use]
     pub fn characteristics(&self, resource_type: &str, path: &str) -> Characteristics {
         let (urn, rest) = self.split_urn(resource_type, path);
-        let (name, sub) = rest.split_once('.').map_or((rest, None), |(name, sub)| (name, Some(sub)));
+        let (name, sub) =
+            rest.split_once('.').map_or((rest, None), |(name, sub)| (name, Some(sub)));
         self.find(resource_type, urn.as_deref(), name, sub)
     }
 
@@ -144,7 +141,7 @@ impl Schema {
     /// The name as the schema spells it; else as given.
     pub(crate) fn spelled(&self, resource_type: &str, urn: Option<&str>, name: &str) -> String {
         self.attribute(resource_type, urn, name)
-            .map_or_else(|| name.to_string(), |of| of.name.clone())
+            .map_or_else(|| name.to_owned(), |of| of.name.clone())
     }
 
     /// A sub-attribute's name as the schema spells it; else as given.
@@ -157,7 +154,7 @@ impl Schema {
     ) -> String {
         let attribute = self.attribute(resource_type, urn, name);
         let part = attribute.and_then(|of| of.parts.get(&sub.to_ascii_lowercase()));
-        part.map_or_else(|| sub.to_string(), |of| of.name.clone())
+        part.map_or_else(|| sub.to_owned(), |of| of.name.clone())
     }
 
     /// Splits a path into the URN of an extension, if there is one, and what is behind it.
@@ -213,7 +210,7 @@ impl Schema {
 impl Default for Schema {
     fn default() -> Self {
         let kinds = [
-            ("User", "Users", USER_URN, alloc::vec![ENTERPRISE_URN.to_string()]),
+            ("User", "Users", USER_URN, alloc::vec![ENTERPRISE_URN.to_owned()]),
             ("Group", "Groups", GROUP_URN, Vec::new()),
         ];
         let types = kinds
@@ -335,10 +332,10 @@ mod tests {
             split("urn:ietf:params:scim:schemas:extension:enterprise:2.0:User:manager.value"),
             (enterprise, "manager.value")
         );
-        assert_eq!(split("urn:x:2.0:Thing:a[b eq \"c:d\"].e"), (
-            Some("urn:x:2.0:thing".into()),
-            "a[b eq \"c:d\"].e"
-        ));
+        assert_eq!(
+            split("urn:x:2.0:Thing:a[b eq \"c:d\"].e"),
+            (Some("urn:x:2.0:thing".into()), "a[b eq \"c:d\"].e")
+        );
     }
 
     fn check(resource_type: &str, path: &str, letters: &str) {

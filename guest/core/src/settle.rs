@@ -90,7 +90,9 @@ impl Work<'_> {
         };
         match (judgement, self.case.request.method) {
             (Judgement::NotSent, _) if self.record.progress.unknown => self.unknown(),
-            (Judgement::NotSent, _) => self.refuse(answers::of(Verdict::Unavailable, &self.record.id)),
+            (Judgement::NotSent, _) => {
+                self.refuse(answers::of(Verdict::Unavailable, &self.record.id))
+            }
             (Judgement::Definite, Method::Delete) if self.says_gone() => {
                 let verdict = if self.record.progress.unknown {
                     Verdict::Done
@@ -115,7 +117,9 @@ impl Work<'_> {
     fn created(&mut self) -> Step {
         let Some(id) = self.answered_id() else { return self.look_for_trace() };
         let question = self.case.by_id(&id);
-        let Some(seen) = self.case.seen(&question) else { return only(Action::Ask(vec![question])) };
+        let Some(seen) = self.case.seen(&question) else {
+            return only(Action::Ask(vec![question]));
+        };
         match &seen.sight {
             Sight::Answered(answer) if resource_in(answer).is_some() => {
                 let resource = resource_in(answer).unwrap_or_default();
@@ -133,7 +137,9 @@ impl Work<'_> {
     fn deleted(&mut self) -> Step {
         let Some(id) = self.case.request.id.clone() else { return self.pass_on() };
         let question = self.case.by_id(&id);
-        let Some(seen) = self.case.seen(&question) else { return only(Action::Ask(vec![question])) };
+        let Some(seen) = self.case.seen(&question) else {
+            return only(Action::Ask(vec![question]));
+        };
         match &seen.sight {
             Sight::Answered(answer) if matches!(answer.status, 404 | 410) => {
                 self.gone(Verdict::Done)
@@ -154,7 +160,9 @@ impl Work<'_> {
             return self.pass_on();
         };
         let question = self.case.by_id(&id);
-        let Some(seen) = self.case.seen(&question) else { return only(Action::Ask(vec![question])) };
+        let Some(seen) = self.case.seen(&question) else {
+            return only(Action::Ask(vec![question]));
+        };
         let Sight::Answered(answer) = &seen.sight else { return self.by_response() };
         let Some(resource) = resource_in(answer) else { return self.by_response() };
         let before = self.record.progress.before.as_ref();
@@ -197,7 +205,8 @@ impl Work<'_> {
             learned.push((profile::shows_edges(&kind, attribute), "true".to_string()));
         }
         let answered = self.record.progress.answered.clone();
-        if let Some(answer) = answered.as_ref().filter(|_| self.case.request.method == Method::Patch)
+        if let Some(answer) =
+            answered.as_ref().filter(|_| self.case.request.method == Method::Patch)
             && self.case.request.extra.is_empty()
             && matches!(answer.status, 200 | 204)
         {
@@ -228,11 +237,12 @@ impl Work<'_> {
         }
         if receipt.target.is_none() && answers::is_success(verdict) {
             receipt.target = Some(self.shown(id));
-            receipt.status = Some(if self.case.request.method == Method::Patch && kind == "Group" {
-                204
-            } else {
-                200
-            });
+            receipt.status =
+                Some(if self.case.request.method == Method::Patch && kind == "Group" {
+                    204
+                } else {
+                    200
+                });
         }
         let names = linked_names(self.case, &self.person, id, Some(resource));
         let touched = self.case.touched();
@@ -306,7 +316,9 @@ impl Work<'_> {
             return self.pass_on();
         };
         let question = self.case.by_id(&id);
-        let Some(seen) = self.case.seen(&question) else { return only(Action::Ask(vec![question])) };
+        let Some(seen) = self.case.seen(&question) else {
+            return only(Action::Ask(vec![question]));
+        };
         let Sight::Answered(answer) = &seen.sight else { return self.pass_on() };
         if self.case.request.method == Method::Delete && matches!(answer.status, 404 | 410) {
             return self.gone(Verdict::Done);
@@ -408,14 +420,17 @@ impl Work<'_> {
             return self.pass_on();
         };
         let question = self.case.by_id(&id);
-        let Some(seen) = self.case.seen(&question) else { return only(Action::Ask(vec![question])) };
+        let Some(seen) = self.case.seen(&question) else {
+            return only(Action::Ask(vec![question]));
+        };
         let delete = self.case.request.method == Method::Delete;
         if let Sight::Answered(answer) = &seen.sight {
             if delete && matches!(answer.status, 404 | 410) {
                 return self.gone(Verdict::Done);
             }
             if let Some(resource) = resource_in(answer) {
-                if delete && resource.find("active").is_some_and(is_false)
+                if delete
+                    && resource.find("active").is_some_and(is_false)
                     && self.case.ground.profile.deactivates(&self.case.request.resource_type)
                 {
                     return self.gone(Verdict::Done);
@@ -467,10 +482,8 @@ impl Work<'_> {
         let end = Answer { replayed: true, ..receipt.clone() };
         let Some(id) = self.case.request.id.clone() else { return only(Action::Answer(end)) };
         let until = self.record.progress.watch_until.unwrap_or_default();
-        let later = self.person.memory.moved_since(
-            self.record.progress.settled_seq,
-            &self.case.touched(),
-        );
+        let later =
+            self.person.memory.moved_since(self.record.progress.settled_seq, &self.case.touched());
         let question = self.case.by_id(&id);
         if !later {
             let Some(seen) = self.case.seen(&question) else {
@@ -493,8 +506,11 @@ impl Work<'_> {
             }
         }
         let over = later || until <= self.case.now();
-        let (event, wake) =
-            if over { (Event::Settle, None) } else { (Event::Dispatch, Some(self.case.now() + WATCH_MS)) };
+        let (event, wake) = if over {
+            (Event::Settle, None)
+        } else {
+            (Event::Dispatch, Some(self.case.now() + WATCH_MS))
+        };
         if over {
             self.record.progress.watch_until = None;
         }
@@ -546,7 +562,9 @@ impl Work<'_> {
     /// The trace of our own effect becomes the identity's resource (S18).
     fn adopt(&mut self, id: &str) -> Step {
         let question = self.case.by_id(id);
-        let Some(seen) = self.case.seen(&question) else { return only(Action::Ask(vec![question])) };
+        let Some(seen) = self.case.seen(&question) else {
+            return only(Action::Ask(vec![question]));
+        };
         let Sight::Answered(answer) = &seen.sight else {
             return self.wait(self.case.now() + LOOK_MS);
         };
@@ -572,7 +590,8 @@ impl Work<'_> {
         let window = self.case.ground.policy.window();
         bury(&mut self.person, self.case.now(), window);
         let mut receipt = self.receipt(verdict, verdict == Verdict::Done, Evidence::Read);
-        let accepted = receipt.target.as_ref().is_some_and(|answer| (200..300).contains(&answer.status));
+        let accepted =
+            receipt.target.as_ref().is_some_and(|answer| (200..300).contains(&answer.status));
         if !accepted {
             receipt.target = None;
             receipt.status = Some(204);
@@ -640,7 +659,8 @@ impl Work<'_> {
 
     fn wait(&mut self, until: UnixMillis) -> Step {
         self.record.progress.looks += 1;
-        let event = if self.record.stage == Some(Stage::Parked) { Event::Park } else { Event::Dispatch };
+        let event =
+            if self.record.stage == Some(Stage::Parked) { Event::Park } else { Event::Dispatch };
         let write = self.record.after(event, Some(until)).map(|entry| Write {
             entry,
             identities: Vec::new(),
@@ -786,16 +806,18 @@ impl Work<'_> {
     }
 
     fn parked_beside(&self) -> bool {
-        self.case.open.iter().any(|open| {
-            open.stage == Some(Stage::Parked) && open.id != self.record.id
-        })
+        self.case
+            .open
+            .iter()
+            .any(|open| open.stage == Some(Stage::Parked) && open.id != self.record.id)
     }
 
     /// The names of the request stay names of what it made.
     fn with_own(&self, mut names: Vec<Name>) -> Vec<Name> {
         let own = self.case.wish.names.iter().filter(|name| name.kind != NameKind::TargetId);
         names.extend(own.cloned());
-        names.sort_by(|left, right| (left.kind, &left.material).cmp(&(right.kind, &right.material)));
+        names
+            .sort_by(|left, right| (left.kind, &left.material).cmp(&(right.kind, &right.material)));
         names.dedup();
         names
     }

@@ -2,10 +2,7 @@
 //!
 //! The one place for them. Each is a row of peers.md §5, named by its number, with its case below. What is sent keeps the client's spelling.
 
-use alloc::{
-    string::{String, ToString},
-    vec::Vec,
-};
+use alloc::{borrow::ToOwned, string::String, vec::Vec};
 
 use replaysafe_json::{Object, Value};
 
@@ -112,7 +109,7 @@ pub(crate) fn members_of_extension(
 /// A value in one spelling.
 ///
 /// - a text for a boolean (no 4: Entra);
-/// - one object or text for a set of values (no 22: OneLogin's `emails`);
+/// - one object or text for a set of values (no 22: `OneLogin`'s `emails`);
 /// - a bare text for an object with `value` (no 5: `members`, and Entra's `manager`);
 /// - `$ref` left out, null or not (no 6: Entra): it says where `value` is.
 pub(crate) fn value(value: &Value, place: &Place, resource_type: &str, schema: &Schema) -> Value {
@@ -132,7 +129,9 @@ pub(crate) fn value(value: &Value, place: &Place, resource_type: &str, schema: &
         Value::String(_) if is.complex && (is.multi_valued || part("value").known) => {
             Value::Object([("value", value.clone())].into_iter().collect())
         }
-        _ => scalar(value, is),
+        Value::String(_) | Value::Null | Value::Bool(_) | Value::Number(_) | Value::Array(_) => {
+            scalar(value, is)
+        }
     };
     match value {
         Value::Array(items) => match (&place.filter, items.as_slice()) {
@@ -142,7 +141,9 @@ pub(crate) fn value(value: &Value, place: &Place, resource_type: &str, schema: &
         Value::Object(_) | Value::String(_) if is.multi_valued && place.filter.is_none() => {
             Value::Array(alloc::vec![element(value)])
         }
-        _ => element(value),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Object(_) => {
+            element(value)
+        }
     }
 }
 
@@ -152,10 +153,8 @@ fn complex(object: &Object, part: &dyn Fn(&str) -> Characteristics) -> Object {
 }
 
 fn scalar(value: &Value, is: Characteristics) -> Value {
-    match value {
-        Value::String(text) if is.boolean => truth(text).map_or_else(|| value.clone(), Value::Bool),
-        _ => value.clone(),
-    }
+    let truth = value.as_str().filter(|_| is.boolean).and_then(truth);
+    truth.map_or_else(|| value.clone(), Value::Bool)
 }
 
 struct Reader<'a> {
@@ -178,7 +177,7 @@ impl Reader<'_> {
                 if rest.is_empty() && urn == self.schema.core_urn(self.resource_type) =>
             {
                 let mut members = self.members(object);
-                members.iter_mut().for_each(|member| member.holder = Some(name.to_string()));
+                members.iter_mut().for_each(|member| member.holder = Some(name.to_owned()));
                 members
             }
             (Some(urn), Some(object)) if rest.is_empty() => self.inside(Some(name), &urn, object),
@@ -210,7 +209,9 @@ impl Reader<'_> {
     }
 
     fn place(&self, name: &str, urn: Option<&str>, rest: &str) -> Place {
-        if self.paths && let PatchPath::Place(place) = path::read(name, self.resource_type, self.schema) {
+        if self.paths
+            && let PatchPath::Place(place) = path::read(name, self.resource_type, self.schema)
+        {
             return place;
         }
         Place::of(urn, rest)
@@ -218,7 +219,7 @@ impl Reader<'_> {
 
     fn stated(&self, holder: Option<&str>, name: &str, place: Place, given: &Value) -> Member {
         let value = value(given, &place, self.resource_type, self.schema);
-        Member { holder: holder.map(ToString::to_string), name: name.into(), place, value }
+        Member { holder: holder.map(str::to_owned), name: name.into(), place, value }
     }
 }
 
@@ -254,7 +255,7 @@ mod tests {
         check(r#"{"members":[{"value":"a","$ref":null}]}"#, r#"members=[{"value":"a"}]"#);
     }
 
-    /// No 22, OneLogin; no 5, bare texts.
+    /// No 22, `OneLogin`; no 5, bare texts.
     #[test]
     fn one_value_stands_for_a_set_of_one() {
         check(r#"{"emails":{"value":"a"}}"#, r#"emails=[{"value":"a"}]"#);
@@ -271,10 +272,7 @@ mod tests {
     #[test]
     fn names_without_path_may_be_paths() {
         check(r#"{"name.givenName":"A"}"#, r#"name.givenname="A""#);
-        check(
-            r#"{"emails[type eq \"work\"].value":"a"}"#,
-            r#"emails.value="a""#,
-        );
+        check(r#"{"emails[type eq \"work\"].value":"a"}"#, r#"emails.value="a""#);
         check(
             r#"{"urn:ietf:params:scim:schemas:extension:enterprise:2.0:User:department":"D"}"#,
             r#"urn:ietf:params:scim:schemas:extension:enterprise:2.0:user:department="D""#,
@@ -303,8 +301,10 @@ mod tests {
         let schema = Schema::default();
         let given = json(given);
         let members = members_of_value(given.as_object().expect("object"), "User", &schema);
-        let shown: Vec<String> =
-            members.iter().map(|member| format!("{}={}", member.place.key(), member.value)).collect();
+        let shown: Vec<String> = members
+            .iter()
+            .map(|member| format!("{}={}", member.place.key(), member.value))
+            .collect();
         assert_eq!(shown, [expected]);
     }
 

@@ -388,7 +388,10 @@ mod tests {
             for event in EVENTS {
                 let Some(after) = next(stage, event) else { continue };
                 let anew = stage == Some(Stage::Refused);
-                assert!(anew || stage <= Some(after) || stage == Some(Stage::Parked), "{stage:?} {event:?}");
+                assert!(
+                    anew || stage <= Some(after) || stage == Some(Stage::Parked),
+                    "{stage:?} {event:?}"
+                );
             }
         }
     }
@@ -403,10 +406,7 @@ mod tests {
     #[test]
     fn only_what_may_have_happened_can_be_parked() {
         let parked = STAGES.into_iter().filter(|stage| next(*stage, Event::Park).is_some());
-        assert_eq!(
-            parked.collect::<Vec<_>>(),
-            [Some(Stage::Dispatched), Some(Stage::Parked)]
-        );
+        assert_eq!(parked.collect::<Vec<_>>(), [Some(Stage::Dispatched), Some(Stage::Parked)]);
     }
 
     #[test]

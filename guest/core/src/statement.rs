@@ -11,11 +11,7 @@ mod list;
 mod names;
 mod read;
 
-use alloc::{
-    collections::BTreeSet,
-    string::{String, ToString},
-    vec::Vec,
-};
+use alloc::{borrow::ToOwned, collections::BTreeSet, string::String, vec::Vec};
 
 use replaysafe_json::Value;
 use thiserror::Error;
@@ -63,7 +59,7 @@ pub enum Malformed {
     /// The body is not an object
     #[error("the body is not an object")]
     NotAnObject,
-    /// The PatchOp has no array `Operations`
+    /// The `PatchOp` has no array `Operations`
     #[error("the body has no array `Operations`")]
     NoOperations,
     /// An operation is not an object, or has no `op`
@@ -228,9 +224,9 @@ impl Statement {
         };
         Ok(Self {
             operation,
-            resource_type: resource_type.to_string(),
-            id: id.map(ToString::to_string),
-            if_match: if_match.map(|text| text.trim().to_string()),
+            resource_type: resource_type.to_owned(),
+            id: id.map(str::to_owned),
+            if_match: if_match.map(|text| text.trim().to_owned()),
             schema: schema.clone(),
             body: body.cloned(),
             ops,
@@ -365,7 +361,10 @@ mod tests {
         assert_eq!(read(Operation::Replace, Some("[]")), Some(Malformed::NotAnObject));
         assert_eq!(read(Operation::Patch, Some("{}")), Some(Malformed::NoOperations));
         assert_eq!(
-            read(Operation::Patch, Some(r#"{"Operations":[{"op":"add","path":"a","value":1},{}]}"#)),
+            read(
+                Operation::Patch,
+                Some(r#"{"Operations":[{"op":"add","path":"a","value":1},{}]}"#)
+            ),
             Some(Malformed::NoOp { position: 1 })
         );
         assert_eq!(
@@ -375,7 +374,10 @@ mod tests {
         assert_eq!(read(Operation::Delete, None), None);
         assert_eq!(read(Operation::Create, Some(r#"{"shoeSize":{"a":[1]},"active":7}"#)), None);
         assert_eq!(
-            read(Operation::Patch, Some(r#"{"operations":[{"OP":"Remove"},{"op":"add","path":7}]}"#)),
+            read(
+                Operation::Patch,
+                Some(r#"{"operations":[{"OP":"Remove"},{"op":"add","path":7}]}"#)
+            ),
             None
         );
     }

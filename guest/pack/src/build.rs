@@ -42,7 +42,8 @@ pub fn build(root: &Path, target: &Path) -> Result<Packed> {
         cargo.env("RUSTC_BOOTSTRAP", "1");
         cargo.args(["--ignore-rust-version", "-Zbuild-std=core,alloc,panic_abort"]);
     }
-    let output = cargo.output().with_context(|| format!("running `{}`", toolchain.cargo.display()))?;
+    let output =
+        cargo.output().with_context(|| format!("running `{}`", toolchain.cargo.display()))?;
     ensure!(
         output.status.success(),
         "building `{PACKAGE}` for {TRIPLE} failed ({}):\n{}",
@@ -114,9 +115,9 @@ fn flags(root: &Path, target: &Path, toolchain: &Toolchain) -> Result<Vec<String
         format!("-Clink-arg=-zstack-size={STACK_BYTES}"),
         format!("-Clink-arg=--initial-memory={MEMORY_BYTES}"),
     ];
-    let home = env::var_os("CARGO_HOME").map(PathBuf::from).or_else(|| {
-        env::home_dir().map(|home| home.join(".cargo"))
-    });
+    let home = env::var_os("CARGO_HOME")
+        .map(PathBuf::from)
+        .or_else(|| env::home_dir().map(|home| home.join(".cargo")));
     // The last that fits wins, so the more particular comes later.
     let folders = [
         (home.as_deref(), "/cargo"),
@@ -147,7 +148,8 @@ fn scrub(command: &mut Command) {
 /// Whether a variable may reach the inner cargo: where things are and how to fetch them, never how to compile.
 fn keeps(name: &OsStr) -> bool {
     let Some(name) = name.to_str() else { return true };
-    let about_rust = ["CARGO", "RUST", "CLIPPY", "MIRI"].iter().any(|start| name.starts_with(start));
+    let about_rust =
+        ["CARGO", "RUST", "CLIPPY", "MIRI"].iter().any(|start| name.starts_with(start));
     let about_fetching = ["CARGO_HTTP_", "CARGO_NET_", "CARGO_REGISTR", "CARGO_SOURCE_", "RUSTUP_"]
         .iter()
         .any(|start| name.starts_with(start));

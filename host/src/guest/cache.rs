@@ -5,8 +5,9 @@
 //! not fit is compiled anew and written over.
 
 use std::{
-    fs, io,
+    fs,
     hash::{DefaultHasher, Hash as _, Hasher as _},
+    io,
     path::{Path, PathBuf},
     process,
     sync::atomic::{AtomicU64, Ordering},

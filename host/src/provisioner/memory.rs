@@ -85,7 +85,10 @@ impl Callers {
     /// The credential of a client that has touched what is to be recovered (S41).
     pub(super) fn of(&self, principal: &str, now: u64) -> Option<Caller> {
         let callers = held(&self.0);
-        callers.get(principal).filter(|(_, at)| now < at + LENT_MS).map(|(caller, _)| caller.clone())
+        callers
+            .get(principal)
+            .filter(|(_, at)| now < at + LENT_MS)
+            .map(|(caller, _)| caller.clone())
     }
 
     pub(super) fn any(&self, now: u64) -> bool {

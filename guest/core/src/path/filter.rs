@@ -1,10 +1,6 @@
 //! Value filters: does an element match (RFC 7644 §3.4.2.2)?
 
-use alloc::{
-    boxed::Box,
-    string::{String, ToString},
-    vec::Vec,
-};
+use alloc::{borrow::ToOwned, boxed::Box, string::String, vec::Vec};
 use core::{cmp::Ordering, fmt, iter::Peekable, str::CharIndices};
 
 use replaysafe_json::{Limits, Value, parse};
@@ -99,9 +95,10 @@ impl Filter {
                 }
             }
             Self::Not(inner) => inner.matches(element, case_exact).map(|holds| !holds),
-            Self::Present(name) => Some(part(element, name).is_some_and(|value| {
-                !value.is_null() && *value != Value::Array(Vec::new())
-            })),
+            Self::Present(name) => Some(
+                part(element, name)
+                    .is_some_and(|value| !value.is_null() && *value != Value::Array(Vec::new())),
+            ),
             Self::Compare(name, how, with) => {
                 compare(part(element, name), *how, with, case_exact(name))
             }
@@ -128,9 +125,7 @@ impl Filter {
     #[must_use]
     pub fn value(&self) -> Option<&str> {
         match self {
-            Self::Compare(name, Comparison::Equal, value)
-                if name.eq_ignore_ascii_case("value") =>
-            {
+            Self::Compare(name, Comparison::Equal, value) if name.eq_ignore_ascii_case("value") => {
                 value.as_str()
             }
             Self::Compare(..) | Self::And(..) | Self::Or(..) | Self::Not(_) | Self::Present(_) => {
@@ -163,12 +158,7 @@ fn part<'a>(element: &'a Value, name: &str) -> Option<&'a Value> {
     element.find(name)
 }
 
-fn compare(
-    found: Option<&Value>,
-    how: Comparison,
-    with: &Value,
-    case_exact: bool,
-) -> Option<bool> {
+fn compare(found: Option<&Value>, how: Comparison, with: &Value, case_exact: bool) -> Option<bool> {
     let found = found.filter(|value| !value.is_null());
     let Some(found) = found else {
         // RFC 7644 §3.4.2.2: an attribute without value equals only `null`.
@@ -189,10 +179,12 @@ fn compare(
         Comparison::NotEqual => Some(!equal(found, with, case_exact)),
         Comparison::Contains | Comparison::StartsWith | Comparison::EndsWith => {
             let (text, part) = (folded(found, case_exact)?, folded(with, case_exact)?);
-            Some(match how {
-                Comparison::Contains => text.contains(&part),
-                Comparison::StartsWith => text.starts_with(&part),
-                _ => text.ends_with(&part),
+            Some(if how == Comparison::Contains {
+                text.contains(&part)
+            } else if how == Comparison::StartsWith {
+                text.starts_with(&part)
+            } else {
+                text.ends_with(&part)
             })
         }
         Comparison::Greater => Some(order(found, with, case_exact)? == Ordering::Greater),
@@ -214,7 +206,7 @@ fn equal(found: &Value, with: &Value, case_exact: bool) -> bool {
 
 fn folded(value: &Value, case_exact: bool) -> Option<String> {
     let text = value.as_str()?;
-    Some(if case_exact { text.to_string() } else { text.to_lowercase() })
+    Some(if case_exact { text.to_owned() } else { text.to_lowercase() })
 }
 
 fn order(found: &Value, with: &Value, case_exact: bool) -> Option<Ordering> {
@@ -249,7 +241,7 @@ fn tokens(text: &str) -> Option<Vec<Token>> {
             _ if character.is_whitespace() => {}
             _ => {
                 let end = word_end(&mut characters).unwrap_or(text.len());
-                tokens.push(Token::Word(text.get(start..end)?.to_string()));
+                tokens.push(Token::Word(text.get(start..end)?.to_owned()));
             }
         }
     }
@@ -416,7 +408,10 @@ mod tests {
     fn what_cannot_be_read_gives_none() {
         let deep = format!("{}a pr{}", "(".repeat(40), ")".repeat(40));
         let long = ["a pr"; 300].join(" or ");
-        for text in ["", "a", "a eq", "a eq b", "a xx 1", "(a pr", "a pr)", "not a pr", "a eq \"x", "a.b eq 1", &deep, &long] {
+        for text in [
+            "", "a", "a eq", "a eq b", "a xx 1", "(a pr", "a pr)", "not a pr", "a eq \"x",
+            "a.b eq 1", &deep, &long,
+        ] {
             assert_eq!(Filter::read(text), None, "{text}");
         }
     }

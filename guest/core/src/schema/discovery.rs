@@ -1,6 +1,7 @@
 //! What do a target's discovery answers add to RFC 7643?
 
 use alloc::{
+    borrow::ToOwned,
     format,
     string::{String, ToString},
     vec::Vec,
@@ -107,7 +108,7 @@ fn read_type(schema: &mut Schema, described: &Value) {
         .unwrap_or_default()
         .iter()
         .filter_map(|extension| text(extension, "schema"))
-        .map(ToString::to_string)
+        .map(str::to_owned)
         .collect();
     for extension in &extensions {
         schema.schemas.entry(extension.to_ascii_lowercase()).or_default();
@@ -204,7 +205,7 @@ mod tests {
             ("patch.supported", "true"),
             ("unique/User/userName", "server"),
         ];
-        let expected = expected.map(|(name, value)| (name.to_string(), value.to_string()));
+        let expected = expected.map(|(name, value)| (String::from(name), String::from(value)));
         assert_eq!(schema.declared(), expected);
     }
 

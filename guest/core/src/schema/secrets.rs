@@ -2,11 +2,7 @@
 //!
 //! Deliberately absent: a PATCH path with a value filter that names a secret sub-attribute. A step of a path compares whole texts only.
 
-use alloc::{
-    format,
-    string::{String, ToString},
-    vec::Vec,
-};
+use alloc::{borrow::ToOwned, format, string::String, vec::Vec};
 
 use replaysafe_json::{Path, Segment};
 
@@ -48,9 +44,9 @@ fn places(attribute: &Attribute) -> Vec<Place> {
 }
 
 fn add(found: &mut Vec<Path>, urn: &str, core: bool, place: &Place) {
-    let member = |name: &str| Segment::Member(name.to_string());
+    let member = |name: &str| Segment::Member(name.to_owned());
     let operation = |path: &str| {
-        let path = Segment::Where { member: "path".into(), equals: path.to_string() };
+        let path = Segment::Where { member: "path".into(), equals: path.to_owned() };
         alloc::vec![member("Operations"), path, member("value")]
     };
     let below = place.below();

@@ -57,12 +57,7 @@ impl Outcome {
 
 impl State {
     /// The value of `place` in a resource, in one spelling; a list if it is one, or is used as one.
-    pub(super) fn observe(
-        resource: &Value,
-        place: &Place,
-        ops: &[&Op],
-        rules: &Rules<'_>,
-    ) -> Self {
+    pub(super) fn observe(resource: &Value, place: &Place, ops: &[&Op], rules: &Rules<'_>) -> Self {
         let value = observe(resource, place, rules);
         match kind(place, value.as_ref(), ops, rules) {
             Some(kind) => Self::List(List::new(kind, value.as_ref())),
@@ -112,7 +107,9 @@ fn kind(place: &Place, observed: Option<&Value>, ops: &[&Op], rules: &Rules<'_>)
     let is_array = |value: &Value| value.as_array().is_some();
     let used = |op: &&Op| {
         let place = op.place.as_ref();
-        place.is_some_and(|place| place.filter.is_some() || place.sub.is_none() && op.value.as_ref().is_some_and(is_array))
+        place.is_some_and(|place| {
+            place.filter.is_some() || place.sub.is_none() && op.value.as_ref().is_some_and(is_array)
+        })
     };
     let listed = rules.schema.find(rules.resource_type, urn, &place.name, None).multi_valued
         || observed.is_some_and(is_array)

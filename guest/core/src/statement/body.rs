@@ -35,7 +35,9 @@ pub(super) fn write(of: &Statement, resource: &Value, keeps: &BTreeMap<usize, Ke
     let Some(Value::Object(body)) = &of.body else { return Body::AsSent };
     match of.operation {
         Operation::Create | Operation::Delete => Body::AsSent,
-        Operation::Replace => Body::Rewritten(Value::Object(write_resource(of, body, resource, keeps))),
+        Operation::Replace => {
+            Body::Rewritten(Value::Object(write_resource(of, body, resource, keeps)))
+        }
         Operation::Patch => {
             let operations = write_operations(of, body, keeps);
             let mut body = body.clone();
@@ -91,11 +93,14 @@ fn set(body: &mut Object, holder: Option<&str>, name: &str, value: Option<Value>
 fn write_operations(of: &Statement, body: &Object, keeps: &BTreeMap<usize, Keep>) -> Vec<Value> {
     let sent = body.find("Operations").and_then(Value::as_array).unwrap_or_default();
     let mut written = Vec::new();
+    let mut rest = of.ops.iter().enumerate().peekable();
     for (wire, operation) in sent.iter().enumerate() {
-        let own = of.ops.iter().enumerate().filter(|(_, op)| op.wire == wire && !op.ignored);
-        let own: Vec<(&Op, &Keep)> = own
-            .map(|(position, op)| (op, keeps.get(&position).unwrap_or(&Keep::Nothing)))
-            .collect();
+        let mut own: Vec<(&Op, &Keep)> = Vec::new();
+        while let Some((position, op)) = rest.next_if(|(_, op)| op.wire == wire) {
+            if !op.ignored {
+                own.push((op, keeps.get(&position).unwrap_or(&Keep::Nothing)));
+            }
+        }
         if own.is_empty() {
             continue;
         }

@@ -14,7 +14,7 @@ use super::{
     apply::{Rules, State, alike, changed_slots},
     body::{self, Keep},
     form::{edge_key, edge_value, takes_away},
-    group::{Group, groups},
+    group::{Atom, Group, groups},
     list::{List, elements},
 };
 use crate::{schema::Schema, spelling::Verb};
@@ -30,7 +30,7 @@ pub(super) fn against(
 ) -> Difference {
     let mut difference = Difference {
         satisfied: false,
-        nothing_left: false,
+        nothing_left: true,
         opaque: of.opaque(),
         body: Body::AsSent,
         gives: BTreeSet::new(),
@@ -41,12 +41,14 @@ pub(super) fn against(
     };
     if of.operation == Operation::Delete {
         difference.takes.insert(PathKey("*".into()));
+        difference.nothing_left = false;
         return difference;
     }
     let rules = of.rules(schema);
     let mut keeps = opaque_keeps(of, allow, &mut difference);
     for group in &groups(of, resource, &rules, &allow.unshown) {
         difference.add(of, group, &rules, allow, &mut keeps);
+        difference.nothing_left &= !is_sent(group, &keeps);
     }
     difference.names.sort();
     difference.names.dedup();
@@ -56,12 +58,6 @@ pub(super) fn against(
     if !whole {
         difference.body = body::write(of, resource, &keeps);
     }
-    difference.nothing_left = difference.satisfied
-        || of.operation == Operation::Patch
-            && keeps.values().all(|keep| *keep == Keep::Nothing)
-        || of.operation != Operation::Patch
-            && !stated_secret
-            && difference.nothing_but(&difference.left_out, &keeps);
     difference
 }
 
@@ -78,9 +74,24 @@ fn opaque_keeps(
         if held {
             difference.left_out.insert(whole);
         }
+        difference.nothing_left &= held;
         keeps.insert(position, if held { Keep::Nothing } else { Keep::All });
     }
     keeps
+}
+
+/// Whether a group makes a difference and something of it goes out.
+fn is_sent(group: &Group<'_>, keeps: &BTreeMap<usize, Keep>) -> bool {
+    let mut kept = group.ops.iter().filter_map(|(position, _)| keeps.get(position));
+    makes_difference(group)
+        && kept.any(|keep| match keep {
+            Keep::Nothing | Keep::Restored => false,
+            Keep::All | Keep::Elements { .. } | Keep::Value(_) | Keep::Ops(_) => true,
+        })
+}
+
+fn makes_difference(group: &Group<'_>) -> bool {
+    group.differs() || group.is_opaque() || group.is_forced()
 }
 
 /// What a group's net change is made of.
@@ -108,7 +119,7 @@ impl Difference {
         if group.is_opaque() {
             self.opaque = true;
         }
-        if group.differs() || group.is_opaque() || group.is_forced() {
+        if makes_difference(group) {
             self.names.push(of.name_of(&group.place));
         }
         let net = net(group);
@@ -160,12 +171,6 @@ impl Difference {
         keeps.extend(group.ops.iter().map(|(position, _)| (*position, Keep::Restored)));
         true
     }
-
-    /// Whether a resource states nothing that is not left out.
-    fn nothing_but(&self, left_out: &BTreeSet<PathKey>, keeps: &BTreeMap<usize, Keep>) -> bool {
-        !left_out.is_empty()
-            && !keeps.values().any(|keep| matches!(keep, Keep::All | Keep::Value(_)))
-    }
 }
 
 struct Held<'a> {
@@ -191,8 +196,7 @@ impl Held<'_> {
 }
 
 fn net(group: &Group<'_>) -> Net {
-    let mut net =
-        Net { gives: BTreeSet::new(), takes: BTreeSet::new(), slots: BTreeMap::new() };
+    let mut net = Net { gives: BTreeSet::new(), takes: BTreeSet::new(), slots: BTreeMap::new() };
     match (&group.before, &group.after) {
         (State::List(before), State::List(after)) => net_of_list(&mut net, group, before, after),
         (State::Single(before), State::Single(after)) => {
@@ -237,7 +241,7 @@ fn net_of_list(net: &mut Net, group: &Group<'_>, before: &List, after: &List) {
 
 /// Nothing is held: what is satisfied, repeated or cancelled goes, the rest goes out as it came.
 fn keep(of: &Statement, group: &Group<'_>, rules: &Rules<'_>, keeps: &mut BTreeMap<usize, Keep>) {
-    if of.operation == Operation::Patch && !(group.differs() || group.is_opaque() || group.is_forced()) {
+    if of.operation == Operation::Patch && !makes_difference(group) {
         keeps.extend(group.ops.iter().map(|(position, _)| (*position, Keep::Nothing)));
         return;
     }
@@ -290,9 +294,13 @@ fn last_touching(group: &Group<'_>, slots: &BTreeSet<usize>) -> Vec<bool> {
 
 /// Says of each operation of a group what is kept of it.
 fn by_atoms(group: &Group<'_>, kept: &[bool], keeps: &mut BTreeMap<usize, Keep>) {
+    let mut rest = group.atoms.iter().zip(kept).peekable();
     for (index, (position, op)) in group.ops.iter().enumerate() {
-        let own = group.atoms.iter().zip(kept).filter(|(atom, _)| atom.op == index);
-        let own: Vec<(Option<usize>, bool)> = own.map(|(atom, kept)| (atom.element, *kept)).collect();
+        // The atoms are in the order of the operations.
+        let mut own: Vec<(Option<usize>, bool)> = Vec::new();
+        while let Some((atom, kept)) = rest.next_if(|(atom, _)| atom.op == index) {
+            own.push((atom.element, *kept));
+        }
         let some: Vec<usize> =
             own.iter().filter(|(_, kept)| *kept).filter_map(|(element, _)| *element).collect();
         let keep = if own.iter().all(|(_, kept)| !kept) {
@@ -332,15 +340,19 @@ fn keep_list(
         // One list says it all: what is wanted as stated, what is held as observed.
         let raw = op.raw.as_ref().map(elements).unwrap_or_default();
         let stated = op.value.as_ref().map(elements).unwrap_or_default();
-        let mut list: Vec<Value> = Vec::new();
+        let mut spelled: BTreeMap<usize, &Value> = BTreeMap::new();
+        for (element, raw) in stated.iter().zip(raw) {
+            spelled.extend(after.same(element).into_iter().map(|slot| (slot, raw)));
+        }
         let slots: BTreeSet<usize> =
             before.items().keys().chain(after.items().keys()).copied().collect();
+        let mut list: Vec<Value> = Vec::new();
         for slot in slots {
-            let source = if held.contains(&slot) { before } else { after };
+            let holds = held.contains(&slot);
+            let source = if holds { before } else { after };
             let Some(item) = source.items().get(&slot) else { continue };
-            let spelled = stated.iter().zip(raw).find(|(stated, _)| means(stated, item));
-            let spelled = spelled.filter(|_| !held.contains(&slot)).map(|(_, raw)| raw.clone());
-            list.push(spelled.unwrap_or_else(|| bare(item)));
+            let spelled = spelled.get(&slot).filter(|_| !holds);
+            list.push(spelled.map_or_else(|| bare(item), |raw| (*raw).clone()));
         }
         keeps.extend(group.ops.iter().map(|(position, _)| (*position, Keep::Nothing)));
         keeps.insert(*position, Keep::Value(Value::Array(list)));
@@ -358,7 +370,7 @@ fn keep_list(
     apart(of, group, &wanted, keeps);
 }
 
-/// Operations that touch what is held and what is not: what is wanted of a removal goes out as one removal an edge, and what is stated of single elements as it came.
+/// Operations that touch what is held and what is not: of a removal of several edges, what is wanted goes out as one removal an edge; what is stated of single ones goes out as it came.
 fn apart(
     of: &Statement,
     group: &Group<'_>,
@@ -366,18 +378,18 @@ fn apart(
     keeps: &mut BTreeMap<usize, Keep>,
 ) {
     let State::List(before) = &group.before else { return };
-    let kept: Vec<bool> = group
-        .atoms
-        .iter()
-        .map(|atom| {
-            let slots = &atom.outcome.slots;
-            !slots.is_empty() && slots.iter().all(|slot| wanted.contains(slot))
-        })
-        .collect();
+    let of_one = |atom: &Atom| {
+        let place = group.op(atom).and_then(|op| op.place.as_ref());
+        let filter = place.filter(|place| place.sub.is_none()).and_then(|of| of.filter.as_ref());
+        atom.element.is_some() || filter.is_some_and(|filter| filter.value().is_some())
+    };
+    let last = last_touching(group, wanted);
+    let kept: Vec<bool> =
+        group.atoms.iter().zip(&last).map(|(atom, kept)| *kept && of_one(atom)).collect();
     by_atoms(group, &kept, keeps);
-    for (atom, _) in group.atoms.iter().zip(&kept).filter(|(_, kept)| !**kept) {
+    for (atom, _) in group.atoms.iter().zip(&last).filter(|(atom, kept)| **kept && !of_one(atom)) {
         let Some((position, op)) = group.ops.get(atom.op) else { continue };
-        if op.verb != Verb::Remove || atom.element.is_some() {
+        if op.verb != Verb::Remove {
             continue;
         }
         let slots = atom.outcome.slots.iter().filter(|slot| wanted.contains(slot));
@@ -389,23 +401,12 @@ fn apart(
             let members = [("op", Value::from(spelled)), ("path", Value::from(path))];
             Value::Object(members.into_iter().collect::<Object>())
         });
-        let removals: Vec<Value> = removals.collect();
-        keeps.insert(*position, if removals.is_empty() { Keep::Nothing } else { Keep::Ops(removals) });
+        keeps.insert(*position, Keep::Ops(removals.collect()));
     }
 }
 
 fn path_of(group: &Group<'_>, op: &super::read::Op) -> String {
     op.place.as_ref().map_or_else(|| group.place.name.clone(), |place| place.name.clone())
-}
-
-fn means(stated: &Value, item: &Value) -> bool {
-    match (edge_value(stated), edge_value(item)) {
-        (Some(stated_value), Some(value)) => {
-            let kind = |of: &Value| of.find("type").cloned();
-            stated_value == value && (kind(stated).is_none() || kind(stated) == kind(item))
-        }
-        _ => stated == item,
-    }
 }
 
 /// What an observed edge is known by.

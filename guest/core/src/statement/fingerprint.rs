@@ -87,7 +87,7 @@ fn operations(of: &Statement) -> Value {
         rest = behind;
         // The members of one value have no order.
         let mut asked: Vec<Value> =
-            together.iter().filter(|op| !op.ignored).map(|op| operation(op)).collect();
+            together.iter().filter(|op| !op.ignored).map(operation).collect();
         asked.sort_by_cached_key(canonical);
         texts.extend(asked);
     }
@@ -153,9 +153,9 @@ fn value_of(op: &Op, place: &Place, value: &Value) -> Value {
 /// A value with names in lower case, sets sorted, each element once, `userName` folded.
 fn meaning(value: &Value, place: &Place, creates: bool) -> Value {
     let user_name = place.urn.is_none() && place.name.eq_ignore_ascii_case("userName");
-    match value {
-        Value::String(text) if user_name => Value::String(fold(text)),
-        _ => sorted(value, creates),
+    match value.as_str().filter(|_| user_name) {
+        Some(text) => Value::String(fold(text)),
+        None => sorted(value, creates),
     }
 }
 
@@ -164,13 +164,16 @@ fn sorted(value: &Value, creates: bool) -> Value {
         Value::Array(items) => {
             let items = items.iter().map(|item| sorted(item, creates));
             let kept = items.filter(|item| !(creates && spelling::unassigned(item)));
-            let set: BTreeMap<String, Value> =
-                kept.map(|item| (canonical(&item), item)).collect();
+            let set: BTreeMap<String, Value> = kept.map(|item| (canonical(&item), item)).collect();
             Value::Array(set.into_values().collect())
         }
         Value::Object(object) => {
             let members = object.iter().map(|(name, member)| {
-                let name = if name.starts_with('$') { name.to_string() } else { name.to_ascii_lowercase() };
+                let name = if name.starts_with('$') {
+                    name.to_string()
+                } else {
+                    name.to_ascii_lowercase()
+                };
                 (name, sorted(member, creates))
             });
             let kept = members.filter(|(_, member)| {
@@ -194,7 +197,10 @@ mod tests {
             r#"{"id":"1","operation":"patch","operations":[["replace","active",false]],"type":"User","version":1}"#
         );
         assert_eq!(
-            put(r#"{"Title":null,"userName":"Ann","id":"1","roles":[{"value":"b"},{"value":"a"}]}"#).fingerprint(),
+            put(
+                r#"{"Title":null,"userName":"Ann","id":"1","roles":[{"value":"b"},{"value":"a"}]}"#
+            )
+            .fingerprint(),
             r#"{"id":"1","operation":"replace","states":{"roles":[{"value":"a"},{"value":"b"}],"title":null,"username":"ann"},"type":"User","version":1}"#
         );
     }
@@ -204,7 +210,10 @@ mod tests {
     fn creates_that_mean_the_same_have_one_fingerprint() {
         let same = |left, right| assert_eq!(create(left), create(right), "{left} {right}");
         same(r#"{"userName":"a","title":"T"}"#, r#"{"TITLE":"T","username":"A"}"#);
-        same(r#"{"userName":"a"}"#, r#"{"userName":"a","id":"9","meta":{"x":1},"groups":[],"roles":[],"title":null}"#);
+        same(
+            r#"{"userName":"a"}"#,
+            r#"{"userName":"a","id":"9","meta":{"x":1},"groups":[],"roles":[],"title":null}"#,
+        );
         same(r#"{"password":{"$secret":"1"}}"#, r#"{"password":{"$secret":"2"}}"#);
         same(r#"{"active":"True"}"#, r#"{"active":true}"#);
         same(r#"{"emails":{"value":"a"}}"#, r#"{"emails":[{"value":"a"}]}"#);
@@ -229,14 +238,26 @@ mod tests {
         let same = |left, right| {
             assert_eq!(patch(left).fingerprint(), patch(right).fingerprint(), "{left} {right}");
         };
-        same(r#"{"op":"replace","value":{"active":false}}"#, r#"{"op":"Replace","path":"active","value":"False"}"#);
-        same(r#"{"op":"replace","value":{"id":"1","title":"x"}}"#, r#"{"op":"replace","value":{"title":"x"}}"#);
+        same(
+            r#"{"op":"replace","value":{"active":false}}"#,
+            r#"{"op":"Replace","path":"active","value":"False"}"#,
+        );
+        same(
+            r#"{"op":"replace","value":{"id":"1","title":"x"}}"#,
+            r#"{"op":"replace","value":{"title":"x"}}"#,
+        );
         same(
             r#"{"op":"add","path":"members","value":[{"value":"a","$ref":null,"display":"A"},{"value":"b"}]}"#,
             r#"{"op":"Add","path":"Members","value":[{"value":"b"},{"value":"a"}]}"#,
         );
-        same(r#"{"op":"remove","path":"members[VALUE EQ \"a\"]"}"#, r#"{"op":"remove","path":"members[value eq \"a\"]"}"#);
-        same(r#"{"op":"replace","value":{"a":1,"b":2}}"#, r#"{"op":"replace","value":{"B":2,"A":1}}"#);
+        same(
+            r#"{"op":"remove","path":"members[VALUE EQ \"a\"]"}"#,
+            r#"{"op":"remove","path":"members[value eq \"a\"]"}"#,
+        );
+        same(
+            r#"{"op":"replace","value":{"a":1,"b":2}}"#,
+            r#"{"op":"replace","value":{"B":2,"A":1}}"#,
+        );
     }
 
     #[test]
@@ -244,12 +265,25 @@ mod tests {
         let other = |left: &str, right: &str| {
             assert_ne!(patch(left).fingerprint(), patch(right).fingerprint(), "{left} {right}");
         };
-        let (one, two) = (r#"{"op":"add","path":"title","value":"a"}"#, r#"{"op":"remove","path":"title"}"#);
+        let (one, two) =
+            (r#"{"op":"add","path":"title","value":"a"}"#, r#"{"op":"remove","path":"title"}"#);
         other(&format!("{one},{two}"), &format!("{two},{one}"));
-        other(r#"{"op":"replace","path":"a b","value":1}"#, r#"{"op":"replace","path":"a c","value":1}"#);
-        other(r#"{"op":"replace","path":"password","value":{"$secret":"1"}}"#, r#"{"op":"replace","path":"password","value":{"$secret":"2"}}"#);
-        other(r#"{"op":"replace","path":"roles","value":[]}"#, r#"{"op":"replace","path":"roles","value":null}"#);
-        other(r#"{"op":"add","path":"roles","value":[{"value":"a","type":"x"}]}"#, r#"{"op":"add","path":"roles","value":[{"value":"a"}]}"#);
+        other(
+            r#"{"op":"replace","path":"a b","value":1}"#,
+            r#"{"op":"replace","path":"a c","value":1}"#,
+        );
+        other(
+            r#"{"op":"replace","path":"password","value":{"$secret":"1"}}"#,
+            r#"{"op":"replace","path":"password","value":{"$secret":"2"}}"#,
+        );
+        other(
+            r#"{"op":"replace","path":"roles","value":[]}"#,
+            r#"{"op":"replace","path":"roles","value":null}"#,
+        );
+        other(
+            r#"{"op":"add","path":"roles","value":[{"value":"a","type":"x"}]}"#,
+            r#"{"op":"add","path":"roles","value":[{"value":"a"}]}"#,
+        );
     }
 
     #[test]

@@ -1,11 +1,6 @@
 //! What can be said of a request by its form, before anything is looked at?
 
-use alloc::{
-    collections::BTreeSet,
-    format,
-    string::{String, ToString},
-    vec::Vec,
-};
+use alloc::{borrow::ToOwned, collections::BTreeSet, format, string::String, vec::Vec};
 
 use replaysafe_json::Value;
 
@@ -98,7 +93,7 @@ pub(super) fn edge_key(attribute: &str, value: &str) -> PathKey {
 pub(super) fn edge_value(element: &Value) -> Option<String> {
     match element.find("value")? {
         Value::String(text) => Some(text.clone()),
-        Value::Number(number) => Some(number.as_str().to_string()),
+        Value::Number(number) => Some(number.as_str().to_owned()),
         Value::Null | Value::Bool(_) | Value::Array(_) | Value::Object(_) => None,
     }
 }
@@ -124,7 +119,7 @@ pub(super) fn secret_digests(body: Option<&Value>) -> Vec<String> {
 
 fn collect(value: &Value, digests: &mut Vec<String>) {
     if let Some(digest) = spelling::secret(value) {
-        digests.push(digest.to_string());
+        digests.push(digest.to_owned());
         return;
     }
     match value {
@@ -175,12 +170,21 @@ mod tests {
 
     #[test]
     fn touched_are_the_paths_that_a_patch_states() {
-        check(r#"{"op":"Add","path":"Members","value":[{"value":"A"},{"value":"b"}]}"#, "members/A members/b");
+        check(
+            r#"{"op":"Add","path":"Members","value":[{"value":"A"},{"value":"b"}]}"#,
+            "members/A members/b",
+        );
         check(r#"{"op":"remove","path":"roles[value eq \"x\"]"}"#, "roles/x");
         check(r#"{"op":"remove","path":"members"}"#, "members");
         check(r#"{"op":"replace","path":"members","value":[]}"#, "members");
-        check(r#"{"op":"replace","value":{"id":"1","name":{"givenName":"A"},"name.familyName":"B"}}"#, "name.familyname name.givenname");
-        check(r#"{"op":"replace","path":"emails[type eq \"work\"].value","value":"a"}"#, "emails.value");
+        check(
+            r#"{"op":"replace","value":{"id":"1","name":{"givenName":"A"},"name.familyName":"B"}}"#,
+            "name.familyname name.givenname",
+        );
+        check(
+            r#"{"op":"replace","path":"emails[type eq \"work\"].value","value":"a"}"#,
+            "emails.value",
+        );
         check(
             r#"{"op":"add","path":"urn:ietf:params:scim:schemas:extension:enterprise:2.0:User:Department","value":"d"}"#,
             "urn:ietf:params:scim:schemas:extension:enterprise:2.0:user:department",

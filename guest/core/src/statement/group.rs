@@ -78,8 +78,8 @@ fn group<'a>(
     let mut after = before.clone();
     let mut atoms = Vec::new();
     for (position, op) in only.iter().enumerate() {
-        let forced = op.is_secret(rules.resource_type, rules.schema)
-            || unproved && op.verb == Verb::Remove;
+        let forced =
+            op.is_secret(rules.resource_type, rules.schema) || unproved && op.verb == Verb::Remove;
         for element in atoms_of(op, &after) {
             let outcome = after.apply(op, element, rules);
             atoms.push(Atom { op: position, element, outcome, forced });
@@ -91,7 +91,8 @@ fn group<'a>(
 
 /// The elements of an operation that gives or takes single elements of a list; else itself.
 fn atoms_of(op: &Op, state: &State) -> Vec<Option<usize>> {
-    let plain = op.place.as_ref().is_some_and(|place| place.filter.is_none() && place.sub.is_none());
+    let plain =
+        op.place.as_ref().is_some_and(|place| place.filter.is_none() && place.sub.is_none());
     match (state, &op.value, op.verb) {
         (State::List(_), Some(value), Verb::Add | Verb::Remove) if plain => {
             (0..elements(value).len()).map(Some).collect()

@@ -162,7 +162,8 @@ impl Reading<'_> {
                 Some(sub) => Value::Object([(sub.as_str(), value)].into_iter().collect()),
                 None => value,
             });
-            for slot in atom.outcome.slots.iter().filter(|slot| expected.items().contains_key(slot)) {
+            for slot in atom.outcome.slots.iter().filter(|slot| expected.items().contains_key(slot))
+            {
                 stated.insert(*slot, part.clone());
             }
         }
@@ -186,26 +187,30 @@ impl Reading<'_> {
         }
     }
 
-    /// Whether a removal or an exact list means that this element is not to be there.
-    fn is_removed(&self, slot: usize, shown: &List) -> bool {
-        self.group.atoms.iter().any(|atom| {
-            let Some(op) = self.group.op(atom) else { return false };
-            let Some(place) = &op.place else { return false };
+    /// The elements that a removal or an exact list means not to be there.
+    fn removed(&self, shown: &List) -> BTreeSet<usize> {
+        let mut removed = BTreeSet::new();
+        for atom in &self.group.atoms {
+            let Some(op) = self.group.op(atom) else { continue };
+            let Some(place) = &op.place else { continue };
             match (&place.filter, &place.sub, op.verb, &op.value) {
-                (None, None, Verb::Replace, _) | (None, None, Verb::Remove, None) => true,
+                (None, None, Verb::Replace, _) | (None, None, Verb::Remove, None) => {
+                    return shown.items().keys().copied().collect();
+                }
                 (None, None, Verb::Remove, value) => {
-                    let mut elements = atom_elements(atom, value.as_ref()).into_iter();
-                    elements.any(|element| shown.same(element).contains(&slot))
+                    let elements = atom_elements(atom, value.as_ref()).into_iter();
+                    removed.extend(elements.flat_map(|element| shown.same(element)));
                 }
                 (Some(filter), None, Verb::Remove, _) => {
                     let slots = matching(shown, filter, place, self.rules);
-                    slots.is_some_and(|slots| slots.contains(&slot))
+                    removed.extend(slots.unwrap_or_default());
                 }
-                (_, Some(_), _, _) | (_, None, Verb::Add, _) | (Some(_), None, Verb::Replace, _) => {
-                    false
-                }
+                (_, Some(_), _, _)
+                | (_, None, Verb::Add, _)
+                | (Some(_), None, Verb::Replace, _) => {}
             }
-        })
+        }
+        removed
     }
 
     fn key(&self, kind: Kind, item: &Value) -> PathKey {
@@ -238,7 +243,8 @@ impl Missing<'_> {
     fn element(&mut self, slot: usize, stated: Option<&Value>) -> bool {
         let Some(item) = self.expected.items().get(&slot) else { return false };
         let found = self.shown.same(item);
-        let found: Vec<&Value> = found.iter().filter_map(|slot| self.shown.items().get(slot)).collect();
+        let found: Vec<&Value> =
+            found.iter().filter_map(|slot| self.shown.items().get(slot)).collect();
         let as_stated = match stated {
             None => !found.is_empty(),
             Some(stated) => found.iter().any(|item| covers(stated, item)),
@@ -252,9 +258,10 @@ impl Missing<'_> {
 
     /// Notes what is there and is not to be.
     fn unwanted(&mut self) {
-        for (slot, item) in self.shown.items() {
-            if self.expected.same(item).is_empty() && self.reading.is_removed(*slot, self.shown) {
-                let taking = self.expected.kind().is_edge();
+        let taking = self.expected.kind().is_edge();
+        for slot in self.reading.removed(self.shown) {
+            let Some(item) = self.shown.items().get(&slot) else { continue };
+            if self.expected.same(item).is_empty() {
                 self.note(item, String::new(), canonical(item), taking);
             }
         }

@@ -213,7 +213,9 @@ impl List {
             return false;
         }
         match (self.kind, kind_of(stated), kind_of(item)) {
-            (Kind::Member, _, _) | (Kind::Grant | Kind::Other, None, _) | (Kind::Grant, _, None) => true,
+            (Kind::Member, _, _)
+            | (Kind::Grant | Kind::Other, None, _)
+            | (Kind::Grant, _, None) => true,
             (Kind::Other, Some(_), None) => false,
             (Kind::Grant | Kind::Other, Some(stated), Some(item)) => {
                 stated.eq_ignore_ascii_case(item)

@@ -1,10 +1,6 @@
 //! By which names is a resource known, and does a resource carry them (S8, S16)?
 
-use alloc::{
-    collections::BTreeSet,
-    string::{String, ToString},
-    vec::Vec,
-};
+use alloc::{borrow::ToOwned, collections::BTreeSet, string::String, vec::Vec};
 
 use replaysafe_json::Value;
 use unicode_normalization::UnicodeNormalization;
@@ -75,11 +71,13 @@ impl Statement {
     /// The attributes to correlate by, with the name that the schema has for them: a user's `userName`, then what policy names.
     fn correlating(&self, correlation: &[String]) -> Vec<(String, Place)> {
         let user = self.resource_type.eq_ignore_ascii_case("User");
-        let named = user.then_some("userName").into_iter().chain(correlation.iter().map(String::as_str));
+        let named =
+            user.then_some("userName").into_iter().chain(correlation.iter().map(String::as_str));
         let mut seen = BTreeSet::new();
         let mut found = Vec::new();
         for text in named {
-            let PatchPath::Place(place) = path::read(text, &self.resource_type, &self.schema) else {
+            let PatchPath::Place(place) = path::read(text, &self.resource_type, &self.schema)
+            else {
                 continue;
             };
             if place.key() != "externalid" && seen.insert(place.key()) {
@@ -136,7 +134,11 @@ fn parts<'a>(value: &'a Value, sub: Option<&str>) -> Vec<&'a Value> {
         Value::Array(items) => items.iter().flat_map(|item| parts(item, sub)).collect(),
         Value::Object(_) => value.find(sub.unwrap_or("value")).into_iter().collect(),
         Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {
-            if sub.is_none() { alloc::vec![value] } else { Vec::new() }
+            if sub.is_none() {
+                alloc::vec![value]
+            } else {
+                Vec::new()
+            }
         }
     }
 }
@@ -155,7 +157,7 @@ fn texts(resource: &Value, place: &Place) -> Vec<String> {
 fn text(value: &Value) -> Option<String> {
     match value {
         Value::String(text) => (!text.is_empty()).then(|| text.clone()),
-        Value::Number(number) => Some(number.as_str().to_string()),
+        Value::Number(number) => Some(number.as_str().to_owned()),
         Value::Null | Value::Bool(_) | Value::Array(_) | Value::Object(_) => None,
     }
 }
@@ -184,8 +186,16 @@ mod tests {
 
     #[test]
     fn a_group_is_named_by_its_external_id_only() {
-        check(&create("Group", r#"{"displayName":"G","externalId":"E"}"#), &[], "ExternalId externalId E E");
-        check(&create("Group", r#"{"displayName":"G"}"#), &["displayName"], "Correlation displayName G g");
+        check(
+            &create("Group", r#"{"displayName":"G","externalId":"E"}"#),
+            &[],
+            "ExternalId externalId E E",
+        );
+        check(
+            &create("Group", r#"{"displayName":"G"}"#),
+            &["displayName"],
+            "Correlation displayName G g",
+        );
     }
 
     #[test]
@@ -200,7 +210,9 @@ mod tests {
     #[test]
     fn an_update_is_named_by_its_id_and_by_what_it_sets() {
         check(
-            &patch(r#"{"op":"replace","value":{"userName":"B"}},{"op":"remove","path":"externalId"}"#),
+            &patch(
+                r#"{"op":"replace","value":{"userName":"B"}},{"op":"remove","path":"externalId"}"#,
+            ),
             &[],
             "TargetId id 1 1, Correlation userName B b",
         );
@@ -224,11 +236,13 @@ mod tests {
     }
 
     fn check(of: &Statement, correlation: &[&str], expected: &str) {
-        let correlation: Vec<String> = correlation.iter().map(ToString::to_string).collect();
+        let correlation: Vec<String> = correlation.iter().map(|name| (*name).into()).collect();
         let names = of.names(&correlation);
         let shown: Vec<String> = names
             .iter()
-            .map(|name| format!("{:?} {} {} {}", name.kind, name.attribute, name.exact, name.coarse))
+            .map(|name| {
+                format!("{:?} {} {} {}", name.kind, name.attribute, name.exact, name.coarse)
+            })
             .collect();
         assert_eq!(shown.join(", "), expected);
     }

@@ -2,10 +2,7 @@
 //!
 //! A resource is read as one `replace` of each attribute that it states: what a create or a PUT says of an attribute is what that operation says.
 
-use alloc::{
-    string::{String, ToString},
-    vec::Vec,
-};
+use alloc::{borrow::ToOwned, string::String, vec::Vec};
 
 use replaysafe_json::{Object, Value};
 
@@ -98,7 +95,7 @@ pub(super) fn resource(
     ops
 }
 
-/// Reads a PatchOp (RFC 7644 §3.5.2).
+/// Reads a `PatchOp` (RFC 7644 §3.5.2).
 pub(super) fn patch(
     body: &Object,
     resource_type: &str,
@@ -150,9 +147,7 @@ fn read_operation(
                 Some(spelling::members_of_extension(object, urn, resource_type, schema))
             }
             (Some(text), None) => unknown_extension(text, place.as_ref(), resource_type, schema)
-                .map(|urn| {
-                    spelling::members_of_extension(object, &urn, resource_type, schema)
-                }),
+                .map(|urn| spelling::members_of_extension(object, &urn, resource_type, schema)),
         };
         if let Some(members) = members {
             let members = members.into_iter();
@@ -234,9 +229,8 @@ fn guard_extensions(ops: &mut [Op]) {
     };
     let removed: Vec<String> = ops.iter().filter_map(whole).collect();
     for urn in removed {
-        let about = |op: &&mut Op| {
-            op.place.as_ref().is_some_and(|place| place.urn.as_ref() == Some(&urn))
-        };
+        let about =
+            |op: &&mut Op| op.place.as_ref().is_some_and(|place| place.urn.as_ref() == Some(&urn));
         let about: Vec<&mut Op> = ops.iter_mut().filter(about).collect();
         if 1 < about.len() {
             about.into_iter().for_each(|op| op.place = None);
@@ -246,5 +240,5 @@ fn guard_extensions(ops: &mut [Op]) {
 
 fn head(text: &str, resource_type: &str, schema: &Schema) -> String {
     let (_, rest) = schema.split_urn(resource_type, text.trim());
-    rest.split(['[', '.', ' ']).next().unwrap_or_default().to_string()
+    rest.split(['[', '.', ' ']).next().unwrap_or_default().to_owned()
 }
