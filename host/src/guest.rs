@@ -3,39 +3,48 @@
 //! The component is not trusted, although it is ours: it gets no import, little memory, little time, and
 //! what it gives is checked by [`crate::monitor`]. A trap costs one call and nothing else.
 
+mod cache;
+mod error;
+mod sandbox;
+
 use std::{
+    borrow::Cow,
     fmt,
     path::PathBuf,
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
-    time::Duration,
+    sync::{Arc, Mutex, PoisonError},
 };
 
-use sha2::{Digest, Sha256};
-use wasmtime::{
-    Config, Enabled, Engine, InstanceAllocationStrategy, PoolingAllocationConfig, Store,
-    StoreLimits, StoreLimitsBuilder, Trap,
-    component::{Component, InstancePre, Linker},
-};
+use sha2::{Digest as _, Sha256};
+use wasmtime::component::{Component, ComponentExportIndex, types::ComponentItem};
 
+use self::sandbox::Sandbox;
 use crate::contract::{
-    ContractError, Provisioning, ProvisioningPre, Reading, Report, Request, Schema, Segment,
-    Settings, Situation, Step,
+    ContractError, Document, Reading, Report, Request, Schema, Segment, Settings, Situation, Step,
 };
+
+pub use self::error::GuestError;
 
 /// The component, in its sandbox. Cheap to clone; calls may run side by side.
+///
+/// Every method is a pure function of its arguments, takes microseconds, and may be called twice.
+///
+/// ```
+/// use replaysafe::guest::Guest;
+///
+/// let guest = Guest::embedded()?;
+/// assert!(guest.describe().imports.is_empty());
+/// assert!(guest.check_policy("{}").is_ok());
+/// # Ok::<(), replaysafe::guest::GuestError>(())
+/// ```
 #[derive(Clone)]
 pub struct Guest(Arc<Inner>);
 
 struct Inner {
-    pre: ProvisioningPre<State>,
-    engine: Engine,
-    ticker: Arc<AtomicBool>,
+    sandbox: Sandbox,
+    functions: Functions,
+    component: Cow<'static, [u8]>,
     sha256: String,
-    bytes: usize,
-    fuel: Option<u64>,
+    cache: Option<PathBuf>,
 }
 
 impl fmt::Debug for Guest {
@@ -50,9 +59,10 @@ pub struct GuestOptions {
     /// The SHA-256 that the component must have, in lower-case hexadecimal; none: any.
     pub sha256: Option<String>,
     /// How many units of fuel one call may burn; none: only time limits it. With fuel, a call that is
-    /// given the same arguments stops at the same instruction on every machine.
+    /// given the same arguments stops at the same instruction on every machine; it costs a third.
     pub fuel: Option<u64>,
-    /// A folder of ours for compiled code; none: compiled anew at every start, in about a second.
+    /// A folder of ours for compiled code, made if it is not there; none: compiled anew at every
+    /// start, in about a second. It must be ours alone (mode 0700), as its files are run.
     pub cache: Option<PathBuf>,
 }
 
@@ -63,91 +73,81 @@ pub struct Description {
     pub sha256: String,
     /// Its size in bytes.
     pub bytes: usize,
+    /// What it offers, as WIT text: for [`COMPONENT`] all of it, else the names.
+    pub world: String,
     /// Names of what it imports: always none.
     pub imports: Vec<String>,
     /// Names of what it exports.
     pub exports: Vec<String>,
-}
-
-/// Why the component gave no result. None of these says anything about the request.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum GuestError {
-    /// It imports something
-    #[error("the component imports `{name}`; it must import nothing at all")]
-    Import {
-        /// What it imports
-        name: String,
-    },
-    /// It is not the one that was pinned
-    #[error("the component's SHA-256 is {found}, but {pinned} is pinned")]
-    Digest {
-        /// What was wanted
-        pinned: String,
-        /// What it is
-        found: String,
-    },
-    /// It is no component of this contract
-    #[error("the bytes are no component of `replaysafe:provisioning@0.1.0`")]
-    Invalid(#[source] wasmtime::Error),
-    /// The sandbox cannot be set up on this machine
-    #[error("the sandbox cannot be set up")]
-    Sandbox(#[source] wasmtime::Error),
-    /// It ran for too long
-    #[error("the component did not answer within {limit:?}")]
-    Deadline {
-        /// How long it may take
-        limit: Duration,
-    },
-    /// It burned all its fuel
-    #[error("the component burned its {fuel} units of fuel")]
-    Fuel {
-        /// How much it may burn
-        fuel: u64,
-    },
-    /// It trapped, grew too large, or gave too much
-    #[error("the component failed")]
-    Trap(#[source] wasmtime::Error),
-    /// The host broke the contract
-    #[error("the contract was broken ({}): {}", .0.code, .0.detail)]
-    Contract(ContractError),
+    /// A call's memory comes from a pool. False where this machine does not grant the pool its
+    /// address space (16 GiB, reserved and not used): calls then take some 50 microseconds more.
+    pub pooled: bool,
 }
 
 impl Guest {
-    /// The component that this library was built with.
+    /// The component that this library was built with; compiled once in a process.
     ///
     /// # Errors
     ///
     /// Where the sandbox cannot be set up.
     pub fn embedded() -> Result<Self, GuestError> {
-        Self::load(COMPONENT, &GuestOptions::default())
+        static EMBEDDED: Mutex<Option<Guest>> = Mutex::new(None);
+        let mut embedded = EMBEDDED.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(guest) = embedded.as_ref() {
+            return Ok(guest.clone());
+        }
+        let guest = Self::embedded_with(&GuestOptions::default())?;
+        Ok(embedded.insert(guest).clone())
+    }
+
+    /// The component that this library was built with, in a sandbox of its own.
+    ///
+    /// # Errors
+    ///
+    /// As [`load`](Self::load).
+    pub fn embedded_with(options: &GuestOptions) -> Result<Self, GuestError> {
+        Self::start(Cow::Borrowed(COMPONENT), options)
     }
 
     /// Loads a component: [`COMPONENT`], or another of the same contract.
     ///
     /// # Errors
     ///
-    /// Where its digest is not the pinned one, it imports anything, or is no component of this contract.
+    /// The first of these that applies: it is too large, its digest is not the pinned one, the sandbox
+    /// cannot be set up, it is no component of this contract, it imports anything.
     pub fn load(component: &[u8], options: &GuestOptions) -> Result<Self, GuestError> {
-        let sha256 = hex(&Sha256::digest(component));
+        Self::start(Cow::Owned(component.to_vec()), options)
+    }
+
+    /// The same component, where a call may burn `fuel` units: for `explain`, where a call must stop
+    /// at the same instruction each time. It is compiled anew.
+    ///
+    /// # Errors
+    ///
+    /// Where the sandbox cannot be set up.
+    pub fn with_fuel(&self, fuel: u64) -> Result<Self, GuestError> {
+        let cache = self.0.cache.clone();
+        let options = GuestOptions { sha256: None, fuel: Some(fuel), cache };
+        Self::start(self.0.component.clone(), &options)
+    }
+
+    fn start(component: Cow<'static, [u8]>, options: &GuestOptions) -> Result<Self, GuestError> {
+        let bytes = component.len();
+        if COMPONENT_BYTES_MOST < bytes {
+            return Err(GuestError::Size { bytes, most: COMPONENT_BYTES_MOST });
+        }
+        let sha256 = hex(&Sha256::digest(&component));
         if let Some(pinned) = &options.sha256
-            && *pinned != sha256
+            && !pinned.eq_ignore_ascii_case(&sha256)
         {
             return Err(GuestError::Digest { pinned: pinned.clone(), found: sha256 });
         }
-        let engine = engine(options)?;
-        let code = compile(&engine, component, &sha256, options)?;
-        let shape = code.component_type();
-        if let Some((name, _)) = shape.imports(&engine).next() {
-            return Err(GuestError::Import { name: name.into() });
-        }
-        // An empty linker: whatever the component imports, it does not get.
-        let linker: Linker<State> = Linker::new(&engine);
-        let pre: InstancePre<State> = linker.instantiate_pre(&code).map_err(GuestError::Invalid)?;
-        let pre = ProvisioningPre::new(pre).map_err(GuestError::Invalid)?;
-        let ticker = tick(&engine);
-        let bytes = component.len();
-        Ok(Self(Arc::new(Inner { pre, engine, ticker, sha256, bytes, fuel: options.fuel })))
+        let engine = sandbox::engine(options.fuel)?;
+        let code = cache::compile(&engine.engine, &component, options.cache.as_deref())?;
+        let sandbox = Sandbox::new(&engine, &code, options.fuel)?;
+        let functions = Functions::find(&sandbox)?;
+        let cache = options.cache.clone();
+        Ok(Self(Arc::new(Inner { sandbox, functions, component, sha256, cache })))
     }
 
     /// Its SHA-256, in lower-case hexadecimal.
@@ -159,13 +159,18 @@ impl Guest {
     /// What it is.
     #[must_use]
     pub fn describe(&self) -> Description {
-        let shape = self.0.pre.instance_pre().component().component_type();
-        let names = |name: &str| name.to_string();
+        let code = self.0.sandbox.component();
+        let shape = code.component_type();
+        let imports = shape.imports(code.engine()).map(|(name, _)| name.into()).collect();
+        let exports = shape.exports(code.engine()).map(|(name, _)| name.into()).collect();
+        let world = if self.0.sha256 == COMPONENT_SHA256 { WORLD.into() } else { outline(code) };
         Description {
             sha256: self.0.sha256.clone(),
-            bytes: self.0.bytes,
-            imports: shape.imports(&self.0.engine).map(|(name, _)| names(name)).collect(),
-            exports: shape.exports(&self.0.engine).map(|(name, _)| names(name)).collect(),
+            bytes: self.0.component.len(),
+            world,
+            imports,
+            exports,
+            pooled: self.0.sandbox.is_pooled(),
         }
     }
 
@@ -179,11 +184,8 @@ impl Guest {
         resource_type: &str,
         settings: &Settings,
     ) -> Result<Vec<Vec<Segment>>, GuestError> {
-        self.call(|guest, store| {
-            let lifecycle = guest.replaysafe_provisioning_lifecycle();
-            lifecycle.call_secret_paths(store, resource_type, settings)
-        })?
-        .map_err(GuestError::Contract)
+        let function = &self.0.functions.secret_paths;
+        self.0.sandbox.call::<_, Fallible<_>>(function, (resource_type, settings)).and_then(flat)
     }
 
     /// See `lifecycle.read-schema`.
@@ -197,13 +199,8 @@ impl Guest {
         schemas: Option<&str>,
         service_provider_config: Option<&str>,
     ) -> Result<Schema, GuestError> {
-        let owned = |text: Option<&str>| text.map(ToString::to_string);
-        let (types, schemas) = (owned(resource_types), owned(schemas));
-        let config = owned(service_provider_config);
-        self.call(|guest, store| {
-            let lifecycle = guest.replaysafe_provisioning_lifecycle();
-            lifecycle.call_read_schema(store, types.as_ref(), schemas.as_ref(), config.as_ref())
-        })
+        let parameters = (resource_types, schemas, service_provider_config);
+        self.0.sandbox.call(&self.0.functions.read_schema, parameters).map(|(schema,)| schema)
     }
 
     /// See `lifecycle.check-policy`.
@@ -211,23 +208,19 @@ impl Guest {
     /// # Errors
     ///
     /// Where the component fails, or the policy has a wrong member.
-    pub fn check_policy(&self, policy: &str) -> Result<String, GuestError> {
-        self.call(|guest, store| {
-            guest.replaysafe_provisioning_lifecycle().call_check_policy(store, &policy.into())
-        })?
-        .map_err(GuestError::Contract)
+    pub fn check_policy(&self, policy: &str) -> Result<Document, GuestError> {
+        let function = &self.0.functions.check_policy;
+        self.0.sandbox.call::<_, Fallible<_>>(function, (policy,)).and_then(flat)
     }
 
     /// See `lifecycle.identify`.
     ///
     /// # Errors
     ///
-    /// Where the component fails, or the request breaks the contract.
+    /// Where the component fails, or the settings break the contract.
     pub fn identify(&self, request: &Request, settings: &Settings) -> Result<Reading, GuestError> {
-        self.call(|guest, store| {
-            guest.replaysafe_provisioning_lifecycle().call_identify(store, request, settings)
-        })?
-        .map_err(GuestError::Contract)
+        let function = &self.0.functions.identify;
+        self.0.sandbox.call::<_, Fallible<_>>(function, (request, settings)).and_then(flat)
     }
 
     /// See `lifecycle.matches`.
@@ -238,13 +231,11 @@ impl Guest {
     pub fn matches(
         &self,
         request: &Request,
-        page: &[String],
+        page: &[Document],
         settings: &Settings,
     ) -> Result<Vec<u32>, GuestError> {
-        self.call(|guest, store| {
-            guest.replaysafe_provisioning_lifecycle().call_matches(store, request, page, settings)
-        })?
-        .map_err(GuestError::Contract)
+        let function = &self.0.functions.matches;
+        self.0.sandbox.call::<_, Fallible<_>>(function, (request, page, settings)).and_then(flat)
     }
 
     /// See `lifecycle.admit`.
@@ -253,10 +244,8 @@ impl Guest {
     ///
     /// Where the component fails, or the situation breaks the contract.
     pub fn admit(&self, situation: &Situation) -> Result<Step, GuestError> {
-        self.call(|guest, store| {
-            guest.replaysafe_provisioning_lifecycle().call_admit(store, situation)
-        })?
-        .map_err(GuestError::Contract)
+        let function = &self.0.functions.admit;
+        self.0.sandbox.call::<_, Fallible<_>>(function, (situation,)).and_then(flat)
     }
 
     /// See `lifecycle.decide`.
@@ -265,10 +254,8 @@ impl Guest {
     ///
     /// Where the component fails, or the situation breaks the contract.
     pub fn decide(&self, situation: &Situation) -> Result<Step, GuestError> {
-        self.call(|guest, store| {
-            guest.replaysafe_provisioning_lifecycle().call_decide(store, situation)
-        })?
-        .map_err(GuestError::Contract)
+        let function = &self.0.functions.decide;
+        self.0.sandbox.call::<_, Fallible<_>>(function, (situation,)).and_then(flat)
     }
 
     /// See `lifecycle.settle`.
@@ -281,10 +268,8 @@ impl Guest {
         situation: &Situation,
         report: Option<&Report>,
     ) -> Result<Step, GuestError> {
-        self.call(|guest, store| {
-            guest.replaysafe_provisioning_lifecycle().call_settle(store, situation, report)
-        })?
-        .map_err(GuestError::Contract)
+        let function = &self.0.functions.settle;
+        self.0.sandbox.call::<_, Fallible<_>>(function, (situation, report)).and_then(flat)
     }
 
     /// See `lifecycle.entry-request`.
@@ -293,10 +278,8 @@ impl Guest {
     ///
     /// Where the component fails, or the record cannot be read.
     pub fn entry_request(&self, state: &str) -> Result<Request, GuestError> {
-        self.call(|guest, store| {
-            guest.replaysafe_provisioning_lifecycle().call_entry_request(store, &state.into())
-        })?
-        .map_err(GuestError::Contract)
+        let function = &self.0.functions.entry_request;
+        self.0.sandbox.call::<_, Fallible<_>>(function, (state,)).and_then(flat)
     }
 
     /// See `json.call`.
@@ -305,114 +288,90 @@ impl Guest {
     ///
     /// Where the component fails. A broken contract is in the text.
     pub fn call_json(&self, function: &str, input: &str) -> Result<String, GuestError> {
-        self.call(|guest, store| {
-            guest.replaysafe_provisioning_json().call_call(store, function, input)
+        self.0.sandbox.call(&self.0.functions.call, (function, input)).map(|(output,)| output)
+    }
+}
+
+/// What a function gives that can find the contract broken.
+type Fallible<T> = (Result<T, ContractError>,);
+
+fn flat<T>((result,): Fallible<T>) -> Result<T, GuestError> {
+    result.map_err(GuestError::Contract)
+}
+
+/// Where the component's functions are.
+struct Functions {
+    secret_paths: ComponentExportIndex,
+    read_schema: ComponentExportIndex,
+    check_policy: ComponentExportIndex,
+    identify: ComponentExportIndex,
+    matches: ComponentExportIndex,
+    admit: ComponentExportIndex,
+    decide: ComponentExportIndex,
+    settle: ComponentExportIndex,
+    entry_request: ComponentExportIndex,
+    call: ComponentExportIndex,
+}
+
+impl Functions {
+    /// Finds them, and checks that each has the contract's type.
+    fn find(sandbox: &Sandbox) -> Result<Self, GuestError> {
+        let functions = Self {
+            secret_paths: find(sandbox, LIFECYCLE, "secret-paths")?,
+            read_schema: find(sandbox, LIFECYCLE, "read-schema")?,
+            check_policy: find(sandbox, LIFECYCLE, "check-policy")?,
+            identify: find(sandbox, LIFECYCLE, "identify")?,
+            matches: find(sandbox, LIFECYCLE, "matches")?,
+            admit: find(sandbox, LIFECYCLE, "admit")?,
+            decide: find(sandbox, LIFECYCLE, "decide")?,
+            settle: find(sandbox, LIFECYCLE, "settle")?,
+            entry_request: find(sandbox, LIFECYCLE, "entry-request")?,
+            call: find(sandbox, JSON, "call")?,
+        };
+        type Text<'a> = Option<&'a str>;
+        sandbox.check::<(&str, &Settings), Fallible<Vec<Vec<Segment>>>>(&functions.secret_paths)?;
+        sandbox.check::<(Text<'_>, Text<'_>, Text<'_>), (Schema,)>(&functions.read_schema)?;
+        sandbox.check::<(&str,), Fallible<Document>>(&functions.check_policy)?;
+        sandbox.check::<(&Request, &Settings), Fallible<Reading>>(&functions.identify)?;
+        sandbox
+            .check::<(&Request, &[Document], &Settings), Fallible<Vec<u32>>>(&functions.matches)?;
+        sandbox.check::<(&Situation,), Fallible<Step>>(&functions.admit)?;
+        sandbox.check::<(&Situation,), Fallible<Step>>(&functions.decide)?;
+        sandbox.check::<(&Situation, Option<&Report>), Fallible<Step>>(&functions.settle)?;
+        sandbox.check::<(&str,), Fallible<Request>>(&functions.entry_request)?;
+        sandbox.check::<(&str, &str), (String,)>(&functions.call)?;
+        Ok(functions)
+    }
+}
+
+fn find(
+    sandbox: &Sandbox,
+    interface: &str,
+    function: &str,
+) -> Result<ComponentExportIndex, GuestError> {
+    let code = sandbox.component();
+    code.get_export_index(None, interface)
+        .and_then(|interface| code.get_export_index(Some(&interface), function))
+        .ok_or_else(|| {
+            let what = format!("there is no function `{interface}#{function}`");
+            GuestError::Invalid(wasmtime::Error::msg(what))
         })
-    }
-
-    /// One call in a fresh instance, which is thrown away whatever comes of it.
-    fn call<R>(
-        &self,
-        function: impl FnOnce(&Provisioning, &mut Store<State>) -> wasmtime::Result<R>,
-    ) -> Result<R, GuestError> {
-        let mut store = Store::new(&self.0.engine, State { limits: limits() });
-        store.limiter(|state| &mut state.limits);
-        store.set_hostcall_fuel(OUTPUT_BYTES_MOST);
-        store.set_epoch_deadline(TICKS);
-        if let Some(fuel) = self.0.fuel {
-            store.set_fuel(fuel).map_err(GuestError::Sandbox)?;
-        }
-        let instance = self.0.pre.instantiate(&mut store).map_err(|error| self.failed(error))?;
-        function(&instance, &mut store).map_err(|error| self.failed(error))
-    }
-
-    fn failed(&self, error: wasmtime::Error) -> GuestError {
-        match error.downcast_ref::<Trap>() {
-            Some(Trap::Interrupt) => GuestError::Deadline { limit: TICK * DEADLINE_TICKS },
-            Some(Trap::OutOfFuel) => GuestError::Fuel { fuel: self.0.fuel.unwrap_or_default() },
-            _ => GuestError::Trap(error),
-        }
-    }
 }
 
-impl Drop for Inner {
-    fn drop(&mut self) {
-        self.ticker.store(true, Ordering::Relaxed);
-    }
-}
-
-struct State {
-    limits: StoreLimits,
-}
-
-fn limits() -> StoreLimits {
-    StoreLimitsBuilder::new()
-        .memory_size(MEMORY_BYTES_MOST)
-        .table_elements(TABLE_ELEMENTS_MOST)
-        .instances(INSTANCES_MOST)
-        .memories(1)
-        .tables(INSTANCES_MOST)
-        .trap_on_grow_failure(true)
-        .build()
-}
-
-fn engine(options: &GuestOptions) -> Result<Engine, GuestError> {
-    let mut pool = PoolingAllocationConfig::default();
-    pool.total_component_instances(SLOTS)
-        .total_core_instances(SLOTS * 4)
-        .total_memories(SLOTS)
-        .total_tables(SLOTS * 4)
-        .max_memory_size(MEMORY_BYTES_MOST)
-        .linear_memory_keep_resident(1 << 20)
-        .table_keep_resident(16 << 10)
-        .max_unused_warm_slots(SLOTS)
-        .table_elements(TABLE_ELEMENTS_MOST)
-        .pagemap_scan(Enabled::Auto);
-    let pooled = config(options, InstanceAllocationStrategy::Pooling(pool));
-    // A machine that does not grant the pool its address space gets an instance at a time: slower, as safe.
-    Engine::new(&pooled)
-        .or_else(|_| Engine::new(&config(options, InstanceAllocationStrategy::OnDemand)))
-        .map_err(GuestError::Sandbox)
-}
-
-fn config(options: &GuestOptions, allocation: InstanceAllocationStrategy) -> Config {
-    let mut config = Config::new();
-    config
-        .wasm_component_model(true)
-        .epoch_interruption(true)
-        .consume_fuel(options.fuel.is_some())
-        .max_wasm_stack(STACK_BYTES_MOST)
-        .allocation_strategy(allocation);
-    config
-}
-
-/// Compiles, or takes what was compiled before from a folder of ours.
-fn compile(
-    engine: &Engine,
-    component: &[u8],
-    _sha256: &str,
-    _options: &GuestOptions,
-) -> Result<Component, GuestError> {
-    Component::new(engine, component).map_err(GuestError::Invalid)
-}
-
-/// The clock by which a call's time is told: it ticks until the engine is no longer used.
-fn tick(engine: &Engine) -> Arc<AtomicBool> {
-    let ended = Arc::new(AtomicBool::new(false));
-    let (stop, engine) = (Arc::clone(&ended), engine.weak());
-    // If no thread can be had, calls are not interrupted by time; fuel and memory still limit them.
-    let thread = std::thread::Builder::new().name("replaysafe-epoch".into());
-    let started = thread.spawn(move || {
-        while !stop.load(Ordering::Relaxed) {
-            std::thread::sleep(TICK);
-            match engine.upgrade() {
-                Some(engine) => engine.increment_epoch(),
-                None => return,
+/// The names that a component offers, as a world.
+fn outline(code: &Component) -> String {
+    let shape = code.component_type();
+    let mut text = String::from("world component {\n");
+    for (name, export) in shape.exports(code.engine()) {
+        text.push_str(&format!("  export {name};\n"));
+        if let ComponentItem::ComponentInstance(interface) = export.ty {
+            for (name, _) in interface.exports(code.engine()) {
+                text.push_str(&format!("  //   {name}\n"));
             }
         }
-    });
-    drop(started);
-    ended
+    }
+    text.push_str("}\n");
+    text
 }
 
 fn hex(bytes: &[u8]) -> String {
@@ -425,33 +384,14 @@ pub const COMPONENT: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/replaysaf
 /// Its core module, for hosts that have no components.
 pub const CORE_MODULE: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/replaysafe.core.wasm"));
 
-/// Its SHA-256, in lower-case hexadecimal.
+/// The SHA-256 of [`COMPONENT`], in lower-case hexadecimal.
 pub const COMPONENT_SHA256: &str = include_str!(concat!(env!("OUT_DIR"), "/replaysafe.sha256"));
 
-/// Its world, as WIT text.
+/// What [`COMPONENT`] exports, as WIT text.
 pub const WORLD: &str = include_str!(concat!(env!("OUT_DIR"), "/replaysafe.wit"));
 
-/// 100 ms: fine enough for a deadline of seconds, and too seldom to be felt.
-const TICK: Duration = Duration::from_millis(100);
+const LIFECYCLE: &str = "replaysafe:provisioning/lifecycle@0.1.0";
+const JSON: &str = "replaysafe:provisioning/json@0.1.0";
 
-/// 2 seconds: a request of 16 MiB takes a tenth of it.
-const TICKS: u64 = 20;
-const DEADLINE_TICKS: u32 = 20;
-
-/// 256 MiB: a group of 16 MiB, parsed, with its counterpart of the target.
-const MEMORY_BYTES_MOST: usize = 256 << 20;
-
-/// The component has some hundred functions in its table.
-const TABLE_ELEMENTS_MOST: usize = 10_000;
-
-/// One module, and what the component model puts around it.
-const INSTANCES_MOST: usize = 8;
-
-/// 512 KiB of stack for the code; a document of 32 levels takes a tenth of it.
-const STACK_BYTES_MOST: usize = 512 << 10;
-
-/// 64 MiB: what one call may give back.
-const OUTPUT_BYTES_MOST: usize = 64 << 20;
-
-/// 64 calls at once: more than cores, as a call never waits.
-const SLOTS: u32 = 64;
+/// 4 MiB: compiling takes time with size, and ours has a quarter of it.
+const COMPONENT_BYTES_MOST: usize = 4 << 20;

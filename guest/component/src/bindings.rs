@@ -1,6 +1,5 @@
 //! What `wit-bindgen` makes of `wit/`: generated, and used by this crate alone.
 
-#![expect(unsafe_code, reason = "the canonical ABI passes raw pointers")]
 #![allow(
     missing_docs,
     unreachable_pub,

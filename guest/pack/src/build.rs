@@ -46,7 +46,8 @@ pub fn build(root: &Path, target: &Path) -> Result<Packed> {
         cargo.output().with_context(|| format!("running `{}`", toolchain.cargo.display()))?;
     ensure!(
         output.status.success(),
-        "building `{PACKAGE}` for {TRIPLE} failed:\n{}",
+        "building `{PACKAGE}` for {TRIPLE} failed ({}):\n{}",
+        output.status,
         String::from_utf8_lossy(&output.stderr)
     );
     let module = target.join(TRIPLE).join(PROFILE).join(MODULE);

@@ -5,12 +5,13 @@
 
 mod build;
 
-use std::fmt;
+use std::{fmt, path::Path};
 
 use anyhow::{Context as _, Result, bail, ensure};
 use sha2::{Digest as _, Sha256};
-use wasmparser::{Parser, Payload};
+use wasmparser::{Encoding, Parser, Payload};
 use wit_component::{ComponentEncoder, DecodedWasm, WitPrinter};
+use wit_parser::Resolve;
 
 pub use build::{Toolchain, build, watched};
 
@@ -43,7 +44,7 @@ impl fmt::Debug for Packed {
 /// # Errors
 ///
 /// Where the module or the component imports anything, where the component would be larger than
-/// [`COMPONENT_BYTES_MAX`], and where the module holds no description of its world.
+/// [`BYTES_MOST`], and where the module holds no description of its world.
 pub fn pack(core_module: &[u8]) -> Result<Packed> {
     let imports = core_imports(core_module)?;
     ensure!(
@@ -57,11 +58,11 @@ pub fn pack(core_module: &[u8]) -> Result<Packed> {
         .and_then(|mut encoder| encoder.encode())
         .context("making a component of the core module")?;
     ensure!(
-        component.len() <= COMPONENT_BYTES_MAX,
-        "the component has {} bytes, more than the {COMPONENT_BYTES_MAX} that it may have",
+        component.len() <= BYTES_MOST,
+        "the component has {} bytes, more than the {BYTES_MOST} that it may have",
         component.len()
     );
-    let world = world(&component)?;
+    let world = describe(&component)?;
     let sha256 = sha256(&component);
     Ok(Packed { core_module: core_module.to_vec(), component, world, sha256 })
 }
@@ -71,39 +72,40 @@ pub fn pack(core_module: &[u8]) -> Result<Packed> {
 /// # Errors
 ///
 /// Where it imports anything, be it only a type, and where the bytes are no component.
-pub fn world(component: &[u8]) -> Result<String> {
+pub fn describe(component: &[u8]) -> Result<String> {
     let decoded = wit_component::decode(component).context("reading the component")?;
     let DecodedWasm::Component(resolve, world) = decoded else {
         bail!("these bytes are a WIT package, not a component");
     };
-    let imports: Vec<String> = resolve
-        .worlds
-        .get(world)
-        .into_iter()
-        .flat_map(|world| world.imports.keys())
-        .map(|key| resolve.name_world_key(key))
-        .collect();
+    let world = resolve.worlds.get(world).context("the component has no world")?;
+    let imports: Vec<String> =
+        world.imports.keys().map(|key| resolve.name_world_key(key)).collect();
     ensure!(imports.is_empty(), "the component imports {}", imports.join(", "));
-    let main = resolve.worlds.get(world).and_then(|world| world.package);
-    let main = main.context("the component's world belongs to no package")?;
-    let others: Vec<_> =
-        resolve.packages.iter().map(|(id, _)| id).filter(|id| *id != main).collect();
+    let main = world.package.context("the component's world belongs to no package")?;
+    let packages = resolve.packages.iter().map(|(id, _)| id);
+    let others: Vec<_> = packages.filter(|id| *id != main).collect();
     let mut printer = WitPrinter::default();
     printer.print(&resolve, main, &others).context("printing the component's world")?;
+    Ok(printer.output.to_string())
+}
+
+/// The contract in `folder` as one WIT text, with its documentation.
+///
+/// # Errors
+///
+/// Where the folder holds no WIT package.
+pub fn print_package(folder: &Path) -> Result<String> {
+    let mut resolve = Resolve::default();
+    let (package, _) = resolve.push_dir(folder).context("reading the WIT package")?;
+    let mut printer = WitPrinter::default();
+    printer.print(&resolve, package, &[]).context("printing the WIT package")?;
     Ok(printer.output.to_string())
 }
 
 /// The SHA-256 of `bytes`, in lower-case hexadecimal.
 #[must_use]
 pub fn sha256(bytes: &[u8]) -> String {
-    let digest = Sha256::digest(bytes);
-    let mut text = String::with_capacity(2 * digest.len());
-    for byte in digest {
-        for nibble in [byte >> 4, byte & 15] {
-            text.extend(char::from_digit(u32::from(nibble), 16));
-        }
-    }
-    text
+    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// What a core module imports, as `module.name`.
@@ -111,7 +113,7 @@ fn core_imports(core_module: &[u8]) -> Result<Vec<String>> {
     let mut names = Vec::new();
     for payload in Parser::new(0).parse_all(core_module) {
         match payload.context("reading the core module")? {
-            Payload::Version { encoding: wasmparser::Encoding::Component, .. } => {
+            Payload::Version { encoding: Encoding::Component, .. } => {
                 bail!("these bytes are a component already");
             }
             Payload::ImportSection(section) => {
@@ -126,5 +128,27 @@ fn core_imports(core_module: &[u8]) -> Result<Vec<String>> {
     Ok(names)
 }
 
-/// 640 KiB.
-pub const COMPONENT_BYTES_MAX: usize = 1024 * 1024;
+/// 1.5 MiB: a component is loaded by every product that embeds it.
+pub const BYTES_MOST: usize = 1536 << 10;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// `(module (import "env" "clock" (func)))`, by hand.
+    const IMPORTS_A_FUNCTION: &[u8] =
+        b"\0asm\x01\0\0\0\x01\x04\x01\x60\0\0\x02\x0d\x01\x03env\x05clock\0\0";
+
+    #[test]
+    fn a_module_that_imports_a_function_is_refused() {
+        let error = pack(IMPORTS_A_FUNCTION).expect_err("refused");
+        assert!(error.to_string().contains("imports `env.clock`"), "{error}");
+    }
+
+    #[test]
+    fn what_is_no_module_of_a_component_is_refused() {
+        pack(b"").expect_err("empty");
+        pack(b"\0asm\x01\0\0\0").expect_err("no contract");
+        describe(b"\0asm\x01\0\0\0").expect_err("no component");
+    }
+}

@@ -1,0 +1,291 @@
+//! The walls: what a component may use, and a fresh instance for each call.
+//!
+//! Nothing here knows a function of the contract.
+
+use std::{
+    sync::{Condvar, Mutex, PoisonError},
+    thread,
+    time::Duration,
+};
+
+use wasmtime::{
+    Config, Enabled, Engine, Inlining, InstanceAllocationStrategy, PoolingAllocationConfig,
+    ResourceLimiter, Store, Trap,
+    component::{
+        Component, ComponentExportIndex, ComponentNamedList, InstancePre, Lift, Linker, Lower,
+    },
+};
+
+use super::error::GuestError;
+
+/// A compiled component, ready to be instantiated as often as it is called.
+pub(super) struct Sandbox {
+    code: InstancePre<Limits>,
+    slots: Slots,
+    fuel: Option<u64>,
+    pooled: bool,
+}
+
+impl Sandbox {
+    /// Prepares compiled code; `fuel` must be that which `engine` was made with.
+    pub(super) fn new(
+        engine: &Roomy,
+        code: &Component,
+        fuel: Option<u64>,
+    ) -> Result<Self, GuestError> {
+        let Roomy { engine, pooled } = engine;
+        if let Some((name, _)) = code.component_type().imports(engine).next() {
+            return Err(GuestError::Import { name: name.into() });
+        }
+        // INVARIANT: the linker stays empty. Whatever a component asks for, it does not get.
+        let code = Linker::new(engine).instantiate_pre(code).map_err(GuestError::Invalid)?;
+        Ok(Self { code, slots: Slots::new(SLOTS), fuel, pooled: *pooled })
+    }
+
+    /// The compiled code.
+    pub(super) fn component(&self) -> &Component {
+        self.code.component()
+    }
+
+    /// Memory comes from a pool, not from the system at each call.
+    pub(super) fn is_pooled(&self) -> bool {
+        self.pooled
+    }
+
+    /// Whether the function `export` has this type.
+    pub(super) fn check<P, R>(&self, export: &ComponentExportIndex) -> Result<(), GuestError>
+    where
+        P: ComponentNamedList + Lower,
+        R: ComponentNamedList + Lift,
+    {
+        let _slot = self.slots.take();
+        let mut store = self.store()?;
+        let instance = self.code.instantiate(&mut store).map_err(GuestError::Invalid)?;
+        instance.get_typed_func::<P, R>(&mut store, export).map_err(GuestError::Invalid)?;
+        Ok(())
+    }
+
+    /// Calls a function in an instance of its own, which is thrown away whatever comes of it.
+    pub(super) fn call<P, R>(
+        &self,
+        export: &ComponentExportIndex,
+        parameters: P,
+    ) -> Result<R, GuestError>
+    where
+        P: ComponentNamedList + Lower,
+        R: ComponentNamedList + Lift + 'static,
+    {
+        let _slot = self.slots.take();
+        let mut store = self.store()?;
+        let called = self.code.instantiate(&mut store).and_then(|instance| {
+            let function = instance.get_typed_func::<P, R>(&mut store, export)?;
+            function.call(&mut store, parameters)
+        });
+        called.map_err(|error| self.failed(error, store.data()))
+    }
+
+    fn store(&self) -> Result<Store<Limits>, GuestError> {
+        let mut store = Store::new(self.code.engine(), Limits { exceeded: false });
+        store.limiter(|limits| limits);
+        store.set_hostcall_fuel(OUTPUT_BYTES_MOST);
+        store.set_epoch_deadline(DEADLINE_TICKS.into());
+        if let Some(fuel) = self.fuel {
+            store.set_fuel(fuel).map_err(GuestError::Sandbox)?;
+        }
+        Ok(store)
+    }
+
+    fn failed(&self, error: wasmtime::Error, limits: &Limits) -> GuestError {
+        let trap = error.downcast_ref::<Trap>().copied();
+        match (trap, self.fuel) {
+            (Some(Trap::Interrupt), _) => GuestError::Deadline { limit: TICK * DEADLINE_TICKS },
+            (Some(Trap::OutOfFuel), Some(fuel)) => GuestError::Fuel { fuel },
+            // The component is told that it gets no more, and gives up by trapping.
+            _ if limits.exceeded => GuestError::Memory { bytes: MEMORY_BYTES_MOST },
+            (Some(_), _) => GuestError::Trap(error),
+            (None, _) => GuestError::Output(error),
+        }
+    }
+}
+
+/// An engine, and whether it has a pool.
+pub(super) struct Roomy {
+    /// The engine.
+    pub(super) engine: Engine,
+    pooled: bool,
+}
+
+/// Makes an engine whose clock ticks, with a pool where the machine grants its address space.
+///
+/// Without a pool each call asks the system for memory: an order of magnitude slower, and as safe.
+pub(super) fn engine(fuel: Option<u64>) -> Result<Roomy, GuestError> {
+    let pooled = Engine::new(&config(fuel, InstanceAllocationStrategy::Pooling(pool())));
+    let (engine, pooled) = match pooled {
+        Ok(engine) => (engine, true),
+        Err(_) => {
+            let config = config(fuel, InstanceAllocationStrategy::OnDemand);
+            (Engine::new(&config).map_err(GuestError::Sandbox)?, false)
+        }
+    };
+    tick(&engine)?;
+    Ok(Roomy { engine, pooled })
+}
+
+fn config(fuel: Option<u64>, allocation: InstanceAllocationStrategy) -> Config {
+    let mut config = Config::new();
+    config
+        .allocation_strategy(allocation)
+        .epoch_interruption(true)
+        .consume_fuel(fuel.is_some())
+        .max_wasm_stack(STACK_BYTES_MOST)
+        .compiler_inlining(Inlining::Yes)
+        // Equal arguments give equal results on every machine.
+        .wasm_relaxed_simd(false)
+        .cranelift_nan_canonicalization(true)
+        // A trap is answered, not debugged: the address map would double the compiled code.
+        .wasm_backtrace_max_frames(None)
+        .generate_address_map(false);
+    config
+}
+
+fn pool() -> PoolingAllocationConfig {
+    // Only pages that a call has written are cleared; without the kernel's help (Linux 6.7) every
+    // page is given back instead, which costs a system call but not a walk over megabytes.
+    let scans = PoolingAllocationConfig::is_pagemap_scan_available();
+    let kept = if scans { RESIDENT_BYTES } else { 0 };
+    let mut pool = PoolingAllocationConfig::new();
+    pool.total_component_instances(SLOTS)
+        .total_core_instances(SLOTS * INSTANCES_MOST)
+        .total_memories(SLOTS)
+        .total_tables(SLOTS * INSTANCES_MOST)
+        .max_core_instances_per_component(INSTANCES_MOST)
+        .max_memories_per_component(1)
+        .max_tables_per_component(INSTANCES_MOST)
+        .max_memory_size(MEMORY_BYTES_MOST)
+        .table_elements(TABLE_ELEMENTS_MOST)
+        .linear_memory_keep_resident(kept)
+        .table_keep_resident(RESIDENT_TABLE_BYTES)
+        .max_unused_warm_slots(SLOTS)
+        .pagemap_scan(if scans { Enabled::Yes } else { Enabled::No });
+    pool
+}
+
+/// Starts the clock by which a call's time is told; it ends when the engine is no longer used.
+fn tick(engine: &Engine) -> Result<(), GuestError> {
+    let engine = engine.weak();
+    let clock = move || {
+        while let Some(engine) = engine.upgrade() {
+            engine.increment_epoch();
+            drop(engine);
+            thread::sleep(TICK);
+        }
+    };
+    let thread = thread::Builder::new().name("replaysafe-epoch".into()).spawn(clock);
+    thread.map(drop).map_err(|error| GuestError::Sandbox(error.into()))
+}
+
+/// What an instance may have of this machine.
+struct Limits {
+    /// It asked for more.
+    exceeded: bool,
+}
+
+impl Limits {
+    fn allows(&mut self, wanted: usize, most: usize) -> bool {
+        self.exceeded |= most < wanted;
+        wanted <= most
+    }
+}
+
+impl ResourceLimiter for Limits {
+    fn memory_growing(
+        &mut self,
+        _: usize,
+        wanted: usize,
+        _: Option<usize>,
+    ) -> wasmtime::Result<bool> {
+        Ok(self.allows(wanted, MEMORY_BYTES_MOST))
+    }
+
+    fn table_growing(
+        &mut self,
+        _: usize,
+        wanted: usize,
+        _: Option<usize>,
+    ) -> wasmtime::Result<bool> {
+        Ok(self.allows(wanted, TABLE_ELEMENTS_MOST))
+    }
+
+    fn instances(&self) -> usize {
+        INSTANCES_MOST as usize
+    }
+
+    fn tables(&self) -> usize {
+        INSTANCES_MOST as usize
+    }
+
+    fn memories(&self) -> usize {
+        1
+    }
+}
+
+/// How many calls may run at once. A call that finds no slot waits; each ends by its deadline.
+struct Slots {
+    free: Mutex<u32>,
+    freed: Condvar,
+}
+
+impl Slots {
+    fn new(free: u32) -> Self {
+        Self { free: Mutex::new(free), freed: Condvar::new() }
+    }
+
+    fn take(&self) -> Slot<'_> {
+        // Nothing panics while the count is held; if it did, the count would still be right.
+        let mut free = self.free.lock().unwrap_or_else(PoisonError::into_inner);
+        while *free == 0 {
+            free = self.freed.wait(free).unwrap_or_else(PoisonError::into_inner);
+        }
+        *free -= 1;
+        Slot(self)
+    }
+}
+
+struct Slot<'a>(&'a Slots);
+
+impl Drop for Slot<'_> {
+    fn drop(&mut self) {
+        *self.0.free.lock().unwrap_or_else(PoisonError::into_inner) += 1;
+        self.0.freed.notify_one();
+    }
+}
+
+/// 100 ms: fine enough for a deadline of seconds, and too seldom to be felt.
+const TICK: Duration = Duration::from_millis(100);
+
+/// 2 s: a request of 16 MiB takes a quarter of it on a busy machine.
+const DEADLINE_TICKS: u32 = 20;
+
+/// 256 MiB: a group of 16 MiB, parsed, with its counterpart of the target.
+const MEMORY_BYTES_MOST: usize = 256 << 20;
+
+/// The component has some hundred functions in its table.
+const TABLE_ELEMENTS_MOST: usize = 10_000;
+
+/// One core module, and room for one that a later packer may put around it.
+const INSTANCES_MOST: u32 = 2;
+
+/// 512 KiB of the calling thread's stack, which has 2 MiB in every runtime that we know.
+const STACK_BYTES_MOST: usize = 512 << 10;
+
+/// 64 MiB: what one call may give back, counted before room is made for it.
+const OUTPUT_BYTES_MOST: usize = 64 << 20;
+
+/// 64 calls at once: more than cores, as a call never waits for anything.
+const SLOTS: u32 = 64;
+
+/// 1 MiB of a slot's memory stays with it: more than a usual call writes.
+const RESIDENT_BYTES: usize = 1 << 20;
+
+/// 16 KiB of a slot's tables stay with it: more than the component has.
+const RESIDENT_TABLE_BYTES: usize = 16 << 10;
