@@ -14,7 +14,7 @@ use crate::{
     call::{Call, Readiness, Recovery},
     clock::{Clock, SystemClock},
     contract::{
-        Action, Answer, Divergence, Effect, EffectBody, Endpoint, EntryId, Evidence, Field, Found,
+        Action, Answer, Divergence, Effect, EffectBody, Endpoint, Entry, EntryId, Evidence, Field, Found,
         Identification, Name, Observation, Outcome, Question, Reading, Report, Request, Retry,
         Scope, Settings, Sight, Situation, Step, Tag, Tags, Verdict,
     },
@@ -221,12 +221,16 @@ impl<L: Ledger, T: Target> Provisioner<L, T> {
             Reading::Unreadable(answer) => return Ok(answer),
             Reading::Readable(identified) => identified,
         };
-        if !inner.callers.accepted(&principal, inner.clock.now())
-            && let Some(refusal) = self.prove(&identified, &schema.endpoints, &call.caller).await
-        {
-            return Ok(refusal);
+        if !inner.callers.accepted(&principal, inner.clock.now()) {
+            match self.prove(&identified, &schema.endpoints, &call.caller).await {
+                Proof::Accepted => {
+                    inner.callers.accept(&principal, &call.caller, inner.clock.now());
+                }
+                // Nothing blocks a revocation: it goes to the target, which judges it itself (S14c).
+                Proof::Unproved => {}
+                Proof::Refused(refusal) => return Ok(*refusal),
+            }
         }
-        inner.callers.accept(&principal, &call.caller, inner.clock.now());
         let mut run = Run {
             tags: self.tags(&identified),
             names: identified.names,
@@ -451,23 +455,35 @@ impl<L: Ledger, T: Target> Provisioner<L, T> {
     pub async fn recover(&self) -> Result<usize, ProvisionError> {
         let inner = &*self.0;
         let mut count = 0;
+        let mut failed = None;
         for entry in inner.ledger.due(inner.clock.now(), DUE_MOST).await? {
-            let request = inner.guest.entry_request(&entry.state)?;
-            let own = inner.options.credential.clone();
-            let lent = || inner.callers.of(&request.scope.principal, inner.clock.now());
-            let Some(caller) = own.or_else(lent) else { continue };
-            let Some(mut run) = self.run_of(&entry.state, caller).await? else { continue };
-            let tags = self.leased_tags(&run);
-            let names = inner.ledger.lease(&tags, &run.tags.statement, NO_WAIT).await?;
-            let Leased::Held(_names) = names else { continue };
-            let found = self.find(&run).await?;
-            let people = self.identity_tags(&found);
-            let people = inner.ledger.lease(&people, &run.tags.statement, NO_WAIT).await?;
-            let Leased::Held(_people) = people else { continue };
-            self.settle(&mut run, &entry.id, None).await?;
-            count += 1;
+            // One entry that cannot be brought on does not hold up the others.
+            match self.recover_one(&entry).await {
+                Ok(true) => count += 1,
+                Ok(false) => {}
+                Err(error) => failed = Some(error),
+            }
         }
-        Ok(count)
+        failed.map_or(Ok(count), Err)
+    }
+
+    /// Brings one entry on; gives whether its names were free and a credential was at hand.
+    async fn recover_one(&self, entry: &Entry) -> Result<bool, ProvisionError> {
+        let inner = &*self.0;
+        let request = inner.guest.entry_request(&entry.state)?;
+        let own = inner.options.credential.clone();
+        let lent = || inner.callers.of(&request.scope.principal, inner.clock.now());
+        let Some(caller) = own.or_else(lent) else { return Ok(false) };
+        let Some(mut run) = self.run_of(&entry.state, caller).await? else { return Ok(false) };
+        let tags = self.leased_tags(&run);
+        let names = inner.ledger.lease(&tags, &run.tags.statement, NO_WAIT).await?;
+        let Leased::Held(_names) = names else { return Ok(false) };
+        let found = self.find(&run).await?;
+        let people = self.identity_tags(&found);
+        let people = inner.ledger.lease(&people, &run.tags.statement, NO_WAIT).await?;
+        let Leased::Held(_people) = people else { return Ok(false) };
+        self.settle(&mut run, &entry.id, None).await?;
+        Ok(true)
     }
 
     /// Recovers at once and then all the time, until it is dropped.
@@ -525,21 +541,22 @@ impl<L: Ledger, T: Target> Provisioner<L, T> {
         identified: &Identification,
         endpoints: &[Endpoint],
         caller: &Caller,
-    ) -> Option<Answer> {
+    ) -> Proof {
         let none = |_: Vec<String>| Vec::new();
         let sight = self.0.target.observe(&identified.proof, endpoints, caller, &none).await;
-        let safe = identified.safe_way;
-        match sight {
-            Sight::Listed(_) => None,
+        let refusal = match sight {
+            Sight::Listed(_) => return Proof::Accepted,
             Sight::Answered(answer) | Sight::Refused(answer) => match answer.status {
-                401 => Some(refused(answer)),
-                403 | 429 | 500..=599 if answer.status != 501 => (!safe).then(|| refused(answer)),
-                _ => None,
+                401 => return Proof::Refused(Box::new(refused(answer))),
+                403 | 429 => refused(answer),
+                500..=599 if answer.status != 501 => refused(answer),
+                _ => return Proof::Accepted,
             },
-            Sight::Nothing => (!safe).then(|| {
+            Sight::Nothing => {
                 plain(Verdict::Unavailable, "the target could not be reached; nothing has happened")
-            }),
-        }
+            }
+        };
+        if identified.safe_way { Proof::Unproved } else { Proof::Refused(Box::new(refusal)) }
     }
 
     async fn look(&self, run: &mut Run, questions: &[Question]) -> Vec<Observation> {
@@ -713,6 +730,14 @@ impl<L: Ledger, T: Target> Provisioner<L, T> {
             profile: declared.iter().cloned().chain(learned).collect(),
         })
     }
+}
+
+/// What a look says about a credential (S1).
+enum Proof {
+    Accepted,
+    /// It could not be told.
+    Unproved,
+    Refused(Box<Answer>),
 }
 
 /// What follows a decision.

@@ -159,7 +159,7 @@ fn detail(verdict: Verdict) -> &'static str {
         Verdict::HeldBy => "another source still grants this",
         Verdict::Refused => "the target refused",
         Verdict::Irrevocable => {
-            "the target accepted the revocation and still shows what was to be taken away; it is tried again"
+            "the target accepted the revocation and still shows what was to be taken away; look at the target, and send the revocation again"
         }
         Verdict::Unresolved => {
             "it cannot be told yet whether the request took effect; the same request again attaches to it"

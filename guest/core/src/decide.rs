@@ -194,12 +194,7 @@ fn difference(case: &Case<'_>, standing: &Standing, resource: &Value) -> Option<
     }
     let statement = &case.wish.statement;
     let schema = &case.ground.schema;
-    let kind = &case.request.resource_type;
-    let edges = ["members", "roles", "entitlements"].into_iter();
-    let unshown: BTreeSet<String> = edges
-        .filter(|attribute| !case.ground.profile.shows_edges(kind, attribute))
-        .map(ToString::to_string)
-        .collect();
+    let unshown = unshown(case);
     let only_taking = standing.only_taking;
     let plain = Allowance { withheld: BTreeSet::new(), only_taking, unshown: unshown.clone() };
     let whole = statement.against(resource, schema, &plain);
@@ -214,6 +209,14 @@ fn difference(case: &Case<'_>, standing: &Standing, resource: &Value) -> Option<
     }
     let allowance = Allowance { withheld, only_taking, unshown };
     Some(statement.against(resource, schema, &allowance))
+}
+
+/// Edges that this target has not shown under their value: that one is absent proves nothing (S11).
+pub(crate) fn unshown(case: &Case<'_>) -> BTreeSet<String> {
+    let kind = &case.request.resource_type;
+    let edges = ["members", "roles", "entitlements"].into_iter();
+    let unshown = edges.filter(|attribute| !case.ground.profile.shows_edges(kind, attribute));
+    unshown.map(ToString::to_string).collect()
 }
 
 /// A later version has settled (S20): no effect, unless it already is so.

@@ -23,7 +23,7 @@ use crate::{
     profile,
     reading::is_false,
     state::{Event, Person, Record},
-    statement::{Allowance, Body, Holds},
+    statement::{Allowance, Body, Holds, PathKey},
     types::{
         Action, Answer, ContractError, EffectBody, Evidence, Field, IdentityWrite, Method, Name,
         NameKind, Outcome, Question, Report, Sight, Stage, Step, TargetAnswer, UnixMillis, Verdict,
@@ -102,6 +102,8 @@ impl Work<'_> {
                 self.gone(verdict)
             }
             (Judgement::Definite, _) => self.pass_on(),
+            // A return on a target that deactivates went out as an update (S22).
+            (Judgement::Accepted, Method::Create) if self.effect_id().is_some() => self.returned(),
             (Judgement::Accepted, Method::Create) => self.created(),
             (Judgement::Accepted, Method::Delete) => self.deleted(),
             (Judgement::Accepted, Method::Replace | Method::Patch) => self.updated(),
@@ -132,6 +134,22 @@ impl Work<'_> {
                 self.unverified()
             }
         }
+    }
+
+    /// A resource that was switched off by a delete is to be on again, and as the create states (S22).
+    fn returned(&mut self) -> Step {
+        let Some(id) = self.effect_id() else { return self.pass_on() };
+        let question = self.case.by_id(&id);
+        let Some(seen) = self.case.seen(&question) else { return only(Action::Ask(vec![question])) };
+        let resource = match &seen.sight {
+            Sight::Answered(answer) => resource_in(answer),
+            Sight::Refused(_) | Sight::Listed(_) | Sight::Nothing => None,
+        };
+        let Some(resource) = resource else { return self.unverified() };
+        if resource.find("active").is_some_and(is_false) {
+            return self.still_there();
+        }
+        self.made(Verdict::Reactivated, &resource)
     }
 
     fn deleted(&mut self) -> Step {
@@ -171,6 +189,7 @@ impl Work<'_> {
     }
 
     fn judge_update(&mut self, id: &str, resource: &Value, holds: Holds) -> Step {
+        let opaque = !holds.all && holds.not_kept.is_empty();
         let missing: Vec<_> = holds
             .not_kept
             .iter()
@@ -215,21 +234,17 @@ impl Work<'_> {
         let taken = stated_takings(self.case, resource);
         let verdict = if !self.record.progress.left_out.is_empty() || !passed.is_empty() {
             if self.parked_beside() { Verdict::Parked } else { Verdict::Superseded }
-        } else if self.effect_method() == Some(Method::Replace)
-            && self.case.request.method == Method::Create
-        {
-            Verdict::Reactivated
+        } else if opaque {
+            Verdict::Opaque
         } else {
             Verdict::Done
         };
-        let mut receipt = self.receipt(verdict, true, Evidence::Read);
+        // What could not be interpreted was not seen to hold: the target's answer is all there is (S25).
+        let evidence = if opaque { Evidence::Response } else { Evidence::Read };
+        let mut receipt = self.receipt(verdict, true, evidence);
         if verdict == Verdict::Superseded || verdict == Verdict::Parked {
             receipt.target = None;
             receipt.attributes = self.record.progress.left_out.iter().cloned().collect();
-        }
-        if verdict == Verdict::Reactivated {
-            receipt.status = Some(200);
-            self.person.memory.made_by = Some(self.record.statement.clone());
         }
         if !names.is_empty() {
             receipt.notes.push(answers::note("not-kept", &names.join(",")));
@@ -348,8 +363,15 @@ impl Work<'_> {
         let Some(mut effect) = self.record.progress.effect.clone() else { return self.pass_on() };
         if self.case.request.method != Method::Delete {
             let schema = &self.case.ground.schema;
-            let difference =
-                self.case.wish.statement.against(resource, schema, &Allowance::default());
+            // What was left out stays out, whatever the resource looks like by then.
+            let withheld = self.record.progress.left_out.iter().cloned().map(PathKey).collect();
+            let unshown = crate::decide::unshown(self.case);
+            let only_taking = self.parked_beside();
+            let allowance = Allowance { withheld, only_taking, unshown };
+            let difference = self.case.wish.statement.against(resource, schema, &allowance);
+            if difference.nothing_left {
+                return self.pass_on();
+            }
             effect.body = match difference.body {
                 Body::AsSent => EffectBody::AsSent,
                 Body::Rewritten(document) => EffectBody::Document(document.to_string()),
@@ -410,7 +432,8 @@ impl Work<'_> {
             return self.park(&[]);
         }
         if CREATES_MOST <= self.record.progress.sends {
-            return self.refuse(answers::of(Verdict::Unavailable, &self.record.id));
+            let answer = answers::of(Verdict::Unavailable, &self.record.id);
+            return self.refuse(Answer { detail: UNSEEN.into(), ..answer });
         }
         self.send_again()
     }
@@ -435,7 +458,7 @@ impl Work<'_> {
                 {
                     return self.gone(Verdict::Done);
                 }
-                if !delete {
+                if !delete && self.case.request.method != Method::Create {
                     let before = self.record.progress.before.as_ref();
                     let schema = &self.case.ground.schema;
                     let holds = self.case.wish.statement.holds(before, &resource, schema);
@@ -546,6 +569,10 @@ impl Work<'_> {
         if verdict == Verdict::Adopted {
             receipt.target = Some(located(&self.shown(&id)));
             receipt.status = Some(201);
+        }
+        if verdict == Verdict::Reactivated {
+            receipt.target = Some(TargetAnswer { status: 200, ..self.shown(&id) });
+            receipt.status = Some(200);
         }
         if !lost.is_empty() {
             receipt.notes.push(answers::note("not-kept", &lost.join(",")));
@@ -675,8 +702,9 @@ impl Work<'_> {
         if effect.body == EffectBody::AsSent && !held {
             // The client's bytes are gone with the process: the same document, unless a secret was in it.
             let Some(body) = self.case.request.body.clone() else { return self.pass_on() };
-            if body.contains("$secret") {
-                return self.refuse(answers::of(Verdict::Unavailable, &self.record.id));
+            if body.contains("\"$secret\"") {
+                let answer = answers::of(Verdict::Unavailable, &self.record.id);
+                return self.refuse(Answer { detail: SECRET_GONE.into(), ..answer });
             }
             effect.body = EffectBody::Document(body);
         }
@@ -785,10 +813,6 @@ impl Work<'_> {
         self.record.progress.effect.as_ref().and_then(|effect| effect.id.clone())
     }
 
-    fn effect_method(&self) -> Option<Method> {
-        self.record.progress.effect.as_ref().map(|effect| effect.method)
-    }
-
     fn says_gone(&self) -> bool {
         let answer = self.record.progress.answered.as_ref();
         answer.is_some_and(|answer| matches!(answer.status, 404 | 410))
@@ -867,6 +891,9 @@ fn judge(method: Method, sends: u32, answer: &TargetAnswer) -> Judgement {
 
 /// What a person reads where an update was sent as often as it may be and never seen.
 const UNSEEN: &str = "the request was sent several times and was never seen to take effect";
+
+/// What a person reads where a secret went with the process that held it.
+const SECRET_GONE: &str = "the request was sent and did not take effect, and its secret was not kept; send the request again";
 
 /// An update is sent twice before it is said to be lost.
 const SENDS_MOST: u32 = 2;

@@ -69,8 +69,11 @@ impl Callers {
     pub(super) fn accept(&self, principal: &str, caller: &Caller, now: u64) {
         let mut callers = held(&self.0);
         callers.retain(|_, (_, at)| now < *at + LENT_MS);
-        if CALLERS_MOST <= callers.len() {
-            callers.pop_first();
+        if CALLERS_MOST <= callers.len() && !callers.contains_key(principal) {
+            let oldest = callers.iter().min_by_key(|(_, (_, at))| *at);
+            if let Some(oldest) = oldest.map(|(principal, _)| principal.clone()) {
+                callers.remove(&oldest);
+            }
         }
         // What proves the credential is a look; a call within the minute does not prolong it.
         match callers.get_mut(principal) {
