@@ -108,7 +108,6 @@ pub enum ProvisionError {
 struct Run {
     request: Request,
     tags: Tags,
-    names: Vec<Name>,
     safe_way: bool,
     caller: Caller,
     body: Option<Body>,
@@ -233,7 +232,6 @@ impl<L: Ledger, T: Target> Provisioner<L, T> {
         }
         let mut run = Run {
             tags: self.tags(&identified),
-            names: identified.names,
             safe_way: identified.safe_way,
             caller: call.caller,
             body: call.body,
@@ -429,7 +427,6 @@ impl<L: Ledger, T: Target> Provisioner<L, T> {
         secrets.look_at(inner.guest.secret_paths(&request.resource_type, &settings)?);
         Ok(Some(Run {
             tags: self.tags(&identified),
-            names: identified.names,
             safe_way: identified.safe_way,
             caller,
             body: None,

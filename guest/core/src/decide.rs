@@ -599,8 +599,7 @@ pub(crate) fn linked_names(
     {
         names.extend(case.wish.names.iter().filter(|name| name.kind == NameKind::Weak).cloned());
     }
-    names.sort_by(|left, right| (left.kind, &left.material).cmp(&(right.kind, &right.material)));
-    names.dedup();
+    crate::case::sort_names(&mut names);
     names
 }
 

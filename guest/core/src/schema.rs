@@ -250,10 +250,13 @@ fn attributes(tables: &[&str]) -> Attributes {
     let entries = lines.filter_map(|line| {
         let mut words = line.split_whitespace();
         let mut attribute = word(words.next()?);
-        attribute.parts = words.map(word).map(keyed).collect();
+        attribute.parts.extend(words.map(word).map(keyed));
         Some(keyed(attribute))
     });
-    entries.collect()
+    // Not `collect`, which sorts first: a sort is 5 KB of code for each kind of map.
+    let mut attributes = Attributes::new();
+    attributes.extend(entries);
+    attributes
 }
 
 fn word(text: &str) -> Attribute {

@@ -840,9 +840,7 @@ impl Work<'_> {
     fn with_own(&self, mut names: Vec<Name>) -> Vec<Name> {
         let own = self.case.wish.names.iter().filter(|name| name.kind != NameKind::TargetId);
         names.extend(own.cloned());
-        names
-            .sort_by(|left, right| (left.kind, &left.material).cmp(&(right.kind, &right.material)));
-        names.dedup();
+        crate::case::sort_names(&mut names);
         names
     }
 

@@ -129,8 +129,8 @@ impl Object {
 
     /// Makes an object of `members`, of which no two may have one name.
     pub(crate) fn from_members(mut members: Vec<(String, Value)>) -> Result<Self, JsonError> {
-        // A stable sort: of two members with one name the later one is reported.
-        members.sort_by(|(one, _), (other, _)| order(one, other));
+        // Of two members with one name the later one is reported.
+        sort(&mut members);
         for ((name, _), (next, _)) in members.iter().zip(members.iter().skip(1)) {
             if order(name, next).is_eq() {
                 return Err(JsonError::duplicate(next));
@@ -138,6 +138,19 @@ impl Object {
         }
         members.shrink_to_fit();
         Ok(Self { members })
+    }
+
+    /// Restores the invariant after members were added at the end: the last one of a name stays.
+    #[inline(never)]
+    fn settle(&mut self) {
+        sort(&mut self.members);
+        self.members.dedup_by(|later, earlier| {
+            let same = order(&later.0, &earlier.0).is_eq();
+            if same {
+                core::mem::swap(later, earlier);
+            }
+            same
+        });
     }
 
     /// Says where the member `name` is, or where it would have to be.
@@ -156,14 +169,7 @@ impl Serialize for Object {
 impl<N: Into<String>, V: Into<Value>> Extend<(N, V)> for Object {
     fn extend<I: IntoIterator<Item = (N, V)>>(&mut self, members: I) {
         self.members.extend(members.into_iter().map(|(name, value)| (name.into(), value.into())));
-        self.members.sort_by(|(one, _), (other, _)| order(one, other));
-        self.members.dedup_by(|later, earlier| {
-            let same = order(&later.0, &earlier.0).is_eq();
-            if same {
-                core::mem::swap(later, earlier);
-            }
-            same
-        });
+        self.settle();
     }
 }
 
@@ -242,6 +248,14 @@ impl<'a> Iterator for IterMut<'a> {
 }
 
 impl ExactSizeIterator for IterMut<'_> {}
+
+/// Sorts members by name; those of one name stay in their order.
+///
+/// Once, and not for each kind of iterator that members come from: a sort is 5 KB of code.
+#[inline(never)]
+fn sort(members: &mut [(String, Value)]) {
+    members.sort_by(|(one, _), (other, _)| order(one, other));
+}
 
 /// Compares two names ignoring ASCII case.
 fn order(one: &str, other: &str) -> Ordering {

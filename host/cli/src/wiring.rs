@@ -23,7 +23,7 @@ use replaysafe_gateway::{GatewayOptions, HostMode, ServeError, serve, serve::tls
 use tokio::{net::TcpListener, sync::oneshot, task::JoinHandle};
 
 pub(crate) use replaysafe::guest::{
-    COMPONENT, COMPONENT_SHA256, CORE_MODULE, Description, Guest, WORLD,
+    COMPONENT, COMPONENT_SHA256, CORE_MODULE, Description, Guest,
 };
 use replaysafe::{
     guest::GuestOptions,

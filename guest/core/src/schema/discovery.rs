@@ -59,7 +59,9 @@ fn read_schema(schema: &mut Schema, described: &Value) {
 
 fn read_attributes(described: &Value, member: &str, depth: usize) -> Attributes {
     let items = described.find(member).and_then(Value::as_array).unwrap_or_default();
-    items.iter().filter_map(|item| read_attribute(item, depth)).map(keyed).collect()
+    let mut attributes = Attributes::new();
+    attributes.extend(items.iter().filter_map(|item| read_attribute(item, depth)).map(keyed));
+    attributes
 }
 
 fn read_attribute(described: &Value, depth: usize) -> Option<Attribute> {

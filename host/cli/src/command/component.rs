@@ -48,7 +48,7 @@ pub(super) fn run(command: &Command, output: Output) -> anyhow::Result<Exit> {
 }
 
 fn inspect(output: Output) -> anyhow::Result<Exit> {
-    let Description { sha256, bytes, imports, exports } = wiring::guest()?.describe();
+    let Description { world, sha256, bytes, imports, exports, pooled: _ } = wiring::guest()?.describe();
     let core = wiring::CORE_MODULE;
     let of_core = wiring::hexadecimal(&Sha256::digest(core));
     let said = if imports.is_empty() { "none".to_owned() } else { imports.join(", ") };
@@ -57,10 +57,10 @@ fn inspect(output: Output) -> anyhow::Result<Exit> {
             "imports    {said}\nexports    {}\nsize       {bytes} bytes\nsha256     {sha256}\ncore       {} bytes\nsha256     {of_core}\n\n{}",
             exports.join("\n           "),
             core.len(),
-            wiring::WORLD,
+            world,
         ),
         &json!({
-            "world": wiring::WORLD,
+            "world": world,
             "imports": imports,
             "exports": exports,
             "component": {"bytes": bytes, "sha256": sha256},
