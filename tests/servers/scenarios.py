@@ -644,6 +644,7 @@ def main():
     arguments.add_argument("--only", default="", help="scenarios with this in their name")
     options = arguments.parse_args()
     BINARY = options.gateway
+    running.end_with_all_at_signals()
 
     chosen = [one for one in SCENARIOS if options.only.replace(" ", "_") in one.__name__]
     # Each server has its scenarios one after another; the servers run beside each other, as most of the time is waiting.
