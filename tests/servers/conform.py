@@ -11,6 +11,7 @@ Exits with 1 if any check is worse via the gateway.
 import argparse
 import sys
 import tempfile
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import running
@@ -26,7 +27,11 @@ def main():
     arguments.add_argument("--keep", type=Path, help="a folder for the scores")
     options = arguments.parse_args()
 
-    failed = [name for name in options.names if not conforms(name, options)]
+    running.end_with_all_at_signals()
+    # Beside each other: most of the time is waiting.
+    with ThreadPoolExecutor(len(options.names)) as pool:
+        good = list(pool.map(lambda name: conforms(name, options), options.names))
+    failed = [name for name, is_good in zip(options.names, good) if not is_good]
     print(f"{len(options.names) - len(failed)} passed, {len(failed)} failed")
     sys.exit(1 if failed else 0)
 
@@ -48,11 +53,10 @@ def conforms(name, options):
             if not worse:
                 break
 
-    for line in unsteady:
-        print(f"  unsteady: {line}")
-    for line in worse:
-        print(f"  worse: {line}")
-    print(f"{name}: {checks} checks, {len(worse)} worse, {len(unsteady)} unsteady, in {turn} of {ROUNDS_MAX} rounds", flush=True)
+    lines = [f"  unsteady: {line}" for line in unsteady] + [f"  worse: {line}" for line in worse]
+    lines.append(f"{name}: {checks} checks, {len(worse)} worse, {len(unsteady)} unsteady, in {turn} of {ROUNDS_MAX} rounds")
+    # At once, so that the lines of servers that are scored beside each other do not mix.
+    print("\n".join(lines), flush=True)
     return not worse
 
 

@@ -24,6 +24,23 @@ TOKEN = "secret"
 STOP_SECONDS_MAX = 20
 
 
+# Processes that run now, so that a signal can end them whatever thread waits for them.
+STARTED = set()
+
+
+def end_with_all_at_signals():
+    """Ends all that runs here, and then this process, at SIGINT and SIGTERM; a pool of threads would wait for its work first."""
+
+    def end(number, _):
+        for process in list(STARTED):
+            if process.poll() is None:
+                os.killpg(process.pid, signal.SIGTERM)
+        os._exit(128 + number)
+
+    signal.signal(signal.SIGINT, end)
+    signal.signal(signal.SIGTERM, end)
+
+
 @contextmanager
 def server(name):
     """Runs a fresh server; gives its base URL."""
@@ -77,6 +94,7 @@ def resources(base_url, endpoint):
 def printing(command, ready):
     """Runs `command` in a process group of its own; gives the rest of the line that begins with `ready`, and the process."""
     process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, start_new_session=True)
+    STARTED.add(process)
     try:
         # start.sh bounds its own start, and a process that dies closes its output.
         line = next((line for line in process.stdout if line.startswith(ready)), None)
@@ -85,6 +103,7 @@ def printing(command, ready):
         yield line[len(ready):].strip(), process
     finally:
         stop(process)
+        STARTED.discard(process)
 
 
 def stop(process):

@@ -146,7 +146,7 @@ def a_member_added_under_two_keys_and_removed_once_is_gone(name):
         check(it.add_member(team, other).ok, "another member stays")
         check(it.add_member(team, member, key="first-key").ok, "added under a key")
         check(it.add_member(team, member, key="second-key").ok, "added under another key")
-        check(it.remove_member(name, team, member).ok, "the removal is answered by 2xx")
+        check(it.remove_member(team, member).ok, "the removal is answered by 2xx")
         check(it.members(team) == [other], f"only the other member is there, not {it.members(team)}")
 
 
@@ -165,7 +165,7 @@ def a_member_add_whose_answer_was_lost_in_a_busy_group_is_satisfied_by_its_retry
 
         at_once([lost, *[lambda other=other: it.add_member(team, other) for other in others[:3]]])
         check(it.add_member(team, others[3]).ok, "something else settles in between")
-        check(it.remove_member(name, team, others[3]).ok, "and is taken away again")
+        check(it.remove_member(team, others[3], by_values=name in REMOVES_BY_VALUES).ok, "and is taken away again")
         answer = it.add_member(team, member)
         check(answer.ok, "the retry is answered by 2xx")
         check(sorted(it.members(team)) == sorted([member, *others[:3]]), f"four members are there, not {it.members(team)}")
@@ -304,7 +304,7 @@ def killed_at(base_url, user_name, upstream, offset_ms):
             time.sleep(2 * CREATE_MS / 1000)
             again = send(front, log, "POST", "/Users", user(user_name))
         audit = subprocess.run([BINARY, "ledger", "audit", "--ledger", ledger], capture_output=True, text=True, timeout=60)
-    users = [held for held in running.resources(base_url, "Users?count=100") if held["userName"] == user_name]
+    users = [held for held in running.resources(base_url, "Users?count=100") if held["userName"] == user(user_name)["userName"]]
     log.append(f"users {json.dumps(users)}")
     log.append(f"audit exits with {audit.returncode}: {audit.stdout} {audit.stderr}")
     fine = answer and answer.status == again.status == 201 and [str(held["id"]) for held in users] == [answer.id] == [again.id]
@@ -386,15 +386,28 @@ def malformed_bodies_get_a_scim_error_and_the_server_sees_no_write(name):
 # --- What a server cannot express ---
 
 
-def patch_of_a_user_is_not_implemented(name):
+def an_add_to_a_user_is_answered_by_501(name):
     with stand(name) as it:
         someone = it.created("/Users", user("someone"))
         answer = it.patch(f"/Users/{someone}", "add", "roles", [{"value": "auditor"}])
-        check(answer.status == 501 and answer.is_scim_error(), f"the server's own 501 is passed on, not {answer.status}")
+        # Not `is_scim_error`: this server writes its status as a number.
+        check(answer.status == 501 and ERROR in answer.json["schemas"], f"the server's own 501 is passed on, not {answer.status}")
+        check(answer.headers["replaysafe-changed"] == "false", "and nothing is said to have changed")
 
 
 # (scenario, server): why the scenario cannot be run there, and what is expected in its place.
-OTHERWISE = {}
+OTHERWISE = {
+    ("a_role_added_four_times_is_there_once", "django-scim2"): (
+        "django-scim2 has no roles, and answers a PATCH that adds to a user with 501",
+        an_add_to_a_user_is_answered_by_501,
+    ),
+}
+
+# All four servers here know one token, `secret`; the scenario of the rotated token puts `Tokens` in front of each.
+
+# The removal of one member as the server knows it, where that is not `members[value eq ...]`. The scenario that a member is gone
+# uses the filter on all servers: a gateway whose removal is refused with 501 sends it once more in the other spelling (S25).
+REMOVES_BY_VALUES = {"django-scim2"}
 
 
 # --- Tools ---
@@ -508,7 +521,9 @@ class Stand:
         value = {"value": member} | ({"display": display} if display else {})
         return self.patch(f"/Groups/{team}", "add", "members", [value], **options)
 
-    def remove_member(self, name, team, member):
+    def remove_member(self, team, member, by_values=False):
+        if by_values:
+            return self.patch(f"/Groups/{team}", "remove", "members", [{"value": member}])
         return self.patch(f"/Groups/{team}", "remove", f'members[value eq "{member}"]', None)
 
     def members(self, team):
@@ -534,7 +549,7 @@ def stand(name, *faults, tokens=False):
         try:
             yield it
         except Exception as error:
-            error.log = it.log
+            error.log = [*it.log, f"the proxy counts {json.dumps(counts())}"]
             raise
 
 
@@ -629,6 +644,7 @@ def main():
     arguments.add_argument("--only", default="", help="scenarios with this in their name")
     options = arguments.parse_args()
     BINARY = options.gateway
+    running.end_with_all_at_signals()
 
     chosen = [one for one in SCENARIOS if options.only.replace(" ", "_") in one.__name__]
     # Each server has its scenarios one after another; the servers run beside each other, as most of the time is waiting.
