@@ -14,9 +14,9 @@ use crate::{
     call::{Call, Readiness, Recovery},
     clock::{Clock, SystemClock},
     contract::{
-        Action, Answer, Divergence, Effect, EffectBody, Endpoint, Entry, EntryId, Evidence, Field, Found,
-        Identification, Name, Observation, Outcome, Question, Reading, Report, Request, Retry,
-        Scope, Settings, Sight, Situation, Step, Tag, Tags, Verdict,
+        Action, Answer, Divergence, Effect, EffectBody, Endpoint, Entry, EntryId, Evidence, Field,
+        Found, Identification, Name, Observation, Outcome, Question, Reading, Report, Request,
+        Retry, Scope, Settings, Sight, Situation, Step, Tag, Tags, Verdict,
     },
     guest::{Guest, GuestError},
     keys::LedgerKey,

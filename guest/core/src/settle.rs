@@ -140,7 +140,9 @@ impl Work<'_> {
     fn returned(&mut self) -> Step {
         let Some(id) = self.effect_id() else { return self.pass_on() };
         let question = self.case.by_id(&id);
-        let Some(seen) = self.case.seen(&question) else { return only(Action::Ask(vec![question])) };
+        let Some(seen) = self.case.seen(&question) else {
+            return only(Action::Ask(vec![question]));
+        };
         let resource = match &seen.sight {
             Sight::Answered(answer) => resource_in(answer),
             Sight::Refused(_) | Sight::Listed(_) | Sight::Nothing => None,

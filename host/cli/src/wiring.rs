@@ -22,9 +22,7 @@ use replaysafe::{
 use replaysafe_gateway::{GatewayOptions, HostMode, ServeError, serve, serve::tls as gateway_tls};
 use tokio::{net::TcpListener, sync::oneshot, task::JoinHandle};
 
-pub(crate) use replaysafe::guest::{
-    COMPONENT, COMPONENT_SHA256, CORE_MODULE, Description, Guest,
-};
+pub(crate) use replaysafe::guest::{COMPONENT, COMPONENT_SHA256, CORE_MODULE, Description, Guest};
 use replaysafe::{
     guest::GuestOptions,
     provisioner::{Options, Provisioner},

@@ -48,7 +48,8 @@ pub(super) fn run(command: &Command, output: Output) -> anyhow::Result<Exit> {
 }
 
 fn inspect(output: Output) -> anyhow::Result<Exit> {
-    let Description { world, sha256, bytes, imports, exports, pooled: _ } = wiring::guest()?.describe();
+    let Description { world, sha256, bytes, imports, exports, pooled: _ } =
+        wiring::guest()?.describe();
     let core = wiring::CORE_MODULE;
     let of_core = wiring::hexadecimal(&Sha256::digest(core));
     let said = if imports.is_empty() { "none".to_owned() } else { imports.join(", ") };
