@@ -145,6 +145,10 @@ impl<'a> Case<'a> {
         self.wish.statement.touched().into_iter().map(|path| path.0).collect()
     }
 
+    pub(crate) fn takes(&self) -> BTreeSet<String> {
+        self.wish.statement.takes().into_iter().map(|path| path.0).collect()
+    }
+
     /// A new record for this request, under the id that the host made for it.
     pub(crate) fn fresh(&self) -> Record {
         Record {

@@ -198,12 +198,16 @@ fn difference(case: &Case<'_>, standing: &Standing, resource: &Value) -> Option<
     let only_taking = standing.only_taking;
     let plain = Allowance { withheld: BTreeSet::new(), only_taking, unshown: unshown.clone() };
     let whole = statement.against(resource, schema, &plain);
-    let withheld: BTreeSet<PathKey> = whole
+    let mut withheld: BTreeSet<PathKey> = whole
         .gives
         .iter()
         .filter(|path| crate::state::overlaps_any(&path.0, &standing.taken_since))
         .cloned()
         .collect();
+    if whole.opaque {
+        // What cannot be interpreted may give back whatever was taken.
+        withheld.extend(standing.taken_since.iter().cloned().map(PathKey));
+    }
     if withheld.is_empty() {
         return Some(whole);
     }
@@ -662,25 +666,24 @@ fn satisfied_status(case: &Case<'_>) -> u16 {
     if asked { usual } else { case.ground.profile.patch_status(kind).unwrap_or(usual) }
 }
 
-/// The parts of the request that take away and already hold: a late repeat of what gave them is recognised by these.
+/// What the request takes away, by its form, and the resource does not have: a late repeat of what gave it is recognised by these (S2a).
+///
+/// A list that is stated whole counts as a whole, also by PUT: what it does not state was taken away.
 pub(crate) fn stated_takings(case: &Case<'_>, resource: &Value) -> BTreeSet<String> {
-    let absent = |path: &String| {
+    let holds = |path: &String| {
         if path == "active" {
             return resource.find("active").is_some_and(crate::reading::is_false);
         }
-        let Some((attribute, value)) = path.split_once('/') else { return false };
-        if !matches!(attribute, "members" | "roles" | "entitlements") {
-            return false;
-        }
+        let Some((attribute, value)) = path.split_once('/') else { return true };
         let items = resource.find(attribute).and_then(Value::as_array).unwrap_or_default();
         !items.iter().any(|item| {
             item.find("value").and_then(Value::as_str).is_some_and(|shown| {
-                shown == value
-                    || value.strip_prefix(shown).is_some_and(|rest| rest.starts_with('|'))
+                let typed = value.strip_prefix(shown);
+                shown == value || typed.is_some_and(|rest| rest.starts_with('|'))
             })
         })
     };
-    case.touched().into_iter().filter(absent).collect()
+    case.takes().into_iter().filter(holds).collect()
 }
 
 /// The read of a resource as the answer to a create: with its location.

@@ -633,14 +633,13 @@ impl Work<'_> {
         if !self.case.wish.statement.safe_way() {
             return self.unverified();
         }
-        let mut taken = self.case.touched();
         if self.case.request.method == Method::Delete {
             let window = self.case.ground.policy.window();
             bury(&mut self.person, self.case.now(), window);
             let receipt = self.receipt(Verdict::Done, true, Evidence::Response);
             return self.finish(receipt, None, Vec::new());
         }
-        taken.retain(|path| path == "active" || path.contains('/'));
+        let taken = self.case.takes();
         let receipt = self.receipt(Verdict::Done, true, Evidence::Response);
         let touched = self.case.touched();
         self.close(receipt, None, touched, taken, Vec::new())

@@ -269,6 +269,12 @@ impl Statement {
         form::safe_way(self)
     }
 
+    /// The paths on which the request takes access away, by its form; a list that it states whole counts as a whole (S2a).
+    #[must_use]
+    pub fn takes(&self) -> BTreeSet<PathKey> {
+        form::takes(self)
+    }
+
     /// The paths that it states (§1).
     #[must_use]
     pub fn touched(&self) -> BTreeSet<PathKey> {

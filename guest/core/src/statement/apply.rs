@@ -192,6 +192,14 @@ fn apply_list(
     rules: &Rules<'_>,
 ) -> Outcome {
     if place.filter.is_none() && place.sub.is_none() {
+        // Which edge is to go cannot be said without its value.
+        let unnamed = |element: &Value| {
+            element.as_object().is_some() && element.find("value").is_none_or(Value::is_null)
+        };
+        let edges = list.kind().is_edge() && verb == Verb::Remove;
+        if edges && value.is_some_and(|value| elements(value).iter().any(unnamed)) {
+            return Outcome::opaque();
+        }
         return Outcome::of_slots(apply_whole(list, verb, value));
     }
     let slots = match &place.filter {

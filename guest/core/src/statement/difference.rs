@@ -13,7 +13,7 @@ use super::{
     Allowance, Body, Difference, Operation, PathKey, Statement,
     apply::{Rules, State, alike, changed_slots},
     body::{self, Keep},
-    form::{edge_key, edge_value, takes_away},
+    form::{edge_key, edge_value},
     group::{Atom, Group, groups},
     list::{List, elements},
 };
@@ -70,7 +70,8 @@ fn opaque_keeps(
     let mut keeps = BTreeMap::new();
     for (position, op) in of.ops.iter().enumerate().filter(|(_, op)| op.place.is_none()) {
         let whole = PathKey("*".into());
-        let held = allow.withheld.contains(&whole) || allow.only_taking && !takes_away(op);
+        // What it does cannot be said: only a removal is sure to give nothing.
+        let held = (!allow.withheld.is_empty() || allow.only_taking) && op.verb != Verb::Remove;
         if held {
             difference.left_out.insert(whole);
         }
@@ -141,7 +142,7 @@ impl Difference {
         if group.is_opaque() && held.anything() {
             self.left_out.insert(PathKey(held.key.clone()));
             let taking = group.ops.iter().map(|(position, op)| {
-                (*position, if takes_away(op) { Keep::All } else { Keep::Nothing })
+                (*position, if op.verb == Verb::Remove { Keep::All } else { Keep::Nothing })
             });
             keeps.extend(taking);
             return;
@@ -191,7 +192,12 @@ impl Held<'_> {
     }
 
     fn anything(&self) -> bool {
-        self.allow.only_taking || self.named(&self.key)
+        let within = |path: &PathKey| {
+            path.0.strip_prefix(&self.key).is_some_and(|rest| rest.starts_with('/'))
+        };
+        self.allow.only_taking
+            || self.named(&self.key)
+            || self.allow.withheld.iter().any(within)
     }
 }
 

@@ -31,6 +31,18 @@ pub(super) fn takes_away(op: &Op) -> bool {
     }
 }
 
+/// The paths on which a request takes access away, by its form: edges by value where it names them, else their whole list.
+pub(super) fn takes(of: &Statement) -> BTreeSet<PathKey> {
+    match of.operation {
+        Operation::Create => BTreeSet::new(),
+        Operation::Delete => BTreeSet::from([PathKey("*".into())]),
+        Operation::Replace | Operation::Patch => {
+            let ops = of.ops.iter().filter(|op| !op.ignored && takes_away(op));
+            ops.flat_map(|op| op.place.iter().flat_map(|place| touched_by(op, place))).collect()
+        }
+    }
+}
+
 fn disables(op: &Op) -> bool {
     op.is("active") && op.value == Some(Value::Bool(false))
 }

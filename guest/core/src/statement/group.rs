@@ -78,8 +78,8 @@ fn group<'a>(
     let mut after = before.clone();
     let mut atoms = Vec::new();
     for (position, op) in only.iter().enumerate() {
-        let forced =
-            op.is_secret(rules.resource_type, rules.schema) || unproved && op.verb == Verb::Remove;
+        let forced = op.is_secret(rules.resource_type, rules.schema)
+            || unproved && (op.verb == Verb::Remove || empties(op, &before));
         for element in atoms_of(op, &after) {
             let outcome = after.apply(op, element, rules);
             atoms.push(Atom { op: position, element, outcome, forced });
@@ -87,6 +87,14 @@ fn group<'a>(
     }
     let net = changed_slots(&before, &after);
     Some(Group { place, ops, atoms, before, after, net })
+}
+
+/// A whole list is to be empty and shows nothing: it may be that this target shows none (S11).
+fn empties(op: &Op, before: &State) -> bool {
+    let State::List(list) = before else { return false };
+    let whole = op.place.as_ref().is_some_and(|place| place.filter.is_none() && place.sub.is_none());
+    let nothing = op.value.as_ref().is_none_or(crate::spelling::unassigned);
+    op.verb == Verb::Replace && whole && nothing && list.items().is_empty()
 }
 
 /// The elements of an operation that gives or takes single elements of a list; else itself.
