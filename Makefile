@@ -4,7 +4,7 @@
 
 help:
 	@echo "make demo         what repeats do to a SCIM service, directly and through the gateway"
-	@echo "make test         every check; installs what it needs under target/ (about 30 minutes on two cores)"
+	@echo "make test         build, tests of the core, demonstration; scripts/test.sh has more phases"
 	@echo "make build        the program, optimised: target/release/replaysafe"
 	@echo "make lint         rustfmt and clippy"
 	@echo "make servers      install the real SCIM servers and clients that the tests use"

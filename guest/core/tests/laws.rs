@@ -256,7 +256,7 @@ fn disguised(value: &Value, seed: u64) -> Value {
         Value::Object(object) => {
             let members = object.iter().enumerate().map(|(position, (name, member))| {
                 let shout = (seed >> position) & 1 == 1;
-                let name = if shout { name.to_uppercase() } else { name.clone() };
+                let name = if shout { name.to_uppercase() } else { name.to_string() };
                 (name, disguised(member, seed))
             });
             Value::Object(members.collect())
@@ -301,7 +301,7 @@ fn a_large_group_is_decided_on() {
         let members: Vec<String> = (from..to).map(|id| format!("{{\"value\":\"{id}\"}}")).collect();
         members.join(",")
     };
-    let limits = Limits::of_bytes(Limits::GROUP_BYTES);
+    let limits = Limits::group();
     let wide = |text: &str| parse(text.as_bytes(), &limits).expect("valid");
     let resource = wide(&format!("{{\"members\":[{}]}}", list(0, 30_000)));
     let replace =

@@ -69,7 +69,8 @@ fn add(found: &mut Vec<Path>, urn: &str, core: bool, place: &Place) {
     for way in &ways {
         found.push(Path(way.clone()));
         found.push(Path(join(&[member("Resources"), Segment::Each], way)));
-        let value = [member("Operations"), Segment::Each, member("value")];
+        // Some clients put the one value of an operation into an array.
+        let value = [member("Operations"), Segment::Each, member("value"), Segment::Each];
         found.push(Path(join(&value, way)));
     }
 
@@ -132,6 +133,10 @@ mod tests {
         check(
             r#"{"Operations":[{"path":"urn:ietf:params:scim:schemas:core:2.0:User:password","value":"x"}]}"#,
             r##"{"Operations":[{"path":"urn:ietf:params:scim:schemas:core:2.0:User:password","value":"#"}]}"##,
+        );
+        check(
+            r#"{"Operations":[{"op":"add","value":[{"password":"x"}]}]}"#,
+            r##"{"Operations":[{"op":"add","value":[{"password":"#"}]}]}"##,
         );
         check(r#"{"Resources":[{"password":"x"}]}"#, r##"{"Resources":[{"password":"#"}]}"##);
     }
