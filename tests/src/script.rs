@@ -130,7 +130,7 @@ fn request(verb: &str, text: &str, now: u64) -> Result<(Request, Option<Fault>, 
         }
     };
     let (resource_type, id) = match head.trim().split_once('/') {
-        Some((kind, id)) => (kind, Some(id.to_string())),
+        Some((kind, id)) => (kind, Some(id.to_owned())),
         None => (head.trim(), None),
     };
     let mut request = Request {
@@ -148,7 +148,7 @@ fn request(verb: &str, text: &str, now: u64) -> Result<(Request, Option<Fault>, 
         },
         resource_type: resource_type.into(),
         id,
-        body: body.map(ToString::to_string),
+        body: body.map(str::to_owned),
         key: None,
         version: None,
         if_match: None,
@@ -215,7 +215,7 @@ fn expect(end: &End, text: &str) -> Result<(), String> {
 /// An answer in the words of a case.
 fn told(answer: &Answer) -> Vec<String> {
     let verdict = serde_json::to_value(answer.verdict).unwrap_or_default();
-    let mut words = vec![verdict.as_str().unwrap_or_default().to_string()];
+    let mut words = vec![verdict.as_str().unwrap_or_default().to_owned()];
     let status = answer.status.or(answer.target.as_ref().map(|target| target.status));
     words.extend(status.map(|status| format!("status={status}")));
     if answer.changed {

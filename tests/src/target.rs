@@ -176,14 +176,14 @@ fn patch(resource: &mut Map<String, Value>, operation: &Value) {
         return;
     }
     let (attribute, wanted) = match path.split_once('[') {
-        Some((attribute, filter)) => (attribute, filter.split('"').nth(1).map(ToString::to_string)),
+        Some((attribute, filter)) => (attribute, filter.split('"').nth(1).map(str::to_owned)),
         None => (path, None),
     };
     let listed: Vec<String> = value
         .as_array()
         .into_iter()
         .flatten()
-        .filter_map(|item| item["value"].as_str().map(ToString::to_string))
+        .filter_map(|item| item["value"].as_str().map(str::to_owned))
         .chain(wanted)
         .collect();
     if listed.is_empty() {

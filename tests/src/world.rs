@@ -165,7 +165,7 @@ impl World {
         let tags = tags(&identified);
         let mut observed: Vec<Observation> = Vec::new();
         for _ in 0..STEPS_MOST {
-            let ids = (id.to_string(), "unused".to_string());
+            let ids = (id.to_owned(), "unused".to_owned());
             let mut situation = self.situation(&request, &tags, &ids, &[], &[]);
             situation.observed = observed.clone();
             let input = json!({ "situation": situation, "report": report });

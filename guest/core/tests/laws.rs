@@ -187,7 +187,7 @@ fn apply(resource: &mut Value, body: &Value) {
         match (verb.as_str(), path) {
             (_, None) => {
                 for (name, value) in value.and_then(Value::as_object).expect("object") {
-                    object.insert(name.clone(), value.clone());
+                    object.insert(name, value.clone());
                 }
             }
             ("remove", Some("title")) => {
@@ -256,7 +256,7 @@ fn disguised(value: &Value, seed: u64) -> Value {
         Value::Object(object) => {
             let members = object.iter().enumerate().map(|(position, (name, member))| {
                 let shout = (seed >> position) & 1 == 1;
-                let name = if shout { name.to_uppercase() } else { name.to_string() };
+                let name = if shout { name.to_uppercase() } else { name.to_owned() };
                 (name, disguised(member, seed))
             });
             Value::Object(members.collect())

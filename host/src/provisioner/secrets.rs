@@ -43,7 +43,7 @@ impl Secrets {
             return Ok(document.to_string());
         }
         let text = std::str::from_utf8(body);
-        Ok(text.map_or_else(|_| document.to_string(), ToString::to_string))
+        Ok(text.map_or_else(|_| document.to_string(), str::to_owned))
     }
 
     pub(super) fn lift_sight(&mut self, sight: Sight) -> Sight {

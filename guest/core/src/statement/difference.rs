@@ -195,9 +195,7 @@ impl Held<'_> {
         let within = |path: &PathKey| {
             path.0.strip_prefix(&self.key).is_some_and(|rest| rest.starts_with('/'))
         };
-        self.allow.only_taking
-            || self.named(&self.key)
-            || self.allow.withheld.iter().any(within)
+        self.allow.only_taking || self.named(&self.key) || self.allow.withheld.iter().any(within)
     }
 }
 

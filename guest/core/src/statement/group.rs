@@ -92,7 +92,8 @@ fn group<'a>(
 /// A whole list is to be empty and shows nothing: it may be that this target shows none (S11).
 fn empties(op: &Op, before: &State) -> bool {
     let State::List(list) = before else { return false };
-    let whole = op.place.as_ref().is_some_and(|place| place.filter.is_none() && place.sub.is_none());
+    let whole =
+        op.place.as_ref().is_some_and(|place| place.filter.is_none() && place.sub.is_none());
     let nothing = op.value.as_ref().is_none_or(crate::spelling::unassigned);
     op.verb == Verb::Replace && whole && nothing && list.items().is_empty()
 }
