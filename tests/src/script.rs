@@ -7,6 +7,8 @@
 //! profile NAME VALUE                             what is known of the target
 //! has user1 User {"userName":"a"}                the target has it, and nobody told us
 //! meddle user1 User {"active":true}              somebody changes it behind our back
+//! target QUIRK                                   deactivates, add-replaces, drops ATTRIBUTE,
+//!                                                refuses-filters, refuses-values (of removals, with 501)
 //! gone user1 User                                somebody deletes it behind our back
 //! pass 3000                                      milliseconds go by
 //! scan                                           what is due is looked at
@@ -27,7 +29,7 @@ use serde_json::Value;
 
 use crate::{
     subject::Subject,
-    target::Fault,
+    target::{Fault, Target},
     world::{End, World},
 };
 
@@ -54,6 +56,18 @@ pub fn run(text: &str, subject: Subject) -> Result<World, String> {
             .map_err(|error| format!("line {number}: `{line}`: {error}"))?;
     }
     Ok(world)
+}
+
+fn quirk(target: &mut Target, quirk: &str) -> Result<(), String> {
+    match quirk.split_once(' ').unwrap_or((quirk, "")) {
+        ("deactivates", "") => target.deactivates = true,
+        ("add-replaces", "") => target.add_replaces = true,
+        ("refuses-filters", "") => target.refuses_filters = true,
+        ("refuses-values", "") => target.refuses_values = true,
+        ("drops", attribute) => target.drops.push(attribute.into()),
+        _ => return Err("is no quirk of a target".into()),
+    }
+    Ok(())
 }
 
 fn act(world: &mut World, end: &mut Option<End>, line: &str) -> Result<(), String> {
@@ -84,7 +98,7 @@ fn act(world: &mut World, end: &mut Option<End>, line: &str) -> Result<(), Strin
             let place = placed(rest)?.0;
             world.target.resources.remove(&place).ok_or("the target does not have it")?;
         }
-        "deactivates" => world.target.deactivates = true,
+        "target" => quirk(&mut world.target, rest)?,
         "count" => {
             let (kind, count) = rest.split_once(' ').ok_or("needs a type and a number")?;
             same(world.target.of(kind).count(), count)?;

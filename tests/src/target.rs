@@ -35,6 +35,14 @@ pub struct Target {
     pub looks: usize,
     /// Whether it switches off what it is told to delete.
     pub deactivates: bool,
+    /// Attributes that it takes and does not keep.
+    pub drops: Vec<String>,
+    /// Whether an `add` replaces the list.
+    pub add_replaces: bool,
+    /// Whether it refuses a removal by a filter on `value` (501).
+    pub refuses_filters: bool,
+    /// Whether it refuses a removal that lists values (501).
+    pub refuses_values: bool,
     next: u64,
     late: Vec<(u64, Effect, String)>,
 }
@@ -113,6 +121,16 @@ impl Target {
         }
     }
 
+    fn refuses(&self, body: &Value) -> bool {
+        body["Operations"].as_array().into_iter().flatten().any(|operation| {
+            let removes =
+                operation["op"].as_str().is_some_and(|op| op.eq_ignore_ascii_case("remove"));
+            let filtered = operation["path"].as_str().is_some_and(|path| path.contains('['));
+            let listed = operation.get("value").is_some();
+            removes && (filtered && self.refuses_filters || listed && self.refuses_values)
+        })
+    }
+
     /// What it keeps of a type.
     pub fn of(&self, kind: &str) -> impl Iterator<Item = &Map<String, Value>> {
         self.resources.iter().filter(move |((of, _), _)| of == kind).map(|(_, resource)| resource)
@@ -126,6 +144,7 @@ impl Target {
             let id = format!("{}{}", kind.to_ascii_lowercase(), self.next);
             let mut resource = body.as_object().cloned().unwrap_or_default();
             resource.remove("password");
+            resource.retain(|name, _| !self.drops.contains(name));
             resource.insert("id".into(), json!(id));
             resource.insert("meta".into(), json!({ "location": format!("/{kind}s/{id}") }));
             self.resources.insert((kind, id), resource.clone());
@@ -133,6 +152,9 @@ impl Target {
         }
         let id = effect.id.clone().unwrap_or_default();
         let place = (kind, id.clone());
+        if effect.method == Method::Patch && self.refuses(&body) {
+            return answer(501, None);
+        }
         let Some(resource) = self.resources.get_mut(&place) else { return answer(404, None) };
         match effect.method {
             Method::Delete if self.deactivates => {
@@ -153,8 +175,9 @@ impl Target {
             }
             Method::Patch | Method::Create => {
                 for operation in body["Operations"].as_array().into_iter().flatten() {
-                    patch(resource, operation);
+                    patch(resource, operation, self.add_replaces);
                 }
+                resource.retain(|name, _| !self.drops.contains(name));
                 answer(200, Some(resource))
             }
         }
@@ -162,17 +185,17 @@ impl Target {
 }
 
 /// The part of RFC 7644 §3.5.2 that the corpus uses: whole attributes, and members by value.
-fn patch(resource: &mut Map<String, Value>, operation: &Value) {
+fn patch(resource: &mut Map<String, Value>, operation: &Value, add_replaces: bool) {
     let op = operation["op"].as_str().unwrap_or_default().to_ascii_lowercase();
     let value = operation.get("value").cloned().unwrap_or_default();
     let Some(path) = operation["path"].as_str() else {
         for (name, member) in value.as_object().into_iter().flatten() {
-            set(resource, name, member.clone(), op == "add");
+            set(resource, name, member.clone(), op == "add" && !add_replaces);
         }
         return;
     };
     if op != "remove" {
-        set(resource, path, value, op == "add");
+        set(resource, path, value, op == "add" && !add_replaces);
         return;
     }
     let (attribute, wanted) = match path.split_once('[') {

@@ -13,6 +13,7 @@ use crate::{
     admit::{Admission, Standing, admit, gives_back},
     answers,
     case::{Candidates, Case, id_name, id_of, resource_in},
+    kept,
     policy::{Adopt, Returns},
     state::{Event, Life, Person},
     statement::{Allowance, Body, Difference, PathKey},
@@ -166,7 +167,7 @@ fn on_present(
         let evidence = Evidence::Read;
         return only(Action::Answer(Answer { attributes, evidence, ..refusal }));
     }
-    if difference.satisfied {
+    if difference.satisfied || kept::satisfied(case, &person.memory, resource, &difference) {
         let taken = stated_takings(case, resource);
         let receipt = Answer {
             status: Some(first_status(&standing, satisfied_status(case))),
@@ -309,7 +310,7 @@ fn on_linked(
     resource: &Value,
     answer: &TargetAnswer,
 ) -> Step {
-    let names = case.wish.statement.differs(resource, &case.ground.schema);
+    let names = kept::differing(case, Some(&person.memory), resource);
     if standing.replays_if_alive
         && let Some(receipt) = &standing.earlier
     {
@@ -395,7 +396,8 @@ fn on_existing(
     {
         return come_back(case, standing, person.clone(), &current, answer);
     }
-    let names = case.wish.statement.differs(&current, &case.ground.schema);
+    let memory = linked.as_ref().map(|person| &person.memory);
+    let names = kept::differing(case, memory, &current);
     let equal = names.is_empty();
     let allowed = match case.ground.policy.adopt {
         Adopt::Never => ours && equal,

@@ -23,6 +23,7 @@ mod answers;
 mod case;
 mod decide;
 mod frame;
+mod kept;
 mod profile;
 mod reading;
 mod settle;

@@ -19,6 +19,7 @@ use crate::{
         bury, commit_version, linked_names, located, new_person, only, precondition, see,
         stated_takings, version_is_etag,
     },
+    kept,
     policy::OnUnknown,
     profile,
     reading::is_false,
@@ -199,26 +200,18 @@ impl Work<'_> {
             .collect();
         // Taken away by somebody who passed: given back by nobody (S14c, S15).
         let passed = self.passed_by();
+        let given_up = self.given_up();
         let due = missing.iter().any(|one| {
             let taken = passed.iter().any(|path| crate::state::overlaps(path, &one.path.0));
-            !taken && (one.taking || one.active || self.person.memory.kept.contains(&one.path.0))
+            // What this resource used to keep is sent once more, then it is said not to be kept (S11).
+            let lapsed = self.person.memory.kept.contains(&one.path.0) && !given_up;
+            !taken && (one.taking || one.active || lapsed)
         });
         if due {
             return self.still_there();
         }
         let names: Vec<String> = missing.iter().map(|one| one.name.clone()).collect();
-        for one in &holds.not_kept {
-            if one.stated.len() + one.observed.len() <= NOT_KEPT_BYTES_MOST {
-                let pair = (one.stated.clone(), one.observed.clone());
-                self.person.memory.not_kept.insert(one.path.0.clone(), pair);
-            }
-        }
-        for path in self.case.touched() {
-            let lost = holds.not_kept.iter().any(|one| crate::state::overlaps(&one.path.0, &path));
-            if !lost && path != "*" && !path.contains('/') {
-                self.person.memory.kept.insert(path);
-            }
-        }
+        kept::remember(self.case, &mut self.person.memory, &holds);
         see(&mut self.person, id, self.case.now());
         let mut learned = Vec::new();
         let kind = self.case.request.resource_type.clone();
@@ -268,11 +261,10 @@ impl Work<'_> {
 
     /// What was to be changed still reads as before: looked at again, sent once more, then said aloud.
     fn still_there(&mut self) -> Step {
-        let progress = &self.record.progress;
-        if progress.looks == 0 {
+        if self.record.progress.looks == 0 {
             return self.wait(self.case.now() + self.case.ground.profile.search_lag() / 4);
         }
-        if progress.sends < SENDS_MOST && progress.effect.is_some() {
+        if !self.given_up() {
             self.record.progress.looks = 0;
             return self.send_again();
         }
@@ -284,6 +276,12 @@ impl Work<'_> {
         let mut answer = answers::of(verdict, &self.record.id);
         answer.evidence = Evidence::Read;
         self.refuse(answer)
+    }
+
+    /// It was looked at twice and sent as often as it may be.
+    fn given_up(&self) -> bool {
+        let progress = &self.record.progress;
+        0 < progress.looks && (SENDS_MOST <= progress.sends || progress.effect.is_none())
     }
 
     // ---- not accepted, and perhaps done -------------------------------------------------------
@@ -541,7 +539,7 @@ impl Work<'_> {
         }
         let write = self.record.after(event, wake).map(|entry| Write {
             entry,
-            identities: Vec::new(),
+            identities: self.fenced(),
             learned: Vec::new(),
         });
         Step { write, action: Action::Answer(end) }
@@ -553,7 +551,7 @@ impl Work<'_> {
         let receipt = receipt.unwrap_or_else(|| answers::of(Verdict::Unresolved, &self.record.id));
         let write = self.record.after(Event::Settle, None).map(|entry| Write {
             entry,
-            identities: Vec::new(),
+            identities: self.fenced(),
             learned: Vec::new(),
         });
         Step { write, action: Action::Answer(Answer { replayed: true, ..receipt }) }
@@ -566,7 +564,10 @@ impl Work<'_> {
         let Some(id) = id_of(resource) else { return self.unverified() };
         see(&mut self.person, &id, self.case.now());
         self.person.memory.made_by = Some(self.record.statement.clone());
-        let lost = self.case.wish.statement.differs(resource, &self.case.ground.schema);
+        let schema = &self.case.ground.schema;
+        let lost = self.case.wish.statement.differs(resource, schema);
+        let holds = self.case.wish.statement.holds(None, resource, schema);
+        kept::remember(self.case, &mut self.person.memory, &holds);
         let mut receipt = self.receipt(verdict, true, Evidence::Read);
         if verdict == Verdict::Adopted {
             receipt.target = Some(located(&self.shown(&id)));
@@ -679,7 +680,7 @@ impl Work<'_> {
         let wake = Some(self.case.now() + PARKED_LOOK_MS);
         let write = self.record.after(Event::Park, wake).map(|entry| Write {
             entry,
-            identities: Vec::new(),
+            identities: self.fenced(),
             learned: Vec::new(),
         });
         Step { write, action: Action::Answer(answer) }
@@ -691,7 +692,7 @@ impl Work<'_> {
             if self.record.stage == Some(Stage::Parked) { Event::Park } else { Event::Dispatch };
         let write = self.record.after(event, Some(until)).map(|entry| Write {
             entry,
-            identities: Vec::new(),
+            identities: self.fenced(),
             learned: Vec::new(),
         });
         Step { write, action: Action::Wait(until) }
@@ -769,6 +770,15 @@ impl Work<'_> {
             learned,
         });
         Step { write, action: Action::Answer(receipt) }
+    }
+
+    /// The identity as it is: a write by a holder that was passed since is refused (S7).
+    fn fenced(&self) -> Vec<IdentityWrite> {
+        let person = self.case.person_of(&self.record);
+        person
+            .map(|one| IdentityWrite { identity: one.identity(), names: None })
+            .into_iter()
+            .collect()
     }
 
     // ---- readings -----------------------------------------------------------------------------
@@ -914,6 +924,3 @@ const WATCH_MS: UnixMillis = 2_000;
 
 /// 10 minutes: how often what is parked is looked at for a late proof.
 const PARKED_LOOK_MS: UnixMillis = 600_000;
-
-/// 2 KiB for a statement that was not kept and what was shown for it.
-const NOT_KEPT_BYTES_MOST: usize = 2 << 10;
