@@ -180,10 +180,7 @@ fn on_present(
     let mut standing = standing;
     standing.record.progress.before = keep_small(resource);
     standing.record.progress.left_out = left_out;
-    let body = match difference.body {
-        Body::AsSent => as_sent(case),
-        Body::Rewritten(document) => EffectBody::Document(document.to_string()),
-    };
+    let body = written(case, difference.body);
     let effect = effect(case, Some(id), body, precondition(case, versioned, answer));
     dispatch(case, standing, person, Some(names), effect)
 }
@@ -616,6 +613,24 @@ fn effect(case: &Case<'_>, id: Option<&str>, body: EffectBody, if_match: Option<
         id: id.map(ToString::to_string),
         body,
         if_match,
+    }
+}
+
+/// What is sent, its removals of edges as this target takes them (S25).
+pub(crate) fn written(case: &Case<'_>, body: Body) -> EffectBody {
+    let learned = case.ground.profile.removal(&case.request.resource_type);
+    let spelled = learned.and_then(|to| {
+        let document = match &body {
+            Body::AsSent => case.wish.statement.body()?,
+            Body::Rewritten(document) => document,
+        };
+        case.wish.statement.spell_removals(document, to)
+    });
+    match (spelled, body) {
+        (Some(document), _) | (None, Body::Rewritten(document)) => {
+            EffectBody::Document(document.to_string())
+        }
+        (None, Body::AsSent) => as_sent(case),
     }
 }
 

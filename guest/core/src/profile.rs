@@ -4,7 +4,10 @@
 
 use alloc::{format, string::String, vec::Vec};
 
-use crate::types::{Field, Settings, UnixMillis};
+use crate::{
+    statement::Removal,
+    types::{Field, Settings, UnixMillis},
+};
 
 /// How a target behaves.
 #[derive(Clone, Copy, Debug)]
@@ -51,6 +54,13 @@ impl<'a> Profile<'a> {
         self.get(&patch_status(resource_type))?.parse().ok()
     }
 
+    /// How this target takes removals of edges, where one spelling was refused and the other was not (S25).
+    pub(crate) fn removal(self, resource_type: &str) -> Option<Removal> {
+        [Removal::Filter, Removal::Values]
+            .into_iter()
+            .find(|spelling| self.says(&removal(resource_type), removal_name(*spelling)))
+    }
+
     /// The facts of `learned` that are not known yet.
     pub(crate) fn news(self, learned: Vec<(String, &str)>) -> Vec<Field> {
         learned
@@ -79,6 +89,17 @@ pub(crate) fn deactivates(resource_type: &str) -> String {
 
 pub(crate) fn shows_edges(resource_type: &str, attribute: &str) -> String {
     format!("shows-edges/{resource_type}/{attribute}")
+}
+
+pub(crate) fn removal(resource_type: &str) -> String {
+    format!("removal/{resource_type}")
+}
+
+pub(crate) fn removal_name(spelling: Removal) -> &'static str {
+    match spelling {
+        Removal::Filter => "filter",
+        Removal::Values => "values",
+    }
 }
 
 pub(crate) fn patch_status(resource_type: &str) -> String {

@@ -14,17 +14,17 @@ use replaysafe_json::Value;
 use crate::{
     admit::gives_back,
     answers,
-    case::{Case, id_of, resource_in},
+    case::{Case, id_of, read_resource, resource_in},
     decide::{
         bury, commit_version, linked_names, located, new_person, only, precondition, see,
-        stated_takings, version_is_etag,
+        stated_takings, version_is_etag, written,
     },
     kept,
     policy::OnUnknown,
     profile,
     reading::is_false,
     state::{Event, Person, Record},
-    statement::{Allowance, Body, Holds, PathKey},
+    statement::{Allowance, Holds, PathKey, Removal},
     types::{
         Action, Answer, ContractError, EffectBody, Evidence, Field, IdentityWrite, Method, Name,
         NameKind, Outcome, Question, Report, Sight, Stage, Step, TargetAnswer, UnixMillis, Verdict,
@@ -102,7 +102,7 @@ impl Work<'_> {
                 };
                 self.gone(verdict)
             }
-            (Judgement::Definite, _) => self.pass_on(),
+            (Judgement::Definite, _) => self.spelled_otherwise(),
             // A return on a target that deactivates went out as an update (S22).
             (Judgement::Accepted, Method::Create) if self.effect_id().is_some() => self.returned(),
             (Judgement::Accepted, Method::Create) => self.created(),
@@ -225,6 +225,10 @@ impl Work<'_> {
             && matches!(answer.status, 200 | 204)
         {
             learned.push((profile::patch_status(&kind), answer.status.to_string()));
+        }
+        if self.record.progress.respelled {
+            let spelling = self.removal_sent();
+            learned.extend(spelling.map(|name| (profile::removal(&kind), name.to_string())));
         }
         let taken = stated_takings(self.case, resource);
         let verdict = if !self.record.progress.left_out.is_empty() || !passed.is_empty() {
@@ -355,7 +359,51 @@ impl Work<'_> {
             self.record.progress.contentions += 1;
             return self.decide_again(&resource, answer);
         }
-        self.pass_on()
+        self.spelled_otherwise()
+    }
+
+    /// A removal of edges that is refused and still observed is sent once in the other spelling (S25).
+    fn spelled_otherwise(&mut self) -> Step {
+        let progress = &self.record.progress;
+        let status = progress.answered.as_ref().map(|answer| answer.status);
+        let refused = matches!(status, Some(400 | 500 | 501));
+        let patch = self.case.request.method == Method::Patch;
+        let (true, true, false, Some(id)) =
+            (patch, refused, progress.respelled, self.case.request.id.clone())
+        else {
+            return self.pass_on();
+        };
+        let Some(document) = self.other_spelling() else { return self.pass_on() };
+        let question = self.case.by_id(&id);
+        let Some(seen) = self.case.seen(&question) else {
+            return only(Action::Ask(vec![question]));
+        };
+        let Sight::Answered(answer) = &seen.sight else { return self.pass_on() };
+        let Some(resource) = resource_in(answer) else { return self.pass_on() };
+        let before = self.record.progress.before.as_ref();
+        let holds = self.case.wish.statement.holds(before, &resource, &self.case.ground.schema);
+        if !holds.not_kept.iter().any(|one| one.taking) {
+            return self.pass_on();
+        }
+        let Some(effect) = &mut self.record.progress.effect else { return self.pass_on() };
+        effect.body = EffectBody::Document(document);
+        effect.if_match = precondition(self.case, version_is_etag(&resource, answer), answer);
+        self.record.progress.respelled = true;
+        self.send_again()
+    }
+
+    /// What was sent, with its removals of edges in the other spelling; none where it has none.
+    fn other_spelling(&self) -> Option<String> {
+        let effect = self.record.progress.effect.as_ref()?;
+        let sent = match &effect.body {
+            EffectBody::AsSent => self.case.request.body.as_deref()?,
+            EffectBody::Document(document) => document,
+            EffectBody::Empty => return None,
+        };
+        let sent = read_resource(sent)?;
+        let spell = |to| self.case.wish.statement.spell_removals(&sent, to);
+        let other = spell(Removal::Values).or_else(|| spell(Removal::Filter))?;
+        Some(other.to_string())
     }
 
     /// Somebody else changed the resource between our look and our effect (S25).
@@ -372,10 +420,7 @@ impl Work<'_> {
             if difference.nothing_left {
                 return self.pass_on();
             }
-            effect.body = match difference.body {
-                Body::AsSent => EffectBody::AsSent,
-                Body::Rewritten(document) => EffectBody::Document(document.to_string()),
-            };
+            effect.body = written(self.case, difference.body);
         }
         effect.if_match = precondition(self.case, version_is_etag(resource, answer), answer);
         self.record.progress.effect = Some(effect);
@@ -700,15 +745,16 @@ impl Work<'_> {
 
     fn send_again(&mut self) -> Step {
         let Some(mut effect) = self.record.progress.effect.clone() else { return self.pass_on() };
-        let held = self.case.says("body-held").is_some();
-        if effect.body == EffectBody::AsSent && !held {
+        if self.case.says("body-held").is_none() {
             // The client's bytes are gone with the process: the same document, unless a secret was in it.
-            let Some(body) = self.case.request.body.clone() else { return self.pass_on() };
-            if body.contains("\"$secret\"") {
+            if effect.body == EffectBody::AsSent {
+                let Some(body) = self.case.request.body.clone() else { return self.pass_on() };
+                effect.body = EffectBody::Document(body);
+            }
+            if matches!(&effect.body, EffectBody::Document(body) if body.contains("\"$secret\"")) {
                 let answer = answers::of(Verdict::Unavailable, &self.record.id);
                 return self.refuse(Answer { detail: SECRET_GONE.into(), ..answer });
             }
-            effect.body = EffectBody::Document(body);
         }
         self.record.progress.sends += 1;
         self.record.progress.sent_at = Some(self.case.now());
@@ -838,6 +884,16 @@ impl Work<'_> {
         );
         let touched = self.case.touched();
         if gives_back(&touched, &taken) { taken } else { BTreeSet::new() }
+    }
+
+    /// The spelling in which removals of edges were sent last.
+    fn removal_sent(&self) -> Option<&'static str> {
+        let EffectBody::Document(sent) = &self.record.progress.effect.as_ref()?.body else {
+            return None;
+        };
+        let sent = read_resource(sent)?;
+        let filters = self.case.wish.statement.spell_removals(&sent, Removal::Values).is_some();
+        Some(profile::removal_name(if filters { Removal::Filter } else { Removal::Values }))
     }
 
     fn parked_beside(&self) -> bool {

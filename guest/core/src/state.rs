@@ -222,6 +222,8 @@ pub struct Progress {
     pub looks: u32,
     /// How often the precondition failed (S25).
     pub contentions: u32,
+    /// Whether its removals of edges were sent in the other spelling (S25).
+    pub respelled: bool,
     /// Until when a revocation that passed others is looked after (S14c).
     pub watch_until: Option<UnixMillis>,
     /// The receipt.
@@ -251,6 +253,7 @@ impl Progress {
             seq: 0,
             looks: 0,
             contentions: 0,
+            respelled: false,
             watch_until: None,
             receipt: None,
             settled_at: None,

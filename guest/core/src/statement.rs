@@ -10,6 +10,7 @@ mod holds;
 mod list;
 mod names;
 mod read;
+mod removal;
 
 use alloc::{borrow::ToOwned, collections::BTreeSet, string::String, vec::Vec};
 
@@ -21,6 +22,7 @@ use crate::{
     schema::Schema,
 };
 use read::Op;
+pub use removal::Removal;
 
 /// What a request does to a resource.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -239,6 +241,12 @@ impl Statement {
         self.operation
     }
 
+    /// The body, as sent.
+    #[must_use]
+    pub fn body(&self) -> Option<&Value> {
+        self.body.as_ref()
+    }
+
     /// Whether it holds an operation that cannot be read (S25).
     #[must_use]
     pub fn opaque(&self) -> bool {
@@ -323,6 +331,12 @@ impl Statement {
 }
 
 impl Statement {
+    /// `body`, a `PatchOp` on this resource, with its removals of edges in this spelling; none where nothing is to be changed (S25).
+    #[must_use]
+    pub fn spell_removals(&self, body: &Value, to: Removal) -> Option<Value> {
+        removal::spelled(body, to, &self.resource_type, &self.schema)
+    }
+
     fn rules<'a>(&'a self, schema: &'a Schema) -> apply::Rules<'a> {
         let folds = self.operation == Operation::Create;
         apply::Rules { resource_type: &self.resource_type, schema, folds }
