@@ -180,7 +180,7 @@ fn on_present(
     let mut standing = standing;
     standing.record.progress.before = keep_small(resource);
     standing.record.progress.left_out = left_out;
-    let body = written(case, difference.body);
+    let body = written(case, difference.body, resource);
     let effect = effect(case, Some(id), body, precondition(case, versioned, answer));
     dispatch(case, standing, person, Some(names), effect)
 }
@@ -216,8 +216,8 @@ fn difference(case: &Case<'_>, standing: &Standing, resource: &Value) -> Option<
 /// Edges that this target has not shown under their value: that one is absent proves nothing (S11).
 pub(crate) fn unshown(case: &Case<'_>) -> BTreeSet<String> {
     let kind = &case.request.resource_type;
-    let edges = ["members", "roles", "entitlements"].into_iter();
-    let unshown = edges.filter(|attribute| !case.ground.profile.shows_edges(kind, attribute));
+    let unshown =
+        EDGES.into_iter().filter(|attribute| !case.ground.profile.shows_edges(kind, attribute));
     unshown.map(ToString::to_string).collect()
 }
 
@@ -616,22 +616,34 @@ fn effect(case: &Case<'_>, id: Option<&str>, body: EffectBody, if_match: Option<
     }
 }
 
-/// What is sent, its removals of edges as this target takes them (S25).
-pub(crate) fn written(case: &Case<'_>, body: Body) -> EffectBody {
-    let learned = case.ground.profile.removal(&case.request.resource_type);
-    let spelled = learned.and_then(|to| {
-        let document = match &body {
-            Body::AsSent => case.wish.statement.body()?,
-            Body::Rewritten(document) => document,
-        };
-        case.wish.statement.spell_removals(document, to)
-    });
-    match (spelled, body) {
-        (Some(document), _) | (None, Body::Rewritten(document)) => {
-            EffectBody::Document(document.to_string())
-        }
-        (None, Body::AsSent) => as_sent(case),
+/// What is sent on this resource, in the spelling that this target is known to take (S11, S25).
+pub(crate) fn written(case: &Case<'_>, body: Body, resource: &Value) -> EffectBody {
+    let kind = &case.request.resource_type;
+    let statement = &case.wish.statement;
+    let mut document = match body {
+        Body::AsSent => None,
+        Body::Rewritten(document) => Some(document),
+    };
+    let rewrites: [&dyn Fn(&Value) -> Option<Value>; 2] =
+        [&|body| statement.spell_removals(body, case.ground.profile.removal(kind)?), &|body| {
+            statement.whole_adds(body, resource, &replaced_by_adds(case))
+        }];
+    for rewrite in rewrites {
+        let Some(current) = document.as_ref().or(statement.body()) else { continue };
+        document = rewrite(current).or(document);
     }
+    match document {
+        Some(document) => EffectBody::Document(document.to_string()),
+        None => as_sent(case),
+    }
+}
+
+/// The edge attributes whose list this target replaces when something is added.
+fn replaced_by_adds(case: &Case<'_>) -> Vec<String> {
+    let kind = &case.request.resource_type;
+    let edges = EDGES.into_iter();
+    let replaced = edges.filter(|attribute| case.ground.profile.add_replaces(kind, attribute));
+    replaced.map(ToString::to_string).collect()
 }
 
 fn as_sent(case: &Case<'_>) -> EffectBody {
@@ -719,6 +731,9 @@ pub(crate) fn located(answer: &TargetAnswer) -> TargetAnswer {
 fn keep_small(resource: &Value) -> Option<Value> {
     (resource.to_string().len() <= BEFORE_BYTES_MOST).then(|| resource.clone())
 }
+
+/// What a resource can be given and lose, value by value (S27).
+const EDGES: [&str; 3] = ["members", "roles", "entitlements"];
 
 /// 64 KiB: any user, and a group of 500 members.
 const BEFORE_BYTES_MOST: usize = 64 << 10;

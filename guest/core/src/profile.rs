@@ -61,6 +61,11 @@ impl<'a> Profile<'a> {
             .find(|spelling| self.says(&removal(resource_type), removal_name(*spelling)))
     }
 
+    /// Whether an `add` to an edge attribute of this type was seen to replace the list (S11).
+    pub(crate) fn add_replaces(self, resource_type: &str, attribute: &str) -> bool {
+        self.says(&add_replaces(resource_type, attribute), "true")
+    }
+
     /// The facts of `learned` that are not known yet.
     pub(crate) fn news(self, learned: Vec<(String, &str)>) -> Vec<Field> {
         learned
@@ -89,6 +94,10 @@ pub(crate) fn deactivates(resource_type: &str) -> String {
 
 pub(crate) fn shows_edges(resource_type: &str, attribute: &str) -> String {
     format!("shows-edges/{resource_type}/{attribute}")
+}
+
+pub(crate) fn add_replaces(resource_type: &str, attribute: &str) -> String {
+    format!("add-replaces/{resource_type}/{attribute}")
 }
 
 pub(crate) fn removal(resource_type: &str) -> String {

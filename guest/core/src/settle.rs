@@ -211,6 +211,10 @@ impl Work<'_> {
             return self.still_there();
         }
         let names: Vec<String> = missing.iter().map(|one| one.name.clone()).collect();
+        let swept = !holds.swept.is_empty() && self.record.progress.restored.is_empty();
+        if swept && passed.is_empty() {
+            return self.restore(id, resource, holds.swept);
+        }
         kept::remember(self.case, &mut self.person.memory, &holds);
         see(&mut self.person, id, self.case.now());
         let mut learned = Vec::new();
@@ -229,6 +233,11 @@ impl Work<'_> {
         if self.record.progress.respelled {
             let spelling = self.removal_sent();
             learned.extend(spelling.map(|name| (profile::removal(&kind), name.to_string())));
+        }
+        for attribute in &self.record.progress.restored {
+            if !holds.swept.contains(attribute) {
+                learned.push((profile::add_replaces(&kind, attribute), "true".to_string()));
+            }
         }
         let taken = stated_takings(self.case, resource);
         let verdict = if !self.record.progress.left_out.is_empty() || !passed.is_empty() {
@@ -261,6 +270,20 @@ impl Work<'_> {
         let names = linked_names(self.case, &self.person, id, Some(resource));
         let touched = self.case.touched();
         self.close(receipt, Some(names), touched, taken, learned)
+    }
+
+    /// This target's `add` has replaced the list: it is put back once, whole (S11).
+    fn restore(&mut self, id: &str, resource: &Value, swept: Vec<String>) -> Step {
+        let before = self.record.progress.before.as_ref();
+        let whole = before.and_then(|before| self.case.wish.statement.restoring(before, &swept));
+        let seen = self.shown(id);
+        let Some((effect, whole)) = self.record.progress.effect.as_mut().zip(whole) else {
+            return self.unverified();
+        };
+        effect.body = EffectBody::Document(whole.to_string());
+        effect.if_match = precondition(self.case, version_is_etag(resource, &seen), &seen);
+        self.record.progress.restored = swept;
+        self.send_again()
     }
 
     /// What was to be changed still reads as before: looked at again, sent once more, then said aloud.
@@ -420,7 +443,7 @@ impl Work<'_> {
             if difference.nothing_left {
                 return self.pass_on();
             }
-            effect.body = written(self.case, difference.body);
+            effect.body = written(self.case, difference.body, resource);
         }
         effect.if_match = precondition(self.case, version_is_etag(resource, answer), answer);
         self.record.progress.effect = Some(effect);

@@ -224,6 +224,8 @@ pub struct Progress {
     pub contentions: u32,
     /// Whether its removals of edges were sent in the other spelling (S25).
     pub respelled: bool,
+    /// Edge attributes whose list an `add` has replaced, and that were put back (S11).
+    pub restored: Vec<String>,
     /// Until when a revocation that passed others is looked after (S14c).
     pub watch_until: Option<UnixMillis>,
     /// The receipt.
@@ -254,6 +256,7 @@ impl Progress {
             looks: 0,
             contentions: 0,
             respelled: false,
+            restored: Vec::new(),
             watch_until: None,
             receipt: None,
             settled_at: None,

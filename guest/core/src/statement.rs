@@ -11,6 +11,7 @@ mod list;
 mod names;
 mod read;
 mod removal;
+mod whole;
 
 use alloc::{borrow::ToOwned, collections::BTreeSet, string::String, vec::Vec};
 
@@ -179,6 +180,8 @@ pub struct Holds {
     pub not_kept: Vec<NotKept>,
     /// Edges observed before, that no operation removes, and that are gone.
     pub collateral: Vec<PathKey>,
+    /// Edge attributes of which all these are gone at once: an `add` has replaced the list.
+    pub swept: Vec<String>,
     /// Attributes under which a stated edge was read back under its value.
     pub edges_shown: Vec<String>,
 }
@@ -335,6 +338,18 @@ impl Statement {
     #[must_use]
     pub fn spell_removals(&self, body: &Value, to: Removal) -> Option<Value> {
         removal::spelled(body, to, &self.resource_type, &self.schema)
+    }
+
+    /// `body`, a `PatchOp` on `resource`, in which each `add` to these edge attributes carries the whole list as it will be; none where it has no such `add` (S11).
+    #[must_use]
+    pub fn whole_adds(&self, body: &Value, resource: &Value, edges: &[String]) -> Option<Value> {
+        whole::adds(self, body, resource, edges)
+    }
+
+    /// A `PatchOp` that adds all edges that these attributes of `resource` have after the request (S11); none without a body.
+    #[must_use]
+    pub fn restoring(&self, resource: &Value, edges: &[String]) -> Option<Value> {
+        whole::restoring(self, resource, edges)
     }
 
     fn rules<'a>(&'a self, schema: &'a Schema) -> apply::Rules<'a> {

@@ -179,12 +179,17 @@ impl Reading<'_> {
         holds: &mut Holds,
     ) {
         let State::List(before) = &self.group.before else { return };
-        for (slot, item) in before.items() {
-            let kept = expected.items().contains_key(slot) && !stated.contains_key(slot);
-            if kept && shown.same(item).is_empty() {
-                holds.collateral.push(self.key(expected.kind(), item));
-            }
+        let others = before
+            .items()
+            .iter()
+            .filter(|(slot, _)| expected.items().contains_key(slot) && !stated.contains_key(slot));
+        let (lost, left): (Vec<_>, Vec<_>) =
+            others.map(|(_, item)| item).partition(|item| shown.same(item).is_empty());
+        let adds = self.group.ops.iter().any(|(_, op)| op.verb == Verb::Add);
+        if adds && !self.group.is_opaque() && !lost.is_empty() && left.is_empty() {
+            holds.swept.push(self.group.place.attribute_key());
         }
+        holds.collateral.extend(lost.into_iter().map(|item| self.key(expected.kind(), item)));
     }
 
     /// The elements that a removal or an exact list means not to be there.
