@@ -21,7 +21,7 @@
 //! open 0                                         how many entries have not ended
 //! ```
 //!
-//! A FAULT is `lost`, `dropped`, `unsent`, `broken`, `refused=409`, `late=2000` or `killed`.
+//! A FAULT is `lost`, `dropped`, `unsent`, `broken`, `refused=409`, `late=2000`, `accepted=2000` or `killed`.
 //! `-> waits` says that nothing can be said yet, `-> killed` that the host died.
 
 use replaysafe_core::types::{Answer, Divergence, Field, Method, Request, Scope};
@@ -184,6 +184,7 @@ fn request(verb: &str, text: &str, now: u64) -> Result<(Request, Option<Fault>, 
             "broken" => fault = Some(Fault::Broken),
             "refused" => fault = Some(Fault::Refused(u16::try_from(number(value)?).unwrap_or(0))),
             "late" => fault = Some(Fault::Late(number(value)?)),
+            "accepted" => fault = Some(Fault::Accepted(number(value)?)),
             "killed" => killed = true,
             _ => return Err(format!("`{word}` is no word of a request")),
         }

@@ -20,6 +20,8 @@ pub enum Fault {
     Broken,
     /// It is not made, and the answer says this.
     Refused(u16),
+    /// It is accepted with 202, and made when this many milliseconds have passed.
+    Accepted(u64),
     /// It is made when this many milliseconds have passed; its answer is lost.
     Late(u64),
 }
@@ -114,9 +116,12 @@ impl Target {
                 Outcome::Answered(answer(500, None))
             }
             Some(Fault::Refused(status)) => Outcome::Answered(answer(status, None)),
-            Some(Fault::Late(delay)) => {
+            Some(Fault::Late(delay) | Fault::Accepted(delay)) => {
                 self.late.push((now + delay, effect.clone(), body.into()));
-                Outcome::Unknown("no answer".into())
+                match fault {
+                    Some(Fault::Accepted(_)) => Outcome::Answered(answer(202, None)),
+                    _ => Outcome::Unknown("no answer".into()),
+                }
             }
         }
     }

@@ -13,6 +13,7 @@ use crate::{
 
 /// What the ledger alone can tell of a request.
 #[derive(Debug)]
+#[expect(clippy::large_enum_variant, reason = "one for each request, and taken apart at once")]
 pub(crate) enum Admission {
     /// The request is at its end.
     Answered(Answer),
@@ -98,7 +99,7 @@ fn unkeyed(case: &Case<'_>) -> Admission {
         Admission::Look(standing) => {
             Admission::Look(Standing { taken_since, replays_if_alive, ..standing })
         }
-        ended => ended,
+        ended @ (Admission::Answered(_) | Admission::First(_)) => ended,
     }
 }
 

@@ -1,11 +1,6 @@
 //! The answers, and what each says to a person (S37).
 
-use alloc::{
-    format,
-    string::{String, ToString},
-    vec,
-    vec::Vec,
-};
+use alloc::{format, string::String, vec, vec::Vec};
 
 use crate::types::{Answer, Divergence, EntryId, Evidence, Field, Retry, TargetAnswer, Verdict};
 
@@ -69,7 +64,7 @@ pub(crate) fn ambiguous(decision: &EntryId, ids: &[String]) -> Answer {
 }
 
 pub(crate) fn note(name: &str, value: &str) -> Field {
-    Field { name: name.to_string(), value: value.to_string() }
+    Field { name: name.into(), value: value.into() }
 }
 
 /// Whether the verdict says that what was asked is so.

@@ -331,12 +331,15 @@ fn check_form(request: &Request) -> Result<(), String> {
     Ok(())
 }
 
+#[expect(clippy::result_large_err, reason = "the error is what the client is told")]
 fn read_body(request: &Request) -> Result<Option<Value>, Answer> {
     let Some(body) = &request.body else { return Ok(None) };
     let limits = if request.resource_type == "Group" { Limits::group() } else { Limits::default() };
-    parse(body.as_bytes(), &limits).map(Some).map_err(|error| match error {
-        replaysafe_json::JsonError::TooLarge { .. } => answers::too_large(&error.to_string()),
-        _ => answers::malformed(&format!("{error} ({})", error.code()), "invalidSyntax"),
+    parse(body.as_bytes(), &limits).map(Some).map_err(|error| {
+        if matches!(error, replaysafe_json::JsonError::TooLarge { .. }) {
+            return answers::too_large(&error.to_string());
+        }
+        answers::malformed(&format!("{error} ({})", error.code()), "invalidSyntax")
     })
 }
 
@@ -378,7 +381,7 @@ pub(crate) fn id_of(resource: &Value) -> Option<String> {
     let id = resource.find("id")?.as_str()?;
     let dots = id.chars().all(|character| character == '.');
     let fits = !id.is_empty() && id.len() <= ID_BYTES_MOST && !dots;
-    (fits && !id.chars().any(char::is_control)).then(|| id.to_string())
+    (fits && !id.chars().any(char::is_control)).then(|| id.into())
 }
 
 /// 256 bytes: four times the longest id that was seen at a target.

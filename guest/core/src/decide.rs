@@ -68,7 +68,7 @@ fn blind(case: &Case<'_>, standing: Standing, id: &str) -> Step {
     person.memory.target_id = Some(id.into());
     let effect = effect(case, Some(id), as_sent(case), case.request.if_match.clone());
     let names = linked_names(case, &person, id, None);
-    dispatch(case, standing, person, Some(names), effect)
+    dispatch(case, standing, &person, Some(names), effect)
 }
 
 /// Absence is proved by id (S23).
@@ -156,7 +156,7 @@ fn on_present(
         }
         let condition = precondition(case, versioned, answer);
         let effect = effect(case, Some(id), EffectBody::Empty, condition);
-        return dispatch(case, standing, person, Some(names), effect);
+        return dispatch(case, standing, &person, Some(names), effect);
     };
     let left_out: BTreeSet<String> =
         difference.left_out.iter().map(|path| path.0.clone()).collect();
@@ -182,7 +182,7 @@ fn on_present(
     standing.record.progress.left_out = left_out;
     let body = written(case, difference.body, resource);
     let effect = effect(case, Some(id), body, precondition(case, versioned, answer));
-    dispatch(case, standing, person, Some(names), effect)
+    dispatch(case, standing, &person, Some(names), effect)
 }
 
 /// What the request changes on the resource, the parts left out that may not be given; none for a delete.
@@ -218,7 +218,7 @@ pub(crate) fn unshown(case: &Case<'_>) -> BTreeSet<String> {
     let kind = &case.request.resource_type;
     let unshown =
         EDGES.into_iter().filter(|attribute| !case.ground.profile.shows_edges(kind, attribute));
-    unshown.map(ToString::to_string).collect()
+    unshown.map(String::from).collect()
 }
 
 /// A later version has settled (S20): no effect, unless it already is so.
@@ -371,7 +371,7 @@ fn on_existing(
     };
     // A search may still show what is gone: the look by id counts.
     let Some(current) = resource_in(answer) else {
-        return on_nothing(case, standing, linked, vec![id.to_string()]);
+        return on_nothing(case, standing, linked, vec![id.into()]);
     };
     let name = id_name(case.request, id);
     if !case.wish.names.contains(&name)
@@ -439,7 +439,7 @@ fn on_nothing(
     standing.record.progress.unproved = true;
     let effect = effect(case, None, as_sent(case), None);
     let names = case.wish.names.clone();
-    dispatch(case, standing, person, Some(names), effect)
+    dispatch(case, standing, &person, Some(names), effect)
 }
 
 /// Why a create on a tombstone belongs to the life before it (S21).
@@ -450,7 +450,7 @@ fn former_life(case: &Case<'_>, standing: &Standing, person: &Person) -> Option<
     if by_version || refused {
         return Some(answers::of(Verdict::SupersededByDeletion, &standing.record.id));
     }
-    let all = BTreeSet::from(["*".to_string()]);
+    let all = BTreeSet::from([String::from("*")]);
     if standing.earlier.is_some() && gives_back(&all, &standing.taken_since) {
         return Some(answers::of(Verdict::Superseded, &standing.record.id));
     }
@@ -487,7 +487,7 @@ fn come_back(
         if_match: precondition(case, versioned, answer),
     };
     let names = linked_names(case, &person, &id, Some(resource));
-    dispatch(case, standing, person, Some(names), effect)
+    dispatch(case, standing, &person, Some(names), effect)
 }
 
 // ---- steps ------------------------------------------------------------------------------------
@@ -501,7 +501,7 @@ pub(crate) fn only(action: Action) -> Step {
 fn dispatch(
     case: &Case<'_>,
     standing: Standing,
-    person: Person,
+    person: &Person,
     names: Option<Vec<Name>>,
     effect: Effect,
 ) -> Step {
@@ -581,7 +581,7 @@ pub(crate) fn see(person: &mut Person, id: &str, now: UnixMillis) {
 pub(crate) fn bury(person: &mut Person, now: UnixMillis, window: UnixMillis) {
     person.memory.life = Life::Deleted;
     person.memory.deleted_at = Some(now);
-    let all = BTreeSet::from(["*".to_string()]);
+    let all = BTreeSet::from([String::from("*")]);
     person.memory.settle(now, window, all.clone(), all);
 }
 
@@ -610,7 +610,7 @@ fn effect(case: &Case<'_>, id: Option<&str>, body: EffectBody, if_match: Option<
     Effect {
         method: case.request.method,
         resource_type: case.request.resource_type.clone(),
-        id: id.map(ToString::to_string),
+        id: id.map(String::from),
         body,
         if_match,
     }
@@ -620,18 +620,14 @@ fn effect(case: &Case<'_>, id: Option<&str>, body: EffectBody, if_match: Option<
 pub(crate) fn written(case: &Case<'_>, body: Body, resource: &Value) -> EffectBody {
     let kind = &case.request.resource_type;
     let statement = &case.wish.statement;
-    let mut document = match body {
+    let rewritten = match body {
         Body::AsSent => None,
         Body::Rewritten(document) => Some(document),
     };
-    let rewrites: [&dyn Fn(&Value) -> Option<Value>; 2] =
-        [&|body| statement.spell_removals(body, case.ground.profile.removal(kind)?), &|body| {
-            statement.whole_adds(body, resource, &replaced_by_adds(case))
-        }];
-    for rewrite in rewrites {
-        let Some(current) = document.as_ref().or(statement.body()) else { continue };
-        document = rewrite(current).or(document);
-    }
+    let spell = |body: &Value| statement.spell_removals(body, case.ground.profile.removal(kind)?);
+    let rewritten = rewritten.as_ref().or(statement.body()).and_then(spell).or(rewritten);
+    let carry = |body: &Value| statement.whole_adds(body, resource, &replaced_by_adds(case));
+    let document = rewritten.as_ref().or(statement.body()).and_then(carry).or(rewritten);
     match document {
         Some(document) => EffectBody::Document(document.to_string()),
         None => as_sent(case),
@@ -643,7 +639,7 @@ fn replaced_by_adds(case: &Case<'_>) -> Vec<String> {
     let kind = &case.request.resource_type;
     let edges = EDGES.into_iter();
     let replaced = edges.filter(|attribute| case.ground.profile.add_replaces(kind, attribute));
-    replaced.map(ToString::to_string).collect()
+    replaced.map(String::from).collect()
 }
 
 fn as_sent(case: &Case<'_>) -> EffectBody {
@@ -719,7 +715,7 @@ pub(crate) fn stated_takings(case: &Case<'_>, resource: &Value) -> BTreeSet<Stri
 pub(crate) fn located(answer: &TargetAnswer) -> TargetAnswer {
     let shown = answer.body.as_deref().and_then(crate::case::read_resource);
     let location = shown.as_ref().and_then(|resource| resource.find("meta")?.find("location"));
-    let location = location.and_then(Value::as_str).map(ToString::to_string);
+    let location = location.and_then(Value::as_str).map(String::from);
     TargetAnswer {
         status: 201,
         location: location.or_else(|| answer.location.clone()),

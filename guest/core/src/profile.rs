@@ -67,11 +67,11 @@ impl<'a> Profile<'a> {
     }
 
     /// The facts of `learned` that are not known yet.
-    pub(crate) fn news(self, learned: Vec<(String, &str)>) -> Vec<Field> {
+    pub(crate) fn news(self, learned: Vec<(String, String)>) -> Vec<Field> {
         learned
             .into_iter()
             .filter(|(name, value)| !self.says(name, value))
-            .map(|(name, value)| Field { name, value: value.into() })
+            .map(|(name, value)| Field { name, value })
             .collect()
     }
 

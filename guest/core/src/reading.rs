@@ -1,10 +1,6 @@
 //! Small readings that several decisions share.
 
-use alloc::{
-    collections::BTreeSet,
-    string::{String, ToString},
-    vec::Vec,
-};
+use alloc::{collections::BTreeSet, string::String, vec::Vec};
 
 use replaysafe_json::Value;
 
@@ -45,7 +41,7 @@ pub(crate) fn differing(earlier: &Request, later: &Request, _: &Ground<'_>) -> V
         return Vec::new();
     };
     let names: BTreeSet<String> =
-        earlier.iter().chain(later.iter()).map(|(name, _)| name.to_string()).collect();
+        earlier.iter().chain(later.iter()).map(|(name, _)| String::from(name)).collect();
     names.into_iter().filter(|name| earlier.find(name) != later.find(name)).collect()
 }
 

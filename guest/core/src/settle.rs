@@ -26,9 +26,8 @@ use crate::{
     state::{Event, Person, Record},
     statement::{Allowance, Holds, PathKey, Removal},
     types::{
-        Action, Answer, ContractError, EffectBody, Evidence, Field, IdentityWrite, Method, Name,
-        NameKind, Outcome, Question, Report, Sight, Stage, Step, TargetAnswer, UnixMillis, Verdict,
-        Write,
+        Action, Answer, ContractError, EffectBody, Evidence, IdentityWrite, Method, Name, NameKind,
+        Outcome, Question, Report, Sight, Stage, Step, TargetAnswer, UnixMillis, Verdict, Write,
     },
 };
 
@@ -74,8 +73,10 @@ impl Work<'_> {
         if self.record.stage == Some(Stage::Settled) {
             return self.again();
         }
-        if self.record.receipt().is_some() {
-            return self.watch();
+        match self.record.receipt().map(|receipt| receipt.verdict) {
+            Some(Verdict::AcceptedUnverified) => return self.second_look(),
+            Some(_) => return self.watch(),
+            None => {}
         }
         let judgement = match report.map(|report| &report.outcome) {
             None => match &self.record.progress.answered {
@@ -188,6 +189,12 @@ impl Work<'_> {
         let Some(resource) = resource_in(answer) else { return self.by_response() };
         let before = self.record.progress.before.as_ref();
         let holds = self.case.wish.statement.holds(before, &resource, &self.case.ground.schema);
+        let accepted = self.record.progress.answered.as_ref();
+        let later = accepted.is_some_and(|answer| answer.status == 202);
+        if later && !holds.not_kept.is_empty() && !self.case.wish.statement.safe_way() {
+            // Accepted for later (RFC 9110 §15.3.3): that it is not so yet says nothing.
+            return self.unverified();
+        }
         self.judge_update(&id, &resource, holds)
     }
 
@@ -220,7 +227,7 @@ impl Work<'_> {
         let mut learned = Vec::new();
         let kind = self.case.request.resource_type.clone();
         for attribute in &holds.edges_shown {
-            learned.push((profile::shows_edges(&kind, attribute), "true".to_string()));
+            learned.push((profile::shows_edges(&kind, attribute), "true".into()));
         }
         let answered = self.record.progress.answered.clone();
         if let Some(answer) =
@@ -232,11 +239,11 @@ impl Work<'_> {
         }
         if self.record.progress.respelled {
             let spelling = self.removal_sent();
-            learned.extend(spelling.map(|name| (profile::removal(&kind), name.to_string())));
+            learned.extend(spelling.map(|name| (profile::removal(&kind), name.into())));
         }
         for attribute in &self.record.progress.restored {
             if !holds.swept.contains(attribute) {
-                learned.push((profile::add_replaces(&kind, attribute), "true".to_string()));
+                learned.push((profile::add_replaces(&kind, attribute), "true".into()));
             }
         }
         let taken = stated_takings(self.case, resource);
@@ -569,9 +576,7 @@ impl Work<'_> {
 
     /// A revocation that passed others is looked after until nothing can come after it (S14c).
     fn watch(&mut self) -> Step {
-        let Some(receipt) = self.record.receipt().cloned() else { return self.pass_on() };
-        let end = Answer { replayed: true, ..receipt.clone() };
-        let Some(id) = self.case.request.id.clone() else { return only(Action::Answer(end)) };
+        let Some(id) = self.case.request.id.clone() else { return self.again() };
         let until = self.record.progress.watch_until.unwrap_or_default();
         let later =
             self.person.memory.moved_since(self.record.progress.settled_seq, &self.case.touched());
@@ -605,24 +610,64 @@ impl Work<'_> {
         if over {
             self.record.progress.watch_until = None;
         }
-        let write = self.record.after(event, wake).map(|entry| Write {
-            entry,
-            identities: self.fenced(),
-            learned: Vec::new(),
+        self.end(event, wake, self.fenced())
+    }
+
+    /// What was accepted and could not be read is looked at until it shows, or D and L are over (S11).
+    ///
+    /// The receipt stands as it was told; what shows is remembered of the resource.
+    fn second_look(&mut self) -> Step {
+        let made = || self.answered_id().or_else(|| self.person.memory.target_id.clone());
+        let Some(id) = self.case.request.id.clone().or_else(made) else { return self.again() };
+        let question = self.case.by_id(&id);
+        let Some(seen) = self.case.seen(&question) else {
+            return only(Action::Ask(vec![question]));
+        };
+        let resource = match &seen.sight {
+            Sight::Answered(answer) => resource_in(answer),
+            Sight::Refused(_) | Sight::Listed(_) | Sight::Nothing => None,
+        };
+        let creates = self.case.request.method == Method::Create;
+        let schema = &self.case.ground.schema;
+        let shown = resource.and_then(|resource| {
+            let holds = self.case.wish.statement.holds(None, &resource, schema);
+            (creates || holds.all).then_some((resource, holds))
         });
-        Step { write, action: Action::Answer(end) }
+        let Some((resource, holds)) = shown else { return self.look_later() };
+        see(&mut self.person, &id, self.case.now());
+        kept::remember(self.case, &mut self.person.memory, &holds);
+        if creates {
+            self.person.memory.made_by = Some(self.record.statement.clone());
+        }
+        let names = linked_names(self.case, &self.person, &id, Some(&resource));
+        let names = if creates { self.with_own(names) } else { names };
+        let identities =
+            vec![IdentityWrite { identity: self.person.identity(), names: Some(names) }];
+        self.end(Event::Settle, None, identities)
+    }
+
+    fn look_later(&self) -> Step {
+        let profile = self.case.ground.profile;
+        let told = self.record.progress.settled_at.unwrap_or_default();
+        let now = self.case.now();
+        if told.saturating_add(profile.apply_bound() + profile.search_lag()) <= now {
+            return self.again();
+        }
+        self.end(Event::Dispatch, Some(now + WATCH_MS), self.fenced())
+    }
+
+    /// The receipt again, and the entry as it is from now on.
+    fn end(&self, event: Event, wake: Option<UnixMillis>, identities: Vec<IdentityWrite>) -> Step {
+        let receipt = self.record.receipt().cloned();
+        let receipt = receipt.unwrap_or_else(|| answers::of(Verdict::Unresolved, &self.record.id));
+        let entry = self.record.after(event, wake);
+        let write = entry.map(|entry| Write { entry, identities, learned: Vec::new() });
+        Step { write, action: Action::Answer(Answer { replayed: true, ..receipt }) }
     }
 
     /// A settled entry is looked at again: only where its effect could not be read.
-    fn again(&mut self) -> Step {
-        let receipt = self.record.receipt().cloned();
-        let receipt = receipt.unwrap_or_else(|| answers::of(Verdict::Unresolved, &self.record.id));
-        let write = self.record.after(Event::Settle, None).map(|entry| Write {
-            entry,
-            identities: self.fenced(),
-            learned: Vec::new(),
-        });
-        Step { write, action: Action::Answer(Answer { replayed: true, ..receipt }) }
+    fn again(&self) -> Step {
+        self.end(Event::Settle, None, self.fenced())
     }
 
     // ---- ends ---------------------------------------------------------------------------------
@@ -653,7 +698,7 @@ impl Work<'_> {
             receipt.notes.push(answers::note("absence", "unproved"));
         }
         let names = linked_names(self.case, &self.person, &id, Some(resource));
-        let touched = BTreeSet::from(["*".to_string()]);
+        let touched = BTreeSet::from([String::from("*")]);
         self.close(receipt, Some(self.with_own(names)), touched, BTreeSet::new(), Vec::new())
     }
 
@@ -682,9 +727,9 @@ impl Work<'_> {
         });
         if off {
             let kind = &self.case.request.resource_type;
-            learned.push((profile::deactivates(kind), "true".to_string()));
+            learned.push((profile::deactivates(kind), "true".into()));
         }
-        self.person.memory.target_id = Some(id.clone());
+        self.person.memory.target_id = Some(id);
         let window = self.case.ground.policy.window();
         bury(&mut self.person, self.case.now(), window);
         let mut receipt = self.receipt(verdict, verdict == Verdict::Done, Evidence::Read);
@@ -824,15 +869,14 @@ impl Work<'_> {
         progress.settled_seq = self.person.memory.seq;
         progress.receipt = Some(receipt.clone());
         progress.before = None;
-        let watched = progress.watch_until.is_some_and(|until| self.case.now() < until);
+        let watched = progress.watch_until.is_some_and(|until| self.case.now() < until)
+            || receipt.verdict == Verdict::AcceptedUnverified;
         let (event, wake) = if watched {
             (Event::Dispatch, Some(self.case.now() + WATCH_MS))
         } else {
             (Event::Settle, None)
         };
-        let known = self.case.ground.profile;
-        let news = learned.iter().map(|(name, value)| (name.clone(), value.as_str())).collect();
-        let learned: Vec<Field> = known.news(news);
+        let learned = self.case.ground.profile.news(learned);
         let write = self.record.after(event, wake).map(|entry| Write {
             entry,
             identities: vec![IdentityWrite { identity: self.person.identity(), names }],
@@ -886,7 +930,7 @@ impl Work<'_> {
         let path = answer.location.as_deref()?.split(['?', '#']).next()?;
         let last = path.trim_end_matches('/').rsplit('/').next()?;
         let plain = last.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte));
-        (plain && last.bytes().any(|byte| byte.is_ascii_alphanumeric())).then(|| last.to_string())
+        (plain && last.bytes().any(|byte| byte.is_ascii_alphanumeric())).then(|| last.into())
     }
 
     fn effect_id(&self) -> Option<String> {

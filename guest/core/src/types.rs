@@ -6,7 +6,7 @@ use alloc::{string::String, vec::Vec};
 
 use serde::{Deserialize, Serialize};
 
-/// JSON text. One resource, one PatchOp, one policy: what it holds is said where it is used.
+/// JSON text. One resource, one `PatchOp`, one policy: what it holds is said where it is used.
 pub type Document = String;
 
 /// A keyed digest made by the host, as lower-case hexadecimal text.
@@ -74,13 +74,13 @@ pub struct Request {
     /// The target's id of the resource; none for a create.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub id: Option<String>,
-    /// The resource or the PatchOp; none for a delete. An invalid document is the outcome `malformed`, never a trap.
+    /// The resource or the `PatchOp`; none for a delete. An invalid document is the outcome `malformed`, never a trap.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub body: Option<Document>,
     /// The `Idempotency-Key` that the client gave, unquoted, 1 to 255 visible ASCII characters (draft-ietf-httpapi-idempotency-key-header).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub key: Option<String>,
-    /// The source's own order for this resource (S20): a sequence number or watermark that only grows. Never the target's ETag.
+    /// The source's own order for this resource (S20): a sequence number or watermark that only grows. Never the target's `ETag`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub version: Option<u64>,
     /// The client's own `If-Match`, as sent.
@@ -272,7 +272,7 @@ pub struct TargetAnswer {
     /// `Location`, as sent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub location: Option<String>,
-    /// `ETag`, as sent.
+    /// ETag, as sent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub etag: Option<String>,
     /// `Content-Type`, as sent.

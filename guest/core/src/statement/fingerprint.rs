@@ -2,12 +2,7 @@
 //!
 //! The text is made by the request and the schema alone. It is the host that makes a keyed digest of it.
 
-use alloc::{
-    collections::BTreeMap,
-    format,
-    string::{String, ToString},
-    vec::Vec,
-};
+use alloc::{collections::BTreeMap, format, string::String, vec::Vec};
 
 use replaysafe_json::{Object, Value, canonical};
 
@@ -170,7 +165,7 @@ fn sorted(value: &Value, creates: bool) -> Value {
         Value::Object(object) => {
             let members = object.iter().map(|(name, member)| {
                 let name = if name.starts_with('$') {
-                    name.to_string()
+                    String::from(name)
                 } else {
                     name.to_ascii_lowercase()
                 };

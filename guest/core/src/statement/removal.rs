@@ -2,7 +2,7 @@
 //!
 //! Some targets refuse `members[value eq "a"]`, some a `remove` with values (S25). Both say the same.
 
-use alloc::{string::ToString, vec::Vec};
+use alloc::vec::Vec;
 
 use replaysafe_json::{Object, Value};
 
@@ -65,7 +65,7 @@ fn respelled(operation: &Value, to: Removal, kind: &str, schema: &Schema) -> Opt
 
 fn by_filter(operation: &Value, place: &Place, element: &Value) -> Option<Value> {
     let value = element.find("value").unwrap_or(element).as_str()?;
-    let path = alloc::format!("{}[value eq {}]", place.name, Value::from(value).to_string());
+    let path = alloc::format!("{}[value eq {}]", place.name, Value::from(value));
     with(operation, &path, None)
 }
 
