@@ -272,7 +272,7 @@ pub struct TargetAnswer {
     /// `Location`, as sent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub location: Option<String>,
-    /// ETag, as sent.
+    /// `ETag`, as sent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub etag: Option<String>,
     /// `Content-Type`, as sent.
