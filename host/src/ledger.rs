@@ -60,6 +60,14 @@ pub trait Ledger: Send + Sync + 'static {
     fn profile(&self, target: &str)
     -> impl Future<Output = Result<Vec<Field>, LedgerError>> + Send;
 
+    /// Records a step that answers without a write: a refusal has to be explained too (S38).
+    fn note(
+        &self,
+        tenant: &str,
+        decision: &EntryId,
+        step: &RecordedStep,
+    ) -> impl Future<Output = Result<(), LedgerError>> + Send;
+
     /// The recorded steps of a decision, oldest first; empty if it is unknown or has expired (S38).
     fn steps(
         &self,

@@ -635,7 +635,16 @@ impl<L: Ledger, T: Target> Provisioner<L, T> {
         step: &Step,
     ) -> Result<(), ProvisionError> {
         let inner = &*self.0;
-        let Some(write) = &step.write else { return Ok(()) };
+        let recorded = recorded(&inner.guest, function, situation, report, step);
+        let Some(write) = &step.write else {
+            if let (Action::Answer(answer), Some(recorded)) = (&step.action, recorded)
+                && is_refusal(answer)
+            {
+                let tenant = &run.request.scope.tenant;
+                inner.ledger.note(tenant, &answer.decision, &recorded).await?;
+            }
+            return Ok(());
+        };
         let tagged = |names: &Vec<Name>| {
             names.iter().map(|name| (name.kind, self.name_tag(name))).collect::<Vec<_>>()
         };
@@ -649,7 +658,7 @@ impl<L: Ledger, T: Target> Provisioner<L, T> {
             entry: write.entry.clone(),
             identities: identities.collect(),
             learned: write.learned.clone(),
-            step: recorded(&inner.guest, function, situation, report, step),
+            step: recorded,
         };
         Ok(inner.ledger.write(&record).await?)
     }
@@ -742,6 +751,11 @@ enum Next {
     Answer(Answer),
     Wait(u64),
     Again,
+}
+
+/// Whether somebody may ask why: not for a receipt that is told again, nor where nothing was known.
+fn is_refusal(answer: &Answer) -> bool {
+    !answer.replayed && answer.verdict != Verdict::Unavailable && !answer.decision.is_empty()
 }
 
 /// The call of the component, so that it can be run again (S38).

@@ -217,6 +217,16 @@ impl Ledger for SqliteLedger {
         self.read(move |rows| rows.profile(&target)).await
     }
 
+    async fn note(
+        &self,
+        tenant: &str,
+        decision: &EntryId,
+        step: &RecordedStep,
+    ) -> Result<(), LedgerError> {
+        let (tenant, decision, step) = (tenant.to_owned(), decision.clone(), step.clone());
+        self.change(move |rows| rows.write_step(&tenant, &decision, &step)).await
+    }
+
     async fn steps(&self, decision: &EntryId) -> Result<Vec<RecordedStep>, LedgerError> {
         let decision = decision.clone();
         self.read(move |rows| rows.steps(&decision)).await

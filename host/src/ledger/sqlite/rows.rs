@@ -338,7 +338,7 @@ impl Rows<'_> {
         Ok(())
     }
 
-    fn write_step(
+    pub(super) fn write_step(
         &self,
         tenant: &str,
         decision: &str,

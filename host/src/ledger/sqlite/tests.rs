@@ -240,6 +240,19 @@ fn steps_are_kept_in_order_until_they_are_forgotten() {
     });
 }
 
+/// S38: a refusal has no entry, and is explained all the same.
+#[test]
+fn a_step_without_a_write_is_kept_under_its_decision() {
+    run(async |ledger, _| {
+        let (id, refused) = ("r".to_owned(), step("decide", 3));
+        ledger.note("acme", &id, &refused).await.unwrap();
+        assert_eq!(ledger.steps(&id).await.unwrap(), [refused]);
+        assert_eq!(ledger.entry(&id).await.unwrap(), None);
+        assert_eq!(ledger.audit().await.unwrap(), []);
+        assert_eq!(ledger.forget_steps(4).await.unwrap(), 1);
+    });
+}
+
 /// The files are copied while the ledger is open: what is found after the process was killed. A loss
 /// of power is another matter: see `every_commit_is_flushed_before_it_is_told`.
 #[test]
