@@ -74,6 +74,9 @@ pub enum Violation {
     /// More of something than is allowed
     #[error("the step has more of something than is allowed")]
     Size,
+    /// More steps than any request needs
+    #[error("the steps come to no end")]
+    Endless,
     /// A wait that is too long
     #[error("the step waits for longer than a day")]
     Wait,

@@ -123,6 +123,16 @@ struct Run {
     tried: Vec<EntryId>,
     /// Whether others were passed (S14c).
     passed: bool,
+    /// How often the component was asked for a step.
+    steps: u32,
+}
+
+impl Run {
+    /// Counts a step: a component that never comes to an end costs one answer, not the host (S43).
+    fn count_step(&mut self) -> Result<(), monitor::Violation> {
+        self.steps += 1;
+        if STEPS_MOST < self.steps { Err(monitor::Violation::Endless) } else { Ok(()) }
+    }
 }
 
 /// Where a settlement has come to.
@@ -243,6 +253,7 @@ impl<L: Ledger, T: Target> Provisioner<L, T> {
             claimed: Vec::new(),
             tried: Vec::new(),
             passed: false,
+            steps: 0,
             request,
         };
         let mut answer = self.carry(&mut run, deadline).await?;
@@ -303,6 +314,7 @@ impl<L: Ledger, T: Target> Provisioner<L, T> {
         let mut situation = self.situation(run, found);
         let mut function = "admit";
         loop {
+            run.count_step()?;
             situation.now = inner.clock.now();
             let step = match function {
                 "admit" => inner.guest.admit(&situation)?,
@@ -359,6 +371,7 @@ impl<L: Ledger, T: Target> Provisioner<L, T> {
         let inner = &*self.0;
         let mut observed = Vec::new();
         loop {
+            run.count_step()?;
             let found = self.find(run).await?;
             let mut situation = self.situation(run, found);
             situation.new_entry.clone_from(id);
@@ -438,6 +451,7 @@ impl<L: Ledger, T: Target> Provisioner<L, T> {
             claimed: Vec::new(),
             tried: Vec::new(),
             passed: false,
+            steps: 0,
             request,
         }))
     }
@@ -885,6 +899,9 @@ const SCAN_EVERY: Duration = Duration::from_secs(1);
 
 /// 100 entries a scan: one scan of slow looks stays below a minute.
 const DUE_MOST: u32 = 100;
+
+/// 1,000 steps of one request: waits are half a second long, so that 50 s hold 100 rounds of a few steps.
+const STEPS_MOST: u32 = 1_000;
 
 /// S38: recorded steps are kept for 7 days.
 const STEPS_KEPT_MS: u64 = 7 * 24 * 3_600_000;

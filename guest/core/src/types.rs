@@ -156,7 +156,7 @@ pub struct Tags {
 pub enum Stage {
     /// Nothing has left the host: anyone may take over when the lease has lapsed.
     Claimed,
-    /// The effect may have reached the target: its outcome is unknown until it is observed.
+    /// The effect may have reached the target: its outcome is unknown until it is observed. An entry whose client was answered stays here while it is looked after (S11, S14c): settle it when `wake-at` has come.
     Dispatched,
     /// Absence cannot be proved, or proofs contradict: a person, a policy or a late proof decides.
     Parked,
