@@ -1,5 +1,5 @@
 # Two commands do all set-up on a fresh machine: `make demo` and `make test`.
-.PHONY: help demo test build lint check-tools servers clean
+.PHONY: help demo test build lint check-tools servers fuzz clean
 .DEFAULT_GOAL := help
 
 help:
@@ -8,6 +8,7 @@ help:
 	@echo "make build        the program, optimised: target/release/replaysafe"
 	@echo "make lint         rustfmt and clippy"
 	@echo "make servers      install the real SCIM servers and clients that the tests use"
+	@echo "make fuzz         mutated input for whatever reads it first, 60 seconds each"
 	@echo "make check-tools  find or install the compiler's wasm target"
 	@echo "make clean        remove all that was built or installed here"
 
@@ -30,6 +31,9 @@ check-tools:
 
 servers:
 	tests/servers/install.sh
+
+fuzz:
+	scripts/fuzz.sh
 
 clean:
 	rm -rf target
