@@ -110,7 +110,10 @@ fn made(urn: &str, names: &[&str], form: u8, dice: &mut Dice) -> Value {
     let path = dice.path(&format!("{prefix}{}", head.join(".")), &prefix);
     match form {
         0 => resource,
-        1 => Value::Object(Object::from_iter([("Resources", Value::from(vec![json("{}"), resource]))])),
+        1 => Value::Object(Object::from_iter([(
+            "Resources",
+            Value::from(vec![json("{}"), resource]),
+        )])),
         2 => operation(None, resource, dice),
         3 => operation(None, Value::from(vec![resource]), dice),
         // The path of the attribute, or of what it is a part of.
@@ -122,7 +125,11 @@ fn made(urn: &str, names: &[&str], form: u8, dice: &mut Dice) -> Value {
             operation(Some(&dice.cased(urn)), within, dice)
         }
         // A filter that cannot be read.
-        9 => operation(Some(&format!("{prefix}{}[type eq \"x", dice.cased(names[0]))), value, dice),
+        9 => operation(
+            Some(&format!("{prefix}{}[type eq \"x", dice.cased(names.first().expect("a name")))),
+            value,
+            dice,
+        ),
         // A filter that compares with it.
         _ => {
             let (last, above) = names.split_last().expect("a name");
@@ -132,7 +139,11 @@ fn made(urn: &str, names: &[&str], form: u8, dice: &mut Dice) -> Value {
                 _ => format!("{prefix}{}[{filter}]", dice.cased(&above.join("."))),
             };
             let key = Value::Object(Object::from_iter([(format!("{path}.label"), "x")]));
-            if dice.toss() { operation(Some(&path), "y".into(), dice) } else { operation(None, key, dice) }
+            if dice.toss() {
+                operation(Some(&path), "y".into(), dice)
+            } else {
+                operation(None, key, dice)
+            }
         }
     }
 }
@@ -169,7 +180,8 @@ fn below(names: &[&str], dice: &mut Dice) -> Value {
         };
     }
     // A bare text stands for an object with `value`.
-    let object = if names == ["value"] && dice.toss() { CANARY.into() } else { members(names, "", dice) };
+    let object =
+        if names == ["value"] && dice.toss() { CANARY.into() } else { members(names, "", dice) };
     match dice.below(3) {
         0 => object,
         1 => Value::from(vec![object]),
@@ -178,7 +190,8 @@ fn below(names: &[&str], dice: &mut Dice) -> Value {
 }
 
 fn operation(path: Option<&str>, value: Value, dice: &mut Dice) -> Value {
-    let mut members = vec![(dice.cased("op"), Value::from("Replace")), (dice.cased("value"), value)];
+    let mut members =
+        vec![(dice.cased("op"), Value::from("Replace")), (dice.cased("value"), value)];
     match path {
         Some(path) => members.push((dice.cased("path"), path.into())),
         None if dice.toss() => members.push(("path".into(), Value::Null)),
@@ -201,7 +214,7 @@ const FILTERS: [&str; 5] = [
 struct Dice(u64);
 
 impl Dice {
-    /// SplitMix64.
+    /// `SplitMix64`.
     fn next(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mixed = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -219,7 +232,9 @@ impl Dice {
 
     fn cased(&mut self, text: &str) -> String {
         text.chars()
-            .map(|letter| if self.toss() { letter.to_ascii_uppercase() } else { letter.to_ascii_lowercase() })
+            .map(|letter| {
+                if self.toss() { letter.to_ascii_uppercase() } else { letter.to_ascii_lowercase() }
+            })
             .collect()
     }
 
@@ -233,7 +248,8 @@ impl Dice {
             }
             text.push_str(&self.cased(name));
             if self.toss() {
-                text.push_str(FILTERS[self.below(FILTERS.len())]);
+                let filter = FILTERS.get(self.below(FILTERS.len()));
+                text.push_str(filter.expect("a filter"));
             }
         }
         if self.toss() { format!(" {text}\t") } else { text }

@@ -173,7 +173,8 @@ fn any_name() -> impl Strategy<Value = String> + Clone {
 }
 
 fn few_names() -> impl Strategy<Value = String> + Clone {
-    select(&["a", "A", "b", "B", "ab", "", "_", "path", "ä", "a[b eq 1].ab"][..]).prop_map(String::from)
+    select(&["a", "A", "b", "B", "ab", "", "_", "path", "ä", "a[b eq 1].ab"][..])
+        .prop_map(String::from)
 }
 
 fn segment() -> impl Strategy<Value = Segment> {

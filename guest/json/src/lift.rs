@@ -118,7 +118,8 @@ fn lift_along(
             .iter_mut()
             .map(|item| {
                 let inner = ways.iter().flat_map(|way| {
-                    let again = matches!(item, Value::Array(_)) && way.starts_with(&[Segment::Each]);
+                    let again =
+                        matches!(item, Value::Array(_)) && way.starts_with(&[Segment::Each]);
                     [into_item(item, way), again.then_some(*way)]
                 });
                 lift_along(&inner.flatten().collect::<Vec<_>>(), item, stand_in)
@@ -139,14 +140,16 @@ fn lift_along(
 /// value that is no array, or are its own one item; or `None` if one of them refuses it.
 fn at<'p>(value: &Value, way: &'p [Segment]) -> Option<&'p [Segment]> {
     let mut rest = way;
-    while !matches!(value, Value::Array(_)) {
+    if matches!(value, Value::Array(_)) {
+        return Some(rest);
+    }
+    loop {
         rest = match rest {
             [Segment::Each | Segment::Path(_), ..] => into_item(value, rest)?,
             [Segment::Filter(name), behind @ ..] => is_filtered(value, name).then_some(behind)?,
-            [Segment::Member(_), ..] | [] => break,
+            [Segment::Member(_), ..] | [] => return Some(rest),
         };
     }
-    Some(rest)
 }
 
 /// Gives what is left of `way` at `item` of an array, if it leads there.
@@ -211,7 +214,8 @@ fn name(path: &str, filter: &mut dyn FnMut(&str, Option<&str>)) -> String {
     let mut name = String::new();
     let mut rest = path;
     loop {
-        let (head, tail) = rest.split_once('[').map_or((rest, None), |(head, tail)| (head, Some(tail)));
+        let (head, tail) =
+            rest.split_once('[').map_or((rest, None), |(head, tail)| (head, Some(tail)));
         name.extend(head.chars().filter(|character| !character.is_whitespace()));
         let Some(tail) = tail else { return name };
         let ends = |(_, behind): &(&str, &str)| {
@@ -256,7 +260,8 @@ fn filters(path: &str, wanted: &str) -> bool {
             let mut words = escapes.split('"').step_by(2).flat_map(|part| {
                 part.split(|one: char| !(one.is_alphanumeric() || "_-$.:".contains(one)))
             });
-            let names = |word| is_within(word, wanted) || is_within(&[on, ".", word].concat(), wanted);
+            let names =
+                |word| is_within(word, wanted) || is_within(&[on, ".", word].concat(), wanted);
             found |= is_within(on, wanted) || words.any(names);
         });
     }
@@ -323,7 +328,11 @@ mod tests {
             r#"[{"path":1,"b":1},{"path":"1","b":2}]"#,
             r#"[{"b":1,"path":1},{"b":"<2>","path":"1"}]"#,
         );
-        check("[v]", r#"[[{"path":"v"}],{"path":"v"}]"#, r#"[[{"path":"v"}],"<{\"path\":\"v\"}>"]"#);
+        check(
+            "[v]",
+            r#"[[{"path":"v"}],{"path":"v"}]"#,
+            r#"[[{"path":"v"}],"<{\"path\":\"v\"}>"]"#,
+        );
     }
 
     /// S3a: what a filter holds, letter case and white space do not hide a value.
@@ -371,7 +380,11 @@ mod tests {
         filtered(r#"keys[type eq "x"].secret"#, false);
         filtered(r#"locks[secret eq "x"]"#, false);
         filtered("keys.secret", false);
-        check("ops.*.path.?k.s", r#"{"ops":[{"path":"k[s eq 1]"}]}"#, r#"{"ops":[{"path":"<\"k[s eq 1]\">"}]}"#);
+        check(
+            "ops.*.path.?k.s",
+            r#"{"ops":[{"path":"k[s eq 1]"}]}"#,
+            r#"{"ops":[{"path":"<\"k[s eq 1]\">"}]}"#,
+        );
         check("v.?k.s", r#"{"v":{"k[s eq 1].t":2}}"#, r#"{"v":"<{\"k[s eq 1].t\":2}>"}"#);
         check("v.?k.s", r#"{"v":{"k[t eq 1].t":2}}"#, r#"{"v":{"k[t eq 1].t":2}}"#);
     }
@@ -414,7 +427,8 @@ mod tests {
     }
 
     fn path(text: &str) -> Path {
-        let (text, filter) = text.split_once(".?").map_or((text, None), |(head, name)| (head, Some(name)));
+        let (text, filter) =
+            text.split_once(".?").map_or((text, None), |(head, name)| (head, Some(name)));
         let text = text.replace('[', ".[");
         let segments = text.split('.').filter(|segment| !segment.is_empty()).map(segment);
         Path(segments.chain(filter.map(|name| Segment::Filter(name.into()))).collect())

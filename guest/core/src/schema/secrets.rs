@@ -60,7 +60,10 @@ fn add(found: &mut Vec<Path>, urn: &str, core: bool, names: &[&str]) {
     members.extend(prefixes.iter().flat_map(|prefix| ways(prefix, names)));
     for way in members {
         found.push(Path(behind([member("Resources"), Segment::Each], way.clone())));
-        found.push(Path(behind([operations(), alloc::vec![Segment::Each], value()].concat(), way.clone())));
+        found.push(Path(behind(
+            [operations(), alloc::vec![Segment::Each], value()].concat(),
+            way.clone(),
+        )));
         found.push(Path(way));
     }
 
@@ -72,7 +75,9 @@ fn add(found: &mut Vec<Path>, urn: &str, core: bool, names: &[&str]) {
     for way in ways("", names) {
         add(urn, behind([Segment::Each], way));
     }
-    for (prefix, split) in prefixes.iter().flat_map(|prefix| (1..=names.len()).map(move |at| (prefix, at))) {
+    for (prefix, split) in
+        prefixes.iter().flat_map(|prefix| (1..=names.len()).map(move |at| (prefix, at)))
+    {
         let (head, rest) = names.split_at(split);
         let name = format!("{prefix}{}", head.join("."));
         for way in ways("", rest) {
