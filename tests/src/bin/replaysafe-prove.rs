@@ -1,0 +1,45 @@
+//! Runs schedules, says how fast, and stops at the first law that does not hold.
+
+#![expect(clippy::print_stdout, reason = "a program's output")]
+
+use std::{process::ExitCode, time::Instant};
+
+use replaysafe_tests::sim::{decider::Decider, rule::Rule, schedule};
+
+fn main() -> ExitCode {
+    let mut arguments = std::env::args().skip(1);
+    let command = arguments.next().unwrap_or_default();
+    let first: u64 = arguments.next().and_then(|text| text.parse().ok()).unwrap_or(0);
+    let count: u64 = arguments.next().and_then(|text| text.parse().ok()).unwrap_or(1);
+    let off = arguments.next();
+    let off = Rule::ALL.into_iter().find(|rule| Some(rule.word()) == off.as_deref());
+    let mut core = Decider::default();
+    let began = Instant::now();
+    if command == "trace" {
+        let outcome = schedule::run(first, off, &mut core, &mut |world, action, events| {
+            println!("{:>8} {action}", world.now);
+            for event in events {
+                println!("           {event:?}");
+            }
+        });
+        println!("{:?}", outcome.violation);
+        return ExitCode::SUCCESS;
+    }
+    let mut steps = 0_u64;
+    let mut found = std::collections::BTreeMap::<&str, (u64, u64)>::new();
+    for seed in first..first + count {
+        let outcome = schedule::run(seed, off, &mut core, &mut |_, _, _| {});
+        steps += u64::from(outcome.steps);
+        if let Some(violation) = outcome.violation {
+            let entry = found.entry(violation.law).or_insert((0, seed));
+            entry.0 += 1;
+            if entry.0 <= 3 {
+                println!("seed {seed}: {violation}");
+            }
+        }
+    }
+    let seconds = began.elapsed().as_secs_f64();
+    println!("{count} schedules, {steps} steps, {} calls of the core, {seconds:.1} s, {:.0} schedules/s", core.calls, count as f64 / seconds);
+    println!("{found:?}");
+    ExitCode::SUCCESS
+}
