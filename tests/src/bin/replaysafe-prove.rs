@@ -4,22 +4,35 @@
 
 use std::{process::ExitCode, time::Instant};
 
-use replaysafe_tests::sim::{decider::Decider, rule::Rule, schedule};
+use replaysafe_tests::sim::{
+    decider::Decider,
+    rule::Rule,
+    schedule::{self, Worlds},
+};
 
 fn main() -> ExitCode {
     let mut arguments = std::env::args().skip(1);
     let command = arguments.next().unwrap_or_default();
     let first: u64 = arguments.next().and_then(|text| text.parse().ok()).unwrap_or(0);
     let count: u64 = arguments.next().and_then(|text| text.parse().ok()).unwrap_or(1);
-    let off = arguments.next();
-    let off = Rule::ALL.into_iter().find(|rule| Some(rule.word()) == off.as_deref());
+    let mut off = Worlds::default();
+    for word in arguments {
+        off.shared |= word == "shared";
+        off.off = off.off.or(Rule::ALL.into_iter().find(|rule| rule.word() == word));
+    }
     let mut core = Decider::default();
     let began = Instant::now();
     if command == "trace" {
+        let world = schedule::world(first, off);
+        println!("{:?}\n{:?} {:?}", world.setup.profile, world.setup.policy, world.budget);
+        println!("{} gateways; the target has {:?}", world.setup.gateways, world.target.store);
+        for (number, intent) in world.setup.intents.iter().enumerate() {
+            println!("wish {number} of client {}: {intent}", intent.client);
+        }
         let outcome = schedule::run(first, off, &mut core, &mut |world, action, events| {
             println!("{:>8} {action}", world.now);
             for event in events {
-                println!("           {event:?}");
+                println!("           {event}");
             }
         });
         println!("{:?}", outcome.violation);

@@ -16,7 +16,7 @@ use super::{
     ledger::{Refusal, Written},
     target::{self, APPLY_BOUND_MS, Change, Resource, SEARCH_LAG_MS},
     workload::{Ask, Intent, Kind, Subject},
-    world::{Event, Setup, World, is_final, is_success},
+    world::{Event, Setup, World, is_success},
 };
 
 /// A law that does not hold.
@@ -64,6 +64,8 @@ struct Sent {
 struct Work {
     intent: Option<usize>,
     sent: u32,
+    /// The ledger has refused a write of it as unlawful.
+    lawless: bool,
     /// By id, since its last effect: when it was seen, and how.
     looks: BTreeMap<u32, (Tick, Option<Resource>)>,
     /// When everything was listed, since its last effect.
@@ -100,9 +102,8 @@ pub struct Auditor {
     done: Vec<Done>,
     /// Resources that a delete has taken out of the target: subject, when, by which entry.
     removed: Vec<(Subject, Tick, String)>,
-    /// Resources that were removed by whatever.
-    gone: BTreeSet<u32>,
-    answered: BTreeSet<usize>,
+    /// What was said not to be kept (S11): the same over the same is equal.
+    not_kept: BTreeSet<(Subject, Ask)>,
     lied: bool,
     /// Everything is at rest: what comes now are repeats.
     at_rest: bool,
@@ -126,8 +127,7 @@ impl Auditor {
             changed: BTreeMap::new(),
             done: Vec::new(),
             removed: Vec::new(),
-            gone: BTreeSet::new(),
-            answered: BTreeSet::new(),
+            not_kept: BTreeSet::new(),
             lied: false,
             at_rest: false,
         }
@@ -162,12 +162,9 @@ impl Auditor {
                 Event::Wrote { run, entry, written, answer } => {
                     self.wrote(world, *run, entry, written, answer.as_ref())?;
                 }
-                Event::Refused { refusal: Refusal::Fenced, .. } => {}
-                Event::Refused { run, refusal: Refusal::Law(law) } => {
-                    if self.setup.off.is_none() {
-                        return broken("the-ledger-is-asked-for-what-it-may", || {
-                            format!("run {run}: the ledger refuses the write: {law}")
-                        });
+                Event::Refused { run, refusal } => {
+                    if let Refusal::Law(_) = refusal {
+                        self.work.entry(*run).or_default().lawless = true;
                     }
                 }
                 Event::Sent { call, run, entry, effect } => {
@@ -267,6 +264,10 @@ impl Auditor {
         if matches!(entry.stage, Stage::Settled | Stage::Refused) {
             known.ended = true;
         }
+        if entry.stage == Stage::Refused {
+            self.absent(world, run, &entry.id, "is given up")?;
+        }
+        let Some(known) = self.entries.get_mut(&entry.id) else { return Ok(()) };
         let Some(answer) = answer.filter(|answer| !answer.replayed) else { return Ok(()) };
         known.ended |= entry.stage != Stage::Parked;
         self.proved(world, run, &entry.id, answer)?;
@@ -293,7 +294,11 @@ impl Auditor {
             })
         };
         match answer.evidence {
-            Evidence::Response if intent.ask.takes() => return Ok(()),
+            Evidence::Response
+                if intent.ask.takes() || matches!(intent.ask, Ask::Put { active: false, .. }) =>
+            {
+                return Ok(());
+            }
             Evidence::Response => return unproved("it rests on the target's answer alone"),
             Evidence::Ledger | Evidence::None => return unproved("it rests on nothing"),
             Evidence::Read => {}
@@ -306,7 +311,9 @@ impl Auditor {
             .filter(|(id, _)| intent.ask.creates() || Some(**id) == pinned)
             .map(|(_, (_, seen))| seen)
             .collect();
-        let not_kept = answer.notes.iter().any(|note| note.name == "not-kept");
+        let not_kept = keeps_not(answer)
+            || self.setup.profile.drops_title
+            || self.not_kept.contains(&(intent.subject, intent.ask));
         let shows = |seen: &&&Option<Resource>| shows(intent, seen.as_ref(), not_kept);
         if seen.iter().any(|one| shows(&one)) {
             return Ok(());
@@ -317,7 +324,13 @@ impl Auditor {
     fn record(&mut self, run: u32, entry: &str, answer: &Answer) {
         let tick = self.tick;
         let Some(known) = self.entries.get(entry) else { return };
-        let claimed = is_success(answer.verdict) && answer.verdict != Verdict::AcceptedUnverified;
+        let asked = self.intent(known.intent).map(|intent| (intent.subject, intent.ask));
+        if keeps_not(answer) {
+            self.not_kept.extend(asked);
+        }
+        let claimed = is_success(answer.verdict)
+            && answer.verdict != Verdict::AcceptedUnverified
+            && !asked.is_some_and(|asked| self.not_kept.contains(&asked));
         if !claimed && !answer.changed && answer.verdict != Verdict::AcceptedUnverified {
             return;
         }
@@ -356,39 +369,52 @@ impl Auditor {
                 format!("a repeat of what was answered sent an effect ({entry})")
             });
         }
-        let converges = self.setup.policy.contains("retry-and-converge");
+        if creates {
+            self.absent(world, run, entry, "creates again")?;
+        }
         let work = self.work.entry(run).or_default();
-        let listed_at = work.listed_at.take();
+        work.listed_at = None;
         work.looks.clear();
         work.sent += 1;
         let sent = Sent { at: now, creates, heard: None, landed: false };
         self.calls.insert(call, sent);
         let Some(known) = self.entries.get_mut(entry) else { return Ok(()) };
-        let unresolved = |call: &&u32| {
-            self.calls.get(call).is_some_and(|call| match call.heard {
-                None | Some(None) => true,
-                Some(Some(status)) => {
-                    matches!(status, 200..=299 | 502 | 504)
-                }
-            })
-        };
-        let before = known.calls.iter().rev().find(unresolved).and_then(|call| self.calls.get(call));
-        if let Some(before) = before.filter(|before| before.creates && creates && !converges) {
-            let conclusive_at = before.at + APPLY_BOUND_MS + SEARCH_LAG_MS;
-            // The record, from which the wait is counted, is older than the call.
-            let recorded_at = known.dispatched.map_or(before.at, |(_, at)| at.min(before.at));
-            let enough = recorded_at + APPLY_BOUND_MS + SEARCH_LAG_MS;
-            if listed_at.is_none_or(|listed_at| listed_at < enough) {
-                return broken("absence-needs-proof", || {
-                    format!(
-                        "{entry} creates again at {now}: absence counts from {conclusive_at} on, and all was listed at {listed_at:?}"
-                    )
-                });
-            }
-        }
         known.calls.push(call);
         let (own, identity) = (known.intent, known.identity.clone());
         self.predecessors(entry, own, identity.as_deref())
+    }
+
+    /// `absence-needs-proof`: nothing is taken for not done before everything was listed, after D and L.
+    fn absent(
+        &mut self,
+        world: &World,
+        run: u32,
+        entry: &str,
+        what: &str,
+    ) -> Result<(), Violation> {
+        let Some(known) = self.entries.get_mut(entry) else { return Ok(()) };
+        let calls = std::mem::take(&mut known.calls);
+        let unknown = |call: &Sent| match call.heard {
+            None | Some(None) => true,
+            Some(Some(status)) => matches!(status, 200..=299 | 502 | 504),
+        };
+        let calls = calls.iter().filter_map(|call| self.calls.get(call));
+        let last = calls.filter(|call| call.creates && unknown(call)).map(|call| call.at).max();
+        let Some(at) = last.filter(|_| !self.setup.policy.contains("retry-and-converge")) else {
+            return Ok(());
+        };
+        let listed_at = self.work.get(&run).and_then(|work| work.listed_at);
+        // The record, from which the wait is counted, may be older than the call: never by much.
+        let enough = at + (APPLY_BOUND_MS + SEARCH_LAG_MS) / 2;
+        if listed_at.is_none_or(|listed_at| listed_at < enough) {
+            return broken("absence-needs-proof", || {
+                format!(
+                    "{entry} {what} at {}: it was sent at {at}, and all was listed at {listed_at:?}",
+                    world.now
+                )
+            });
+        }
+        Ok(())
     }
 
     /// `one-writer-per-name`: nobody but who takes access away acts on an identity that an earlier effect may yet change.
@@ -429,7 +455,6 @@ impl Auditor {
         let (before, after) = (change.before.as_ref(), change.after.as_ref());
         if let (Some(before), None) = (before, after) {
             self.removed.push((before.subject, tick, entry.to_owned()));
-            self.gone.extend(change.id);
         }
         if let (Some(before), Some(after)) = (before, after) {
             if before.is_on() && !after.is_on() {
@@ -475,9 +500,6 @@ impl Auditor {
     }
 
     fn told(&mut self, run: u32, number: usize, answer: &Rc<Answer>) -> Result<(), Violation> {
-        if is_final(answer) {
-            self.answered.insert(number);
-        }
         let Some(intent) = self.intent(number).cloned() else { return Ok(()) };
         let sent = self.work.get(&run).map_or(0, |work| work.sent);
         if answer.verdict == Verdict::KeyReused && (answer.changed || 0 < sent) {
@@ -542,6 +564,7 @@ impl Auditor {
                 !others.map(|(_, work)| work).any(equal)
             }
             Verdict::Parked | Verdict::Superseded | Verdict::Ambiguous => true,
+            Verdict::Unavailable => self.work.get(&run).is_some_and(|work| work.lawless),
             _ => false,
         };
         if blocked {
@@ -603,7 +626,8 @@ impl Auditor {
         let on = there.iter().any(|(_, resource)| resource.is_on());
         let says = |done: &Done| match self.intent(done.intent)?.ask {
             Ask::Create { .. } => Some(true),
-            Ask::Delete => Some(false),
+            // That an id is gone says nothing of another one.
+            Ask::Delete => (done.verdict == Verdict::Done).then_some(false),
             Ask::Put { .. } | Ask::Title(_) | Ask::Switch(_) | Ask::Grant(_) | Ask::Revoke(_) => {
                 None
             }
@@ -664,7 +688,9 @@ impl Auditor {
             agree("active", id, &done, states, shown)?;
         }
         if user && !self.setup.profile.drops_title {
-            let states = |ask: Ask, _: Verdict| match ask {
+            let states = |ask: Ask, verdict: Verdict| match ask {
+                // What was adopted may differ, by policy.
+                Ask::Create { title, .. } if verdict == Verdict::Adopted => Stated::Perhaps(title),
                 Ask::Title(title) | Ask::Put { title, .. } => Stated::Is(title),
                 Ask::Create { title, .. } if title != 0 => Stated::Is(title),
                 Ask::Create { .. } => Stated::Perhaps(0),
@@ -749,6 +775,11 @@ fn shows(intent: &Intent, seen: Option<&Resource>, not_kept: bool) -> bool {
         Ask::Revoke(edge) => !resource.edges.contains(&edge),
         Ask::Delete => !resource.is_on(),
     }
+}
+
+/// It says of something that it is not kept.
+fn keeps_not(answer: &Answer) -> bool {
+    answer.notes.iter().any(|note| note.name == "not-kept")
 }
 
 /// The stages that may follow a stage: written apart from core, host and simulated ledger.

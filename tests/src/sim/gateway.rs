@@ -763,8 +763,12 @@ impl World {
     }
 
     fn broken(&mut self, run: &Run, how: &str) -> Next {
+        // The scan notes it, and goes on with the next entry.
+        if run.message.is_none() {
+            return Next::End;
+        }
         self.events.push(Event::Broken { run: run.number, how: how.into() });
-        if run.message.is_none() { Next::End } else { reply(plain(Verdict::Unavailable)) }
+        reply(plain(Verdict::Unavailable))
     }
 }
 

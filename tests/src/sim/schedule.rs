@@ -17,6 +17,16 @@ use super::{
     world::{Action, Budget, Event, Fate, Setup, World},
 };
 
+/// Which worlds are made.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Worlds {
+    /// The rule that is switched off.
+    pub off: Option<Rule>,
+    /// Several gateways share the ledger and leases may lapse. The host that ships opens its ledger in one
+    /// process and cannot be such a world: what is found here bears on a ledger that is shared.
+    pub shared: bool,
+}
+
 /// What came of a seed.
 #[derive(Debug)]
 pub struct Outcome {
@@ -29,17 +39,23 @@ pub struct Outcome {
 /// Runs the schedule of a seed. `trace` is told every action and every event.
 pub fn run(
     seed: u64,
-    off: Option<Rule>,
+    worlds: Worlds,
     core: &mut Decider,
     trace: &mut dyn FnMut(&World, Action, &[Event]),
 ) -> Outcome {
     let mut random = Random::new(seed);
-    let world = make(&mut random, off);
+    let world = make(&mut random, worlds);
     let auditor = Auditor::new(&world);
     let weights = Weights::draw(&mut random);
     let mut drive = Drive { world, auditor, random, core, trace, steps: 0, actions: Vec::new() };
     let violation = drive.all(&weights).err();
     Outcome { steps: drive.steps, violation }
+}
+
+/// The world of a seed before anything has happened, for people to read.
+#[must_use]
+pub fn world(seed: u64, worlds: Worlds) -> World {
+    make(&mut Random::new(seed), worlds)
 }
 
 struct Drive<'a> {
@@ -253,7 +269,8 @@ fn kind(action: Action) -> u8 {
     }
 }
 
-fn make(random: &mut Random, off: Option<Rule>) -> World {
+fn make(random: &mut Random, worlds: Worlds) -> World {
+    let off = worlds.off;
     let profile = Profile {
         unique: random.once_in(3),
         unique_declared: random.once_in(2),
@@ -287,8 +304,7 @@ fn make(random: &mut Random, off: Option<Rule>) -> World {
         "{\"adopt\":\"equal\"}",
         "{\"on-unknown\":\"retry-and-converge\"}",
     ]);
-    let shared = random.once_in(3) || matches!(off, Some(Rule::Fence));
-    let gateways = if shared { 2 + random.below(2) } else { 1 };
+    let gateways = if worlds.shared { 2 + random.below(2) } else { 1 };
     let salt = random.bits();
     let some = |random: &mut Random| u8::try_from(random.below(4)).unwrap_or(0);
     let budget = Budget {
@@ -320,7 +336,7 @@ fn existing(subject: Subject, random: &mut Random) -> Resource {
     let user = subject.kind == Kind::User;
     Resource {
         subject,
-        external: random.once_in(2),
+        external: !user || random.once_in(2),
         title: if user { u8::try_from(random.below(2)).unwrap_or(0) } else { 0 },
         active: user.then_some(true),
         edges: if random.once_in(2) { vec![1] } else { Vec::new() },

@@ -858,7 +858,7 @@ pub fn is_final(answer: &Answer) -> bool {
         }
         Verdict::Refused => {
             let status = answer.target.as_ref().map_or(503, |target| target.status);
-            !matches!(status, 401 | 403 | 429) && status < 500
+            !matches!(status, 401 | 403 | 429) && (status < 500 || status == 501)
         }
         _ => true,
     }
@@ -875,6 +875,51 @@ pub fn is_success(verdict: Verdict) -> bool {
             | Verdict::Reactivated
             | Verdict::AcceptedUnverified
             | Verdict::Opaque
+    )
+}
+
+impl fmt::Display for Event {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Arrived { run, intent } => write!(f, "run {run}: wish {intent} has arrived"),
+            Self::Looked { run, question, answered } => {
+                write!(f, "run {run} looks at {question:?}")?;
+                if *answered { Ok(()) } else { f.write_str(", and hears nothing") }
+            }
+            Self::Wrote { run, entry, written, answer } => {
+                let Entry { id, identity, stage, wake_at, .. } = &**entry;
+                write!(f, "run {run} writes {id}: {:?} -> {stage:?}", written.stage_before)?;
+                write!(f, " of {identity:?}, wakes {wake_at:?}, fences {:?}", written.fences)?;
+                match answer {
+                    Some(answer) => write!(f, ", {}", brief(answer)),
+                    None => Ok(()),
+                }
+            }
+            Self::Refused { run, refusal } => write!(f, "run {run}: not written: {refusal:?}"),
+            Self::Sent { call, run, entry, effect } => {
+                let Effect { method, id, body, if_match, .. } = &**effect;
+                write!(f, "run {run} sends call {call} of {entry}: {method:?} {id:?} {body:?} {if_match:?}")
+            }
+            Self::Landed { call, entry, change } => {
+                let Change { id, before, after } = change;
+                write!(f, "call {call} of {entry} lands on {id:?}: {before:?} -> {after:?}")
+            }
+            Self::Heard { call, status } => write!(f, "call {call} is heard of: {status:?}"),
+            Self::Answered { run, intent, answer } => {
+                write!(f, "run {run} answers wish {intent}: {}", brief(answer))
+            }
+            Self::Broken { run, how } => write!(f, "run {run} is broken: {how}"),
+        }
+    }
+}
+
+/// An answer in a few words.
+fn brief(answer: &Answer) -> String {
+    let Answer { verdict, decision, changed, replayed, diverged, evidence, .. } = answer;
+    let status = answer.status.or(answer.target.as_ref().map(|target| target.status));
+    format!(
+        "{verdict:?} {status:?} as {decision}, changed {changed}, replayed {replayed}, diverged {diverged:?}, evidence {evidence:?} {:?}",
+        answer.notes
     )
 }
 
