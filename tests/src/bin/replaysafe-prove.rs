@@ -46,7 +46,7 @@ fn main() -> ExitCode {
         if let Some(violation) = outcome.violation {
             let entry = found.entry(violation.law).or_insert((0, seed));
             entry.0 += 1;
-            if entry.0 <= 3 {
+            if entry.0 <= 2 {
                 println!("seed {seed}: {violation}");
             }
         }

@@ -105,6 +105,8 @@ pub struct Auditor {
     /// What was said not to be kept (S11): the same over the same is equal.
     not_kept: BTreeSet<(Subject, Ask)>,
     lied: bool,
+    /// A listing has failed: its create may have been parked for it.
+    unlisted: bool,
     /// Everything is at rest: what comes now are repeats.
     at_rest: bool,
 }
@@ -129,6 +131,7 @@ impl Auditor {
             removed: Vec::new(),
             not_kept: BTreeSet::new(),
             lied: false,
+            unlisted: false,
             at_rest: false,
         }
     }
@@ -136,11 +139,6 @@ impl Auditor {
     /// From now on nothing but repeats of what was answered is asked.
     pub fn rest(&mut self) {
         self.at_rest = true;
-    }
-
-    /// A target has lied: what it said was done was not.
-    pub fn note_lie(&mut self) {
-        self.lied = true;
     }
 
     /// Sees what an action has brought about.
@@ -198,6 +196,7 @@ impl Auditor {
         let tick = self.tick;
         let work = self.work.entry(run).or_default();
         if !answered {
+            self.unlisted |= matches!(question, Question::All(_));
             return;
         }
         match question {
@@ -295,13 +294,18 @@ impl Auditor {
         };
         match answer.evidence {
             Evidence::Response
-                if intent.ask.takes() || matches!(intent.ask, Ask::Put { active: false, .. }) =>
+                if intent.ask.passes() =>
             {
                 return Ok(());
             }
             Evidence::Response => return unproved("it rests on the target's answer alone"),
             Evidence::Ledger | Evidence::None => return unproved("it rests on nothing"),
             Evidence::Read => {}
+        }
+        // To a DELETE by id, 404 proves as much as a read (S12).
+        let heard = known.calls.last().and_then(|call| self.calls.get(call)?.heard);
+        if intent.ask == Ask::Delete && matches!(heard, Some(Some(404 | 410))) {
+            return Ok(());
         }
         let Some(work) = self.work.get(&run) else { return unproved("nothing was looked at") };
         let pinned = world.pinned.get(&known.intent).copied();
@@ -424,14 +428,14 @@ impl Auditor {
         own: usize,
         identity: Option<&str>,
     ) -> Result<(), Violation> {
-        let takes = self.intent(own).is_none_or(|intent| intent.ask.takes());
+        let takes = self.intent(own).is_none_or(|intent| intent.ask.passes());
         if takes || identity.is_none() {
             return Ok(());
         }
         for (id, other) in &self.entries {
             let open = !other.ended && other.dispatched.is_some() && !other.calls.is_empty();
             // A revocation is looked after beside others (S14c), and passes them.
-            let taking = self.intent(other.intent).is_some_and(|intent| intent.ask.takes());
+            let taking = self.intent(other.intent).is_some_and(|intent| intent.ask.passes());
             if id != entry && other.identity.as_deref() == identity && open && !taking {
                 return broken("one-writer-per-name", || {
                     format!("{entry} acts while {id} on the same identity has not ended")
@@ -583,7 +587,7 @@ impl Auditor {
     pub fn at_the_end(&self, world: &World) -> Result<(), Violation> {
         for entry in world.open() {
             let explained = entry.stage == Stage::Parked
-                && (self.setup.profile.refuses_lists || self.lied);
+                && (self.setup.profile.refuses_lists || self.lied || self.unlisted);
             if !explained {
                 return broken("everything-ends", || {
                     format!("{} is {:?} for ever", entry.id, entry.stage)

@@ -81,6 +81,12 @@ impl Ask {
         matches!(self, Self::Delete | Self::Revoke(_) | Self::Switch(false))
     }
 
+    /// It goes the safe way: it takes access away, and may do something else beside.
+    #[must_use]
+    pub fn passes(self) -> bool {
+        self.takes() || matches!(self, Self::Put { active: false, .. })
+    }
+
     /// It is a POST.
     #[must_use]
     pub fn creates(self) -> bool {
