@@ -146,7 +146,11 @@ impl Target {
     pub fn look(&self, question: &Question, profile: &Profile) -> Sight {
         match question {
             Question::ById(by) => {
+                let of_type = |(_, resource): &(u32, &Resource)| {
+                    resource.subject.kind.name() == by.resource_type
+                };
                 let found = number(&by.id).and_then(|id| Some((id, self.store.get(&id)?)));
+                let found = found.filter(of_type);
                 Sight::Answered(match found {
                     Some((id, resource)) => answer(200, Some((id, resource)), profile),
                     None => answer(404, None, profile),
@@ -267,9 +271,19 @@ impl Target {
 }
 
 /// What an answer of 2xx says although nothing was done: the lie of a target.
+///
+/// An id that it tells is not given again.
 #[must_use]
-pub fn pretend(target: &Target, effect: &Effect, body: &str, profile: &Profile) -> TargetAnswer {
-    target.clone().make(effect, body, 0, profile).0
+pub fn pretend(
+    target: &mut Target,
+    effect: &Effect,
+    body: &str,
+    profile: &Profile,
+) -> TargetAnswer {
+    let mut other = target.clone();
+    let answer = other.make(effect, body, 0, profile).0;
+    target.next = other.next;
+    answer
 }
 
 /// An answer without a body.

@@ -683,8 +683,9 @@ impl World {
             }
             Fate::Lie => {
                 self.budget.lies -= 1;
-                let Setup { profile, .. } = &*self.setup;
-                let answer = target::pretend(&self.target, &call.effect, &call.body, profile);
+                let setup = Rc::clone(&self.setup);
+                let Setup { profile, .. } = &*setup;
+                let answer = target::pretend(&mut self.target, &call.effect, &call.body, profile);
                 self.hear_outcome(&call, Outcome::Answered(answer));
             }
             Fate::NotSent => {
