@@ -1,7 +1,7 @@
 //! Decision: which effects, if any, does a request have on what was observed?
 
 use alloc::{
-    collections::BTreeSet,
+    collections::{BTreeMap, BTreeSet},
     string::{String, ToString},
     vec,
     vec::Vec,
@@ -16,7 +16,7 @@ use crate::{
     kept,
     policy::{Adopt, Returns},
     state::{Event, Life, Person},
-    statement::{Allowance, Body, Difference, PathKey},
+    statement::{Allowance, Body, Difference, Match, PathKey},
     types::{
         Action, Answer, Divergence, Effect, EffectBody, Evidence, IdentityWrite, Method, Name,
         NameKind, Sight, Step, TargetAnswer, UnixMillis, Verdict, Write,
@@ -254,6 +254,15 @@ fn create(case: &Case<'_>, standing: Standing) -> Step {
         let Sight::Answered(answer) = &seen.sight else { return None };
         Some((resource_in(answer)?, answer.clone()))
     });
+    // Names lock and do not match: what a name in its coarsest form leads to may be somebody else (S8, S16).
+    let other = alive.as_ref().is_some_and(|(resource, _)| {
+        let correlation = case.ground.policy.correlation(&case.request.resource_type);
+        let matches = case.wish.statement.matches(resource, correlation);
+        let shown = crate::reading::names_of(case, resource).into_iter();
+        let mut locked = shown.filter(|name| name.kind == NameKind::Correlation);
+        matches == Match::No && locked.any(|name| case.wish.names.contains(&name))
+    });
+    let linked = linked.filter(|_| !other);
     let tombstone = linked.as_ref().is_some_and(|person| person.memory.life == Life::Deleted);
     if let (Some(person), Some((resource, answer))) = (&linked, &alive) {
         if tombstone {
@@ -695,20 +704,25 @@ fn satisfied_status(case: &Case<'_>) -> u16 {
 ///
 /// A list that is stated whole counts as a whole, also by PUT: what it does not state was taken away.
 pub(crate) fn stated_takings(case: &Case<'_>, resource: &Value) -> BTreeSet<String> {
+    let mut shown: BTreeMap<String, BTreeSet<&str>> = BTreeMap::new();
     let holds = |path: &String| {
         if path == "active" {
             return resource.find("active").is_some_and(crate::reading::is_false);
         }
         let Some((attribute, value)) = path.split_once('/') else { return true };
-        let items = resource.find(attribute).and_then(Value::as_array).unwrap_or_default();
-        !items.iter().any(|item| {
-            item.find("value").and_then(Value::as_str).is_some_and(|shown| {
-                let typed = value.strip_prefix(shown);
-                shown == value || typed.is_some_and(|rest| rest.starts_with('|'))
-            })
-        })
+        // A grant may have its type behind its value.
+        let bare = value.match_indices('|').filter_map(|(end, _)| value.get(..end));
+        let shown =
+            shown.entry(attribute.into()).or_insert_with(|| edges_shown(resource, attribute));
+        !shown.contains(value) && !bare.into_iter().any(|value| shown.contains(value))
     };
     case.takes().into_iter().filter(holds).collect()
+}
+
+/// The values under which a resource shows its edges.
+fn edges_shown<'a>(resource: &'a Value, attribute: &str) -> BTreeSet<&'a str> {
+    let items = resource.find(attribute).and_then(Value::as_array).unwrap_or_default();
+    items.iter().filter_map(|item| item.find("value")?.as_str()).collect()
 }
 
 /// The read of a resource as the answer to a create: with its location.
