@@ -11,7 +11,8 @@
 //!                                                refuses-filters, refuses-values (of removals, with 501),
 //!                                                refuses-lists, refuses-reads, shows-reads, exact-filters,
 //!                                                ignores-filter ATTRIBUTE, silent-filter ATTRIBUTE,
-//!                                                lags MILLISECONDS, etags, contends TIMES
+//!                                                etags, contends TIMES,
+//!                                                lists-after MILLIS (a search does not show it sooner)
 //! gone user1 User                                somebody deletes it behind our back
 //! pass 3000                                      milliseconds go by
 //! scan                                           what is due is looked at
@@ -77,7 +78,7 @@ fn quirk(target: &mut Target, quirk: &str) -> Result<(), String> {
         ("etags", "") => target.etags = true,
         ("ignores-filter", attribute) => target.ignored_filters.push(attribute.into()),
         ("silent-filter", attribute) => target.silent_filters.push(attribute.into()),
-        ("lags", millis) => target.lag = number(millis)?,
+        ("lists-after", millis) => target.search_lag_ms = number(millis)?,
         ("contends", times) => {
             target.contended = u32::try_from(number(times)?).map_err(|error| error.to_string())?;
         }

@@ -61,8 +61,8 @@ pub struct Target {
     pub silent_filters: Vec<String>,
     /// Whether its filters compare letter case.
     pub exact_filters: bool,
-    /// How many milliseconds its search lags behind.
-    pub lag: u64,
+    /// For how many milliseconds a search does not list what was made.
+    pub search_lag_ms: u64,
     /// Whether it has entity tags that move with every change.
     pub etags: bool,
     /// How many of the next preconditions find that somebody was faster.
@@ -118,7 +118,7 @@ impl Target {
 
     /// What is not indexed yet is shown by its id only.
     fn is_indexed(&self, place: &(String, String)) -> bool {
-        self.made_at.get(place).is_none_or(|made_at| made_at + self.lag <= self.now)
+        self.made_at.get(place).is_none_or(|made_at| made_at + self.search_lag_ms <= self.now)
     }
 
     fn selects(&self, attribute: &str, value: &str, resource: &Map<String, Value>) -> bool {

@@ -135,7 +135,15 @@ fn on_present(
             return only(Action::Answer(Answer { evidence: Evidence::Read, ..refusal }));
         }
     }
-    let mut person = person_for(case, id);
+    let shown = crate::reading::names_of(case, resource);
+    let known = case.holder_of(&id_name(case.request, id)).is_some();
+    let unclaimed: Vec<Name> = shown.iter().filter(|name| !case.holds(name)).cloned().collect();
+    if !known && !unclaimed.is_empty() {
+        // Seen for the first time under its id: a create of it may be under way (S14a).
+        return only(Action::Claim(unclaimed));
+    }
+    let same = if known { None } else { of_resource(case, &shown, id) };
+    let mut person = same.cloned().unwrap_or_else(|| person_for(case, id));
     let buried = person.memory.life == Life::Deleted;
     if !buried {
         see(&mut person, id, case.now());
@@ -186,6 +194,16 @@ fn on_present(
     let body = written(case, difference.body, resource);
     let effect = effect(case, Some(id), body, precondition(case, versioned, answer));
     dispatch(case, standing, &person, Some(names), effect)
+}
+
+/// The identity that the names of a resource lead to, unless that is known to be another resource.
+///
+/// Where it shows an external id this one counts alone: two may share a correlation value.
+fn of_resource<'a>(case: &'a Case<'_>, shown: &[Name], id: &str) -> Option<&'a Person> {
+    let kind = shown.iter().map(|name| name.kind).min()?;
+    let mut names = shown.iter().filter(|name| name.kind == kind);
+    let person = names.find_map(|name| case.holder_of(name))?;
+    person.memory.target_id.as_deref().is_none_or(|known| known == id).then_some(person)
 }
 
 /// What the request changes on the resource, the parts left out that may not be given; none for a delete.
@@ -245,6 +263,10 @@ fn create(case: &Case<'_>, standing: Standing) -> Step {
     let link = linked.as_ref().and_then(|person| person.memory.target_id.clone());
     let mut questions = case.wish.searches.clone();
     questions.extend(link.as_deref().map(|id| case.by_id(id)));
+    // By id first: what another create has made a moment ago is not listed yet (S14b).
+    let known = case.people.iter().filter(|person| person.memory.life == Life::Live);
+    let known = known.filter_map(|person| person.memory.target_id.as_deref());
+    questions.extend(known.filter(|id| link.as_deref() != Some(id)).map(|id| case.by_id(id)));
     let unasked = case.unasked(questions);
     if !unasked.is_empty() {
         return only(Action::Ask(unasked));
@@ -395,13 +417,7 @@ fn on_existing(
         return on_nothing(case, standing, linked, vec![id.into()]);
     };
     let name = id_name(case.request, id);
-    if !case.wish.names.contains(&name)
-        && !case
-            .given
-            .extra
-            .iter()
-            .any(|field| field.name == "claimed" && field.value == name.material)
-    {
+    if !case.holds(&name) {
         return only(Action::Claim(vec![name]));
     }
     // An identity that is known by this id only is the same one.

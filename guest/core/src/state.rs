@@ -224,6 +224,8 @@ pub struct Progress {
     pub effect: Option<Effect>,
     /// The target's last complete answer to it.
     pub answered: Option<TargetAnswer>,
+    /// When that answer had come.
+    pub answered_at: Option<UnixMillis>,
     /// The resource before the effect, where it is small enough to keep.
     pub before: Option<Value>,
     /// The ids that looked alike before a create: none of them can be its trace.
@@ -268,6 +270,7 @@ impl Progress {
             unknown: false,
             effect: None,
             answered: None,
+            answered_at: None,
             before: None,
             alike: Vec::new(),
             unproved: false,
