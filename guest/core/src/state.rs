@@ -244,6 +244,10 @@ pub struct Progress {
     pub respelled: bool,
     /// Edge attributes whose list an `add` has replaced, and that were put back (S11).
     pub restored: Vec<String>,
+    /// Whether a create goes out as an update of a resource that exists (S19).
+    pub updates: bool,
+    /// Whether it was sent although the target could not be read (S14c).
+    pub blind: bool,
     /// Until when a revocation that passed others is looked after (S14c).
     pub watch_until: Option<UnixMillis>,
     /// The receipt.
@@ -276,6 +280,8 @@ impl Progress {
             contentions: 0,
             respelled: false,
             restored: Vec::new(),
+            updates: false,
+            blind: false,
             watch_until: None,
             receipt: None,
             settled_at: None,
