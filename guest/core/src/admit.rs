@@ -8,7 +8,9 @@ use crate::{
     answers,
     case::Case,
     state::{Life, Record, overlaps_any},
-    types::{Action, Answer, Divergence, EntryId, Field, Method, NameKind, Stage, UnixMillis, Verdict},
+    types::{
+        Action, Answer, Divergence, EntryId, Field, Method, NameKind, Stage, UnixMillis, Verdict,
+    },
 };
 
 /// What the ledger alone can tell of a request.

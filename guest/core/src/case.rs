@@ -128,10 +128,9 @@ impl<'a> Case<'a> {
     /// Whether the target is known to answer every search by which the resource would be found (S14).
     pub(crate) fn searches_answered(&self) -> bool {
         let answered = |question: &Question| match question {
-            Question::Search(search) => self
-                .ground
-                .profile
-                .answers_filter(&self.request.resource_type, &search.attribute),
+            Question::Search(search) => {
+                self.ground.profile.answers_filter(&self.request.resource_type, &search.attribute)
+            }
             Question::ById(_) | Question::All(_) => false,
         };
         let searches = &self.wish.searches;

@@ -17,8 +17,8 @@ use crate::{
     answers,
     case::{Case, id_of, read_resource, resource_in},
     decide::{
-        bury, commit_version, edges_shown, linked_names, located, new_person, only, precondition, privileges_beside, see,
-        stated_takings, version_is_etag, written,
+        bury, commit_version, edges_shown, linked_names, located, new_person, only, precondition,
+        privileges_beside, see, stated_takings, version_is_etag, written,
     },
     kept,
     policy::OnUnknown,
@@ -27,8 +27,9 @@ use crate::{
     state::{Event, Life, Person, Record},
     statement::{Allowance, Holds, PathKey, Removal},
     types::{
-        Action, Answer, ContractError, EffectBody, Evidence, Field, IdentityWrite, Method, Name, NameKind,
-        Outcome, Question, Report, Sight, Stage, Step, TargetAnswer, UnixMillis, Verdict, Write,
+        Action, Answer, ContractError, EffectBody, Evidence, Field, IdentityWrite, Method, Name,
+        NameKind, Outcome, Question, Report, Sight, Stage, Step, TargetAnswer, UnixMillis, Verdict,
+        Write,
     },
 };
 
@@ -552,7 +553,7 @@ impl Work<'_> {
                 let Some(seen) = self.case.seen(&all) else { return only(Action::Ask(vec![all])) };
                 // A look that failed says nothing: it is no absence that cannot be proved.
                 let failed = matches!(seen.sight, Sight::Nothing);
-                if failed && !parked && now < conclusive_at + LISTING_MS_MOST {
+                if failed && !parked && now < conclusive_at + READING_MS_MOST {
                     return self.wait(now + (LOOK_MS << 4));
                 }
                 matches!(seen.sight, Sight::Listed(_)) && conclusive_at <= seen.asked_at
@@ -622,7 +623,18 @@ impl Work<'_> {
             let backoff = LOOK_MS << self.record.progress.looks.min(4);
             return self.wait(conclusive_at.min(now + backoff));
         }
-        if self.record.progress.sends <= RESENDS_MOST {
+        let failed = matches!(seen.sight, Sight::Nothing);
+        // What gives is not sent again over a look that failed, or that was too early to tell (S13).
+        if !self.case.wish.statement.safe_way() {
+            if !failed && seen.asked_at < conclusive_at {
+                return self.wait(now);
+            }
+            if failed && now < conclusive_at + READING_MS_MOST {
+                return self.wait(now + (LOOK_MS << 4));
+            }
+        }
+        let blind = failed && !self.case.wish.statement.safe_way();
+        if !blind && self.record.progress.sends <= RESENDS_MOST {
             return self.send_again();
         }
         match self.record.progress.answered.is_some() {
@@ -1059,7 +1071,8 @@ impl Work<'_> {
             let shown = before.map(|before| edges_shown(before, attribute)).unwrap_or_default();
             let seen = shown.iter().any(|one| {
                 let rest = value.strip_prefix(one);
-                value.is_empty() || rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('|'))
+                value.is_empty()
+                    || rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('|'))
             });
             unshown.contains(attribute) && !seen
         })
@@ -1155,8 +1168,8 @@ const CREATES_MOST: u32 = 2;
 /// S25: a failed precondition of our own is decided again three times.
 const CONTENTIONS_MOST: u32 = 3;
 
-/// 1 minute: a target that cannot be listed for longer leaves it to a late proof.
-const LISTING_MS_MOST: UnixMillis = 60_000;
+/// 1 minute: a target that cannot be read for longer than that has no answer to wait for.
+const READING_MS_MOST: UnixMillis = 60_000;
 
 /// 500 ms between the first two looks for a trace; each wait is twice the one before.
 const LOOK_MS: UnixMillis = 500;
