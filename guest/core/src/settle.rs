@@ -623,17 +623,15 @@ impl Work<'_> {
             let backoff = LOOK_MS << self.record.progress.looks.min(4);
             return self.wait(conclusive_at.min(now + backoff));
         }
-        let failed = matches!(seen.sight, Sight::Nothing);
-        // What gives is not sent again over a look that failed, or that was too early to tell (S13).
-        if !self.case.wish.statement.safe_way() {
-            if !failed && seen.asked_at < conclusive_at {
-                return self.wait(now);
-            }
-            if failed && now < conclusive_at + READING_MS_MOST {
-                return self.wait(now + (LOOK_MS << 4));
-            }
+        let shown = matches!(&seen.sight, Sight::Answered(answer) if resource_in(answer).is_some());
+        let blind = !shown && !self.case.wish.statement.safe_way();
+        // What gives is not sent again over a look that shows nothing, or that was too early to tell (S13).
+        if blind && now < conclusive_at + READING_MS_MOST {
+            return self.wait(now + (LOOK_MS << 4));
         }
-        let blind = failed && !self.case.wish.statement.safe_way();
+        if !self.case.wish.statement.safe_way() && seen.asked_at < conclusive_at {
+            return self.wait(now);
+        }
         if !blind && self.record.progress.sends <= RESENDS_MOST {
             return self.send_again();
         }
