@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Installs the SCIM servers, testers and clients that the tests run, under target/servers.
+# Installs the SCIM servers, testers, clients and runtimes that the tests run, under target/servers.
 #
 # Safe to call again and from several processes at once: what is there already, at the pinned versions, is left alone.
 # System packages that are missing are installed by apt-get when root; otherwise their names are printed, and the exit code is 3.
@@ -8,7 +8,7 @@ set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 root=$(cd "$here/../.." && pwd)
 dest=$root/target/servers
-venvs="servers django testers client"
+venvs="servers django testers client embedding"
 
 main() {
     mkdir -p "$dest"
