@@ -109,6 +109,7 @@ pub fn sha256(bytes: &[u8]) -> String {
 }
 
 /// What a core module imports, as `module.name`.
+#[expect(clippy::wildcard_enum_match_arm, reason = "no other section imports")]
 fn core_imports(core_module: &[u8]) -> Result<Vec<String>> {
     let mut names = Vec::new();
     for payload in Parser::new(0).parse_all(core_module) {
