@@ -106,9 +106,9 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
 }
 
 /// Keyed, so that the ledger can compare what it must not be able to read.
-fn tag(purpose: &str, material: &str) -> Result<String, hmac::digest::InvalidLength> {
-    let mut mac =
-        Hmac::<Sha256>::new_from_slice(b"32 bytes from a file that only the host may read")?;
+fn tag(purpose: &str, material: &str) -> Result<String, String> {
+    let key = b"32 bytes from a file that only the host may read";
+    let mut mac = Hmac::<Sha256>::new_from_slice(key).map_err(|error| error.to_string())?;
     mac.update(format!("acme\0{purpose}\0{material}").as_bytes());
     Ok(mac.finalize().into_bytes().iter().map(|byte| format!("{byte:02x}")).collect())
 }

@@ -85,9 +85,12 @@ fn leaves(table: &DeTable<'_>, above: &[String], members: &mut Vec<Member>) {
     for (name, held) in table {
         let mut path = above.to_vec();
         path.push(name.get_ref().to_string());
-        match held.get_ref() {
-            DeValue::Table(table) if !table.is_empty() => leaves(table, &path, members),
-            other => members.push(Member { path, at: name.span().start, value: value(other) }),
+        if let DeValue::Table(table) = held.get_ref()
+            && !table.is_empty()
+        {
+            leaves(table, &path, members);
+        } else {
+            members.push(Member { path, at: name.span().start, value: value(held.get_ref()) });
         }
     }
 }
@@ -97,7 +100,7 @@ fn value(held: &DeValue<'_>) -> Result<Value, &'static str> {
         DeValue::String(text) => Value::String(text.to_string()),
         DeValue::Integer(number) => {
             let parsed = i64::from_str_radix(number.as_str(), number.radix());
-            Value::Number(Number::from(parsed.map_err(|_| "a number that is too large")?))
+            Value::Number(Number::from(parsed.map_err(|_large| "a number that is too large")?))
         }
         DeValue::Boolean(flag) => Value::Bool(*flag),
         DeValue::Array(elements) => {

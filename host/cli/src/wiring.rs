@@ -35,7 +35,7 @@ use crate::{command::gateway::Host, exit};
 /// Its compiled code is kept in the user's cache folder, so that the next start takes milliseconds.
 /// Where that cannot be a folder of ours alone it is not used, and the component is compiled anew.
 pub(crate) fn guest() -> anyhow::Result<Guest> {
-    started(GuestOptions::default())
+    started(&GuestOptions::default())
 }
 
 /// `replaysafe` in `$XDG_CACHE_HOME`, else in `~/.cache` (XDG Base Directory Specification 0.8).
@@ -50,13 +50,13 @@ fn cache_folder() -> Option<PathBuf> {
 
 /// The component with a limit of fuel, so that running out of it is the same on every machine.
 pub(crate) fn guest_with_fuel() -> anyhow::Result<Guest> {
-    started(GuestOptions { fuel: Some(EXPLAIN_FUEL), ..GuestOptions::default() })
+    started(&GuestOptions { fuel: Some(EXPLAIN_FUEL), ..GuestOptions::default() })
 }
 
-fn started(options: GuestOptions) -> anyhow::Result<Guest> {
+fn started(options: &GuestOptions) -> anyhow::Result<Guest> {
     let cached = GuestOptions { cache: cache_folder(), ..options.clone() };
     let guest = match Guest::embedded_with(&cached) {
-        Err(GuestError::Cache { .. }) => Guest::embedded_with(&options),
+        Err(GuestError::Cache { .. }) => Guest::embedded_with(options),
         other => other,
     };
     guest.context("starting the component")
@@ -69,9 +69,11 @@ pub(crate) fn call_json(guest: &Guest, function: &str, input: &str) -> anyhow::R
 
 /// Asks the component for a policy's canonical form; the error is a sentence.
 pub(crate) fn check_policy(guest: &Guest, policy: &serde_json::Value) -> Result<String, String> {
-    guest.check_policy(&policy.to_string()).map_err(|refusal| match refusal {
-        GuestError::Contract(refusal) => refusal.detail,
-        failure => failure.to_string(),
+    guest.check_policy(&policy.to_string()).map_err(|refusal| {
+        if let GuestError::Contract(refusal) = refusal {
+            return refusal.detail;
+        }
+        refusal.to_string()
     })
 }
 

@@ -75,7 +75,7 @@ fn read(file: &Path) -> anyhow::Result<String> {
     } else {
         bytes = std::fs::read(file).with_context(|| format!("reading `{}`", file.display()))?;
     }
-    let text = String::from_utf8(bytes).map_err(|_| exit::usage("no text in UTF-8"));
+    let text = String::from_utf8(bytes).map_err(|_no_text| exit::usage("no text in UTF-8"));
     text.with_context(|| format!("reading `{}`", file.display()))
 }
 

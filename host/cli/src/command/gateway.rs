@@ -51,7 +51,7 @@ pub(super) struct Arguments {
     listen: SocketAddr,
     #[command(flatten)]
     ledger: LedgerArguments,
-    /// A policy in TOML, see below [default: every member's default]
+    /// A policy in TOML, as `--help` shows it at its end [default: every member's default]
     #[arg(long, value_name = "FILE.toml")]
     policy: Option<PathBuf>,
     /// Serve https with this certificate chain (PEM) [default: serve http]
@@ -122,7 +122,7 @@ fn read_policy(path: Option<&PathBuf>, guest: &Guest) -> anyhow::Result<String> 
     let name = path.display();
     let bytes = std::fs::read(path).with_context(|| format!("reading the policy `{name}`"))?;
     let text = String::from_utf8(bytes)
-        .map_err(|_| exit::usage(format!("the policy `{name}`: no text in UTF-8")))?;
+        .map_err(|_no_text| exit::usage(format!("the policy `{name}`: no text in UTF-8")))?;
     let policy = policy::read(&text, |policy| wiring::check_policy(guest, policy));
     policy.map_err(|mistake| exit::usage(format!("the policy `{name}`, {mistake}")).into())
 }

@@ -47,22 +47,18 @@ fn lines_of(text: &str) -> Vec<(String, bool)> {
             within = !within;
         } else if within {
             let line = line.trim().trim_start_matches("$ ");
-            let command = line.strip_prefix("target/release/").unwrap_or(line);
-            // What follows a pipe, a redirection or a comment is another program's.
-            let command = command
-                .split([' ', '\t'].as_slice())
-                .take_while(|word| !matches!(*word, "|" | ">" | "&" | "#"));
-            let command = command.collect::<Vec<_>>().join(" ");
-            if command.starts_with("replaysafe ") {
-                found.push((command, true));
-            }
+            found.push((line.strip_prefix("target/release/").unwrap_or(line), true));
         } else {
-            let spans = line.split('`').skip(1).step_by(2);
-            let commands = spans.filter(|span| span.starts_with("replaysafe "));
-            found.extend(commands.map(|span| (span.to_owned(), false)));
+            found.extend(line.split('`').skip(1).step_by(2).map(|span| (span, false)));
         }
     }
-    found
+    found.retain(|(line, _)| line.starts_with("replaysafe "));
+    let own = |line: &str| {
+        // What follows a pipe, a redirection or a comment is another program's.
+        let words = line.split_whitespace().take_while(|word| !["|", ">", "&", "#"].contains(word));
+        words.collect::<Vec<_>>().join(" ")
+    };
+    found.into_iter().map(|(line, whole)| (own(line), whole)).collect()
 }
 
 #[test]
@@ -70,7 +66,9 @@ fn every_relative_link_on_a_page_leads_somewhere() {
     let mut seen = 0;
     for page in pages() {
         let text = fs::read_to_string(&page).unwrap();
-        for link in text.split("](").skip(1).filter_map(|rest| rest.split(')').next()) {
+        // What stands in a block of code is none.
+        let prose: String = text.split("```").step_by(2).collect();
+        for link in prose.split("](").skip(1).filter_map(|rest| rest.split(')').next()) {
             if link.contains("://") {
                 continue;
             }
@@ -98,7 +96,8 @@ fn an_excerpt_is_a_part_of_its_example() {
     {
         let whole = fs::read_to_string(docs.join("examples").join(example)).unwrap();
         let has = unindented(&whole);
-        let blocks = page.split(&format!("```{language}\n")).skip(1);
+        let fence = format!("```{language}\n");
+        let blocks = page.split(&fence).skip(1);
         let blocks: Vec<_> = blocks.filter_map(|rest| rest.split("```").next()).collect();
         assert!(!blocks.is_empty(), "no block of {language}");
         for block in blocks {

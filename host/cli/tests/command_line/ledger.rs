@@ -84,10 +84,10 @@ fn other_bytes_than_those_recorded_are_1() {
             RecordedStep { output: other, component: "0".repeat(64), ..first.clone() },
             "other-component",
         ),
-        ("d3", RecordedStep { function: "guess".to_owned(), ..first.clone() }, "failed"),
+        ("d3", RecordedStep { function: "guess".to_owned(), ..first }, "failed"),
     ] {
         block_on(async {
-            open(folder.path()).note("default", &id.to_owned(), &step).await.unwrap()
+            open(folder.path()).note("default", &id.to_owned(), &step).await.unwrap();
         });
         let explain = ["explain", id, "--ledger", "sqlite:a.db", "--format", "json"];
         let told = run(folder.path(), &explain);

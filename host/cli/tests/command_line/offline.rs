@@ -221,6 +221,15 @@ fn the_demonstration_is_right_through_the_gateway_and_wrong_without() {
             assert!(!case[side]["steps"].as_array().unwrap().is_empty(), "{case}");
         }
     }
+    let readme = concat!(env!("CARGO_MANIFEST_DIR"), "/../../README.md");
+    let readme = fs::read_to_string(readme).unwrap();
+    for case in cases {
+        let end = |side: &str| case[side]["end"].as_str().unwrap();
+        let letter = case["case"].as_str().unwrap();
+        let line = readme.lines().find(|line| line.starts_with(&format!("({letter}) ")));
+        let line = line.unwrap_or_else(|| panic!("README.md does not show case {letter}"));
+        assert!(line.contains(end("direct")) && line.ends_with(end("through")), "{line}");
+    }
     let role = cases.iter().find(|case| case["case"] == "e").unwrap();
     // S37, S28: equal grants get the receipt of the first.
     assert_eq!(
