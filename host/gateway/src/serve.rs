@@ -22,9 +22,10 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tokio_rustls::TlsAcceptor;
 
+use crate::body;
 use crate::provision::Provision;
 use crate::service::{ANSWER_BUDGET, Gateway};
-use crate::strict::Strict;
+use crate::strict::{Faults, HEADERS_MAX, Strict};
 
 /// Serves SCIM on `listener` until `shutdown` is ready, and then until what was begun has ended.
 ///
@@ -45,8 +46,14 @@ pub async fn serve<P: Provision>(
     let tls = options.tls.clone().map(TlsAcceptor::from);
     let requests = Arc::new(Semaphore::new(REQUESTS_MAX));
     let connections = Arc::new(Semaphore::new(CONNECTIONS_MAX));
-    let gateway =
-        Arc::new(Gateway { provision, upstream, options, requests: Arc::clone(&requests) });
+    let gateway = Arc::new(Gateway {
+        provision,
+        upstream,
+        options,
+        requests: Arc::clone(&requests),
+        passes: Arc::new(Semaphore::new(PASSES_MAX)),
+        room: body::room(),
+    });
     let graceful = GracefulShutdown::new();
     let mut shutdown = std::pin::pin!(shutdown);
     loop {
@@ -152,8 +159,10 @@ pub enum ServeError {
     },
 }
 
-/// How many requests are under way at once: each holds a body of up to 16 MiB.
+/// How many protected requests are under way at once: ten times what the busiest client sends.
 pub const REQUESTS_MAX: usize = 256;
+/// How many passed requests wait for the beginning of their answer at once: each takes a connection to the target.
+pub const PASSES_MAX: usize = 512;
 /// How many connections are open at once: below the 4096 files that many systems allow, with room for the target's.
 pub const CONNECTIONS_MAX: usize = 2048;
 /// How long a head, or the next request of a connection, may be awaited.
@@ -191,17 +200,26 @@ async fn speak_http1<P: Provision, Io>(gateway: Arc<Gateway<P>>, io: Io, watcher
 where
     Io: AsyncRead + AsyncWrite + Send + Unpin + 'static,
 {
+    let faults = Faults::default();
+    let io = Strict::new(io, faults.clone());
     let service = service_fn(move |request| {
-        let answer = Arc::clone(&gateway).answer(request);
-        async move { Ok::<_, Infallible>(answer.await) }
+        let (gateway, fault) = (Arc::clone(&gateway), faults.next());
+        async move {
+            Ok::<_, Infallible>(match fault {
+                Some(fault) => Gateway::<P>::answer_fault(fault),
+                None => gateway.answer(request).await,
+            })
+        }
     });
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(HEAD_READ_MAX)
-        .max_buf_size(HEAD_MAX)
+        // What a head may have is judged before hyper sees it; its own limits are a little wider.
+        .max_buf_size(2 * HEAD_MAX)
+        .max_headers(HEADERS_MAX + 1)
         .preserve_header_case(true)
         .title_case_headers(true)
-        .serve_connection(TokioIo::new(Strict::new(io)), service);
+        .serve_connection(TokioIo::new(io), service);
     quietly(watcher.watch(connection).await);
 }
 

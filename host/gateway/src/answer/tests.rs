@@ -4,20 +4,20 @@ use super::*;
 
 /// Verdict, status for a POST without key and without an answer of the target, scimType, retry.
 const EXPECTED: &str = "
-malformed 400 invalidSyntax fix-input
+malformed 400 - fix-input
 too-large 413 - fix-input
 wrong-type 415 - fix-input
 key-reused 422 - new-key
 outside-window 412 - new-key
-in-flight 503 - retry-same-key
+in-flight 503 - retry-after
 parked 423 - person
-blocked-by 424 - retry-same-key
+blocked-by 424 - fix-input
 staged 503 - person
 weak-identity 400 invalidValue fix-input
 contradiction 400 invalidValue fix-input
 precondition-failed 412 - fix-input
 stale 409 - none
-version-conflict 409 - fix-input
+version-conflict 409 - person
 superseded 409 - new-key
 superseded-by-deletion 409 - new-key
 ambiguous 409 - person
@@ -26,8 +26,8 @@ conflict 409 uniqueness fix-input
 would-widen 409 - new-key
 held-by 409 - person
 refused 502 - fix-input
-irrevocable 503 - person
-unresolved 503 - retry-same-key
+irrevocable 503 - retry-after
+unresolved 503 - retry-after
 unavailable 503 - retry-after
 already-satisfied 201 - none
 adopted 201 - none
@@ -98,7 +98,7 @@ fn an_adopted_resource_has_its_location() {
 
 #[test]
 fn headers_say_what_became_of_it() {
-    let note = |name: &str, value: &str| replaysafe::contract::Field {
+    let note = |name: &str, value: &str| Field {
         name: name.into(),
         value: value.into(),
     };
