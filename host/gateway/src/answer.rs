@@ -200,7 +200,8 @@ fn refusal(status: StatusCode, answer: &Answer) -> Response<Body> {
     let mut detail = answer.detail.clone();
     let names: Vec<&str> = answer.attributes.iter().map(String::as_str).collect();
     append(&mut detail, "differing attributes", &names);
-    let ids: Vec<&str> = note("candidates").map(|n| n.value.split(',').collect()).unwrap_or_default();
+    let ids: Vec<&str> =
+        note("candidates").map(|n| n.value.split(',').collect()).unwrap_or_default();
     append(&mut detail, "candidates", &ids);
     error(status, scim_type.or(line(answer.verdict).scim_type), &detail)
 }

@@ -29,7 +29,8 @@ pub(crate) async fn read(
     let none = Arc::clone(room).try_acquire_many_owned(0);
     let mut held = none.map_err(|_closed| Unread::NoRoom)?;
     while let Some(frame) = body.frame().await {
-        let frame = frame.map_err(|_seen| body.failure().get().copied().unwrap_or(Unread::Broken))?;
+        let frame =
+            frame.map_err(|_seen| body.failure().get().copied().unwrap_or(Unread::Broken))?;
         let Ok(data) = frame.into_data() else { continue };
         if whole.len() + data.len() > bytes_max {
             return Err(Unread::TooLarge);

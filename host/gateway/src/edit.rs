@@ -188,7 +188,9 @@ impl<B: Body + Unpin> Body for Edited<B> {
                 }
                 Some(Err(error)) => return Poll::Ready(Some(Err(error))),
                 Some(Ok(frame)) => match frame.into_data() {
-                    Ok(mut data) => this.editor.feed(&data.copy_to_bytes(data.remaining()), &mut written),
+                    Ok(mut data) => {
+                        this.editor.feed(&data.copy_to_bytes(data.remaining()), &mut written)
+                    }
                     // Trailers: they are the end.
                     Err(_) => continue,
                 },

@@ -22,7 +22,7 @@ pub(crate) fn head(headers: &HeaderMap, method: Method) -> Result<Head, Refused>
     let has_body = method != Method::Delete;
     let media_type = if has_body { Some(media_type(headers)?) } else { None };
     if headers.get_all(header::AUTHORIZATION).iter().count() > 1 {
-        return Err(malformed("Authorization is given more than once; send one"));
+        return Err(malformed("Authorization is given more than once; send one."));
     }
     Ok(Head { key: key(headers)?, if_match: if_match(headers)?, media_type })
 }
@@ -48,15 +48,15 @@ pub(crate) fn key(headers: &HeaderMap) -> Result<Option<String>, Refused> {
     let mut values = headers.get_all(IDEMPOTENCY_KEY).iter();
     let Some(value) = values.next() else { return Ok(None) };
     if values.next().is_some() {
-        return Err(malformed("Idempotency-Key is given more than once; send one"));
+        return Err(malformed("Idempotency-Key is given more than once; send one."));
     }
-    let wrong = || malformed("Idempotency-Key must be 1 to 255 visible ASCII characters");
+    let wrong = || malformed("Idempotency-Key must have 1 to 255 visible ASCII characters.");
     let text = value.to_str().map_err(|_invisible| wrong())?.trim_matches([' ', '\t']);
     let key = if text.starts_with('"') {
-        let wrong = || malformed("Idempotency-Key must be one quoted string, or bare");
+        let wrong = || malformed("Idempotency-Key must be one quoted string, or bare.");
         unquote(text).ok_or_else(wrong)?
     } else if text.contains([',', '"']) {
-        return Err(malformed("a bare Idempotency-Key has no comma and no quote; quote it"));
+        return Err(malformed("A bare Idempotency-Key has no comma and no quote; quote it."));
     } else {
         text.to_owned()
     };
@@ -70,22 +70,22 @@ pub(crate) fn key(headers: &HeaderMap) -> Result<Option<String>, Refused> {
 pub(crate) fn media_type(headers: &HeaderMap) -> Result<HeaderValue, Refused> {
     let wrong = |detail| Err(Refused::new(Verdict::WrongType, detail));
     if headers.get_all(header::CONTENT_ENCODING).iter().any(|v| !is(v, "identity")) {
-        return wrong("Content-Encoding must be identity");
+        return wrong("Content-Encoding must be identity; send the body uncompressed.");
     }
     let mut values = headers.get_all(header::CONTENT_TYPE).iter();
     let (Some(value), None) = (values.next(), values.next()) else {
-        return wrong("Content-Type must be given once");
+        return wrong("Content-Type must be given once: application/scim+json.");
     };
     let mut parts = value.to_str().unwrap_or_default().split(';').map(str::trim);
     let essence = parts.next().unwrap_or_default();
     if !MEDIA_TYPES.iter().any(|known| essence.eq_ignore_ascii_case(known)) {
-        return wrong("Content-Type must be application/scim+json or application/json");
+        return wrong("Content-Type must be application/scim+json or application/json.");
     }
     for parameter in parts {
         let Some((name, text)) = parameter.split_once('=') else { continue };
         let utf8 = text.trim_matches('"').eq_ignore_ascii_case("utf-8");
         if name.trim().eq_ignore_ascii_case("charset") && !utf8 {
-            return wrong("the charset must be utf-8");
+            return wrong("The charset must be utf-8.");
         }
     }
     Ok(value.clone())
@@ -95,13 +95,13 @@ pub(crate) fn media_type(headers: &HeaderMap) -> Result<HeaderValue, Refused> {
 pub(crate) fn if_match(headers: &HeaderMap) -> Result<Option<String>, Refused> {
     for name in [header::IF_NONE_MATCH, header::IF_UNMODIFIED_SINCE] {
         if headers.contains_key(name) {
-            return Err(malformed("the only precondition of a change is If-Match; send no other"));
+            return Err(malformed("The only precondition of a change is If-Match; send no other."));
         }
     }
     let mut tags = Vec::new();
     for value in headers.get_all(header::IF_MATCH) {
         let text = value.to_str();
-        let wrong = |_odd| malformed("If-Match must be a list of entity tags, or `*`");
+        let wrong = |_odd| malformed("If-Match must be a list of entity tags, or `*`.");
         tags.push(text.map_err(wrong)?);
     }
     Ok((!tags.is_empty()).then(|| tags.join(", ")))

@@ -85,7 +85,8 @@ fn unanswered(why: SendError, failure: Option<Unread>) -> Response<Body> {
             closing(error(StatusCode::BAD_REQUEST, None, detail))
         }
         (None, SendError::NotSent(reason)) => {
-            let detail = format!("The target could not be reached, so nothing has happened: {reason}.");
+            let detail =
+                format!("The target could not be reached, so nothing has happened: {reason}.");
             later(StatusCode::SERVICE_UNAVAILABLE, &detail)
         }
         (None, _) => error(StatusCode::BAD_GATEWAY, None, "The target gave no complete answer."),
@@ -122,7 +123,8 @@ impl Changes {
         let Self { rewrite, without_bulk } = self.clone();
         Box::new(move |names, value| {
             let rewritten = rewrite.as_ref().and_then(|rewrite| rewrite.value(names, value));
-            rewritten.or_else(|| crate::rewrite::without_bulk(names, value).filter(|_| without_bulk))
+            rewritten
+                .or_else(|| crate::rewrite::without_bulk(names, value).filter(|_| without_bulk))
         })
     }
 }

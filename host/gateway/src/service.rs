@@ -12,8 +12,8 @@ use http::{
 use hyper::body::Incoming;
 use replaysafe::call::{Call, Principal};
 use replaysafe::contract::{self, Endpoint, Verdict};
-use replaysafe::target::{Body as CallBody, Caller};
 use replaysafe::target::upstream::Upstream;
+use replaysafe::target::{Body as CallBody, Caller};
 use replaysafe_json::Limits;
 use tokio::sync::Semaphore;
 
@@ -54,7 +54,8 @@ impl<P: Provision> Gateway<P> {
             _ => {}
         }
         if OVERRIDES.iter().any(|name| request.headers().contains_key(name)) {
-            let detail = "A method is not overridden by a header here; send the method that is meant.";
+            let detail =
+                "A method is not overridden by a header here; send the method that is meant.";
             return error(StatusCode::NOT_IMPLEMENTED, None, detail);
         }
         match self.route(&request, &path).await {
@@ -73,7 +74,11 @@ impl<P: Provision> Gateway<P> {
             }
             Route::Malformed(detail) => refuse(&Refused::new(Verdict::Malformed, detail)),
             Route::Unprotected => unprotected(),
-            Route::Elsewhere => error(StatusCode::NOT_FOUND, None, "Outside the base path."),
+            Route::Elsewhere => error(
+                StatusCode::NOT_FOUND,
+                None,
+                "Outside the base path of the service; look at the URL.",
+            ),
         }
     }
 
@@ -81,12 +86,16 @@ impl<P: Provision> Gateway<P> {
     pub(crate) fn answer_fault(fault: Fault) -> Response<Body> {
         let refused = match fault {
             Fault::Malformed => {
-                let detail = "The request is no strict HTTP/1.1, or can be read in two ways.";
+                let detail = "This is no strict HTTP, or can be read in two ways: end each line by CRLF, and send one \
+                              Content-Length, or one `Transfer-Encoding: chunked`.";
                 Refused::new(Verdict::Malformed, detail)
             }
             Fault::TooLarge => {
                 let status = StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE;
-                Refused::malformed_as(status, "The head is too large; send fewer or shorter headers.")
+                Refused::malformed_as(
+                    status,
+                    "The head is too large; send fewer or shorter headers.",
+                )
             }
         };
         closing(refuse(&refused))
@@ -131,7 +140,8 @@ impl<P: Provision> Gateway<P> {
         if media_type.is_some() {
             form::body(&bytes, &Limits { bytes: bytes_max, ..Limits::request() })?;
         }
-        let busy = |_| Refused::new(Verdict::Unavailable, "Too many requests are under way; come again.");
+        let busy =
+            |_| Refused::new(Verdict::Unavailable, "Too many requests are under way; come again.");
         let permit = Arc::clone(&self.requests).try_acquire_owned().map_err(busy)?;
         let caller = self.caller(headers, query);
         let resource_type = self.resource_type(&parts, &caller).await?;
@@ -274,23 +284,23 @@ fn settle_host(request: &mut Request<Incoming>) -> Result<(), &'static str> {
     let authority = request.uri().authority().map(ToString::to_string);
     if request.version() < Version::HTTP_2 {
         return match (hosts, authority) {
-            (_, Some(_)) => Err("the request names a URL where a path is due"),
-            (0, None) if request.version() == Version::HTTP_11 => Err("Host is missing"),
+            (_, Some(_)) => Err("The request names a URL where a path is due; send the path."),
+            (0, None) if request.version() == Version::HTTP_11 => Err("Host is missing; send it."),
             (0 | 1, None) => Ok(()),
-            (_, None) => Err("Host is given more than once"),
+            (_, None) => Err("Host is given more than once; send one."),
         };
     }
     let host = request.headers().get(header::HOST).map(|host| host.to_str().unwrap_or_default());
     match (hosts, authority) {
         (0, Some(authority)) => {
             let host = HeaderValue::from_str(&authority);
-            let host = host.map_err(|_odd| "the authority is no host")?;
+            let host = host.map_err(|_odd| "The authority is no host; send one.")?;
             request.headers_mut().insert(header::HOST, host);
             Ok(())
         }
         (1, Some(authority)) if host == Some(&authority) => Ok(()),
         (1, None) => Ok(()),
-        _ => Err("Host and :authority disagree"),
+        _ => Err("Host and :authority disagree; send one of them."),
     }
 }
 

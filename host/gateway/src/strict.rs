@@ -11,7 +11,7 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use bytes::BytesMut;
-use http::{HeaderName, HeaderValue, Method, Uri};
+use http::{HeaderName, HeaderValue, Method, Uri, Version};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Sleep, sleep};
 
@@ -20,7 +20,7 @@ use crate::serve::HEAD_MAX;
 /// A connection that lets only strict HTTP/1.1 requests in.
 ///
 /// In the place of the first head that is wrong hyper reads one that is right, which [`Faults`] tells the service apart
-/// by its number; in the place of a wrong frame of a body, [`POISON`]. Then it reads the end.
+/// by its number; in the place of a wrong frame of a body, [`POISON`]. After either it answers and closes.
 #[derive(Debug)]
 pub(crate) struct Strict<Io> {
     io: Io,
@@ -29,6 +29,8 @@ pub(crate) struct Strict<Io> {
     /// What was judged and has not been read yet.
     judged: BytesMut,
     ended: bool,
+    /// Nothing that comes is read any more, as a request at least.
+    refused: bool,
     lingering: Option<Lingering>,
 }
 
@@ -40,13 +42,14 @@ impl<Io> Strict<Io> {
             faults,
             judged: BytesMut::new(),
             ended: false,
+            refused: false,
             lingering: None,
         }
     }
 
     fn take(&mut self, bytes: &[u8]) {
         let Err(fault) = self.judge.feed(bytes, &mut self.judged) else { return };
-        self.ended = true;
+        self.refused = true;
         match self.judge.state {
             State::Start | State::Headers => {
                 self.faults.note(self.judge.heads, fault);
@@ -67,6 +70,11 @@ impl<Io: AsyncRead + Unpin> AsyncRead for Strict<Io> {
     ) -> Poll<io::Result<()>> {
         let this = &mut *self;
         while this.judged.is_empty() && !this.ended {
+            if this.refused {
+                // To say that the client has ended would end the connection before the answer. Nobody waits for this:
+                // hyper has all it needs to answer, and closes by itself.
+                return Poll::Pending;
+            }
             let mut space = [0; READ];
             let mut read = ReadBuf::new(&mut space);
             ready!(Pin::new(&mut this.io).poll_read(cx, &mut read))?;
@@ -113,7 +121,7 @@ impl<Io: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Strict<Io> {
         let this = &mut *self;
         if this.lingering.is_none() {
             ready!(Pin::new(&mut this.io).poll_shutdown(cx))?;
-            if this.judge.state == State::Start && !this.ended {
+            if this.ended || (this.judge.state == State::Start && !this.refused) {
                 return Poll::Ready(Ok(()));
             }
         }
@@ -199,6 +207,7 @@ struct Judge {
     headers: usize,
     length: Option<u64>,
     chunked: bool,
+    version_1_0: bool,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -283,12 +292,14 @@ impl Judge {
         self.state = match self.state {
             State::Start => {
                 (self.headers, self.length, self.chunked) = (0, None, false);
-                request_line(line).ok_or(Fault::Malformed)?;
+                self.version_1_0 = request_line(line).ok_or(Fault::Malformed)? == Version::HTTP_10;
                 State::Headers
             }
             State::Headers if line.is_empty() => {
                 let body = match (self.length, self.chunked) {
                     (Some(_), true) => return Err(Fault::Malformed),
+                    // RFC 9112 section 6.1: its framing is faulty.
+                    (None, true) if self.version_1_0 => return Err(Fault::Malformed),
                     (None, true) => State::Size,
                     (None | Some(0), false) => State::Start,
                     (Some(length), false) => State::Body(length),
@@ -320,7 +331,7 @@ impl Judge {
         let (name, value) = line.split_at_checked(colon)?;
         // Space before the colon, or at the beginning: a continued line (RFC 9112 sections 5.1 and 5.2).
         let name = HeaderName::from_bytes(name).ok()?;
-        let value = value.get(1..)?.trim_ascii();
+        let value = trim(value.get(1..)?);
         HeaderValue::from_bytes(value).ok()?;
         if name == http::header::CONTENT_LENGTH {
             let digits = !value.is_empty() && value.iter().all(u8::is_ascii_digit);
@@ -337,13 +348,25 @@ impl Judge {
 }
 
 /// Checks a request line as hyper reads it: method, target, version, one space between them.
-fn request_line(line: &[u8]) -> Option<()> {
+fn request_line(line: &[u8]) -> Option<Version> {
     let mut words = line.split(|&byte| byte == b' ');
     let (method, target, version) = (words.next()?, words.next()?, words.next()?);
     Method::from_bytes(method).ok()?;
     Uri::try_from(target).ok()?;
-    let known = version == b"HTTP/1.1" || version == b"HTTP/1.0";
-    (known && words.next().is_none()).then_some(())
+    let version = match version {
+        b"HTTP/1.1" => Version::HTTP_11,
+        b"HTTP/1.0" => Version::HTTP_10,
+        _ => return None,
+    };
+    words.next().is_none().then_some(version)
+}
+
+/// Trims what may stand around a value (RFC 9110 section 5.6.3): spaces and tabs, nothing else.
+fn trim(mut value: &[u8]) -> &[u8] {
+    while let [b' ' | b'\t', rest @ ..] | [rest @ .., b' ' | b'\t'] = value {
+        value = rest;
+    }
+    value
 }
 
 /// Splits up to `left` bytes off; gives them, how many are still due, and what comes after.
@@ -398,6 +421,8 @@ mod tests {
             "POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\nContent-Length: 3\r\n\r\n",
             "POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\nTransfer-Encoding: x\r\n\r\n",
             "POST / HTTP/1.1\r\nTransfer-Encoding: xchunked\r\n\r\n",
+            "POST / HTTP/1.1\r\nTransfer-Encoding: \x0cchunked\r\n\r\n",
+            "POST / HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
             "POST / HTTP/1.1\r\nTransfer-Encoding : chunked\r\n\r\n",
             "POST / HTTP/1.1\r\nContent-Length: 3\r\nContent-Length: 3\r\n\r\n",
             "POST / HTTP/1.1\r\nContent-Length: +3\r\n\r\n",
@@ -434,6 +459,9 @@ mod tests {
         let faults = Faults::default();
         let mut strict = Strict::new((), faults.clone());
         strict.take(b"GET / HTTP/1.1\r\nHost: a\r\n\r\nGET / HTTP/1.1\nHost: a\n\n");
-        assert_eq!((faults.next(), faults.next(), faults.next()), (None, Some(Fault::Malformed), None));
+        assert_eq!(
+            (faults.next(), faults.next(), faults.next()),
+            (None, Some(Fault::Malformed), None)
+        );
     }
 }

@@ -5,6 +5,11 @@ use std::{
     sync::{Mutex, MutexGuard, PoisonError},
 };
 
+use http::{
+    HeaderValue,
+    header::{AUTHORIZATION, COOKIE},
+};
+
 use crate::{contract::Schema, target::Caller};
 
 /// What the target says about itself.
@@ -102,10 +107,12 @@ impl Callers {
     }
 }
 
+/// RFC 7644 section 2: what proves a client to the target is in one of these.
 fn same_credential(one: &Caller, other: &Caller) -> bool {
-    let of = |caller: &Caller| {
-        let named = caller.headers.iter().find(|(name, _)| name == http::header::AUTHORIZATION);
-        named.map(|(_, value)| value.clone())
+    let of = |caller: &Caller| -> Vec<HeaderValue> {
+        let named =
+            caller.headers.iter().filter(|(name, _)| *name == AUTHORIZATION || *name == COOKIE);
+        named.map(|(_, value)| value.clone()).collect()
     };
     of(one) == of(other)
 }

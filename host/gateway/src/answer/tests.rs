@@ -51,6 +51,17 @@ fn every_verdict_has_its_status() {
     assert_eq!(table_markdown().lines().count(), 2 + VERDICTS.len());
 }
 
+/// `docs/answers.md` shows this table, and says what each verdict means.
+#[test]
+fn the_documentation_has_the_table() {
+    let page = include_str!("../../../../docs/answers.md");
+    assert!(page.contains(&table_markdown()), "docs/answers.md lacks:\n{}", table_markdown());
+    let (_, meanings) = page.split_once("## What they mean").unwrap();
+    let words = meanings.lines().filter_map(|line| line.strip_prefix("| `")?.split_once('`'));
+    let words: Vec<_> = words.map(|(word, _)| word).collect();
+    assert_eq!(words, VERDICTS.map(verdict_word));
+}
+
 #[test]
 fn the_targets_answer_is_repeated() {
     for verdict in [Verdict::Done, Verdict::Opaque, Verdict::AcceptedUnverified, Verdict::Refused] {
@@ -98,10 +109,7 @@ fn an_adopted_resource_has_its_location() {
 
 #[test]
 fn headers_say_what_became_of_it() {
-    let note = |name: &str, value: &str| Field {
-        name: name.into(),
-        value: value.into(),
-    };
+    let note = |name: &str, value: &str| Field { name: name.into(), value: value.into() };
     let answer = Answer {
         changed: true,
         replayed: true,

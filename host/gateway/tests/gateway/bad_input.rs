@@ -7,7 +7,7 @@ use replaysafe::target::upstream::Roots;
 use replaysafe_gateway::GatewayOptions;
 use serde_json::{Value, json};
 
-use crate::support::{ALICE, Gateway, Service, exchange, Reply};
+use crate::support::{ALICE, Gateway, Reply, Service, both, exchange};
 
 /// Depth 33 is one more than S44 allows. No stack grows: the deepest is 100,000 levels.
 #[tokio::test]
@@ -250,15 +250,21 @@ async fn no_19_a_removal_that_already_holds() {
     };
     let add = json!({"op": "add", "path": "members", "value": [{"value": "u1"}]});
     assert_eq!(gateway.ask(&path, "", patch(add)).await.status, 200);
-    let remove =
-        |value: &str| patch(json!({"op": "remove", "path": format!("members[value eq \"{value}\"]")}));
+    let remove = |value: &str| {
+        patch(json!({"op": "remove", "path": format!("members[value eq \"{value}\"]")}))
+    };
     let first = gateway.ask(&path, "", remove("u1")).await;
     assert_eq!(first.header("replaysafe-changed"), Some("true"), "{}", first.text());
     let sent = service.changes().len();
     for value in ["u1", "u2"] {
         let reply = gateway.ask(&path, "", remove(value)).await;
         assert_eq!(reply.status, 200, "{}", reply.text());
-        assert_eq!(reply.header("replaysafe-verdict"), Some("already-satisfied"), "{}", reply.text());
+        assert_eq!(
+            reply.header("replaysafe-verdict"),
+            Some("already-satisfied"),
+            "{}",
+            reply.text()
+        );
         assert_eq!(reply.header("replaysafe-changed"), Some("false"));
     }
     assert_eq!(service.changes().len(), sent);
@@ -333,6 +339,7 @@ async fn no_22_and_23_a_key_that_is_none() {
         (&format!("Idempotency-Key: \"{long}\"\r\n"), 400, "1 to 255"),
         (&format!("Idempotency-Key: {huge}\r\n"), 431, "shorter"),
         ("Idempotency-Key: a b\r\n", 400, "1 to 255"),
+        ("Idempotency-Key: \"a b\"\r\n", 400, "1 to 255"),
         ("Idempotency-Key: a\tb\r\n", 400, "1 to 255"),
         ("Idempotency-Key: \u{e9}\r\n", 400, "1 to 255"),
         ("Idempotency-Key: a\x01b\r\n", 400, "strict"),
@@ -346,7 +353,7 @@ async fn no_22_and_23_a_key_that_is_none() {
     }
     let (service, gateway) = both().await;
     let longest = "k".repeat(255);
-    for (at, key) in ["k", &longest, "\"a, b\""].iter().enumerate() {
+    for (at, key) in ["k", &longest, "\"a,b\""].iter().enumerate() {
         let header = format!("Idempotency-Key: {key}\r\n");
         let user = json!({"userName": format!("u{at}")}).to_string();
         assert_eq!(gateway.ask("POST /scim/v2/Users", &header, &user).await.status, 201);
@@ -404,7 +411,9 @@ async fn no_26_a_replay_after_the_client_was_revoked() {
         assert_eq!(reply.header("www-authenticate"), Some("Bearer realm=\"up\""));
         assert_eq!(reply.header("idempotency-replayed"), None);
         assert_eq!(reply.header("replaysafe-changed"), Some("false"));
-        for secret in ["Treasure", first.id().as_str(), first.header("replaysafe-decision").unwrap()] {
+        for secret in
+            ["Treasure", first.id().as_str(), first.header("replaysafe-decision").unwrap()]
+        {
             assert!(!reply.text().contains(secret), "{secret} in {}", reply.text());
         }
     }
@@ -531,7 +540,6 @@ async fn every_refusal_of_a_protected_path_says_what_it_is() {
         assert_eq!(reply.header("replaysafe-verdict"), Some(verdict), "{line}: {}", reply.text());
         assert_eq!(reply.header("replaysafe-decision"), Some("none"), "{line}: {}", reply.text());
         assert_eq!(reply.header("replaysafe-changed"), Some("false"), "{line}");
-        assert_eq!(reply.header("replaysafe-evidence"), Some("none"), "{line}");
     }
 }
 
@@ -562,12 +570,6 @@ async fn check_form(cases: &[Case<'_>]) {
         }
     }
     assert!(service.asked().is_empty(), "{:?}", service.asked());
-}
-
-async fn both() -> (Service, Gateway) {
-    let service = Service::start().await;
-    let gateway = Gateway::before(&service).await;
-    (service, gateway)
 }
 
 fn holds(bytes: &[u8], text: impl AsRef<[u8]>) -> bool {

@@ -4,4 +4,6 @@
 #![expect(clippy::indexing_slicing, reason = "helpers of tests fail with their test")]
 
 mod bad_input;
+mod passing;
+mod serving;
 mod support;

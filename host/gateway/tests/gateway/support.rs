@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::net::SocketAddr;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, LazyLock, Mutex};
 
 use bytes::Bytes;
@@ -13,20 +13,25 @@ use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use replaysafe::clock::{Clock, SystemClock};
+use replaysafe::contract::{Entry, EntryId, Field, Found, Scope, Tag};
 use replaysafe::guest::Guest;
 use replaysafe::keys::LedgerKey;
-use replaysafe::ledger::SqliteLedger;
+use replaysafe::ledger::{
+    Leased, Ledger, LedgerError, Note, Record, RecordedStep, SqliteLedger, Waiting,
+};
 use replaysafe::provisioner::{Options, Provisioner};
 use replaysafe::target::scim::ScimTarget;
 use replaysafe::target::upstream::{Roots, Upstream};
 use replaysafe_gateway::serve::serve;
 use replaysafe_gateway::{GatewayOptions, ServeError};
+use rustls::ServerConfig;
 use serde_json::{Value, json};
 use tempfile::TempDir;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::oneshot;
+use tokio::sync::{oneshot, watch};
 use tokio::task::JoinHandle;
+use tokio_rustls::TlsAcceptor;
 
 /// Compiling the component takes seconds: once for all tests.
 static GUEST: LazyLock<Guest> = LazyLock::new(|| Guest::embedded().unwrap());
@@ -36,6 +41,8 @@ pub(crate) struct Gateway {
     pub(crate) address: SocketAddr,
     pub(crate) folder: TempDir,
     pub(crate) clock: Arc<Shifted>,
+    /// The ledger's storage fails while this is set.
+    pub(crate) down: Arc<AtomicBool>,
     stop: Option<oneshot::Sender<()>>,
     serving: Option<JoinHandle<Result<(), ServeError>>>,
 }
@@ -56,7 +63,11 @@ impl Gateway {
         tenant: &str,
     ) -> Self {
         let key = Arc::new(LedgerKey::open_or_create(folder.path().join("key")).unwrap());
-        let ledger = SqliteLedger::open(folder.path().join("ledger"), Arc::clone(&key)).unwrap();
+        let down = Arc::new(AtomicBool::new(false));
+        let ledger = Breakable {
+            ledger: SqliteLedger::open(folder.path().join("ledger"), Arc::clone(&key)).unwrap(),
+            down: Arc::clone(&down),
+        };
         let upstream = Upstream::new(upstream, roots).unwrap();
         let clock = Arc::new(Shifted::default());
         let target =
@@ -76,7 +87,7 @@ impl Gateway {
         let shutdown = async move { drop(stopped.await) };
         let provisioner = Arc::new(provisioner.unwrap());
         let serving = tokio::spawn(serve(provisioner, upstream, listener, options, shutdown));
-        Self { address, folder, clock, stop: Some(stop), serving: Some(serving) }
+        Self { address, folder, clock, down, stop: Some(stop), serving: Some(serving) }
     }
 
     /// Sends a request with a JSON media type, a credential and a length, each unless `headers` has it; gives the answer.
@@ -139,6 +150,13 @@ pub(crate) async fn exchange(address: SocketAddr, bytes: Vec<u8>) -> Vec<u8> {
     answer
 }
 
+/// A service, and a gateway in front of it.
+pub(crate) async fn both() -> (Service, Gateway) {
+    let service = Service::start().await;
+    let gateway = Gateway::before(&service).await;
+    (service, gateway)
+}
+
 /// The machine's clock, set forward by hand.
 #[derive(Debug, Default)]
 pub(crate) struct Shifted(AtomicU64);
@@ -152,6 +170,83 @@ impl Shifted {
 impl Clock for Shifted {
     fn now(&self) -> u64 {
         SystemClock.now() + self.0.load(Ordering::SeqCst)
+    }
+}
+
+/// The real ledger, whose storage fails on demand.
+pub(crate) struct Breakable {
+    ledger: SqliteLedger,
+    down: Arc<AtomicBool>,
+}
+
+impl Breakable {
+    fn up(&self) -> Result<&SqliteLedger, LedgerError> {
+        if self.down.load(Ordering::SeqCst) {
+            return Err(LedgerError::Storage("no space left on device".into()));
+        }
+        Ok(&self.ledger)
+    }
+}
+
+impl Ledger for Breakable {
+    async fn lease(
+        &self,
+        names: &[Tag],
+        statement: &Tag,
+        waiting: Waiting,
+    ) -> Result<Leased, LedgerError> {
+        self.ledger.lease(names, statement, waiting).await
+    }
+
+    async fn find(
+        &self,
+        scope: &Scope,
+        key: Option<&Tag>,
+        statement: &Tag,
+        names: &[Tag],
+    ) -> Result<Found, LedgerError> {
+        self.up()?.find(scope, key, statement, names).await
+    }
+
+    async fn write(&self, record: &Record) -> Result<(), LedgerError> {
+        self.up()?.write(record).await
+    }
+
+    async fn entry(&self, id: &EntryId) -> Result<Option<Entry>, LedgerError> {
+        self.up()?.entry(id).await
+    }
+
+    async fn due(&self, now: u64, most: u32) -> Result<Vec<Entry>, LedgerError> {
+        self.up()?.due(now, most).await
+    }
+
+    async fn profile(&self, target: &str) -> Result<Vec<Field>, LedgerError> {
+        self.up()?.profile(target).await
+    }
+
+    async fn note(
+        &self,
+        tenant: &str,
+        decision: &EntryId,
+        step: &RecordedStep,
+    ) -> Result<(), LedgerError> {
+        self.up()?.note(tenant, decision, step).await
+    }
+
+    async fn steps(&self, decision: &EntryId) -> Result<Vec<RecordedStep>, LedgerError> {
+        self.up()?.steps(decision).await
+    }
+
+    async fn forget_steps(&self, before: u64) -> Result<u64, LedgerError> {
+        self.up()?.forget_steps(before).await
+    }
+
+    async fn ready(&self) -> Result<(), LedgerError> {
+        self.up()?.ready().await
+    }
+
+    async fn audit(&self) -> Result<Vec<Note>, LedgerError> {
+        self.up()?.audit().await
     }
 }
 
@@ -243,6 +338,8 @@ pub(crate) struct Asked {
 pub(crate) struct Service {
     pub(crate) address: SocketAddr,
     state: Arc<Mutex<State>>,
+    /// What would change something waits while this is true: heard, and neither carried out nor answered.
+    pub(crate) held: watch::Sender<bool>,
 }
 
 #[derive(Default)]
@@ -251,24 +348,36 @@ struct State {
     resources: BTreeMap<(String, String), Value>,
     made: u64,
     revoked: Vec<String>,
+    tls: bool,
 }
 
 impl Service {
     pub(crate) async fn start() -> Self {
+        Self::start_with(None).await
+    }
+
+    /// Starts it; with TLS, where `tls` is given.
+    pub(crate) async fn start_with(tls: Option<Arc<ServerConfig>>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
-        let state = Arc::new(Mutex::new(State::default()));
+        let state = State { tls: tls.is_some(), ..State::default() };
+        let state = Arc::new(Mutex::new(state));
+        let (held, holding) = watch::channel(false);
         let shared = Arc::clone(&state);
+        let tls = tls.map(TlsAcceptor::from);
         drop(tokio::spawn(async move {
             loop {
                 let (stream, _) = listener.accept().await.unwrap();
-                let state = Arc::clone(&shared);
-                let service = service_fn(move |request| handle(request, Arc::clone(&state)));
-                let connection = hyper::server::conn::http1::Builder::new();
-                drop(tokio::spawn(connection.serve_connection(TokioIo::new(stream), service)));
+                let (state, holding, tls) = (Arc::clone(&shared), holding.clone(), tls.clone());
+                drop(tokio::spawn(async move {
+                    let Some(tls) = tls else { return speak(stream, state, holding).await };
+                    if let Ok(stream) = tls.accept(stream).await {
+                        speak(stream, state, holding).await;
+                    }
+                }));
             }
         }));
-        Self { address, state }
+        Self { address, state, held }
     }
 
     pub(crate) fn base(&self) -> String {
@@ -330,10 +439,14 @@ impl State {
             return (StatusCode::OK, document);
         }
         let (endpoint, id) = path.split_once('/').unwrap_or((path, ""));
+        if !["Users", "Groups", "Badges"].contains(&endpoint) {
+            return not_found;
+        }
         let at = (endpoint.to_owned(), id.to_owned());
+        let scheme = if self.tls { "https" } else { "http" };
         let located = |id: &str, resource: &Value| {
             let mut resource = resource.clone();
-            let location = format!("http://{host}/scim/v2/{endpoint}/{id}");
+            let location = format!("{scheme}://{host}/scim/v2/{endpoint}/{id}");
             resource["meta"] = json!({"location": location});
             resource
         };
@@ -380,7 +493,10 @@ impl State {
                 let patch: Value = serde_json::from_slice(&asked.body).unwrap();
                 for operation in patch["Operations"].as_array().unwrap() {
                     if !patch_one(resource, operation) {
-                        let refusal = json!({"schemas": [ERROR], "status": "400"});
+                        let refusal = json!({
+                            "schemas": [ERROR], "status": "400", "scimType": "invalidPath",
+                            "detail": "No such path.",
+                        });
                         return (StatusCode::BAD_REQUEST, refusal);
                     }
                 }
@@ -437,20 +553,31 @@ fn discovery(path: &str) -> Option<Value> {
     })
 }
 
+async fn speak<Io>(io: Io, state: Arc<Mutex<State>>, holding: watch::Receiver<bool>)
+where
+    Io: AsyncRead + AsyncWrite + Unpin,
+{
+    let service = service_fn(move |request| handle(request, Arc::clone(&state), holding.clone()));
+    let connection = hyper::server::conn::http1::Builder::new();
+    // How the gateway ends its connections is its affair.
+    drop(connection.serve_connection(TokioIo::new(io), service).await);
+}
+
 async fn handle(
     request: Request<Incoming>,
     state: Arc<Mutex<State>>,
+    mut holding: watch::Receiver<bool>,
 ) -> Result<Response<Full<Bytes>>, Infallible> {
     let (parts, body) = request.into_parts();
     let body = body.collect().await.map(|body| body.to_bytes()).unwrap_or_default();
     let (method, target) = (parts.method, parts.uri.to_string());
     let asked = Asked { method, target, headers: parts.headers, body };
     let host = asked.headers[header::HOST].to_str().unwrap().to_owned();
-    let (status, document) = {
-        let mut state = state.lock().unwrap();
-        state.asked.push(asked.clone());
-        state.apply(&asked, &host)
-    };
+    state.lock().unwrap().asked.push(asked.clone());
+    if asked.method != Method::GET {
+        holding.wait_for(|held| !held).await.unwrap();
+    }
+    let (status, document) = state.lock().unwrap().apply(&asked, &host);
     let mut response = Response::new(match &document {
         Value::Null => Full::default(),
         document => Full::from(document.to_string()),
