@@ -3,130 +3,83 @@
 use alloc::{
     format,
     string::{String, ToString},
-    vec::Vec,
 };
 
-use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use replaysafe_json::{Value, parse_ours};
 
 use crate::{
+    form::{Fault, Form, Members, write_case},
     lifecycle,
-    types::{ContractError, Document, Report, Request, Settings, Situation},
+    types::{ContractError, Document, Report, Situation},
 };
-
-#[derive(Deserialize)]
-#[serde(rename_all = "kebab-case", deny_unknown_fields)]
-struct SecretPaths {
-    resource_type: String,
-    settings: Settings,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "kebab-case", deny_unknown_fields)]
-struct ReadSchema {
-    resource_types: Option<Document>,
-    schemas: Option<Document>,
-    service_provider_config: Option<Document>,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "kebab-case", deny_unknown_fields)]
-struct CheckPolicy {
-    policy: Document,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "kebab-case", deny_unknown_fields)]
-struct Identify {
-    request: Request,
-    settings: Settings,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "kebab-case", deny_unknown_fields)]
-struct Matches {
-    request: Request,
-    page: Vec<Document>,
-    settings: Settings,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "kebab-case", deny_unknown_fields)]
-struct Decide {
-    situation: Situation,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "kebab-case", deny_unknown_fields)]
-struct Settle {
-    situation: Situation,
-    report: Option<Report>,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "kebab-case", deny_unknown_fields)]
-struct EntryRequest {
-    state: Document,
-}
-
-#[derive(Serialize)]
-#[serde(rename_all = "kebab-case")]
-enum Outcome<T> {
-    Ok(T),
-    Err(ContractError),
-}
 
 /// See `json.call`. Gives canonical JSON; never panics.
 #[must_use]
 pub fn call(function: &str, input: &str) -> String {
-    match function {
-        "secret-paths" => answer(input, |given: SecretPaths| {
-            lifecycle::secret_paths(&given.resource_type, &given.settings)
-        }),
-        "read-schema" => answer(input, |given: ReadSchema| {
-            Ok(lifecycle::read_schema(
-                given.resource_types.as_deref(),
-                given.schemas.as_deref(),
-                given.service_provider_config.as_deref(),
-            ))
-        }),
-        "check-policy" => answer(input, |given: CheckPolicy| lifecycle::check_policy(&given.policy)),
+    let outcome = match answer(function, input) {
+        Ok(output) => write_case("ok", output),
+        Err(error) => write_case("err", error.write()),
+    };
+    outcome.to_string()
+}
+
+fn answer(function: &str, input: &str) -> Result<Value, ContractError> {
+    let given = |names: &[&str]| {
+        let value = parse_ours(input).map_err(|error| Fault(error.to_string()))?;
+        Members::of(value, names)
+    };
+    let output = match function {
+        "secret-paths" => {
+            let mut given = given(&["resource-type", "settings"])?;
+            let resource_type: String = given.required("resource-type")?;
+            lifecycle::secret_paths(&resource_type, &given.required("settings")?)?.write()
+        }
+        "read-schema" => {
+            let mut given = given(&["resource-types", "schemas", "service-provider-config"])?;
+            let resource_types: Option<Document> = given.optional("resource-types")?;
+            let schemas: Option<Document> = given.optional("schemas")?;
+            let config: Option<Document> = given.optional("service-provider-config")?;
+            lifecycle::read_schema(resource_types.as_deref(), schemas.as_deref(), config.as_deref())
+                .write()
+        }
+        "check-policy" => {
+            let policy: Document = given(&["policy"])?.required("policy")?;
+            lifecycle::check_policy(&policy)?.write()
+        }
         "identify" => {
-            answer(input, |given: Identify| lifecycle::identify(&given.request, &given.settings))
+            let mut given = given(&["request", "settings"])?;
+            lifecycle::identify(&given.required("request")?, &given.required("settings")?)?.write()
         }
-        "matches" => answer(input, |given: Matches| {
-            lifecycle::matches(&given.request, &given.page, &given.settings)
-        }),
-        "admit" => answer(input, |given: Decide| lifecycle::admit(&given.situation)),
-        "decide" => answer(input, |given: Decide| lifecycle::decide(&given.situation)),
-        "settle" => answer(input, |given: Settle| {
-            lifecycle::settle(&given.situation, given.report.as_ref())
-        }),
+        "matches" => {
+            let mut given = given(&["request", "page", "settings"])?;
+            let page: alloc::vec::Vec<Document> = given.required("page")?;
+            lifecycle::matches(&given.required("request")?, &page, &given.required("settings")?)?
+                .write()
+        }
+        "admit" => lifecycle::admit(&given(&["situation"])?.required("situation")?)?.write(),
+        "decide" => lifecycle::decide(&given(&["situation"])?.required("situation")?)?.write(),
+        "settle" => {
+            let mut given = given(&["situation", "report"])?;
+            let situation: Situation = given.required("situation")?;
+            let report: Option<Report> = given.optional("report")?;
+            lifecycle::settle(&situation, report.as_ref())?.write()
+        }
         "entry-request" => {
-            answer(input, |given: EntryRequest| lifecycle::entry_request(&given.state))
+            let state: Document = given(&["state"])?.required("state")?;
+            lifecycle::entry_request(&state)?.write()
         }
-        _ => write(&Outcome::<()>::Err(ContractError {
-            code: "unknown-function".into(),
-            detail: "the function is none of `lifecycle`: secret-paths, read-schema, check-policy, identify, matches, admit, decide, settle, entry-request".into(),
-        })),
-    }
+        _ => {
+            return Err(ContractError {
+                code: "unknown-function".into(),
+                detail: "the function is none of `lifecycle`: secret-paths, read-schema, check-policy, identify, matches, admit, decide, settle, entry-request".into(),
+            });
+        }
+    };
+    Ok(output)
 }
 
-fn answer<I: DeserializeOwned, O: Serialize>(
-    input: &str,
-    function: impl FnOnce(I) -> Result<O, ContractError>,
-) -> String {
-    let given = serde_json::from_str(input).map_err(|error| ContractError {
-        code: "json".into(),
-        detail: format!("the input cannot be read: {error}"),
-    });
-    match given.and_then(function) {
-        Ok(output) => write(&Outcome::Ok(output)),
-        Err(error) => write(&Outcome::<O>::Err(error)),
+impl From<Fault> for ContractError {
+    fn from(fault: Fault) -> Self {
+        Self { code: "json".into(), detail: format!("the input cannot be read: {}", fault.0) }
     }
-}
-
-fn write<T: Serialize>(outcome: &Outcome<T>) -> String {
-    let text = serde_json::to_string(outcome).unwrap_or_default();
-    let limits = replaysafe_json::Limits { depth: 127, ..replaysafe_json::Limits::answer() };
-    replaysafe_json::parse(text.as_bytes(), &limits).map_or(text, |value| value.to_string())
 }

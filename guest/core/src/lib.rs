@@ -22,6 +22,7 @@ mod admit;
 mod answers;
 mod case;
 mod decide;
+mod form;
 mod frame;
 mod kept;
 mod profile;

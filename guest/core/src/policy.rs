@@ -7,14 +7,13 @@ use alloc::{
     vec::Vec,
 };
 
-use replaysafe_json::{Limits, parse};
-use serde::{Deserialize, Serialize};
+use replaysafe_json::{Limits, Value, parse};
 
+use crate::form::{Fault, Form, Members, name, object, through_value, variant};
 use crate::types::{ContractError, UnixMillis};
 
 /// What an operator may choose. The default is safe and needs no file.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Policy {
     /// How long a repeat without key or version is taken for a retry, in seconds; 0 turns it off (S2a).
     pub replay_window_seconds: u32,
@@ -47,8 +46,7 @@ impl Default for Policy {
 }
 
 /// What may become ours that we did not make (S18).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Adopt {
     /// Nothing but what carries our external id and is equal.
     Never,
@@ -59,8 +57,7 @@ pub enum Adopt {
 }
 
 /// What a create after a deletion is (S21).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Returns {
     /// A new life of the identity.
     Allow,
@@ -69,8 +66,7 @@ pub enum Returns {
 }
 
 /// What follows when neither presence nor absence can be proved (S13).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum OnUnknown {
     /// At most once: a person decides.
     Park,
@@ -79,8 +75,7 @@ pub enum OnUnknown {
 }
 
 /// Whether a create that identifies nothing is taken (S2).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum WeakIdentity {
     /// Taken: equal requests within the window are one.
     Allow,
@@ -98,8 +93,8 @@ impl Policy {
         let wrong = |detail: String| ContractError { code: "policy".into(), detail };
         let value = parse(document.as_bytes(), &Limits::default())
             .map_err(|error| wrong(format!("the policy is no JSON document: {error}")))?;
-        let policy: Self = serde_json::from_str(&value.to_string())
-            .map_err(|error| wrong(format!("the policy has a wrong member: {error}")))?;
+        let policy = <Self as Form>::read(value)
+            .map_err(|fault| wrong(format!("the policy has a wrong member: {}", fault.0)))?;
         if 86_400 < policy.replay_window_seconds {
             return Err(wrong("`replay-window-seconds` must be 0 to 86400".into()));
         }
@@ -112,9 +107,7 @@ impl Policy {
     /// The canonical document.
     #[must_use]
     pub fn document(&self) -> String {
-        let text = serde_json::to_string(self).unwrap_or_default();
-        parse(text.as_bytes(), &Limits::default())
-            .map_or_else(|_| "{}".into(), |value| value.to_string())
+        self.write().to_string()
     }
 
     /// The replay window in milliseconds.
@@ -132,6 +125,56 @@ impl Policy {
         self.correlation.get(resource_type).map_or(&[], Vec::as_slice)
     }
 }
+
+/// What a policy document does not say is as in the default policy.
+impl Form for Policy {
+    fn read(value: Value) -> Result<Self, Fault> {
+        let mut members = Members::of(
+            value,
+            &[
+                name!(replay_window_seconds),
+                name!(receipt_hours),
+                name!(adopt),
+                name!(returns),
+                name!(on_unknown),
+                name!(weak_identity),
+                name!(correlation),
+            ],
+        )?;
+        let otherwise = Self::default();
+        Ok(Self {
+            replay_window_seconds: members
+                .or(name!(replay_window_seconds), otherwise.replay_window_seconds)?,
+            receipt_hours: members.or(name!(receipt_hours), otherwise.receipt_hours)?,
+            adopt: members.or(name!(adopt), otherwise.adopt)?,
+            returns: members.or(name!(returns), otherwise.returns)?,
+            on_unknown: members.or(name!(on_unknown), otherwise.on_unknown)?,
+            weak_identity: members.or(name!(weak_identity), otherwise.weak_identity)?,
+            correlation: members.or(name!(correlation), otherwise.correlation)?,
+        })
+    }
+
+    fn write(&self) -> Value {
+        object(
+            [
+                (name!(replay_window_seconds), self.replay_window_seconds.write()),
+                (name!(receipt_hours), self.receipt_hours.write()),
+                (name!(adopt), self.adopt.write()),
+                (name!(returns), self.returns.write()),
+                (name!(on_unknown), self.on_unknown.write()),
+                (name!(weak_identity), self.weak_identity.write()),
+                (name!(correlation), self.correlation.write()),
+            ]
+            .into(),
+        )
+    }
+}
+
+through_value!(Policy);
+variant!(Adopt {} { Never, Equal, Matching });
+variant!(Returns {} { Allow, Refuse });
+variant!(OnUnknown {} { Park, RetryAndConverge });
+variant!(WeakIdentity {} { Allow, Refuse });
 
 #[cfg(test)]
 mod tests {

@@ -32,7 +32,7 @@ pub use crate::lift::{Path, Segment, lift, put_back};
 pub use crate::limits::Limits;
 pub use crate::number::Number;
 pub use crate::object::{Iter, IterMut, Object};
-pub use crate::parse::parse;
+pub use crate::parse::{parse, parse_ours};
 pub use crate::value::Value;
 
 mod canonical;
@@ -46,3 +46,4 @@ mod number;
 mod object;
 mod parse;
 mod value;
+mod with_serde;
