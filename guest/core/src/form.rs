@@ -5,11 +5,12 @@
 //! the component.
 
 use alloc::{
-    collections::{BTreeMap, BTreeSet},
     format,
     string::{String, ToString},
     vec::Vec,
 };
+
+use crate::ordered::{BTreeMap, BTreeSet};
 
 use replaysafe_json::{Number, Object, Value};
 

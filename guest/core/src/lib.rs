@@ -10,6 +10,7 @@ extern crate alloc;
 
 pub mod door;
 pub mod lifecycle;
+pub mod ordered;
 pub mod path;
 pub mod policy;
 pub mod schema;

@@ -1,11 +1,12 @@
 //! The policy: what an operator may choose, as one document (S45).
 
 use alloc::{
-    collections::BTreeMap,
     format,
     string::{String, ToString},
     vec::Vec,
 };
+
+use crate::ordered::BTreeMap;
 
 use replaysafe_json::{Limits, Value, parse};
 

@@ -3,11 +3,12 @@
 //! The host keeps these records sealed and does not look inside: only this file knows their form.
 
 use alloc::{
-    collections::{BTreeMap, BTreeSet},
     format,
     string::{String, ToString},
     vec::Vec,
 };
+
+use crate::ordered::{BTreeMap, BTreeSet};
 
 use replaysafe_json::{Value, parse_ours};
 

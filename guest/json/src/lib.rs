@@ -33,6 +33,7 @@ pub use crate::limits::Limits;
 pub use crate::number::Number;
 pub use crate::object::{Iter, IterMut, Object};
 pub use crate::parse::{parse, parse_ours};
+pub use crate::sort::sort_by;
 pub use crate::value::Value;
 
 mod canonical;
@@ -45,5 +46,6 @@ mod limits;
 mod number;
 mod object;
 mod parse;
+mod sort;
 mod value;
 mod with_serde;

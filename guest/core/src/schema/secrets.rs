@@ -4,7 +4,7 @@
 
 use alloc::{borrow::ToOwned, format, string::String, vec::Vec};
 
-use replaysafe_json::{Path, Segment};
+use replaysafe_json::{Path, Segment, sort_by};
 
 use super::{Attribute, Schema};
 
@@ -22,7 +22,7 @@ pub(super) fn paths(schema: &Schema, resource_type: &str) -> Vec<Path> {
     // A password is a secret in whatever type it is sent to.
     let password = Place { name: "password".into(), each: false, sub: None };
     add(&mut found, &own, true, &password);
-    found.sort();
+    sort_by(&mut found, Ord::cmp);
     found.dedup();
     found
 }

@@ -2,7 +2,9 @@
 //!
 //! The text is made by the request and the schema alone. It is the host that makes a keyed digest of it.
 
-use alloc::{collections::BTreeMap, format, string::String, vec::Vec};
+use alloc::{format, string::String, vec::Vec};
+
+use crate::ordered::BTreeMap;
 
 use replaysafe_json::{Object, Value, canonical};
 

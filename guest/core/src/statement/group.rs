@@ -1,10 +1,8 @@
 //! All that a request does to one attribute, in order (S27).
 
-use alloc::{
-    collections::{BTreeMap, BTreeSet},
-    string::String,
-    vec::Vec,
-};
+use alloc::{string::String, vec::Vec};
+
+use crate::ordered::{BTreeMap, BTreeSet};
 
 use replaysafe_json::Value;
 

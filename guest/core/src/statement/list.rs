@@ -2,12 +2,9 @@
 //!
 //! An element keeps its slot for as long as a statement is worked out, so that what cancels out is seen to.
 
-use alloc::{
-    collections::{BTreeMap, BTreeSet},
-    format,
-    string::String,
-    vec::Vec,
-};
+use alloc::{format, string::String, vec::Vec};
+
+use crate::ordered::{BTreeMap, BTreeSet};
 
 use replaysafe_json::{Object, Value, canonical};
 

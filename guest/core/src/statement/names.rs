@@ -1,6 +1,8 @@
 //! By which names is a resource known, and does a resource carry them (S8, S16)?
 
-use alloc::{borrow::ToOwned, collections::BTreeSet, string::String, vec::Vec};
+use alloc::{borrow::ToOwned, string::String, vec::Vec};
+
+use crate::ordered::BTreeSet;
 
 use replaysafe_json::Value;
 use unicode_normalization::UnicodeNormalization;
