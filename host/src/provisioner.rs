@@ -125,6 +125,8 @@ struct Run {
     passed: bool,
     /// How often the component was asked for a step.
     steps: u32,
+    /// How often a write came too late.
+    fenced: u32,
 }
 
 impl Run {
@@ -132,6 +134,14 @@ impl Run {
     fn count_step(&mut self) -> Result<(), monitor::Violation> {
         self.steps += 1;
         if STEPS_MOST < self.steps { Err(monitor::Violation::Endless) } else { Ok(()) }
+    }
+
+    /// After a write that came too late: none to read again at once, else when to.
+    ///
+    /// A name that another identity keeps is refused each time; the target is not to be asked without pause.
+    fn pause(&mut self, now: u64) -> Option<u64> {
+        self.fenced += 1;
+        (FENCED_MOST < self.fenced).then(|| now.saturating_add(FENCED_PAUSE_MS))
     }
 }
 
@@ -254,6 +264,7 @@ impl<L: Ledger, T: Target> Provisioner<L, T> {
             tried: Vec::new(),
             passed: false,
             steps: 0,
+            fenced: 0,
             request,
         };
         let mut answer = self.carry(&mut run, deadline).await?;
@@ -322,7 +333,9 @@ impl<L: Ledger, T: Target> Provisioner<L, T> {
             };
             monitor::check(&situation, &step)?;
             match self.write(run, function, &situation, None, &step).await {
-                Err(ProvisionError::Ledger(LedgerError::Fenced)) => return Ok(Next::Again),
+                Err(ProvisionError::Ledger(LedgerError::Fenced)) => {
+                    return Ok(run.pause(inner.clock.now()).map_or(Next::Again, Next::Wait));
+                }
                 written => written?,
             }
             match step.action {
@@ -390,6 +403,9 @@ impl<L: Ledger, T: Target> Provisioner<L, T> {
             match self.write(run, "settle", &situation, report.as_ref(), &step).await {
                 // Somebody passed: what was seen before counts no more (S15).
                 Err(ProvisionError::Ledger(LedgerError::Fenced)) => {
+                    if let Some(until) = run.pause(inner.clock.now()) {
+                        return Ok(Settled::Wait(until));
+                    }
                     observed = Vec::new();
                     continue;
                 }
@@ -460,6 +476,7 @@ impl<L: Ledger, T: Target> Provisioner<L, T> {
             tried: Vec::new(),
             passed: false,
             steps: 0,
+            fenced: 0,
             request,
         }))
     }
@@ -924,6 +941,12 @@ const DUE_MOST: u32 = 100;
 
 /// 1,000 steps of one request: waits are half a second long, so that 50 s hold 100 rounds of a few steps.
 const STEPS_MOST: u32 = 1_000;
+
+/// 3 writes too late: those who pass do so once or twice.
+const FENCED_MOST: u32 = 3;
+
+/// 1 second between two tries of what was refused so often.
+const FENCED_PAUSE_MS: u64 = 1_000;
 
 /// S38: recorded steps are kept for 7 days.
 const STEPS_KEPT_MS: u64 = 7 * 24 * 3_600_000;

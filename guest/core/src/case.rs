@@ -126,6 +126,18 @@ impl<'a> Case<'a> {
         questions.into_iter().filter(|question| self.seen(question).is_none()).collect()
     }
 
+    /// Whether the target is known to answer every search by which the resource would be found (S14).
+    pub(crate) fn searches_answered(&self) -> bool {
+        let answered = |question: &Question| match question {
+            Question::Search(search) => {
+                self.ground.profile.answers_filter(&self.request.resource_type, &search.attribute)
+            }
+            Question::ById(_) | Question::All(_) => false,
+        };
+        let searches = &self.wish.searches;
+        !self.wish.weak && !searches.is_empty() && searches.iter().all(answered)
+    }
+
     /// The identity that a name of this kind led to; the one with the smallest id, if several.
     pub(crate) fn person(&self, kind: NameKind) -> Option<&Person> {
         self.people.iter().find(|person| {
@@ -140,6 +152,12 @@ impl<'a> Case<'a> {
     pub(crate) fn person_of(&self, record: &Record) -> Option<&Person> {
         let id = record.identity.as_ref()?;
         self.people.iter().find(|person| person.id == *id)
+    }
+
+    /// What the request of an entry states.
+    pub(crate) fn statement_of(&self, record: &Record) -> Option<Statement> {
+        let wish = Wish::read(&record.progress.request, &self.ground).ok()?;
+        wish.ok().map(|wish| wish.statement)
     }
 
     pub(crate) fn touched(&self) -> BTreeSet<String> {

@@ -3,15 +3,64 @@
 use alloc::{
     format,
     string::{String, ToString},
+    vec::Vec,
 };
 
 use replaysafe_json::{Value, parse_ours};
 
 use crate::{
-    form::{Fault, Form, Members, write_case},
+    form::{self, Form, record, write_case},
     lifecycle,
-    types::{ContractError, Document, Report, Situation},
+    types::{ContractError, Document, Report, Request, Settings, Situation},
 };
+
+struct SecretPaths {
+    resource_type: String,
+    settings: Settings,
+}
+
+struct ReadSchema {
+    resource_types: Option<Document>,
+    schemas: Option<Document>,
+    service_provider_config: Option<Document>,
+}
+
+struct CheckPolicy {
+    policy: Document,
+}
+
+struct Identify {
+    request: Request,
+    settings: Settings,
+}
+
+struct Matches {
+    request: Request,
+    page: Vec<Document>,
+    settings: Settings,
+}
+
+struct Decide {
+    situation: Situation,
+}
+
+struct Settle {
+    situation: Situation,
+    report: Option<Report>,
+}
+
+struct EntryRequest {
+    state: Document,
+}
+
+record!(SecretPaths { resource_type, settings });
+record!(ReadSchema {} { resource_types, schemas, service_provider_config });
+record!(CheckPolicy { policy });
+record!(Identify { request, settings });
+record!(Matches { request, page, settings });
+record!(Decide { situation });
+record!(Settle { situation } { report });
+record!(EntryRequest { state });
 
 /// See `json.call`. Gives canonical JSON; never panics.
 #[must_use]
@@ -24,49 +73,47 @@ pub fn call(function: &str, input: &str) -> String {
 }
 
 fn answer(function: &str, input: &str) -> Result<Value, ContractError> {
-    let given = |names: &[&str]| {
-        let value = parse_ours(input).map_err(|error| Fault(error.to_string()))?;
-        Members::of(value, names)
-    };
     let output = match function {
         "secret-paths" => {
-            let mut given = given(&["resource-type", "settings"])?;
-            let resource_type: String = given.required("resource-type")?;
-            lifecycle::secret_paths(&resource_type, &given.required("settings")?)?.write()
+            let given: SecretPaths = read(input)?;
+            lifecycle::secret_paths(&given.resource_type, &given.settings)?.write()
         }
         "read-schema" => {
-            let mut given = given(&["resource-types", "schemas", "service-provider-config"])?;
-            let resource_types: Option<Document> = given.optional("resource-types")?;
-            let schemas: Option<Document> = given.optional("schemas")?;
-            let config: Option<Document> = given.optional("service-provider-config")?;
-            lifecycle::read_schema(resource_types.as_deref(), schemas.as_deref(), config.as_deref())
-                .write()
+            let given: ReadSchema = read(input)?;
+            lifecycle::read_schema(
+                given.resource_types.as_deref(),
+                given.schemas.as_deref(),
+                given.service_provider_config.as_deref(),
+            )
+            .write()
         }
         "check-policy" => {
-            let policy: Document = given(&["policy"])?.required("policy")?;
-            lifecycle::check_policy(&policy)?.write()
+            let given: CheckPolicy = read(input)?;
+            lifecycle::check_policy(&given.policy)?.write()
         }
         "identify" => {
-            let mut given = given(&["request", "settings"])?;
-            lifecycle::identify(&given.required("request")?, &given.required("settings")?)?.write()
+            let given: Identify = read(input)?;
+            lifecycle::identify(&given.request, &given.settings)?.write()
         }
         "matches" => {
-            let mut given = given(&["request", "page", "settings"])?;
-            let page: alloc::vec::Vec<Document> = given.required("page")?;
-            lifecycle::matches(&given.required("request")?, &page, &given.required("settings")?)?
-                .write()
+            let given: Matches = read(input)?;
+            lifecycle::matches(&given.request, &given.page, &given.settings)?.write()
         }
-        "admit" => lifecycle::admit(&given(&["situation"])?.required("situation")?)?.write(),
-        "decide" => lifecycle::decide(&given(&["situation"])?.required("situation")?)?.write(),
+        "admit" => {
+            let given: Decide = read(input)?;
+            lifecycle::admit(&given.situation)?.write()
+        }
+        "decide" => {
+            let given: Decide = read(input)?;
+            lifecycle::decide(&given.situation)?.write()
+        }
         "settle" => {
-            let mut given = given(&["situation", "report"])?;
-            let situation: Situation = given.required("situation")?;
-            let report: Option<Report> = given.optional("report")?;
-            lifecycle::settle(&situation, report.as_ref())?.write()
+            let given: Settle = read(input)?;
+            lifecycle::settle(&given.situation, given.report.as_ref())?.write()
         }
         "entry-request" => {
-            let state: Document = given(&["state"])?.required("state")?;
-            lifecycle::entry_request(&state)?.write()
+            let given: EntryRequest = read(input)?;
+            lifecycle::entry_request(&given.state)?.write()
         }
         _ => {
             return Err(ContractError {
@@ -78,8 +125,10 @@ fn answer(function: &str, input: &str) -> Result<Value, ContractError> {
     Ok(output)
 }
 
-impl From<Fault> for ContractError {
-    fn from(fault: Fault) -> Self {
-        Self { code: "json".into(), detail: format!("the input cannot be read: {}", fault.0) }
-    }
+fn read<T: Form>(input: &str) -> Result<T, ContractError> {
+    let value = parse_ours(input).map_err(|error| error.to_string());
+    value.and_then(form::read).map_err(|fault| ContractError {
+        code: "json".into(),
+        detail: format!("the input cannot be read: {fault}"),
+    })
 }

@@ -5,7 +5,6 @@
 //! the component.
 
 use alloc::{
-    format,
     string::{String, ToString},
     vec::Vec,
 };
@@ -16,8 +15,9 @@ use replaysafe_json::{Number, Object, Value};
 
 /// A type that has a JSON form: what is read from what was written is the same again.
 pub(crate) trait Form: Sized {
-    /// Reads the value; the fault says where it is wrong.
-    fn read(value: Value) -> Result<Self, Fault>;
+    /// Reads the value. What is wrong is noted in `faults`, and then what is given means nothing: a
+    /// reader that went back at each fault would be twice the code.
+    fn read(value: Value, faults: &mut Faults) -> Self;
 
     /// Writes the value.
     fn write(&self) -> Value;
@@ -28,95 +28,191 @@ pub(crate) trait Form: Sized {
     }
 }
 
-/// Where a value has another form than it must have, and which. It holds names only.
-#[derive(Debug)]
-pub(crate) struct Fault(pub(crate) String);
+/// Reads a value.
+///
+/// # Errors
+///
+/// The first fault: where the value has another form than it must have, and which. It holds names only.
+pub(crate) fn read<T: Form>(value: Value) -> Result<T, String> {
+    let mut faults = Faults { first: None, place: Vec::new() };
+    let read = T::read(value, &mut faults);
+    faults.first.map_or(Ok(read), Err)
+}
 
-impl Fault {
-    fn wanted(what: &str) -> Self {
-        Self(format!("{what} is wanted"))
+/// What is wrong with a value while it is read.
+pub(crate) struct Faults {
+    /// The first fault, and where it is.
+    first: Option<String>,
+    /// Where the reader is.
+    place: Vec<Step>,
+}
+
+/// One step down to where the reader is.
+enum Step {
+    Field(&'static str),
+    Member(String),
+    Position(usize),
+}
+
+impl Faults {
+    #[cold]
+    fn note(&mut self, fault: &str) {
+        if self.first.is_some() {
+            return;
+        }
+        let mut text = String::new();
+        for step in &self.place {
+            text.push('`');
+            match step {
+                Step::Field(name) => text.push_str(name),
+                Step::Member(name) => text.push_str(name),
+                Step::Position(position) => text.push_str(&position.to_string()),
+            }
+            text.push_str("`: ");
+        }
+        text.push_str(fault);
+        self.first = Some(text);
     }
 
-    /// The fault, seen from the object that has the value under `name`.
     #[cold]
-    fn under(self, name: &str) -> Self {
-        Self(format!("`{name}`: {}", self.0))
+    fn wanted(&mut self, what: &str) {
+        self.note(&[what, " is wanted"].concat());
+    }
+
+    fn below<T: Form>(&mut self, step: Step, value: Value) -> T {
+        self.place.push(step);
+        let read = T::read(value, self);
+        self.place.pop();
+        read
+    }
+
+    /// The number of the case that `value` is, of those with a payload and then those without; and the payload: `"name"`, or `{"name": payload}`.
+    pub(crate) fn case(&mut self, value: Value, full: &[&str], bare: &[&str]) -> (usize, Value) {
+        let (name, payload) = match value {
+            Value::String(name) => (name, None),
+            Value::Object(object) if object.len() == 1 => {
+                let one = object.into_iter().next();
+                one.map_or_else(Default::default, |(name, payload)| (name, Some(payload)))
+            }
+            Value::Null
+            | Value::Bool(_)
+            | Value::Number(_)
+            | Value::Array(_)
+            | Value::Object(_) => {
+                self.wanted("a case's name, or an object with one member,");
+                Default::default()
+            }
+        };
+        let of = |names: &[&str]| names.iter().position(|known| *known == name);
+        match (of(full), of(bare), payload) {
+            (Some(case), _, Some(payload)) => return (case, payload),
+            (_, Some(case), None) => return (full.len() + case, Value::Null),
+            (Some(_), _, None) => self.note(&["`", &name, "` has no payload"].concat()),
+            (None, Some(_), Some(_)) => {
+                self.note(&["`", &name, "` has a payload that it cannot have"].concat());
+            }
+            (None, None, _) => self.note(&["the case `", &shown(&name), "` is unknown"].concat()),
+        }
+        (0, Value::Null)
+    }
+
+    /// The payload of a case.
+    pub(crate) fn payload<T: Form>(&mut self, name: &'static str, payload: Value) -> T {
+        self.below(Step::Field(name), payload)
     }
 }
 
-/// The members of an object while it is read.
-pub(crate) struct Members(Object);
+/// A name that a stranger has sent, as it may stand in a sentence.
+fn shown(name: &str) -> String {
+    name.escape_default().to_string()
+}
 
-impl Members {
+/// The members of an object while it is read.
+pub(crate) struct Members<'f> {
+    object: Object,
+    faults: &'f mut Faults,
+}
+
+impl<'f> Members<'f> {
     /// The members of `value`, which may have the names `known` and no others.
-    pub(crate) fn of(value: Value, known: &[&str]) -> Result<Self, Fault> {
-        let Value::Object(object) = value else { return Err(Fault::wanted("an object")) };
+    pub(crate) fn of(value: Value, known: &[&str], faults: &'f mut Faults) -> Self {
+        let object = if let Value::Object(object) = value {
+            object
+        } else {
+            faults.wanted("an object");
+            Object::new()
+        };
         for name in object.names() {
             if !known.contains(&name) {
-                return Err(Fault(format!("the member `{}` is unknown", name.escape_debug())));
+                faults.note(&["the member `", &shown(name), "` is unknown"].concat());
             }
         }
-        Ok(Self(object))
+        Self { object, faults }
     }
 
     fn take(&mut self, name: &str) -> Option<Value> {
-        self.0.find_mut(name).map(Value::take)
+        self.object.find_mut(name).map(Value::take)
+    }
+
+    fn taken(&mut self, name: &str) -> Value {
+        let value = self.take(name);
+        if value.is_none() {
+            self.faults.note(&["`", name, "` is missing"].concat());
+        }
+        value.unwrap_or_default()
     }
 
     /// The member `name`, which must be there.
-    pub(crate) fn required<T: Form>(&mut self, name: &str) -> Result<T, Fault> {
-        let value = self.take(name).ok_or_else(|| Fault(format!("`{name}` is missing")))?;
-        T::read(value).map_err(|fault| fault.under(name))
+    pub(crate) fn required<T: Form>(&mut self, name: &'static str) -> T {
+        let value = self.taken(name);
+        self.faults.below(Step::Field(name), value)
     }
 
     /// The member `name`; where it is not there, `otherwise`.
-    pub(crate) fn or<T: Form>(&mut self, name: &str, otherwise: T) -> Result<T, Fault> {
-        let Some(value) = self.take(name) else { return Ok(otherwise) };
-        T::read(value).map_err(|fault| fault.under(name))
+    pub(crate) fn or<T: Form>(&mut self, name: &'static str, otherwise: T) -> T {
+        let Some(value) = self.take(name) else { return otherwise };
+        self.faults.below(Step::Field(name), value)
     }
 
     /// The member `name`; what is not there is what its type has by default.
-    pub(crate) fn optional<T: Form + Default>(&mut self, name: &str) -> Result<T, Fault> {
+    pub(crate) fn optional<T: Form + Default>(&mut self, name: &'static str) -> T {
         self.or(name, T::default())
     }
 }
 
-/// The case of a variant, and its payload: `"name"`, or `{"name": payload}`.
-pub(crate) fn case(value: Value) -> Result<(String, Option<Value>), Fault> {
-    match value {
-        Value::String(name) => Ok((name, None)),
-        Value::Object(object) if object.len() == 1 => {
-            let one = object.into_iter().next();
-            one.map(|(name, payload)| (name, Some(payload))).ok_or_else(|| Fault::wanted("a case"))
+/// The members of an object while it is written.
+#[derive(Default)]
+pub(crate) struct Written(Vec<(&'static str, Value)>);
+
+impl Written {
+    /// The member `name`.
+    #[inline(never)]
+    pub(crate) fn put(&mut self, name: &'static str, value: Value) {
+        self.0.push((name, value));
+    }
+
+    /// The member `name`, if there is anything to say.
+    pub(crate) fn put_any<T: Form>(&mut self, name: &'static str, field: &T) {
+        if !field.is_nothing() {
+            self.put(name, field.write());
         }
-        _ => Err(Fault::wanted("a case's name, or an object with one member")),
+    }
+
+    /// The object.
+    #[inline(never)]
+    pub(crate) fn object(self) -> Value {
+        Value::Object(self.0.into_iter().collect())
     }
 }
 
-/// The payload of a case.
-pub(crate) fn payload<T: Form>(name: &str, payload: Option<Value>) -> Result<T, Fault> {
-    let payload = payload.ok_or_else(|| Fault(format!("`{name}` has no payload")))?;
-    T::read(payload).map_err(|fault| fault.under(name))
-}
-
-#[cold]
-pub(crate) fn unknown_case(name: &str) -> Fault {
-    Fault(format!(
-        "the case `{}` is unknown, or has a payload that it cannot have",
-        name.escape_debug()
-    ))
-}
-
 /// Writes a case that has a payload.
-pub(crate) fn write_case(name: &str, payload: Value) -> Value {
-    let mut object = Object::new();
-    object.insert(name, payload);
-    Value::Object(object)
+pub(crate) fn write_case(name: &'static str, payload: Value) -> Value {
+    Written([(name, payload)].into()).object()
 }
 
 impl Form for Value {
-    fn read(value: Value) -> Result<Self, Fault> {
-        Ok(value)
+    fn read(value: Value, _: &mut Faults) -> Self {
+        value
     }
 
     fn write(&self) -> Value {
@@ -125,8 +221,12 @@ impl Form for Value {
 }
 
 impl Form for String {
-    fn read(value: Value) -> Result<Self, Fault> {
-        if let Value::String(text) = value { Ok(text) } else { Err(Fault::wanted("a text")) }
+    fn read(value: Value, faults: &mut Faults) -> Self {
+        if let Value::String(text) = value {
+            return text;
+        }
+        faults.wanted("a text");
+        Self::new()
     }
 
     fn write(&self) -> Value {
@@ -135,8 +235,11 @@ impl Form for String {
 }
 
 impl Form for bool {
-    fn read(value: Value) -> Result<Self, Fault> {
-        value.as_bool().ok_or_else(|| Fault::wanted("a truth value"))
+    fn read(value: Value, faults: &mut Faults) -> Self {
+        value.as_bool().unwrap_or_else(|| {
+            faults.wanted("a truth value");
+            false
+        })
     }
 
     fn write(&self) -> Value {
@@ -145,9 +248,11 @@ impl Form for bool {
 }
 
 impl Form for u64 {
-    fn read(value: Value) -> Result<Self, Fault> {
-        let number = value.as_number().and_then(Number::as_u64);
-        number.ok_or_else(|| Fault::wanted("a whole number that is not negative"))
+    fn read(value: Value, faults: &mut Faults) -> Self {
+        value.as_number().and_then(Number::as_u64).unwrap_or_else(|| {
+            faults.wanted("a whole number that is not negative");
+            0
+        })
     }
 
     fn write(&self) -> Value {
@@ -158,8 +263,11 @@ impl Form for u64 {
 macro_rules! small {
     ($($type:ty),*) => {$(
         impl Form for $type {
-            fn read(value: Value) -> Result<Self, Fault> {
-                Self::try_from(u64::read(value)?).map_err(|_| Fault::wanted("a smaller number"))
+            fn read(value: Value, faults: &mut Faults) -> Self {
+                Self::try_from(u64::read(value, faults)).unwrap_or_else(|_| {
+                    faults.wanted("a smaller number");
+                    0
+                })
             }
 
             fn write(&self) -> Value {
@@ -173,8 +281,8 @@ small!(u8, u16, u32);
 
 /// None is `null`, or no member at all.
 impl<T: Form> Form for Option<T> {
-    fn read(value: Value) -> Result<Self, Fault> {
-        if value.is_null() { Ok(None) } else { T::read(value).map(Some) }
+    fn read(value: Value, faults: &mut Faults) -> Self {
+        if value.is_null() { None } else { Some(T::read(value, faults)) }
     }
 
     fn write(&self) -> Value {
@@ -186,14 +294,23 @@ impl<T: Form> Form for Option<T> {
     }
 }
 
+/// The items of an array.
+fn items(value: Value, faults: &mut Faults) -> Vec<Value> {
+    if let Value::Array(items) = value {
+        return items;
+    }
+    faults.wanted("an array");
+    Vec::new()
+}
+
 impl<T: Form> Form for Vec<T> {
-    fn read(value: Value) -> Result<Self, Fault> {
-        let Value::Array(items) = value else { return Err(Fault::wanted("an array")) };
+    fn read(value: Value, faults: &mut Faults) -> Self {
+        let items = items(value, faults);
         let mut list = Self::with_capacity(items.len());
         for (position, item) in items.into_iter().enumerate() {
-            list.push(T::read(item).map_err(|fault| fault.under(&position.to_string()))?);
+            list.push(faults.below(Step::Position(position), item));
         }
-        Ok(list)
+        list
     }
 
     fn write(&self) -> Value {
@@ -206,8 +323,8 @@ impl<T: Form> Form for Vec<T> {
 }
 
 impl Form for BTreeSet<String> {
-    fn read(value: Value) -> Result<Self, Fault> {
-        Ok(Vec::read(value)?.into_iter().collect())
+    fn read(value: Value, faults: &mut Faults) -> Self {
+        Vec::read(value, faults).into_iter().collect()
     }
 
     fn write(&self) -> Value {
@@ -217,14 +334,15 @@ impl Form for BTreeSet<String> {
 
 /// An array of `[name, one, other]`: names that differ in letter case only are different names here.
 impl Form for BTreeMap<String, (String, String)> {
-    fn read(value: Value) -> Result<Self, Fault> {
+    fn read(value: Value, faults: &mut Faults) -> Self {
         let mut map = Self::new();
-        for entry in Vec::<Vec<String>>::read(value)? {
-            let entry = <[String; 3]>::try_from(entry);
-            let [name, one, other] = entry.map_err(|_| Fault::wanted("an array of three texts"))?;
-            map.insert(name, (one, other));
+        for entry in Vec::<Vec<String>>::read(value, faults) {
+            match <[String; 3]>::try_from(entry) {
+                Ok([name, one, other]) => drop(map.insert(name, (one, other))),
+                Err(_) => faults.wanted("an array of three texts"),
+            }
         }
-        Ok(map)
+        map
     }
 
     fn write(&self) -> Value {
@@ -236,14 +354,17 @@ impl Form for BTreeMap<String, (String, String)> {
 }
 
 impl Form for BTreeMap<String, Vec<String>> {
-    fn read(value: Value) -> Result<Self, Fault> {
-        let Value::Object(object) = value else { return Err(Fault::wanted("an object")) };
+    fn read(value: Value, faults: &mut Faults) -> Self {
         let mut map = Self::new();
+        let Value::Object(object) = value else {
+            faults.wanted("an object");
+            return map;
+        };
         for (name, list) in object {
-            let list = Vec::read(list).map_err(|fault| fault.under(&name))?;
+            let list = faults.below(Step::Member(shown(&name)), list);
             map.insert(name, list);
         }
-        Ok(map)
+        map
     }
 
     fn write(&self) -> Value {
@@ -315,7 +436,7 @@ macro_rules! through_value {
         impl<'de> serde::Deserialize<'de> for $type {
             fn deserialize<D: serde::Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
                 let value = <replaysafe_json::Value as serde::Deserialize>::deserialize(from)?;
-                $crate::form::Form::read(value).map_err(|fault| serde::de::Error::custom(fault.0))
+                $crate::form::read(value).map_err(serde::de::Error::custom)
             }
         }
     };
@@ -325,25 +446,23 @@ macro_rules! through_value {
 macro_rules! record {
     ($type:ty { $($field:ident),* $(,)? } $({ $($free:ident),* $(,)? })?) => {
         impl $crate::form::Form for $type {
-            fn read(value: replaysafe_json::Value) -> Result<Self, $crate::form::Fault> {
+            fn read(value: replaysafe_json::Value, faults: &mut $crate::form::Faults) -> Self {
                 const KNOWN: &[&str] = &[
                     $($crate::form::name!($field),)* $($($crate::form::name!($free),)*)?
                 ];
-                let mut members = $crate::form::Members::of(value, KNOWN)?;
-                Ok(Self {
-                    $($field: members.required($crate::form::name!($field))?,)*
-                    $($($free: members.optional($crate::form::name!($free))?,)*)?
-                })
+                let mut members = $crate::form::Members::of(value, KNOWN, faults);
+                Self {
+                    $($field: members.required($crate::form::name!($field)),)*
+                    $($($free: members.optional($crate::form::name!($free)),)*)?
+                }
             }
 
             fn write(&self) -> replaysafe_json::Value {
                 let Self { $($field,)* $($($free,)*)? } = self;
-                let mut members = alloc::vec::Vec::new();
-                $(members.push(($crate::form::name!($field), $field.write()));)*
-                $($(if !$free.is_nothing() {
-                    members.push(($crate::form::name!($free), $free.write()));
-                })*)?
-                $crate::form::object(members)
+                let mut members = $crate::form::Written::default();
+                $(members.put($crate::form::name!($field), $field.write());)*
+                $($(members.put_any($crate::form::name!($free), $free);)*)?
+                members.object()
             }
         }
 
@@ -351,28 +470,30 @@ macro_rules! record {
     };
 }
 
-/// An object of these members.
-pub(crate) fn object(members: Vec<(&'static str, Value)>) -> Value {
-    Value::Object(members.into_iter().collect())
-}
-
-/// An enum or a variant: the cases with a payload, then those without.
+/// A variant: the cases with a payload, then those without.
 macro_rules! variant {
-    ($type:ty { $($full:ident),* $(,)? } { $($bare:ident),* $(,)? }) => {
+    ($type:ty { $first:ident $(, $full:ident)* $(,)? } { $($bare:ident),* $(,)? }) => {
         impl $crate::form::Form for $type {
-            fn read(value: replaysafe_json::Value) -> Result<Self, $crate::form::Fault> {
-                let (name, payload) = $crate::form::case(value)?;
-                $(if name == $crate::form::name!($full) {
-                    return $crate::form::payload(&name, payload).map(Self::$full);
+            fn read(value: replaysafe_json::Value, faults: &mut $crate::form::Faults) -> Self {
+                const FIRST: &str = $crate::form::name!($first);
+                let full = &[FIRST $(, $crate::form::name!($full))*];
+                let (case, payload) = faults.case(value, full, &[$($crate::form::name!($bare)),*]);
+                let mut number = 0;
+                $(number += 1; if case == number {
+                    return Self::$full(faults.payload($crate::form::name!($full), payload));
                 })*
-                $(if name == $crate::form::name!($bare) && payload.is_none() {
-                    return Ok(Self::$bare);
+                $(number += 1; if case == number {
+                    return Self::$bare;
                 })*
-                Err($crate::form::unknown_case(&name))
+                let _: usize = number;
+                Self::$first(faults.payload(FIRST, payload))
             }
 
             fn write(&self) -> replaysafe_json::Value {
                 match self {
+                    Self::$first(payload) => {
+                        $crate::form::write_case($crate::form::name!($first), payload.write())
+                    }
                     $(Self::$full(payload) => {
                         $crate::form::write_case($crate::form::name!($full), payload.write())
                     })*
@@ -385,7 +506,39 @@ macro_rules! variant {
     };
 }
 
-pub(crate) use {name, record, through_value, variant};
+/// An enum: its cases, in the order in which they are declared.
+macro_rules! names {
+    ($type:ty { $first:ident $(, $case:ident)* $(,)? }) => {
+        impl $crate::form::Form for $type {
+            fn read(value: replaysafe_json::Value, faults: &mut $crate::form::Faults) -> Self {
+                const CASES: &[$type] = &[<$type>::$first $(, <$type>::$case)*];
+                let (case, _) = faults.case(value, &[], Self::NAMES);
+                CASES.get(case).copied().unwrap_or(Self::$first)
+            }
+
+            fn write(&self) -> replaysafe_json::Value {
+                replaysafe_json::Value::from(self.name())
+            }
+        }
+
+        impl $type {
+            const NAMES: &[&str] =
+                &[$crate::form::name!($first) $(, $crate::form::name!($case))*];
+
+            /// The name that the contract has for it.
+            fn name(self) -> &'static str {
+                match self {
+                    Self::$first => $crate::form::name!($first),
+                    $(Self::$case => $crate::form::name!($case),)*
+                }
+            }
+        }
+
+        $crate::form::through_value!($type);
+    };
+}
+
+pub(crate) use {name, names, record, through_value, variant};
 
 #[cfg(test)]
 mod tests {
@@ -423,16 +576,20 @@ mod tests {
         check::<Field>(r#"{"Name":"a","value":""}"#, Err("the member `Name` is unknown"));
         check::<Vec<u16>>("[1,65536]", Err("`1`: a smaller number is wanted"));
         check::<Scope>("[]", Err("an object is wanted"));
-        check::<Method>(
-            r#""CREATE""#,
-            Err("the case `CREATE` is unknown, or has a payload that it cannot have"),
-        );
+        check::<Method>(r#""CREATE""#, Err("the case `CREATE` is unknown"));
+        check::<Method>(r#"{"create":1}"#, Err("`create` has a payload that it cannot have"));
         check::<Action>(r#""wait""#, Err("`wait` has no payload"));
+        check::<Action>(
+            r#"{"wait":"x"}"#,
+            Err("`wait`: a whole number that is not negative is wanted"),
+        );
+        check::<Method>("1", Err("a case's name, or an object with one member, is wanted"));
+        check::<Method>(r#""\u202e\n""#, Err("the case `\\u{202e}\\n` is unknown"));
     }
 
     fn check<T: Form>(text: &str, expected: Result<&str, &str>) {
         let value = parse(text.as_bytes(), &Limits::request()).unwrap();
-        let found = T::read(value).map(|read| read.write().to_string()).map_err(|fault| fault.0);
+        let found = read::<T>(value).map(|read| read.write().to_string());
         assert_eq!(found.as_deref().map_err(String::as_str), expected, "{text}");
     }
 }

@@ -19,6 +19,7 @@ pub mod state;
 pub mod statement;
 pub mod types;
 
+mod absence;
 mod admit;
 mod answers;
 mod case;
@@ -29,3 +30,4 @@ mod kept;
 mod profile;
 mod reading;
 mod settle;
+mod unicode;

@@ -66,6 +66,12 @@ impl Order {
         }
     }
 
+    /// The place, or the first of the next run where it is a run's end.
+    fn start(&self, place: Place) -> Place {
+        let is_end = self.runs.get(place.run).is_some_and(|run| run.len() <= place.at);
+        if is_end { Place { run: place.run + 1, at: 0 } } else { place }
+    }
+
     /// The number at `place`, and the next place.
     #[inline(never)]
     fn walk(&self, place: &mut Place) -> Option<usize> {
@@ -111,6 +117,15 @@ impl<K, V> BTreeMap<K, V> {
     #[must_use]
     pub fn iter(&self) -> Iter<'_, K, V> {
         Iter { map: self, place: START }
+    }
+
+    /// The entries from the first on whose key is not below `key`, in order.
+    pub fn starting_at<Q: Ord + ?Sized>(&self, key: &Q) -> Iter<'_, K, V>
+    where
+        K: Borrow<Q> + Ord,
+    {
+        let (Ok((place, _)) | Err(place)) = self.find(key);
+        Iter { map: self, place: self.order.start(place) }
     }
 
     /// The keys, in order.
@@ -187,6 +202,13 @@ impl<K: Ord, V> BTreeMap<K, V> {
         }
     }
 
+    /// The value of an entry that was found, or put in just now.
+    fn value_at(&mut self, at: usize) -> &mut V {
+        #[expect(clippy::expect_used, reason = "it is there, as the caller has found it")]
+        let entry = self.entries.get_mut(at).and_then(Option::as_mut).expect("an entry");
+        &mut entry.1
+    }
+
     fn put(&mut self, place: Place, key: K, value: V) {
         self.order.insert(place, u32::try_from(self.entries.len()).unwrap_or(u32::MAX));
         self.entries.push(Some((key, value)));
@@ -225,19 +247,25 @@ pub struct Entry<'m, K, V> {
     key: K,
 }
 
-impl<'m, K: Ord, V: Default> Entry<'m, K, V> {
+impl<'m, K: Ord, V> Entry<'m, K, V> {
     /// Its value; the default value is put in where there is none.
-    pub fn or_default(self) -> &'m mut V {
+    pub fn or_default(self) -> &'m mut V
+    where
+        V: Default,
+    {
+        self.or_insert_with(V::default)
+    }
+
+    /// Its value; what `make` gives is put in where there is none.
+    pub fn or_insert_with(self, make: impl FnOnce() -> V) -> &'m mut V {
         let at = match self.map.find(&self.key) {
             Ok((_, at)) => at,
             Err(place) => {
-                self.map.put(place, self.key, V::default());
+                self.map.put(place, self.key, make());
                 self.map.entries.len() - 1
             }
         };
-        #[expect(clippy::expect_used, reason = "found, or put in just now")]
-        let entry = self.map.entries.get_mut(at).and_then(Option::as_mut).expect("an entry");
-        &mut entry.1
+        self.map.value_at(at)
     }
 }
 
@@ -389,6 +417,14 @@ impl<T: Ord> BTreeSet<T> {
         T: Borrow<Q>,
     {
         self.map.contains_key(item)
+    }
+
+    /// The items that are not below `item`, in order.
+    pub fn starting_at<Q: Ord + ?Sized>(&self, item: &Q) -> SetIter<'_, T>
+    where
+        T: Borrow<Q>,
+    {
+        SetIter(self.map.starting_at(item))
     }
 
     /// Puts `item` in; false where it was there.

@@ -10,7 +10,7 @@ use crate::ordered::BTreeMap;
 
 use replaysafe_json::{Limits, Value, parse};
 
-use crate::form::{Fault, Form, Members, name, object, through_value, variant};
+use crate::form::{self, Faults, Form, Members, Written, name, names, through_value};
 use crate::types::{ContractError, UnixMillis};
 
 /// What an operator may choose. The default is safe and needs no file.
@@ -22,6 +22,10 @@ pub struct Policy {
     pub receipt_hours: u32,
     /// What may become ours that we did not make (S18).
     pub adopt: Adopt,
+    /// What a create on a resource that exists and differs is (S19).
+    pub existing: Existing,
+    /// What a create on a resource that is switched off is (S22).
+    pub disabled: Disabled,
     /// What a create after a deletion is (S21).
     pub returns: Returns,
     /// What follows when neither presence nor absence can be proved (S13).
@@ -38,6 +42,8 @@ impl Default for Policy {
             replay_window_seconds: 120,
             receipt_hours: 24,
             adopt: Adopt::Never,
+            existing: Existing::Refuse,
+            disabled: Disabled::Refuse,
             returns: Returns::Allow,
             on_unknown: OnUnknown::Park,
             weak_identity: WeakIdentity::Allow,
@@ -55,6 +61,24 @@ pub enum Adopt {
     Equal,
     /// What matches.
     Matching,
+}
+
+/// What a create on a resource that exists and differs is (S19).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Existing {
+    /// A conflict.
+    Refuse,
+    /// An update of what the create states: of what is ours, or may become ours by `adopt`.
+    Update,
+}
+
+/// What a create on a resource that is switched off is (S22).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Disabled {
+    /// Whatever it is on any other resource: it is not switched on.
+    Refuse,
+    /// It is switched on again, and has no privilege but what the create states.
+    Reactivate,
 }
 
 /// What a create after a deletion is (S21).
@@ -94,8 +118,8 @@ impl Policy {
         let wrong = |detail: String| ContractError { code: "policy".into(), detail };
         let value = parse(document.as_bytes(), &Limits::default())
             .map_err(|error| wrong(format!("the policy is no JSON document: {error}")))?;
-        let policy = <Self as Form>::read(value)
-            .map_err(|fault| wrong(format!("the policy has a wrong member: {}", fault.0)))?;
+        let policy: Self = form::read(value)
+            .map_err(|fault| wrong(format!("the policy has a wrong member: {fault}")))?;
         if 86_400 < policy.replay_window_seconds {
             return Err(wrong("`replay-window-seconds` must be 0 to 86400".into()));
         }
@@ -129,53 +153,56 @@ impl Policy {
 
 /// What a policy document does not say is as in the default policy.
 impl Form for Policy {
-    fn read(value: Value) -> Result<Self, Fault> {
-        let mut members = Members::of(
-            value,
-            &[
-                name!(replay_window_seconds),
-                name!(receipt_hours),
-                name!(adopt),
-                name!(returns),
-                name!(on_unknown),
-                name!(weak_identity),
-                name!(correlation),
-            ],
-        )?;
+    fn read(value: Value, faults: &mut Faults) -> Self {
+        const KNOWN: &[&str] = &[
+            name!(replay_window_seconds),
+            name!(receipt_hours),
+            name!(adopt),
+            name!(existing),
+            name!(disabled),
+            name!(returns),
+            name!(on_unknown),
+            name!(weak_identity),
+            name!(correlation),
+        ];
+        let mut members = Members::of(value, KNOWN, faults);
         let otherwise = Self::default();
-        Ok(Self {
+        Self {
             replay_window_seconds: members
-                .or(name!(replay_window_seconds), otherwise.replay_window_seconds)?,
-            receipt_hours: members.or(name!(receipt_hours), otherwise.receipt_hours)?,
-            adopt: members.or(name!(adopt), otherwise.adopt)?,
-            returns: members.or(name!(returns), otherwise.returns)?,
-            on_unknown: members.or(name!(on_unknown), otherwise.on_unknown)?,
-            weak_identity: members.or(name!(weak_identity), otherwise.weak_identity)?,
-            correlation: members.or(name!(correlation), otherwise.correlation)?,
-        })
+                .or(name!(replay_window_seconds), otherwise.replay_window_seconds),
+            receipt_hours: members.or(name!(receipt_hours), otherwise.receipt_hours),
+            adopt: members.or(name!(adopt), otherwise.adopt),
+            existing: members.or(name!(existing), otherwise.existing),
+            disabled: members.or(name!(disabled), otherwise.disabled),
+            returns: members.or(name!(returns), otherwise.returns),
+            on_unknown: members.or(name!(on_unknown), otherwise.on_unknown),
+            weak_identity: members.or(name!(weak_identity), otherwise.weak_identity),
+            correlation: members.or(name!(correlation), otherwise.correlation),
+        }
     }
 
     fn write(&self) -> Value {
-        object(
-            [
-                (name!(replay_window_seconds), self.replay_window_seconds.write()),
-                (name!(receipt_hours), self.receipt_hours.write()),
-                (name!(adopt), self.adopt.write()),
-                (name!(returns), self.returns.write()),
-                (name!(on_unknown), self.on_unknown.write()),
-                (name!(weak_identity), self.weak_identity.write()),
-                (name!(correlation), self.correlation.write()),
-            ]
-            .into(),
-        )
+        let mut members = Written::default();
+        members.put(name!(replay_window_seconds), self.replay_window_seconds.write());
+        members.put(name!(receipt_hours), self.receipt_hours.write());
+        members.put(name!(adopt), self.adopt.write());
+        members.put(name!(existing), self.existing.write());
+        members.put(name!(disabled), self.disabled.write());
+        members.put(name!(returns), self.returns.write());
+        members.put(name!(on_unknown), self.on_unknown.write());
+        members.put(name!(weak_identity), self.weak_identity.write());
+        members.put(name!(correlation), self.correlation.write());
+        members.object()
     }
 }
 
 through_value!(Policy);
-variant!(Adopt {} { Never, Equal, Matching });
-variant!(Returns {} { Allow, Refuse });
-variant!(OnUnknown {} { Park, RetryAndConverge });
-variant!(WeakIdentity {} { Allow, Refuse });
+names!(Adopt { Never, Equal, Matching });
+names!(Existing { Refuse, Update });
+names!(Disabled { Refuse, Reactivate });
+names!(Returns { Allow, Refuse });
+names!(OnUnknown { Park, RetryAndConverge });
+names!(WeakIdentity { Allow, Refuse });
 
 #[cfg(test)]
 mod tests {

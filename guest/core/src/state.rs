@@ -7,13 +7,12 @@ use alloc::{
     string::{String, ToString},
     vec::Vec,
 };
-use core::ops::Bound;
 
 use crate::ordered::{BTreeMap, BTreeSet};
 
 use replaysafe_json::{Value, parse_ours};
 
-use crate::form::{Form, record, variant};
+use crate::form::{self, Form, names, record};
 use crate::types::{
     Answer, ContractError, Effect, Entry, EntryId, Identity, IdentityId, Request, Stage, Tag,
     TargetAnswer, UnixMillis,
@@ -197,9 +196,7 @@ pub(crate) fn overlaps_any(path: &str, paths: &BTreeSet<String>) -> bool {
     let mut wholes = ends.filter_map(|end| path.get(..end));
     let has_part = |mark: char| {
         let start = format!("{path}{mark}");
-        let from = (Bound::Included(start.as_str()), Bound::Unbounded);
-        let next = paths.range::<str, _>(from).next();
-        next.is_some_and(|part| part.starts_with(&start))
+        paths.starting_at(start.as_str()).next().is_some_and(|part| part.starts_with(&start))
     };
     wholes.any(|whole| paths.contains(whole)) || has_part('/') || has_part('.')
 }
@@ -241,6 +238,10 @@ pub struct Progress {
     pub respelled: bool,
     /// Edge attributes whose list an `add` has replaced, and that were put back (S11).
     pub restored: Vec<String>,
+    /// Whether a create goes out as an update of a resource that exists (S19).
+    pub updates: bool,
+    /// Whether it was sent although the target could not be read (S14c).
+    pub blind: bool,
     /// Until when a revocation that passed others is looked after (S14c).
     pub watch_until: Option<UnixMillis>,
     /// The receipt.
@@ -273,6 +274,8 @@ impl Progress {
             contentions: 0,
             respelled: false,
             restored: Vec::new(),
+            updates: false,
+            blind: false,
             watch_until: None,
             receipt: None,
             settled_at: None,
@@ -376,17 +379,17 @@ pub(crate) fn read_state<T: Form>(document: &str) -> Result<T, ContractError> {
         detail: format!("a record of the ledger cannot be read: {fault}"),
     };
     let value = parse_ours(document).map_err(|error| wrong(error.to_string()))?;
-    T::read(value).map_err(|fault| wrong(fault.0))
+    form::read(value).map_err(wrong)
 }
 
 fn write_state<T: Form>(state: &T) -> String {
     state.write().to_string()
 }
 
-variant!(Life {} { Expected, Live, Deleted });
+names!(Life { Expected, Live, Deleted });
 record!(Memory { format, resource_type, life, version_safe, seq, recent, kept, not_kept } { target_id, made_by, seen_at, version, version_statement, deleted_at });
 record!(Change { seq, at, touched, taken });
-record!(Progress { format, request, sends, unknown, alike, unproved, left_out, seq, looks, contentions, respelled, restored, settled_seq } { sent_at, effect, answered, before, watch_until, receipt, settled_at });
+record!(Progress { format, request, sends, unknown, alike, unproved, left_out, seq, looks, contentions, respelled, restored, updates, blind, settled_seq } { sent_at, effect, answered, answered_at, before, watch_until, receipt, settled_at });
 
 /// The form of the records in this version.
 const FORMAT: u8 = 1;

@@ -4,7 +4,7 @@
 
 use alloc::{string::String, vec::Vec};
 
-use crate::form::{record, variant};
+use crate::form::{names, record, variant};
 
 /// JSON text. One resource, one `PatchOp`, one policy: what it holds is said where it is used.
 pub type Document = String;
@@ -558,14 +558,14 @@ pub struct ContractError {
 
 // The JSON form of each, in the same order.
 record!(Field { name, value });
-variant!(Method {} { Create, Replace, Patch, Delete });
+names!(Method { Create, Replace, Patch, Delete });
 record!(Scope { tenant, target, source, principal });
 record!(Request { scope, method, resource_type, received_at } { id, body, key, version, if_match, extra });
-variant!(NameKind {} { TargetId, ExternalId, Correlation, Weak });
+names!(NameKind { TargetId, ExternalId, Correlation, Weak });
 record!(Name { kind, material });
 record!(Identification { statement_material, names, safe_way, proof } { key_material, extra });
 record!(Tags { statement, names } { key });
-variant!(Stage {} { Claimed, Dispatched, Parked, Refused, Settled });
+names!(Stage { Claimed, Dispatched, Parked, Refused, Settled });
 record!(Entry { id, statement, stage, state } { identity, key, wake_at });
 record!(Identity { id, fence, incarnation, state });
 record!(Holder { identity, by });
@@ -584,10 +584,42 @@ variant!(EffectBody { Document } { Empty, AsSent });
 record!(Effect { method, resource_type, body } { id, if_match });
 record!(IdentityWrite { identity } { names });
 record!(Write { entry, identities } { learned });
-variant!(Verdict {} { Malformed, TooLarge, WrongType, KeyReused, OutsideWindow, InFlight, Parked, BlockedBy, Staged, WeakIdentity, Contradiction, PreconditionFailed, Stale, VersionConflict, Superseded, SupersededByDeletion, Ambiguous, FoundAlreadyLinked, Conflict, WouldWiden, HeldBy, Refused, Irrevocable, Unresolved, Unavailable, AlreadySatisfied, Adopted, Reactivated, AcceptedUnverified, Opaque, Done });
-variant!(Retry {} { None, SameKey, After, NewKey, FixInput, Person });
-variant!(Evidence {} { Ledger, Read, Response, None });
-variant!(Divergence {} { No, Changed, Deleted });
+names!(Verdict {
+    Malformed,
+    TooLarge,
+    WrongType,
+    KeyReused,
+    OutsideWindow,
+    InFlight,
+    Parked,
+    BlockedBy,
+    Staged,
+    WeakIdentity,
+    Contradiction,
+    PreconditionFailed,
+    Stale,
+    VersionConflict,
+    Superseded,
+    SupersededByDeletion,
+    Ambiguous,
+    FoundAlreadyLinked,
+    Conflict,
+    WouldWiden,
+    HeldBy,
+    Refused,
+    Irrevocable,
+    Unresolved,
+    Unavailable,
+    AlreadySatisfied,
+    Adopted,
+    Reactivated,
+    AcceptedUnverified,
+    Opaque,
+    Done
+});
+names!(Retry { None, SameKey, After, NewKey, FixInput, Person });
+names!(Evidence { Ledger, Read, Response, None });
+names!(Divergence { No, Changed, Deleted });
 record!(Answer { verdict, decision, changed, replayed, diverged, retry, evidence, detail, attributes } { target, status, retry_after, notes });
 variant!(Action { Answer, Ask, Claim, Resolve, Wait, Apply } {});
 record!(Step { action } { write });

@@ -1,11 +1,18 @@
-//! Digits: would a double change this number?
+//! Digits: does a text hold a number that a double would change?
+//!
+//! Asked only about texts that are valid JSON, and only where a large double has been met.
 
 use alloc::string::String;
 
 use crate::number::Decimal;
 
+/// Says whether every number of `text`, which is valid JSON, keeps its digits.
+pub(crate) fn keeps_digits(text: &str) -> bool {
+    literals(text).all(is_kept)
+}
+
 /// Says whether a double is so large that it need not keep every integer near it.
-fn is_large(double: f64) -> bool {
+pub(crate) fn is_large(double: f64) -> bool {
     /// 2^53: from here on neighbouring doubles are 2 apart or more.
     const EXACT_MAX: f64 = 9_007_199_254_740_992.0;
     EXACT_MAX <= double.abs()
@@ -13,11 +20,13 @@ fn is_large(double: f64) -> bool {
 
 /// Says whether `literal`, a JSON number, is one whose digits are kept: an `i64`, a `u64`, a
 /// double below 2^53, or one whose shortest digits are the literal's.
-pub(crate) fn is_kept(literal: &str) -> bool {
+fn is_kept(literal: &str) -> bool {
     if literal.parse::<u64>().is_ok() || literal.parse::<i64>().is_ok() {
         return true;
     }
-    let Ok(double) = literal.parse::<f64>() else { return false };
+    // By serde_json's reader, which is there already: the standard library's is 16 KB of code more.
+    let number = literal.parse::<serde_json::Number>().ok();
+    let Some(double) = number.and_then(|number| number.as_f64()) else { return false };
     if !is_large(double) {
         return true;
     }
@@ -25,6 +34,44 @@ pub(crate) fn is_kept(literal: &str) -> bool {
     let digits: String = mantissa.chars().filter(char::is_ascii_digit).collect();
     // The exponents need no comparison: the same digits with another one are another double.
     digits.trim_matches('0') == Decimal::shortest(double).digits
+}
+
+/// Gives the number literals of `text`, which is valid JSON.
+fn literals(text: &str) -> impl Iterator<Item = &str> {
+    let mut rest = text;
+    core::iter::from_fn(move || {
+        loop {
+            let start = rest.find(|character: char| {
+                character == '"' || character == '-' || character.is_ascii_digit()
+            })?;
+            let (_, found) = rest.split_at_checked(start)?;
+            if let Some(string) = found.strip_prefix('"') {
+                rest = after_string(string);
+                continue;
+            }
+            let end = found
+                .find(|character: char| {
+                    !matches!(character, '0'..='9' | '+' | '-' | '.' | 'e' | 'E')
+                })
+                .unwrap_or(found.len());
+            let (literal, behind) = found.split_at_checked(end)?;
+            rest = behind;
+            return Some(literal);
+        }
+    })
+}
+
+/// Gives what follows the string whose content `text` starts with.
+fn after_string(text: &str) -> &str {
+    let mut characters = text.chars();
+    while let Some(character) = characters.next() {
+        match character {
+            '"' => return characters.as_str(),
+            '\\' => drop(characters.next()),
+            _ => {}
+        }
+    }
+    ""
 }
 
 #[cfg(test)]

@@ -48,4 +48,3 @@ mod object;
 mod parse;
 mod sort;
 mod value;
-mod with_serde;

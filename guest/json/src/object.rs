@@ -77,7 +77,11 @@ impl Object {
     ///
     /// Gives the former value under that name, ignoring ASCII case.
     pub fn insert(&mut self, name: impl Into<String>, value: impl Into<Value>) -> Option<Value> {
-        let member = (name.into(), value.into());
+        self.put((name.into(), value.into()))
+    }
+
+    #[inline(never)]
+    fn put(&mut self, member: (String, Value)) -> Option<Value> {
         match self.place(&member.0) {
             Ok(place) => {
                 let former = self.members.get_mut(place)?;

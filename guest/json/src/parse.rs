@@ -1,11 +1,15 @@
 //! Reading: is this text one that we take, and what does it say?
 //!
-//! The grammar is RFC 8259's. What the grammar allows and we do not: depth, lengths, duplicates, NUL,
-//! and numbers that would change.
+//! The grammar is `serde_json`'s. What stands here is what the grammar allows and we do not:
+//! depth, lengths, duplicates, NUL, and numbers that would change.
 
-use alloc::string::String;
+use alloc::string::{String, ToString};
 use alloc::vec::Vec;
+use core::cell::{Cell, RefCell};
+use core::fmt;
 use core::str;
+
+use serde::de::{self, Deserialize, DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
 
 use crate::error::JsonError;
 use crate::exact;
@@ -27,7 +31,8 @@ use crate::value::Value;
 /// 2. [`JsonError::ByteOrderMark`]: it starts with U+FEFF,
 /// 3. [`JsonError::NotUtf8`]: it is not UTF-8 throughout,
 /// 4. the first fault that reading from the left meets; that of a duplicate member is met at the
-///    end of its object.
+///    end of its object,
+/// 5. [`JsonError::NumberRange`]: a number of 2^53 or more has digits that are not kept.
 ///
 /// Source: RFC 8259; RFC 7493 (I-JSON) for what is refused beyond it.
 pub fn parse(text: &[u8], limits: &Limits) -> Result<Value, JsonError> {
@@ -39,7 +44,7 @@ pub fn parse(text: &[u8], limits: &Limits) -> Result<Value, JsonError> {
     }
     let text =
         str::from_utf8(text).map_err(|error| JsonError::NotUtf8 { offset: error.valid_up_to() })?;
-    Reader { text, at: 0, limits: *limits, takes_nul: false }.document()
+    read(text, &Watch::new(*limits))
 }
 
 /// Reads a document that the project itself has written: of any length, 127 levels deep at most, and
@@ -49,282 +54,188 @@ pub fn parse(text: &[u8], limits: &Limits) -> Result<Value, JsonError> {
 ///
 /// As [`parse`], but for the limits.
 pub fn parse_ours(text: &str) -> Result<Value, JsonError> {
-    let limits =
-        Limits { depth: DEPTH_MAX, members: usize::MAX, items: usize::MAX, bytes: usize::MAX };
-    Reader { text, at: 0, limits, takes_nul: true }.document()
+    read(text, &Watch { takes_nul: true, ..Watch::new(UNLIMITED) })
 }
 
-/// A text, and how far it has been read.
-struct Reader<'t> {
-    text: &'t str,
-    // INVARIANT: at a character's first byte, or at the end.
-    at: usize,
+fn read(text: &str, watch: &Watch) -> Result<Value, JsonError> {
+    let mut reader = serde_json::Deserializer::from_str(text);
+    let value = Seed { watch, depth: 0 }
+        .deserialize(&mut reader)
+        .and_then(|value| reader.end().map(|()| value))
+        .map_err(|error| watch.refusal.take().unwrap_or_else(|| syntax(&error)))?;
+    if watch.has_large.get() && !exact::keeps_digits(text) {
+        return Err(JsonError::NumberRange);
+    }
+    Ok(value)
+}
+
+impl<'de> Deserialize<'de> for Value {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Seed { watch: &Watch::new(UNLIMITED), depth: 0 }.deserialize(deserializer)
+    }
+}
+
+/// What is known of a document while it is read
+struct Watch {
     limits: Limits,
+    /// Whether NUL may stand in strings
     takes_nul: bool,
+    /// Why the document is refused: serde's errors hold nothing but a text
+    refusal: RefCell<Option<JsonError>>,
+    /// Whether a number came by that may have lost digits
+    has_large: Cell<bool>,
 }
 
-impl Reader<'_> {
-    fn document(mut self) -> Result<Value, JsonError> {
-        self.limits.depth = self.limits.depth.min(DEPTH_MAX);
-        let value = self.value(0)?;
-        match self.next_token() {
-            None => Ok(value),
-            Some(_) => Err(self.fault("trailing characters")),
-        }
+impl Watch {
+    fn new(limits: Limits) -> Self {
+        Self { limits, takes_nul: false, refusal: RefCell::new(None), has_large: Cell::new(false) }
     }
 
-    /// Reads a value that lies in `depth` arrays and objects.
-    fn value(&mut self, depth: usize) -> Result<Value, JsonError> {
-        match self.next_token() {
-            Some(b'{') => self.object(depth),
-            Some(b'[') => self.array(depth),
-            Some(b'"') => self.string().map(Value::String),
-            Some(b'-' | b'0'..=b'9') => self.number(),
-            Some(b'n') => self.word("null", Value::Null),
-            Some(b't') => self.word("true", Value::Bool(true)),
-            Some(b'f') => self.word("false", Value::Bool(false)),
-            Some(_) => Err(self.fault("expected value")),
-            None => Err(self.fault("EOF while parsing a value")),
-        }
+    /// Notes why the document is refused, and gives the error that makes serde stop.
+    fn refuse<E: de::Error>(&self, refusal: JsonError) -> E {
+        let error = E::custom(&refusal);
+        self.refusal.replace(Some(refusal));
+        error
     }
 
-    fn array(&mut self, depth: usize) -> Result<Value, JsonError> {
-        let depth = self.deeper(depth)?;
-        let limit = self.limits.items;
+    fn string<E: de::Error>(&self, string: &str) -> Result<(), E> {
+        if !self.takes_nul && string.contains('\0') {
+            return Err(self.refuse(JsonError::NulCharacter));
+        }
+        Ok(())
+    }
+}
+
+/// Reads a value that lies in `depth` arrays and objects.
+#[derive(Clone, Copy)]
+struct Seed<'w> {
+    watch: &'w Watch,
+    depth: usize,
+}
+
+impl Seed<'_> {
+    /// Steps into an array or an object.
+    fn deeper<E: de::Error>(self) -> Result<Self, E> {
+        let limit = self.watch.limits.depth;
+        if self.depth < limit {
+            return Ok(Self { depth: self.depth + 1, ..self });
+        }
+        Err(self.watch.refuse(JsonError::TooDeep { limit }))
+    }
+}
+
+impl<'de> DeserializeSeed<'de> for Seed<'_> {
+    type Value = Value;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Value, D::Error> {
+        deserializer.deserialize_any(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Seed<'_> {
+    type Value = Value;
+
+    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("a JSON value")
+    }
+
+    fn visit_unit<E>(self) -> Result<Value, E> {
+        Ok(Value::Null)
+    }
+
+    fn visit_none<E>(self) -> Result<Value, E> {
+        Ok(Value::Null)
+    }
+
+    fn visit_some<D: Deserializer<'de>>(self, deserializer: D) -> Result<Value, D::Error> {
+        self.deserialize(deserializer)
+    }
+
+    fn visit_bool<E>(self, truth: bool) -> Result<Value, E> {
+        Ok(truth.into())
+    }
+
+    fn visit_u64<E>(self, integer: u64) -> Result<Value, E> {
+        Ok(integer.into())
+    }
+
+    fn visit_i64<E>(self, integer: i64) -> Result<Value, E> {
+        Ok(integer.into())
+    }
+
+    fn visit_f64<E: de::Error>(self, double: f64) -> Result<Value, E> {
+        if exact::is_large(double) {
+            self.watch.has_large.set(true);
+        }
+        let number = Number::from_double(double);
+        Ok(number.ok_or_else(|| self.watch.refuse::<E>(JsonError::NumberRange))?.into())
+    }
+
+    fn visit_str<E: de::Error>(self, string: &str) -> Result<Value, E> {
+        self.watch.string(string)?;
+        Ok(string.into())
+    }
+
+    fn visit_string<E: de::Error>(self, string: String) -> Result<Value, E> {
+        self.watch.string(&string)?;
+        Ok(string.into())
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut access: A) -> Result<Value, A::Error> {
+        let inner = self.deeper()?;
+        let limit = self.watch.limits.items;
         let mut items = Vec::new();
-        self.at += 1;
-        if self.next_token() == Some(b']') {
-            self.at += 1;
-            return Ok(Value::Array(items));
-        }
-        loop {
-            let item = self.value(depth)?;
+        while let Some(item) = access.next_element_seed(inner)? {
             if limit <= items.len() {
-                return Err(JsonError::TooManyItems { limit });
+                return Err(self.watch.refuse(JsonError::TooManyItems { limit }));
             }
             items.push(item);
-            if self.is_last(b']', "expected `,` or `]`")? {
-                items.shrink_to_fit();
-                return Ok(Value::Array(items));
-            }
         }
+        items.shrink_to_fit();
+        Ok(Value::Array(items))
     }
 
-    fn object(&mut self, depth: usize) -> Result<Value, JsonError> {
-        let depth = self.deeper(depth)?;
-        let limit = self.limits.members;
+    fn visit_map<A: MapAccess<'de>>(self, mut access: A) -> Result<Value, A::Error> {
+        let inner = self.deeper()?;
+        let limit = self.watch.limits.members;
         let mut members = Vec::new();
-        self.at += 1;
-        if self.next_token() == Some(b'}') {
-            self.at += 1;
-            return Ok(Value::Object(Object::new()));
-        }
-        loop {
-            if self.next_token() != Some(b'"') {
-                return Err(self.fault("key must be a string"));
-            }
-            let name = self.string()?;
+        while let Some(name) = access.next_key::<String>()? {
             if limit <= members.len() {
-                return Err(JsonError::TooManyMembers { limit });
+                return Err(self.watch.refuse(JsonError::TooManyMembers { limit }));
             }
-            if self.next_token() != Some(b':') {
-                return Err(self.fault("expected `:`"));
-            }
-            self.at += 1;
-            members.push((name, self.value(depth)?));
-            if self.is_last(b'}', "expected `,` or `}`")? {
-                return Object::from_members(members).map(Value::Object);
-            }
+            self.watch.string(&name)?;
+            members.push((name, access.next_value_seed(inner)?));
         }
-    }
-
-    /// Steps into an array or an object.
-    fn deeper(&self, depth: usize) -> Result<usize, JsonError> {
-        let limit = self.limits.depth;
-        if depth < limit { Ok(depth + 1) } else { Err(JsonError::TooDeep { limit }) }
-    }
-
-    /// After an item: whether `end` follows, and not a comma.
-    fn is_last(&mut self, end: u8, wanted: &'static str) -> Result<bool, JsonError> {
-        let next = self.next_token();
-        if next != Some(end) && next != Some(b',') {
-            return Err(self.fault(wanted));
-        }
-        self.at += 1;
-        Ok(next == Some(end))
-    }
-
-    fn word(&mut self, word: &str, value: Value) -> Result<Value, JsonError> {
-        for byte in word.bytes() {
-            if self.byte() != Some(byte) {
-                return Err(self.fault("expected ident"));
-            }
-            self.at += 1;
-        }
-        Ok(value)
-    }
-
-    fn number(&mut self) -> Result<Value, JsonError> {
-        let start = self.at;
-        self.skip(b'-');
-        if !self.skip(b'0') {
-            self.digits()?;
-        } else if self.byte().is_some_and(|byte| byte.is_ascii_digit()) {
-            return Err(self.fault("invalid number"));
-        }
-        let mut is_whole = true;
-        if self.skip(b'.') {
-            is_whole = false;
-            self.digits()?;
-        }
-        if self.skip(b'e') || self.skip(b'E') {
-            is_whole = false;
-            if !self.skip(b'+') {
-                self.skip(b'-');
-            }
-            self.digits()?;
-        }
-        let literal = self.text.get(start..self.at).unwrap_or_default();
-        if is_whole {
-            if let Ok(integer) = literal.parse::<u64>() {
-                return Ok(integer.into());
-            }
-            if let Ok(integer) = literal.parse::<i64>() {
-                return Ok(integer.into());
-            }
-        }
-        let double = literal.parse::<f64>().ok().filter(|_| exact::is_kept(literal));
-        let number = double.and_then(Number::from_double).ok_or(JsonError::NumberRange)?;
-        Ok(number.into())
-    }
-
-    /// One digit or more.
-    fn digits(&mut self) -> Result<(), JsonError> {
-        let start = self.at;
-        while self.byte().is_some_and(|byte| byte.is_ascii_digit()) {
-            self.at += 1;
-        }
-        if start == self.at { Err(self.fault("invalid number")) } else { Ok(()) }
-    }
-
-    fn string(&mut self) -> Result<String, JsonError> {
-        let mut string = String::new();
-        self.at += 1;
-        loop {
-            let start = self.at;
-            let plain = |byte: &u8| !matches!(byte, b'"' | b'\\' | 0..=31);
-            let rest = self.text.as_bytes().get(start..).unwrap_or_default();
-            self.at += rest.iter().take_while(|byte| plain(byte)).count();
-            string.push_str(self.text.get(start..self.at).unwrap_or_default());
-            match self.byte() {
-                Some(b'"') => {
-                    self.at += 1;
-                    return Ok(string);
-                }
-                Some(b'\\') => {
-                    self.at += 1;
-                    let character = self.escape()?;
-                    if character == '\0' && !self.takes_nul {
-                        return Err(JsonError::NulCharacter);
-                    }
-                    string.push(character);
-                }
-                Some(_) => return Err(self.fault("control character in a string")),
-                None => return Err(self.fault("EOF while parsing a string")),
-            }
-        }
-    }
-
-    /// What stands behind a backslash.
-    fn escape(&mut self) -> Result<char, JsonError> {
-        let character = match self.byte() {
-            Some(b'"') => '"',
-            Some(b'\\') => '\\',
-            Some(b'/') => '/',
-            Some(b'b') => '\u{8}',
-            Some(b'f') => '\u{c}',
-            Some(b'n') => '\n',
-            Some(b'r') => '\r',
-            Some(b't') => '\t',
-            Some(b'u') => {
-                self.at += 1;
-                return self.unicode();
-            }
-            Some(_) | None => return Err(self.fault("invalid escape")),
-        };
-        self.at += 1;
-        Ok(character)
-    }
-
-    /// Four hexadecimal digits, or two times four: the halves of a surrogate pair.
-    fn unicode(&mut self) -> Result<char, JsonError> {
-        let high = self.unit()?;
-        if let Some(character) = char::from_u32(high) {
-            return Ok(character);
-        }
-        let rest = self.text.get(self.at..).unwrap_or_default();
-        if 0xdc00 <= high || !rest.starts_with("\\u") {
-            return Err(self.lone());
-        }
-        self.at += 2;
-        let low = self.unit()?;
-        if !(0xdc00..=0xdfff).contains(&low) {
-            return Err(self.lone());
-        }
-        let code = 0x10000 + ((high - 0xd800) << 10) + (low - 0xdc00);
-        char::from_u32(code).ok_or_else(|| self.lone())
-    }
-
-    fn unit(&mut self) -> Result<u32, JsonError> {
-        let mut unit = 0;
-        for _ in 0..4 {
-            let digit = self.byte().and_then(|byte| char::from(byte).to_digit(16));
-            unit = unit * 16 + digit.ok_or_else(|| self.fault("invalid escape"))?;
-            self.at += 1;
-        }
-        Ok(unit)
-    }
-
-    /// The first byte that is no white space.
-    fn next_token(&mut self) -> Option<u8> {
-        while let Some(b' ' | b'\n' | b'\r' | b'\t') = self.byte() {
-            self.at += 1;
-        }
-        self.byte()
-    }
-
-    fn byte(&self) -> Option<u8> {
-        self.text.as_bytes().get(self.at).copied()
-    }
-
-    fn skip(&mut self, byte: u8) -> bool {
-        let found = self.byte() == Some(byte);
-        self.at += usize::from(found);
-        found
-    }
-
-    #[cold]
-    fn fault(&self, problem: &'static str) -> JsonError {
-        let (line, column) = self.place();
-        JsonError::Syntax { line, column, problem: problem.into() }
-    }
-
-    #[cold]
-    fn lone(&self) -> JsonError {
-        let (line, column) = self.place();
-        JsonError::LoneSurrogate { line, column }
-    }
-
-    fn place(&self) -> (usize, usize) {
-        let before = self.text.as_bytes().get(..self.at).unwrap_or_default();
-        let lines = before.iter().filter(|byte| **byte == b'\n').count();
-        let column = before.iter().rev().take_while(|byte| **byte != b'\n').count();
-        (lines + 1, column + 1)
+        Object::from_members(members)
+            .map(Value::Object)
+            .map_err(|refusal| self.watch.refuse(refusal))
     }
 }
 
-/// 127 levels: a reader that calls itself must end before the stack does.
+/// Says what `serde_json` found wrong with a text.
+///
+/// `serde_json` tells its faults apart by their words only; those that are looked for here are
+/// kept in place by tests.
+fn syntax(error: &serde_json::Error) -> JsonError {
+    let (line, column) = (error.line(), error.column());
+    let message = error.to_string();
+    let problem = message.split(" at line ").next().unwrap_or_default();
+    match problem {
+        "recursion limit exceeded" => JsonError::TooDeep { limit: DEPTH_MAX },
+        "number out of range" => JsonError::NumberRange,
+        "lone leading surrogate in hex escape" | "unexpected end of hex escape" => {
+            JsonError::LoneSurrogate { line, column }
+        }
+        _ => JsonError::Syntax { line, column, problem: problem.into() },
+    }
+}
+
+/// 127 levels: at 128 `serde_json` itself refuses, so that no input can exhaust the stack.
 const DEPTH_MAX: usize = 127;
+
+/// Lengths are up to whoever holds the text.
+const UNLIMITED: Limits =
+    Limits { depth: DEPTH_MAX, members: usize::MAX, items: usize::MAX, bytes: usize::MAX };
 
 #[cfg(test)]
 mod tests {
@@ -362,7 +273,7 @@ mod tests {
         thread::Builder::new().stack_size(256 << 10).spawn(bombs).unwrap().join().unwrap();
     }
 
-    /// A limit above what the stack can hold is no limit.
+    /// A limit above what `serde_json` can hold is its limit.
     #[test]
     fn no_limit_allows_more_than_127_levels() {
         let limits = Limits { depth: usize::MAX, ..Limits::request() };
@@ -608,6 +519,7 @@ mod tests {
         let document = r#"{"a":[null,true,-1,1.5,"x",{}],"b":18446744073709551615}"#;
         assert_eq!(read(document).unwrap(), document);
         assert!(read(r#"{"a":1,"A":2}"#).unwrap_err().to_string().contains("member `A` twice"));
+        assert!(read(r#""\u0000""#).unwrap_err().to_string().contains("NUL"));
         assert!(read(&nested(128)).is_err());
     }
 
@@ -616,7 +528,7 @@ mod tests {
         let text = format!("[{},\"\\u0000\"]", items(200_001));
         assert_eq!(parse_ours(&text).unwrap().as_array().unwrap().get(1), Some(&"\0".into()));
         assert_eq!(parse_ours(&nested(128)), Err(JsonError::TooDeep { limit: 127 }));
-        assert!(parse_ours("{\"a\":1,\"a\":1}").is_err());
+        assert!(parse_ours("{\"a\":1,\"A\":1}").is_err());
     }
 
     /// Checks that a text is read as the value with the canonical text `expected`, or refused

@@ -6,6 +6,8 @@ use alloc::vec::Vec;
 use core::fmt;
 use core::mem;
 
+use serde::{Serialize, Serializer};
+
 use crate::canonical::canonical;
 use crate::number::Number;
 use crate::object::Object;
@@ -17,8 +19,8 @@ use crate::object::Object;
 /// [`canonical`] texts are equal, which is also what `Display` writes.
 ///
 /// With serde it is written and read as the JSON it stands for. Reading is as strict as
-/// [`parse`](crate::parse) about duplicates, and stops at 127 levels; but NUL, digits and lengths are
-/// up to whoever holds the text, because a document inside another has been admitted before.
+/// [`parse`](crate::parse) about duplicates and NUL, and stops at 127 levels; but lengths are up
+/// to whoever holds the text, because a document inside another has been admitted before.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Value {
     /// `null`
@@ -108,6 +110,19 @@ impl Value {
 impl fmt::Display for Value {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str(&canonical(self))
+    }
+}
+
+impl Serialize for Value {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Self::Null => serializer.serialize_unit(),
+            Self::Bool(truth) => serializer.serialize_bool(*truth),
+            Self::Number(number) => number.serialize(serializer),
+            Self::String(text) => serializer.serialize_str(text),
+            Self::Array(items) => serializer.collect_seq(items),
+            Self::Object(object) => object.serialize(serializer),
+        }
     }
 }
 

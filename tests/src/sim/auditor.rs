@@ -337,6 +337,11 @@ impl Auditor {
         if !claimed && !answer.changed && answer.verdict != Verdict::AcceptedUnverified {
             return;
         }
+        // What was superseded is not to be; a PUT may have been in part.
+        let whole = !matches!(asked, Some((_, Ask::Put { .. })));
+        if whole && matches!(answer.verdict, Verdict::Superseded | Verdict::Parked) {
+            return;
+        }
         let id = if self.intent(known.intent).is_some_and(|intent| intent.ask.creates()) {
             id_in(answer)
         } else {
@@ -584,7 +589,7 @@ impl Auditor {
     /// The first law that does not hold.
     pub fn at_the_end(&self, world: &World) -> Result<(), Violation> {
         let converges = self.setup.policy.contains("retry-and-converge");
-        for entry in world.open() {
+        for entry in world.open().filter(|entry| !world.passed_over(entry)) {
             let explained = entry.stage == Stage::Parked
                 && (self.setup.profile.refuses_lists || self.lied || self.unlisted || converges);
             if !explained {

@@ -406,9 +406,18 @@ impl World {
                 self.release(run);
                 run.leased_tags().into_iter().collect()
             }
+            // One lock for each request and no more, as idempotency middleware has it.
+            Whose::People if self.setup.lacks(Rule::Arbitration) => BTreeSet::new(),
             Whose::People => run.people.iter().cloned().collect(),
         };
-        let ticket = self.leases.enter(names, &run.tags.statement, self.setup.off);
+        let names = match self.setup.off {
+            Some(Rule::Lease) => BTreeSet::new(),
+            Some(Rule::Arbitration) if whose == Whose::Names => {
+                BTreeSet::from([run.tags.key.clone().unwrap_or(run.tags.statement.clone())])
+            }
+            _ => names,
+        };
+        let ticket = self.leases.enter(names, &run.tags.statement);
         run.tickets.push(ticket);
         let left = run.deadline.saturating_sub(self.now);
         let wait = if run.message.is_some() { QUEUE_WAIT_MS.min(left) } else { 0 };

@@ -227,15 +227,9 @@ struct Place {
 
 impl Leases {
     /// Takes the last place in the queue of every name.
-    pub fn enter(&mut self, names: BTreeSet<Tag>, statement: &Tag, off: Option<Rule>) -> u64 {
+    pub fn enter(&mut self, names: BTreeSet<Tag>, statement: &Tag) -> u64 {
         let ticket = self.next;
         self.next += 1;
-        let names = match off {
-            Some(Rule::Lease) => BTreeSet::new(),
-            // One lock for each request, as idempotency middleware has it.
-            Some(Rule::Arbitration) => BTreeSet::from([statement.clone()]),
-            _ => names,
-        };
         self.places.insert(ticket, Place { names, statement: statement.clone(), held: false });
         self.grant();
         ticket

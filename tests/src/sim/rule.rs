@@ -78,4 +78,51 @@ impl Rule {
             Self::BoundedCalls => "bounded-calls",
         }
     }
+
+    /// The laws that must be seen to break without it.
+    #[must_use]
+    pub fn kept_by(self) -> &'static [&'static str] {
+        match self {
+            Self::Fence => &["replay-is-identical", "what-was-answered-holds"],
+            Self::Lease | Self::Arbitration | Self::RememberId => &["at-most-one"],
+            Self::IntentFirst => &["at-most-one", "nothing-is-stacked", "deleted-stays-deleted"],
+            Self::WaitForCalls | Self::WaitForSearch | Self::LookFirst | Self::NoZombie => {
+                &["absence-needs-proof", "at-most-one", "nothing-is-stacked"]
+            }
+            Self::ReadBack => &["no-success-without-evidence"],
+            Self::CommitFirst => &["replay-is-identical", "what-was-answered-holds"],
+            Self::PredecessorFirst => &["one-writer-per-name", "at-most-one"],
+            Self::NeverForget => &["replay-is-identical", "mismatch-never-acts", "at-most-one"],
+            Self::Watch => &["what-was-answered-holds"],
+            Self::BoundedCalls => &["absence-needs-proof", "at-most-one"],
+        }
+    }
+
+    /// The counterexamples of that name that are found again without it.
+    #[must_use]
+    pub fn counterexamples(self) -> &'static str {
+        match self {
+            Self::Fence => "cx_blind_commit",
+            Self::Lease => "two requests at once",
+            Self::Arbitration => "cx_two_keys, cx_check_then_act",
+            Self::IntentFirst => "cx_no_intent",
+            Self::WaitForCalls => "cx_late_apply, cx_half_quarantine",
+            Self::WaitForSearch => "cx_lag, cx_half_quarantine",
+            Self::LookFirst => "cx_stack, a client that repeats on its own",
+            Self::ReadBack => "cx_lie",
+            Self::CommitFirst => "cx_ack_then_crash",
+            Self::PredecessorFirst => "cx_delete_over_pending, cx_noop_ack",
+            Self::RememberId => "cx_lag_delete",
+            Self::NeverForget => "cx_forgotten_key",
+            Self::Watch => "a passed grant that lands late",
+            Self::NoZombie => "cx_zombie_send",
+            Self::BoundedCalls => "cx_resurrect_unique, impossibility X1",
+        }
+    }
+
+    /// It is missed only where several gateways share a ledger: in one process leases do its work.
+    #[must_use]
+    pub fn needs_sharing(self) -> bool {
+        self == Self::Fence
+    }
 }

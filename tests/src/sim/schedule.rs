@@ -20,8 +20,10 @@ use super::{
 /// Which worlds are made.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Worlds {
-    /// The rule that is switched off.
-    pub off: Option<Rule>,
+    /// The rule that the worlds are made to need: its faults are likely in them.
+    pub about: Option<Rule>,
+    /// That rule is switched off.
+    pub off: bool,
     /// Several gateways share the ledger and leases may lapse. The host that ships opens its ledger in one
     /// process and cannot be such a world: what is found here bears on a ledger that is shared.
     pub shared: bool,
@@ -50,6 +52,43 @@ pub fn run(
     let mut drive = Drive { world, auditor, random, core, trace, steps: 0, actions: Vec::new() };
     let violation = drive.all(&weights).err();
     Outcome { steps: drive.steps, violation }
+}
+
+/// What it took to find out that a rule is missing.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Power {
+    /// How many schedules there were until the first that shows it.
+    pub first: u64,
+    /// How many there were in all.
+    pub schedules: u64,
+    /// How many of them break one of the rule's laws without it.
+    pub without: u64,
+    /// How many of them break one of these laws with it.
+    pub with: u64,
+}
+
+/// Runs each seed with and without a rule until it is clear that its absence breaks its laws: no law is
+/// broken as often with it. None if `most` schedules do not show it.
+pub fn power(rule: Rule, shared: bool, most: u64, core: &mut Decider) -> Option<Power> {
+    let mut power = Power::default();
+    for seed in 0..most {
+        power.schedules += 1;
+        let mut breaks = |off| {
+            let worlds = Worlds { about: Some(rule), off, shared };
+            let outcome = run(seed, worlds, core, &mut |_, _, _| {});
+            outcome.violation.is_some_and(|found| rule.kept_by().contains(&found.law))
+        };
+        let (with, without) = (breaks(false), breaks(true));
+        power.with += u64::from(with);
+        power.without += u64::from(without);
+        if power.first == 0 && without && !with {
+            power.first = power.schedules;
+        }
+        if 3 + 3 * power.with <= power.without {
+            return Some(power);
+        }
+    }
+    None
 }
 
 /// The world of a seed before anything has happened, for people to read.
@@ -172,7 +211,7 @@ impl Drive<'_> {
             && world.calls.is_empty()
             && world.clients.iter().all(|client| client.wishes.is_empty())
             && world.target.index_due().is_none()
-            && world.open().all(|entry| entry.stage == Stage::Parked)
+            && world.open().all(|entry| entry.stage == Stage::Parked || world.passed_over(entry))
     }
 
     /// Every wish with a key is asked once more: it must be answered as before, and nothing may be sent.
@@ -267,20 +306,27 @@ fn kind(action: Action) -> u8 {
 }
 
 fn make(random: &mut Random, worlds: Worlds) -> World {
-    let off = worlds.off;
+    use Rule as R;
+    let about = worlds.about;
+    let off = about.filter(|_| worlds.off);
+    let is = |rules: &[Rule]| about.is_some_and(|about| rules.contains(&about));
+    let unbounded = off == Some(R::BoundedCalls);
+    let slow = is(&[R::WaitForCalls, R::WaitForSearch, R::BoundedCalls, R::PredecessorFirst]);
+    let lagging = is(&[R::WaitForSearch, R::RememberId, R::IntentFirst, R::LookFirst]);
+    let stacking = is(&[R::LookFirst, R::IntentFirst]);
     let profile = Profile {
-        unique: random.once_in(3),
+        unique: random.once_in(3) && !lagging && !is(&[R::Lease, R::Arbitration]),
         unique_declared: random.once_in(2),
         deactivates: random.once_in(3),
         etag: random.one_of(&[Etag::None, Etag::None, Etag::Monotonic, Etag::Content]),
-        stacks: random.once_in(2),
+        stacks: random.once_in(2) || stacking,
         add_replaces: random.once_in(10),
         drops_title: random.once_in(8),
         refuses_filters: random.once_in(8),
-        refuses_lists: random.once_in(8),
-        lags: random.once_in(2),
-        late: random.once_in(2) || off == Some(Rule::BoundedCalls),
-        unbounded: off == Some(Rule::BoundedCalls),
+        refuses_lists: random.once_in(8) && !slow,
+        lags: random.once_in(2) || lagging,
+        late: random.once_in(2) || slow || is(&[R::Watch]),
+        unbounded,
     };
     let subjects = subjects(random);
     let mut store = BTreeMap::new();
@@ -304,14 +350,16 @@ fn make(random: &mut Random, worlds: Worlds) -> World {
     let gateways = if worlds.shared { 2 + random.below(2) } else { 1 };
     let salt = random.bits();
     let some = |random: &mut Random| u8::try_from(random.below(4)).unwrap_or(0);
+    let often = |wanted: bool, random: &mut Random| if wanted { 3 } else { some(random) };
+    let lies = random.once_in(4) || is(&[R::ReadBack]);
     let budget = Budget {
-        crashes: some(random),
+        crashes: often(is(&[R::IntentFirst, R::CommitFirst]), random),
         expiries: some(random),
         network: some(random),
-        calls: some(random),
-        refusals: if random.once_in(2) { 0 } else { some(random) },
-        lies: u8::from(random.once_in(4) || off == Some(Rule::ReadBack)),
-        looks: if random.once_in(2) { 0 } else { some(random) },
+        calls: often(slow || is(&[R::LookFirst, R::Watch, R::NoZombie]), random),
+        refusals: if random.once_in(2) || slow { 0 } else { some(random) },
+        lies: u8::from(lies),
+        looks: if random.once_in(2) || slow { 0 } else { some(random) },
         forgets: 2,
     };
     let setup = Setup { profile, policy: policy.into(), intents, gateways, off, salt };

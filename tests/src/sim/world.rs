@@ -476,7 +476,8 @@ impl World {
     }
 
     /// Without the watch, nobody looks after what was answered.
-    fn passed_over(&self, entry: &Entry) -> bool {
+    #[must_use]
+    pub fn passed_over(&self, entry: &Entry) -> bool {
         self.setup.lacks(Rule::Watch) && !entry.state.contains("\"receipt\":null")
     }
 
