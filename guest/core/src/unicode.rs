@@ -285,7 +285,8 @@ mod tests {
     /// Every character, alone and beside a sigma, is as in the tables that these were made from.
     #[test]
     fn each_character_is_as_in_the_tables_made_for_speed() {
-        for one in '\0'..=char::MAX {
+        // Between the planes that are in use there is nothing.
+        for one in ('\0'..='\u{3ffff}').chain('\u{e0000}'..='\u{e0fff}') {
             let text = String::from(one);
             let folded = one.to_lowercase().flat_map(char::to_uppercase);
             let folded: String = folded.flat_map(char::to_lowercase).collect();
