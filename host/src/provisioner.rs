@@ -21,7 +21,7 @@ use crate::{
     guest::{Guest, GuestError},
     keys::LedgerKey,
     ledger::{Leased, Ledger, LedgerError, Record, RecordedStep, Waiting},
-    monitor,
+    monitor::{self, Function},
     target::{Body, Caller, Target},
 };
 use memory::{Callers, Known};
@@ -270,6 +270,7 @@ impl<L: Ledger, T: Target> Provisioner<L, T> {
         };
         let mut answer = self.carry(&mut run, deadline).await?;
         run.secrets.put_back_answer(&mut answer);
+        monitor::tidy(&mut answer);
         Ok(answer)
     }
 
@@ -324,15 +325,15 @@ impl<L: Ledger, T: Target> Provisioner<L, T> {
     ) -> Result<Next, ProvisionError> {
         let inner = &*self.0;
         let mut situation = self.situation(run, found);
-        let mut function = "admit";
+        let mut function = Function::Admit;
         loop {
             run.count_step()?;
             situation.now = inner.clock.now();
             let step = match function {
-                "admit" => inner.guest.admit(&situation)?,
-                _ => inner.guest.decide(&situation)?,
+                Function::Admit => inner.guest.admit(&situation)?,
+                Function::Decide | Function::Settle => inner.guest.decide(&situation)?,
             };
-            monitor::check(&situation, &step)?;
+            monitor::check(function, &situation, &step)?;
             match self.write(run, function, &situation, None, &step).await {
                 Err(ProvisionError::Ledger(LedgerError::Fenced)) => {
                     return Ok(run.pause(inner.clock.now()).map_or(Next::Again, Next::Wait));
@@ -348,7 +349,7 @@ impl<L: Ledger, T: Target> Provisioner<L, T> {
                 }
                 Action::Ask(questions) => {
                     situation.observed.extend(self.look(run, &questions).await);
-                    function = "decide";
+                    function = Function::Decide;
                 }
                 Action::Resolve(id) => {
                     let own = mine.as_ref() == Some(&id);
@@ -400,8 +401,8 @@ impl<L: Ledger, T: Target> Provisioner<L, T> {
             situation.observed = observed;
             situation.now = inner.clock.now();
             let step = inner.guest.settle(&situation, report.as_ref())?;
-            monitor::check(&situation, &step)?;
-            match self.write(run, "settle", &situation, report.as_ref(), &step).await {
+            monitor::check(Function::Settle, &situation, &step)?;
+            match self.write(run, Function::Settle, &situation, report.as_ref(), &step).await {
                 // Somebody passed: what was seen before counts no more (S15).
                 Err(ProvisionError::Ledger(LedgerError::Fenced)) => {
                     if let Some(until) = run.pause(inner.clock.now()) {
@@ -429,6 +430,7 @@ impl<L: Ledger, T: Target> Provisioner<L, T> {
                     report = None;
                     observed = Vec::new();
                 }
+                // The monitor has refused it.
                 Action::Claim(_) | Action::Resolve(_) => {
                     return Err(monitor::Violation::Action.into());
                 }
@@ -673,7 +675,7 @@ impl<L: Ledger, T: Target> Provisioner<L, T> {
     async fn write(
         &self,
         run: &Run,
-        function: &str,
+        function: Function,
         situation: &Situation,
         report: Option<&Report>,
         step: &Step,
@@ -816,14 +818,14 @@ fn is_refusal(answer: &Answer) -> bool {
 /// The call of the component, so that it can be run again (S38).
 fn recorded(
     guest: &Guest,
-    function: &str,
+    function: Function,
     situation: &Situation,
     report: Option<&Report>,
     step: &Step,
 ) -> Option<RecordedStep> {
     let input = serde_json::json!({ "situation": situation, "report": report });
     Some(RecordedStep {
-        function: function.into(),
+        function: function.name().into(),
         component: guest.sha256().into(),
         at: situation.now,
         input: input.to_string(),
