@@ -3,7 +3,7 @@
 //! Form only: sizes, media type, path and headers are checked. What the body says is read by the component.
 
 use bytes::Bytes;
-use http::HeaderValue;
+use http::{HeaderValue, header::AUTHORIZATION};
 use replaysafe_json::{Limits, Value, parse};
 
 use crate::contract::{Field, Method};
@@ -33,6 +33,54 @@ pub struct Call {
     pub caller: Caller,
     /// `attributes` and `excluded-attributes`, percent-decoded, where the query has them.
     pub extra: Vec<Field>,
+}
+
+impl Call {
+    /// A create (`POST`) of a resource, for whoever shows `authorization`.
+    #[must_use]
+    pub fn create(resource_type: &str, body: &str, authorization: HeaderValue) -> Self {
+        Self::new(Method::Create, resource_type, None, Some(body), authorization)
+    }
+
+    /// A replacement (`PUT`) of the resource `id`.
+    #[must_use]
+    pub fn replace(resource_type: &str, id: &str, body: &str, authorization: HeaderValue) -> Self {
+        Self::new(Method::Replace, resource_type, Some(id), Some(body), authorization)
+    }
+
+    /// A change (`PATCH`) of the resource `id`.
+    #[must_use]
+    pub fn patch(resource_type: &str, id: &str, body: &str, authorization: HeaderValue) -> Self {
+        Self::new(Method::Patch, resource_type, Some(id), Some(body), authorization)
+    }
+
+    /// A delete (`DELETE`) of the resource `id`.
+    #[must_use]
+    pub fn delete(resource_type: &str, id: &str, authorization: HeaderValue) -> Self {
+        Self::new(Method::Delete, resource_type, Some(id), None, authorization)
+    }
+
+    fn new(
+        method: Method,
+        resource_type: &str,
+        id: Option<&str>,
+        body: Option<&str>,
+        authorization: HeaderValue,
+    ) -> Self {
+        let content_type = HeaderValue::from_static("application/scim+json");
+        let bytes = body.map(|body| Bytes::copy_from_slice(body.as_bytes()));
+        Self {
+            method,
+            resource_type: resource_type.into(),
+            id: id.map(str::to_owned),
+            body: bytes.map(|bytes| Body { bytes, content_type }),
+            key: None,
+            if_match: None,
+            principal: Principal::of(Some(&authorization)),
+            caller: Caller { headers: vec![(AUTHORIZATION, authorization)], query: None },
+            extra: Vec::new(),
+        }
+    }
 }
 
 /// Who earns receipts (S1): what a credential says of its holder, or the whole credential.
