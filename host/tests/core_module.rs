@@ -2,8 +2,10 @@
 
 #![expect(clippy::expect_used, clippy::panic, reason = "a test may fail")]
 
+use std::sync::LazyLock;
+
 use replaysafe::guest::{COMPONENT, CORE_MODULE, Guest};
-use wasmtime::{Engine, Instance, Memory, Module, Store, TypedFunc};
+use wasmtime::{Config, Engine, Instance, Memory, Module, OptLevel, Store, TypedFunc};
 
 /// The exported name of the door, by the canonical ABI.
 const CALL: &str = "replaysafe:provisioning/json@0.1.0#call";
@@ -115,6 +117,13 @@ impl Door {
     }
 }
 
+/// Compiled once, and without optimising: compiling takes the time here.
 fn module() -> Module {
-    Module::new(&Engine::default(), CORE_MODULE).expect("it is a module")
+    static MODULE: LazyLock<Module> = LazyLock::new(|| {
+        let mut config = Config::new();
+        config.cranelift_opt_level(OptLevel::None);
+        let engine = Engine::new(&config).expect("an engine");
+        Module::new(&engine, CORE_MODULE).expect("it is a module")
+    });
+    MODULE.clone()
 }
