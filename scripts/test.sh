@@ -8,7 +8,7 @@ set -euo pipefail
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 cd "$root"
 # `servers` is run by name: it takes as long as all others together.
-PHASES="tools format deny lint build unit docs demo"
+PHASES="tools format deny lint build unit docs reproducible demo"
 
 main() {
     local phase began started=$SECONDS
@@ -39,6 +39,7 @@ describe() {
     unit) echo "unit, corpus, property and end-to-end tests" ;;
     corpus) echo "unit tests of the JSON crate and the core; the corpus itself is run by unit" ;;
     docs) echo "documentation and its examples" ;;
+    reproducible) echo "the component, built in two folders: the same bytes" ;;
     demo) echo "the demonstration, every line right" ;;
     servers) echo "real SCIM servers and clients, directly and through the gateway" ;;
     *) echo "no such phase; there are: $PHASES" >&2 && exit 2 ;;
@@ -86,6 +87,10 @@ phase_corpus() {
 phase_docs() {
     cargo test --workspace --doc --locked
     RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --locked --quiet
+}
+
+phase_reproducible() {
+    scripts/reproducible.sh
 }
 
 phase_demo() {
