@@ -166,11 +166,7 @@ fn placed(text: &str) -> Result<((String, String), serde_json::Map<String, Value
 /// # Errors
 ///
 /// A word that is none of a request.
-pub fn request(
-    verb: &str,
-    text: &str,
-    now: u64,
-) -> Result<(Request, Option<Fault>, bool), String> {
+pub fn request(verb: &str, text: &str, now: u64) -> Result<(Request, Option<Fault>, bool), String> {
     let (head, body, tail) = match (text.find('{'), text.rfind('}')) {
         (Some(start), Some(last)) => (&text[..start], Some(&text[start..=last]), &text[last + 1..]),
         _ => {

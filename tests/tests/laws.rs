@@ -152,7 +152,8 @@ fn told(end: End) -> Answer {
 
 fn shown(world: &World, attribute: &str) -> String {
     let place = ("User".to_owned(), "u9".to_owned());
-    let shown = world.target.resources.get(&place).and_then(|resource| resource[attribute].as_str());
+    let shown =
+        world.target.resources.get(&place).and_then(|resource| resource[attribute].as_str());
     shown.unwrap_or_default().to_owned()
 }
 
@@ -181,7 +182,9 @@ fn operations() -> impl Strategy<Value = Vec<String>> {
         "[xy]".prop_map(|text| json!({ "op": "replace", "path": "title", "value": text })),
         Just(json!({ "op": "remove", "path": "title" })),
         any::<bool>().prop_map(|on| json!({ "op": "replace", "path": "active", "value": on })),
-        value.prop_map(|value| json!({ "op": "add", "path": "roles", "value": [{ "value": value }] })),
+        value.prop_map(
+            |value| json!({ "op": "add", "path": "roles", "value": [{ "value": value }] })
+        ),
         value.prop_map(
             |value| json!({ "op": "remove", "path": format!("roles[value eq \"{value}\"]") })
         ),

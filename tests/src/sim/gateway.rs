@@ -8,9 +8,9 @@ use std::{collections::BTreeSet, mem, rc::Rc};
 use replaysafe_core::{
     lifecycle::Reading,
     types::{
-        Action, Answer, Divergence, Effect, EffectBody, EntryId, Evidence, Field, Found, Name,
-        Observation, Outcome, Question, Report, Request, Retry, Settings, Sight, Situation, Step,
-        Tag, Tags, UnixMillis, Verdict, Write,
+        Action, Answer, Divergence, Effect, EffectBody, Entry, EntryId, Evidence, Field, Found,
+        Name, Observation, Outcome, Question, Report, Request, Retry, Settings, Sight, Situation,
+        Stage, Step, Tag, Tags, UnixMillis, Verdict, Write,
     },
 };
 
@@ -135,6 +135,7 @@ pub struct Run {
     passed: bool,
     people: Vec<Tag>,
     steps: u32,
+    fenced: u32,
     function: Function,
     found: Option<Rc<Found>>,
     observed: Vec<Observation>,
@@ -333,6 +334,7 @@ impl World {
             passed: false,
             people: Vec::new(),
             steps: 0,
+            fenced: 0,
             function: Function::Admit,
             found: None,
             observed: Vec::new(),
@@ -463,8 +465,10 @@ impl World {
             run.people = people;
             return Next::On(At::Enter(Whose::People));
         }
-        if run.settling.is_some() && run.message.is_none() {
-            return Next::On(At::Settle);
+        if let (Some(settling), None) = (&run.settling, &run.message) {
+            // It may have come to its end since it was found to be due.
+            let open = self.ledger.entry(&settling.entry).is_some_and(|entry| is_open(entry));
+            return if open { Next::On(At::Settle) } else { Next::End };
         }
         if run.people != people {
             return Next::On(At::Enter(Whose::Names));
@@ -510,7 +514,7 @@ impl World {
                 };
                 match self.write(run, &write, told) {
                     Ok(()) => {}
-                    Err(Refusal::Fenced) => return Next::On(At::Enter(Whose::Names)),
+                    Err(Refusal::Fenced) => return self.fenced(run, At::Enter(Whose::Names)),
                     Err(Refusal::Law(_)) => return reply(plain(Verdict::Unavailable)),
                 }
             }
@@ -604,9 +608,30 @@ impl World {
                 (&run.tags, run.tags.names.iter().cloned().chain(claimed).collect())
             }
         };
-        let found = self.ledger.find(tags.key.as_ref(), &tags.statement, &names);
+        let mut found = self.ledger.find(tags.key.as_ref(), &tags.statement, &names);
+        if !known(&found, &settling.entry) {
+            // A newer one asks the same, or its names lead elsewhere by now.
+            match self.ledger.entry(&settling.entry).filter(|entry| is_open(entry)) {
+                Some(entry) => found.open.push(Entry::clone(entry)),
+                // Others have brought it to its end: how it ended is looked up anew.
+                None if run.message.is_none() => return Next::End,
+                None => return self.wait_far(run, self.now),
+            }
+        }
         settling.found = Some(Rc::new(found));
         Next::On(At::Judge)
+    }
+
+    /// A write came too late: read again at once, and after some of them with a pause: `Run::pause`.
+    fn fenced(&mut self, run: &mut Run, at: At) -> Next {
+        run.fenced += 1;
+        if run.fenced <= FENCED_MOST {
+            return Next::On(at);
+        }
+        if run.message.is_none() {
+            return Next::End;
+        }
+        self.wait_far(run, self.now + FENCED_PAUSE_MS)
     }
 
     /// From a sent effect to its end: `settle`.
@@ -648,7 +673,7 @@ impl World {
                     Err(Refusal::Fenced) => {
                         settling.observed = Vec::new();
                         run.settling = Some(settling);
-                        return Next::On(At::Settle);
+                        return self.fenced(run, At::Settle);
                     }
                     Err(Refusal::Law(_)) if run.message.is_none() => return Next::End,
                     Err(Refusal::Law(_)) => return reply(plain(Verdict::Unavailable)),
@@ -805,6 +830,16 @@ fn forget_ids(found: &mut Found) {
     }
 }
 
+fn known(found: &Found, id: &EntryId) -> bool {
+    let given = found.by_key.iter().chain(&found.by_statement).chain(&found.open);
+    given.into_iter().any(|entry| entry.id == *id)
+}
+
+/// Its end is still to come, or to be looked after.
+fn is_open(entry: &Entry) -> bool {
+    matches!(entry.stage, Stage::Dispatched | Stage::Parked)
+}
+
 fn reply(answer: Answer) -> Next {
     Next::On(At::Reply(Rc::new(answer)))
 }
@@ -867,6 +902,12 @@ const NEAR_MS: UnixMillis = 1_000;
 
 /// `STEPS_MOST` of the host.
 const STEPS_MOST: u32 = 1_000;
+
+/// `FENCED_MOST` of the host.
+const FENCED_MOST: u32 = 3;
+
+/// `FENCED_PAUSE_MS` of the host.
+const FENCED_PAUSE_MS: UnixMillis = 1_000;
 
 /// `ACCEPTED_MS` of the host.
 const ACCEPTED_MS: UnixMillis = 60_000;
