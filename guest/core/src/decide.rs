@@ -16,7 +16,7 @@ use crate::{
     case::{Candidates, Case, id_name, id_of, resource_in},
     kept,
     policy::{Adopt, Disabled, Existing, Returns},
-    state::{Event, Life, Person},
+    state::{Event, Life, Person, Record},
     statement::{Allowance, Body, Difference, Match, PathKey},
     types::{
         Action, Answer, Divergence, Effect, EffectBody, Evidence, IdentityWrite, Method, Name,
@@ -420,10 +420,13 @@ fn on_existing(
     if !case.holds(&name) {
         return only(Action::Claim(vec![name]));
     }
-    // An identity that is known by this id only is the same one.
-    let by_target_id =
-        || case.people.iter().find(|one| one.memory.target_id.as_deref() == Some(id));
-    let linked = linked.or_else(|| by_target_id().cloned());
+    // The link comes first: whose resource this is, whatever the request's names led to (S16).
+    let mut people = case.people.iter();
+    let linked = people
+        .find(|one| one.memory.target_id.as_deref() == Some(id))
+        .or_else(|| case.holder_of(&name))
+        .cloned()
+        .or(linked);
     let tombstone = linked.as_ref().filter(|person| person.memory.life == Life::Deleted);
     if let Some(person) = tombstone
         && person.memory.target_id.as_deref() == Some(id)
@@ -494,7 +497,7 @@ fn former_life(case: &Case<'_>, standing: &Standing, person: &Person) -> Option<
     let by_version =
         case.request.version.is_some() && case.request.version <= person.memory.version;
     let refused = case.ground.policy.returns == Returns::Refuse;
-    if by_version || refused {
+    if by_version || refused || key_of_former_life(case, person) {
         return Some(answers::of(Verdict::SupersededByDeletion, &standing.record.id));
     }
     let all = BTreeSet::from([String::from("*")]);
@@ -502,6 +505,14 @@ fn former_life(case: &Case<'_>, standing: &Standing, person: &Person) -> Option<
         return Some(answers::of(Verdict::Superseded, &standing.record.id));
     }
     None
+}
+
+/// The given key was first seen in the life that has ended: it was refused then, and is not decided anew after it.
+fn key_of_former_life(case: &Case<'_>, person: &Person) -> bool {
+    let decided_before = |record: &Record| {
+        record.identity.as_ref() == Some(&person.id) && record.progress.seq < person.memory.seq
+    };
+    case.by_key.as_ref().is_some_and(decided_before)
 }
 
 /// The target deactivates on delete: a return switches the resource on again (S22).

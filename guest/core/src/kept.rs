@@ -77,7 +77,13 @@ fn unexplained(
     names
 }
 
-fn explains(memory: &Memory, one: &NotKept) -> bool {
+/// Something is not as stated, and all of that is known not to be kept.
+pub(crate) fn all_explained(memory: &Memory, holds: &Holds) -> bool {
+    !holds.not_kept.is_empty() && holds.not_kept.iter().all(|one| explains(memory, one))
+}
+
+/// The same was stated over the same observation, and was not kept.
+pub(crate) fn explains(memory: &Memory, one: &NotKept) -> bool {
     let known = memory.not_kept.get(&one.path.0);
     let same = known.is_some_and(|(stated, shown)| *stated == one.stated && *shown == one.observed);
     same && !one.taking && !one.active

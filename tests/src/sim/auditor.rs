@@ -70,12 +70,15 @@ struct Work {
     looks: BTreeMap<u32, (Tick, Option<Resource>)>,
     /// When everything was listed, since its last effect.
     listed_at: Option<u64>,
+    /// When this attribute was searched by, likewise.
+    searched_at: BTreeMap<String, u64>,
 }
 
 /// Something that was done, or found to be so, and was answered for.
 #[derive(Clone, Debug)]
 struct Done {
     intent: usize,
+    entry: String,
     /// The target's id.
     id: Option<u32>,
     begin: Tick,
@@ -208,7 +211,10 @@ impl Auditor {
             Question::All(_) if !world.setup.profile.refuses_lists => {
                 work.listed_at = Some(world.now);
             }
-            Question::All(_) | Question::Search(_) => {}
+            Question::Search(search) => {
+                work.searched_at.insert(search.attribute.clone(), world.now);
+            }
+            Question::All(_) => {}
         }
     }
 
@@ -257,6 +263,10 @@ impl Auditor {
         known.identity.clone_from(&entry.identity);
         known.parked = entry.stage == Stage::Parked;
         if entry.stage == Stage::Dispatched && answer.is_none() {
+            // Without a key nobody can tell a repeat of what was refused from a new wish (S2a, S9, S21).
+            if last == Some(Stage::Refused) && entry.key.is_none() {
+                known.dispatched = None;
+            }
             known.dispatched.get_or_insert((tick, world.now));
             known.ended = false;
         }
@@ -353,7 +363,8 @@ impl Auditor {
             None => looked.map_or(tick, |(at, _)| *at),
         };
         let (intent, verdict) = (known.intent, answer.verdict);
-        self.done.push(Done { intent, id, begin, end: tick, claimed, verdict });
+        let entry = entry.to_owned();
+        self.done.push(Done { intent, entry, id, begin, end: tick, claimed, verdict });
     }
 
     /// The id that an update's or delete's statement names.
@@ -382,6 +393,7 @@ impl Auditor {
         }
         let work = self.work.entry(run).or_default();
         work.listed_at = None;
+        work.searched_at.clear();
         work.looks.clear();
         work.sent += 1;
         let sent = Sent { at: now, creates, heard: None, landed: false };
@@ -392,7 +404,8 @@ impl Auditor {
         self.predecessors(entry, own, identity.as_deref())
     }
 
-    /// `absence-needs-proof`: nothing is taken for not done before everything was listed, after D and L.
+    /// `absence-needs-proof`: nothing is taken for not done before everything was listed after D and L, or
+    /// searched by every name, where the target is known to answer such searches (S14).
     fn absent(
         &mut self,
         world: &World,
@@ -411,7 +424,11 @@ impl Auditor {
         let Some(at) = last.filter(|_| !self.setup.policy.contains("retry-and-converge")) else {
             return Ok(());
         };
-        let listed_at = self.work.get(&run).and_then(|work| work.listed_at);
+        let own = known.intent;
+        let listed_at = self.work.get(&run).and_then(|work| {
+            let searched_at = self.searched_at(world, own, work);
+            work.listed_at.max(searched_at)
+        });
         // The record, from which the wait is counted, may be older than the call: never by much.
         let enough = at + (APPLY_BOUND_MS + SEARCH_LAG_MS) / 2;
         if listed_at.is_none_or(|listed_at| listed_at < enough) {
@@ -423,6 +440,22 @@ impl Auditor {
             });
         }
         Ok(())
+    }
+
+    /// When the last of the searches by every name of a wish was asked that prove an absence.
+    fn searched_at(&self, world: &World, wish: usize, work: &Work) -> Option<u64> {
+        let intent = self.intent(wish)?;
+        let Ask::Create { external, .. } = intent.ask else { return None };
+        let user = intent.subject.kind == Kind::User;
+        let names = [("userName", user), ("externalId", external || !user)];
+        let stated = names.iter().filter(|(_, stated)| *stated).map(|(name, _)| *name);
+        let proving = stated.map(|name| {
+            let fact = format!("filter/{}/{name}", intent.subject.kind.name());
+            let answered =
+                world.ledger.facts.iter().any(|known| known.name == fact && known.value == "eq");
+            work.searched_at.get(name).copied().filter(|_| answered)
+        });
+        proving.collect::<Option<Vec<u64>>>()?.into_iter().min()
     }
 
     /// `one-writer-per-name`: nobody but who takes access away acts on an identity that an earlier effect may yet change.
@@ -629,8 +662,11 @@ impl Auditor {
         let on = there.iter().any(|(_, resource)| resource.is_on());
         let says = |done: &Done| match self.intent(done.intent)?.ask {
             Ask::Create { .. } => Some(true),
-            // That an id is gone says nothing of another one.
-            Ask::Delete => (done.verdict == Verdict::Done).then_some(false),
+            // That an id is gone says nothing of another one: what took nothing away found it gone.
+            Ask::Delete => {
+                let took = self.removed.iter().any(|(.., by)| *by == done.entry);
+                (done.verdict == Verdict::Done && took).then_some(false)
+            }
             Ask::Put { .. } | Ask::Title(_) | Ask::Switch(_) | Ask::Grant(_) | Ask::Revoke(_) => {
                 None
             }
