@@ -180,12 +180,15 @@ fn on_present(
     }
     if difference.satisfied || kept::satisfied(case, &person.memory, resource, &difference) {
         let taken = stated_takings(case, resource);
-        let receipt = Answer {
+        let mut receipt = Answer {
             status: Some(first_status(&standing, satisfied_status(case))),
             target: Some(TargetAnswer { status: 200, ..answer.clone() }),
             evidence: Evidence::Read,
             ..answers::of(Verdict::AlreadySatisfied, &standing.record.id)
         };
+        if !difference.satisfied {
+            answers::keeps_not(&mut receipt, kept::lacking(case, resource, &[]));
+        }
         return close(case, standing, person, Some(names), receipt, taken);
     }
     let mut standing = standing;
@@ -364,12 +367,13 @@ fn on_linked(
     }
     let id = id_of(resource).unwrap_or_default();
     see(&mut person, &id, case.now());
-    let receipt = Answer {
+    let mut receipt = Answer {
         status: Some(first_status(&standing, 201)),
         target: Some(located(answer)),
         evidence: Evidence::Read,
         ..answers::of(Verdict::AlreadySatisfied, &standing.record.id)
     };
+    answers::keeps_not(&mut receipt, kept::lacking(case, resource, &names));
     let names = linked_names(case, &person, &id, Some(resource));
     close(case, standing, person, Some(names), receipt, BTreeSet::new())
 }

@@ -45,6 +45,13 @@ pub(crate) fn differing(case: &Case<'_>, memory: Option<&Memory>, resource: &Val
     }
 }
 
+/// The stated attributes that are not as stated, and that do not differ all the same (S11).
+pub(crate) fn lacking(case: &Case<'_>, resource: &Value, differing: &[String]) -> Vec<String> {
+    let mut names = case.wish.statement.differs(resource, &case.ground.schema);
+    names.retain(|name| !differing.contains(name));
+    names
+}
+
 /// All that an update would change is known not to be kept: sending it again changes nothing.
 pub(crate) fn satisfied(
     case: &Case<'_>,

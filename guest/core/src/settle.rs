@@ -286,10 +286,7 @@ impl Work<'_> {
             receipt.target = None;
             receipt.attributes = self.record.progress.left_out.iter().cloned().collect();
         }
-        if !names.is_empty() {
-            receipt.notes.push(answers::note("not-kept", &names.join(",")));
-            receipt.attributes.extend(names);
-        }
+        answers::keeps_not(&mut receipt, names);
         if receipt.target.is_none() && answers::is_success(verdict) {
             receipt.target = Some(self.shown(id));
             receipt.status =
@@ -785,10 +782,7 @@ impl Work<'_> {
             receipt.target = Some(TargetAnswer { status: 200, ..self.shown(&id) });
             receipt.status = Some(200);
         }
-        if !lost.is_empty() {
-            receipt.notes.push(answers::note("not-kept", &lost.join(",")));
-            receipt.attributes.extend(lost);
-        }
+        answers::keeps_not(&mut receipt, lost);
         if self.record.progress.unproved {
             receipt.notes.push(answers::note("absence", "unproved"));
         }
