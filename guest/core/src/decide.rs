@@ -16,7 +16,7 @@ use crate::{
     case::{Candidates, Case, id_name, id_of, resource_in},
     kept,
     policy::{Adopt, Disabled, Existing, Returns},
-    state::{Event, Life, Person, Record},
+    state::{Event, Life, Person},
     statement::{Allowance, Body, Difference, Match, PathKey},
     types::{
         Action, Answer, Divergence, Effect, EffectBody, Evidence, IdentityWrite, Method, Name,
@@ -312,11 +312,9 @@ fn linked<'a>(case: &'a Case<'_>, standing: &Standing) -> Option<&'a Person> {
         let record = case.by_statement.as_ref().filter(|_| standing.replays_if_alive)?;
         return case.person_of(record);
     }
-    case.person(NameKind::ExternalId).or_else(|| {
-        let states_external_id =
-            case.wish.names.iter().any(|name| name.kind == NameKind::ExternalId);
-        case.person(NameKind::Correlation).filter(|_| !states_external_id)
-    })
+    let linking = || case.people.iter().filter(|person| case.led_to(person));
+    let by_external_id = |person: &&Person| case.is_led_to(person, NameKind::ExternalId);
+    linking().find(by_external_id).or_else(|| linking().next())
 }
 
 /// A look failed: nothing is known, and nothing was sent.
@@ -480,10 +478,10 @@ fn on_nothing(
     alike: Vec<String>,
 ) -> Step {
     let mut person = linked.unwrap_or_else(|| new_person(case));
+    if let Some(answer) = former_life(case, &standing, &person) {
+        return only(Action::Answer(answer));
+    }
     if person.memory.life == Life::Deleted {
-        if let Some(answer) = former_life(case, &standing, &person) {
-            return only(Action::Answer(answer));
-        }
         person.incarnation += 1;
     }
     person.memory.life = Life::Expected;
@@ -496,27 +494,34 @@ fn on_nothing(
     dispatch(case, standing, &person, Some(names), effect)
 }
 
-/// Why a create on a tombstone belongs to the life before it (S21).
+/// Why a create belongs to the life before a deletion (S21).
 fn former_life(case: &Case<'_>, standing: &Standing, person: &Person) -> Option<Answer> {
     let by_version =
         case.request.version.is_some() && case.request.version <= person.memory.version;
     let refused = case.ground.policy.returns == Returns::Refuse;
-    if by_version || refused || key_of_former_life(case, person) {
+    let deleted = person.memory.life == Life::Deleted;
+    if deleted && (by_version || refused) || deleted_since_its_key_was_seen(case) {
         return Some(answers::of(Verdict::SupersededByDeletion, &standing.record.id));
     }
     let all = BTreeSet::from([String::from("*")]);
-    if standing.earlier.is_some() && gives_back(&all, &standing.taken_since) {
+    if deleted && standing.earlier.is_some() && gives_back(&all, &standing.taken_since) {
         return Some(answers::of(Verdict::Superseded, &standing.record.id));
     }
     None
 }
 
-/// The given key was first seen in the life that has ended: it was refused then, and is not decided anew after it.
-fn key_of_former_life(case: &Case<'_>, person: &Person) -> bool {
-    let decided_before = |record: &Record| {
-        record.identity.as_ref() == Some(&person.id) && record.progress.seq < person.memory.seq
-    };
-    case.by_key.as_ref().is_some_and(decided_before)
+/// The given key was first seen in a life that has ended: what was refused then is not decided anew after it.
+fn deleted_since_its_key_was_seen(case: &Case<'_>) -> bool {
+    let Some(record) = &case.by_key else { return false };
+    let mut tombstones = case.people.iter().filter(|person| {
+        let memory = &person.memory;
+        memory.life == Life::Deleted && case.led_to(person)
+    });
+    tombstones.any(|person| {
+        let same = record.identity.as_ref() == Some(&person.id);
+        let before = record.progress.sent_at <= person.memory.deleted_at;
+        if same { record.progress.seq < person.memory.seq } else { before }
+    })
 }
 
 /// The target deactivates on delete: a return switches the resource on again (S22).

@@ -207,7 +207,14 @@ impl Work<'_> {
             return only(Action::Ask(vec![question]));
         };
         let Sight::Answered(answer) = &seen.sight else { return self.by_response() };
-        let Some(resource) = resource_in(answer) else { return self.by_response() };
+        let Some(resource) = resource_in(answer) else {
+            // Deleted meanwhile, and with it whatever was to be taken away.
+            let gone = matches!(answer.status, 404 | 410) && self.visible_at() <= seen.asked_at;
+            if gone && self.case.wish.statement.safe_way() {
+                return self.done_by_response();
+            }
+            return self.by_response();
+        };
         let before = self.record.progress.before.as_ref();
         let holds = self.case.wish.statement.holds(before, &resource, &self.case.ground.schema);
         let accepted = self.record.progress.answered.as_ref();
@@ -851,6 +858,11 @@ impl Work<'_> {
             let receipt = self.receipt(Verdict::Done, true, Evidence::Response);
             return self.finish(receipt, None, Vec::new());
         }
+        self.done_by_response()
+    }
+
+    /// What takes access away was accepted, and that is all there is to see.
+    fn done_by_response(&mut self) -> Step {
         let taken = self.case.takes();
         let receipt = self.receipt(Verdict::Done, true, Evidence::Response);
         let touched = self.case.touched();

@@ -74,6 +74,24 @@ struct Work {
     searched_at: BTreeMap<String, u64>,
 }
 
+/// A resource that an effect took out of the target.
+#[derive(Clone, Debug)]
+struct Removed {
+    subject: Subject,
+    /// Whether it had an external id.
+    external: bool,
+    at: Tick,
+    /// The entry.
+    by: String,
+}
+
+impl Removed {
+    fn new(resource: &Resource, at: Tick, by: &str) -> Self {
+        let Resource { subject, external, .. } = *resource;
+        Self { subject, external, at, by: by.to_owned() }
+    }
+}
+
 /// Something that was done, or found to be so, and was answered for.
 #[derive(Clone, Debug)]
 struct Done {
@@ -104,7 +122,7 @@ pub struct Auditor {
     changed: BTreeMap<u8, String>,
     done: Vec<Done>,
     /// Resources that a delete has taken out of the target: subject, when, by which entry.
-    removed: Vec<(Subject, Tick, String)>,
+    removed: Vec<Removed>,
     /// What was said not to be kept (S11): the same over the same is equal.
     not_kept: BTreeSet<(Subject, Ask)>,
     lied: bool,
@@ -395,7 +413,9 @@ impl Auditor {
         work.listed_at = None;
         work.searched_at.clear();
         work.looks.clear();
-        work.sent += 1;
+        // What it sends for an earlier request that has to end first is not its own.
+        let own = self.entries.get(entry).map(|known| known.intent);
+        work.sent += u32::from(own == work.intent);
         let sent = Sent { at: now, creates, heard: None, landed: false };
         self.calls.insert(call, sent);
         let Some(known) = self.entries.get_mut(entry) else { return Ok(()) };
@@ -495,11 +515,11 @@ impl Auditor {
         }
         let (before, after) = (change.before.as_ref(), change.after.as_ref());
         if let (Some(before), None) = (before, after) {
-            self.removed.push((before.subject, tick, entry.to_owned()));
+            self.removed.push(Removed::new(before, tick, entry));
         }
         if let (Some(before), Some(after)) = (before, after) {
             if before.is_on() && !after.is_on() {
-                self.removed.push((before.subject, tick, entry.to_owned()));
+                self.removed.push(Removed::new(before, tick, entry));
             }
             let doubled = |resource: &Resource| {
                 let set: BTreeSet<u8> = resource.edges.iter().copied().collect();
@@ -519,13 +539,16 @@ impl Auditor {
                 format!("{entry} made another resource of {:?}: there are {count}", made.subject)
             });
         }
-        self.back_again(entry, made.subject)
+        self.back_again(entry, made)
     }
 
     /// `deleted-stays-deleted`: what was sent before a deletion that was answered for brings nothing back.
-    fn back_again(&self, entry: &str, subject: Subject) -> Result<(), Violation> {
+    fn back_again(&self, entry: &str, made: &Resource) -> Result<(), Violation> {
         let sent = self.entries.get(entry).and_then(|known| known.dispatched);
-        for (of, at, by) in self.removed.iter().filter(|(of, ..)| *of == subject) {
+        // Who has an external id is not known to be one who was deleted and had none (S16).
+        let same =
+            |gone: &&Removed| gone.subject == made.subject && (gone.external || !made.external);
+        for Removed { subject: of, at, by, .. } in self.removed.iter().filter(same) {
             let before = sent.is_some_and(|(sent, _)| sent < *at);
             let deletes = self.entries.get(by).is_some_and(|known| {
                 known.ended
@@ -664,7 +687,7 @@ impl Auditor {
             Ask::Create { .. } => Some(true),
             // That an id is gone says nothing of another one: what took nothing away found it gone.
             Ask::Delete => {
-                let took = self.removed.iter().any(|(.., by)| *by == done.entry);
+                let took = self.removed.iter().any(|gone| gone.by == done.entry);
                 (done.verdict == Verdict::Done && took).then_some(false)
             }
             Ask::Put { .. } | Ask::Title(_) | Ask::Switch(_) | Ask::Grant(_) | Ask::Revoke(_) => {
