@@ -294,9 +294,15 @@ impl<L: Ledger, T: Target> Provisioner<L, T> {
             }
             run.passed |= matches!(people, Leased::Passed);
             let held = (names, people);
-            let found = self.find(run).await?;
+            let mut found = self.find(run).await?;
             if self.identity_tags(&found) != identities {
                 continue;
+            }
+            // What this run has written is its own request, whoever has asked the same since.
+            if let Some(id) = &mine
+                && let Some(own) = inner.ledger.entry(id).await?
+            {
+                found.by_statement = Some(own);
             }
             match self.decide(run, found, &mut mine).await? {
                 Next::Answer(answer) => return Ok(answer),

@@ -473,6 +473,10 @@ impl World {
         if run.people != people {
             return Next::On(At::Enter(Whose::Names));
         }
+        // What this run has written is its own request, whoever has asked the same since.
+        if let Some(own) = run.mine.as_ref().and_then(|id| self.ledger.entry(id)) {
+            found.by_statement = Some(Entry::clone(own));
+        }
         if self.setup.lacks(Rule::PredecessorFirst) {
             found.open.clear();
         }
