@@ -13,6 +13,7 @@ use std::{
 use replaysafe_core::types::{Answer, Entry, Evidence, Method, Question, Stage, Verdict};
 
 use super::{
+    gateway::ANSWER_BUDGET_MS,
     ledger::{Refusal, Written},
     target::{self, APPLY_BOUND_MS, Change, Resource, SEARCH_LAG_MS},
     workload::{Ask, Intent, Kind, Subject},
@@ -63,6 +64,7 @@ struct Sent {
 #[derive(Clone, Debug, Default)]
 struct Work {
     intent: Option<usize>,
+    arrived: u64,
     sent: u32,
     /// The ledger has refused a write of it as unlawful.
     lawless: bool,
@@ -172,7 +174,8 @@ impl Auditor {
             self.tick += 1;
             match event {
                 Event::Arrived { run, intent } => {
-                    let work = Work { intent: Some(*intent), ..Work::default() };
+                    let arrived = world.now;
+                    let work = Work { intent: Some(*intent), arrived, ..Work::default() };
                     self.work.insert(*run, work);
                 }
                 Event::Looked { run, question, answered } => {
@@ -199,7 +202,7 @@ impl Auditor {
                     }
                 }
                 Event::Answered { run, intent, answer } => {
-                    self.told(*run, *intent, answer)?;
+                    self.told(world, *run, *intent, answer)?;
                 }
                 Event::Broken { run, how } => {
                     return broken("the-contract-is-kept", || format!("run {run}: {how}"));
@@ -563,14 +566,20 @@ impl Auditor {
         Ok(())
     }
 
-    fn told(&mut self, run: u32, number: usize, answer: &Rc<Answer>) -> Result<(), Violation> {
+    fn told(
+        &mut self,
+        world: &World,
+        run: u32,
+        number: usize,
+        answer: &Rc<Answer>,
+    ) -> Result<(), Violation> {
         let Some(intent) = self.intent(number).cloned() else { return Ok(()) };
         let sent = self.work.get(&run).map_or(0, |work| work.sent);
         if answer.verdict == Verdict::KeyReused && (answer.changed || 0 < sent) {
             return broken("mismatch-never-acts", || format!("{intent} has acted"));
         }
         if intent.ask.takes() {
-            self.passes(run, number, &intent, answer)?;
+            self.passes(world, run, number, &intent, answer)?;
         }
         let told = answer.replayed || is_success(answer.verdict) || answer.changed;
         if !told {
@@ -612,6 +621,7 @@ impl Auditor {
     /// `nothing-blocks-a-revocation`: what takes access away by id is not kept waiting by others.
     fn passes(
         &self,
+        world: &World,
         run: u32,
         number: usize,
         intent: &Intent,
@@ -621,10 +631,13 @@ impl Auditor {
             let other = work.intent.and_then(|other| self.intent(other));
             other.is_some_and(|other| other.subject == intent.subject && other.ask == intent.ask)
         };
+        // Who was so slow himself that there was no time left was kept waiting by nobody.
+        let late = |work: &Work| work.arrived + ANSWER_BUDGET_MS < world.now;
         let blocked = match answer.verdict {
             Verdict::InFlight => {
                 let others = self.work.iter().filter(|(one, _)| **one != run);
-                !others.map(|(_, work)| work).any(equal)
+                let attaches = others.map(|(_, work)| work).any(equal);
+                !attaches && !self.work.get(&run).is_some_and(late)
             }
             Verdict::Parked | Verdict::Superseded | Verdict::Ambiguous => true,
             Verdict::Unavailable => self.work.get(&run).is_some_and(|work| work.lawless),

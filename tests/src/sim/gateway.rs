@@ -9,8 +9,8 @@ use replaysafe_core::{
     lifecycle::Reading,
     types::{
         Action, Answer, Divergence, Effect, EffectBody, Entry, EntryId, Evidence, Field, Found,
-        Name, Observation, Outcome, Question, Report, Request, Retry, Settings, Sight, Situation,
-        Stage, Step, Tag, Tags, UnixMillis, Verdict, Write,
+        Name, NameKind, Observation, Outcome, Question, Report, Request, Retry, Settings, Sight,
+        Situation, Stage, Step, Tag, Tags, UnixMillis, Verdict, Write,
     },
 };
 
@@ -782,7 +782,13 @@ impl World {
         write: &Write,
         answer: Option<Rc<Answer>>,
     ) -> Result<(), Refusal> {
-        match self.ledger.write(write, self.setup.off) {
+        let leased = run.tickets.iter().all(|ticket| self.leases.held(*ticket));
+        // A shared ledger must ask this in the transaction that writes: nothing else tells that somebody else
+        // has made an identity for the same correlation value, which two may share, since the lease lapsed.
+        let refused = 1 < self.setup.gateways && !leased && nothing_guards(write);
+        let written =
+            if refused { Err(Refusal::Fenced) } else { self.ledger.write(write, self.setup.off) };
+        match written {
             Ok(written) => {
                 let entry = self.ledger.entry(&write.entry.id).cloned();
                 let entry = entry.unwrap_or_else(|| Rc::new(write.entry.clone()));
@@ -832,6 +838,15 @@ fn forget_ids(found: &mut Found) {
             }
         }
     }
+}
+
+/// It makes an identity that no exclusive name and no fence protects from being made twice.
+fn nothing_guards(write: &Write) -> bool {
+    let exclusive = |name: &Name| matches!(name.kind, NameKind::TargetId | NameKind::ExternalId);
+    write
+        .identities
+        .iter()
+        .any(|one| one.identity.fence == 0 && !one.names.iter().flatten().any(exclusive))
 }
 
 fn known(found: &Found, id: &EntryId) -> bool {
@@ -899,7 +914,7 @@ const PASS_AFTER_MS: UnixMillis = 250;
 const QUEUE_WAIT_MS: UnixMillis = 30_000;
 
 /// `Options::answer_budget` of the host.
-const ANSWER_BUDGET_MS: UnixMillis = 50_000;
+pub const ANSWER_BUDGET_MS: UnixMillis = 50_000;
 
 /// `NEAR` of the host.
 const NEAR_MS: UnixMillis = 1_000;
