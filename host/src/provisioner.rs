@@ -146,6 +146,7 @@ impl Run {
 }
 
 /// Where a settlement has come to.
+#[expect(clippy::large_enum_variant, reason = "one at a time, for one step")]
 enum Settled {
     Answer(Answer),
     Wait(u64),
@@ -796,6 +797,7 @@ enum Proof {
 }
 
 /// What follows a decision.
+#[expect(clippy::large_enum_variant, reason = "one at a time, for one step")]
 enum Next {
     Answer(Answer),
     Wait(u64),
@@ -838,7 +840,7 @@ fn recorded(
 /// 16 random bytes as 32 hexadecimal digits.
 fn random_id() -> Result<String, ProvisionError> {
     let mut bytes = [0; 16];
-    getrandom::fill(&mut bytes).map_err(|_| ProvisionError::Random)?;
+    getrandom::fill(&mut bytes).map_err(|_error| ProvisionError::Random)?;
     Ok(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
 }
 
