@@ -4,7 +4,11 @@
 
 #![expect(clippy::expect_used, clippy::panic, reason = "a test may fail")]
 
-use std::{collections::BTreeMap, fs, path::Path};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fs,
+    path::Path,
+};
 
 use proptest::{
     prelude::*,
@@ -201,7 +205,7 @@ proptest! {
     fn one_effect_per_key(fault in fault(), killed in any::<bool>(), waits in waits()) {
         let mut world = with(&json!({ "userName": "ann", "roles": [{ "value": "a" }] }));
         let body = patch(&[r#"{"op":"add","path":"roles","value":[{"value":"b"}]}"#.into()], "k1");
-        let mut changed = std::collections::BTreeSet::new();
+        let mut changed = BTreeSet::new();
         let mut end = ask(&mut world, &body, &with_kill(&fault, killed));
         for wait in waits {
             if let End::Told(answer) = end
@@ -301,8 +305,8 @@ fn native_equals_component() {
     let mut subject = Some(Subject::both());
     for _ in 0..HISTORIES {
         let history = history().new_tree(&mut runner).expect("a history").current();
-        let mut world =
-            World { subject: subject.take().expect("one"), ..with(&json!({ "userName": "ann" })) };
+        let subject_of = subject.take().expect("one");
+        let mut world = having(subject_of, &json!({ "userName": "ann" }));
         live(&mut world, &history);
         subject = Some(world.subject);
     }
@@ -312,7 +316,11 @@ fn native_equals_component() {
 const CREATE: &str = r#"post User {"userName":"ann","externalId":"e1"}"#;
 
 fn with(user: &serde_json::Value) -> World {
-    let mut world = World::new(Subject::native());
+    having(Subject::native(), user)
+}
+
+fn having(subject: Subject, user: &serde_json::Value) -> World {
+    let mut world = World::new(subject);
     let members = user.as_object().cloned().expect("an object");
     let id = ("id".to_owned(), json!("u9"));
     let place = ("User".to_owned(), "u9".to_owned());
