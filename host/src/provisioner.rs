@@ -241,7 +241,7 @@ impl<L: Ledger, T: Target> Provisioner<L, T> {
             Reading::Unreadable(answer) => return Ok(answer),
             Reading::Readable(identified) => identified,
         };
-        if !inner.callers.accepted(&principal, inner.clock.now()) {
+        if !inner.callers.accepted(&principal, &call.caller, inner.clock.now()) {
             match self.prove(&identified, &schema.endpoints, &call.caller).await {
                 Proof::Accepted => {
                     inner.callers.accept(&principal, &call.caller, inner.clock.now());

@@ -2,7 +2,7 @@
 
 #![expect(clippy::expect_used, clippy::panic, reason = "a test may fail")]
 
-use std::collections::BTreeSet;
+use replaysafe_core::ordered::BTreeSet;
 
 use proptest::prelude::*;
 use replaysafe_core::{

@@ -1,6 +1,8 @@
 //! How is what is kept of a request written (S25)?
 
-use alloc::{collections::BTreeMap, string::String, vec::Vec};
+use alloc::{string::String, vec::Vec};
+
+use crate::ordered::BTreeMap;
 
 use replaysafe_json::{Object, Value};
 

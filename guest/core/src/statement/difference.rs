@@ -1,13 +1,10 @@
 //! What would a request change on an observed resource, and what of it is to be sent (S25, S27)?
 
-use alloc::{
-    collections::{BTreeMap, BTreeSet},
-    format,
-    string::String,
-    vec::Vec,
-};
+use alloc::{format, string::String, vec::Vec};
 
-use replaysafe_json::{Object, Value, canonical};
+use crate::ordered::{BTreeMap, BTreeSet};
+
+use replaysafe_json::{Object, Value, canonical, sort_by};
 
 use super::{
     Allowance, Body, Difference, Operation, PathKey, Statement,
@@ -58,7 +55,7 @@ pub(super) fn against(
     }
     difference.nothing_left &= extra.operations.is_empty();
     extra.stays_off = difference.leave_out(of, resource, schema, allow);
-    difference.names.sort();
+    sort_by(&mut difference.names, Ord::cmp);
     difference.names.dedup();
     let stated_secret = difference.states_secret && of.operation != Operation::Create;
     difference.satisfied = difference.names.is_empty() && !difference.opaque && !stated_secret;
@@ -332,7 +329,7 @@ fn last_touching(group: &Group<'_>, slots: &BTreeSet<usize>) -> Vec<bool> {
     for atom in group.atoms.iter().rev() {
         let touched = &atom.outcome.slots;
         let needed = touched.iter().any(|slot| slots.contains(slot) && !done.contains(slot));
-        done.extend(touched);
+        done.extend(touched.iter().copied());
         kept.push(needed || atom.forced);
     }
     kept.reverse();

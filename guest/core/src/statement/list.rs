@@ -2,12 +2,9 @@
 //!
 //! An element keeps its slot for as long as a statement is worked out, so that what cancels out is seen to.
 
-use alloc::{
-    collections::{BTreeMap, BTreeSet},
-    format,
-    string::String,
-    vec::Vec,
-};
+use alloc::{format, string::String, vec::Vec};
+
+use crate::ordered::{BTreeMap, BTreeSet};
 
 use replaysafe_json::{Object, Value, canonical};
 
@@ -170,15 +167,14 @@ impl List {
         if !self.items.get(&slot).is_some_and(is_primary) {
             return Vec::new();
         }
-        let others =
-            self.items.iter_mut().filter(|(other, item)| **other != slot && is_primary(item));
-        let cleared = others.map(|(other, item)| {
-            if let Value::Object(members) = item {
+        let others = self.items.iter().filter(|(other, item)| **other != slot && is_primary(item));
+        let others: Vec<usize> = others.map(|(other, _)| *other).collect();
+        for other in &others {
+            if let Some(Value::Object(members)) = self.items.get_mut(other) {
                 members.remove(PRIMARY);
             }
-            *other
-        });
-        cleared.collect()
+        }
+        others
     }
 
     /// Gives what came back another way the slot that it had: an edge that became another is that one.
