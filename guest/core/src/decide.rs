@@ -505,7 +505,7 @@ fn former_life(case: &Case<'_>, standing: &Standing, person: &Person) -> Option<
         return Some(answers::of(Verdict::SupersededByDeletion, &standing.record.id));
     }
     let all = BTreeSet::from([String::from("*")]);
-    if deleted && standing.earlier.is_some() && gives_back(&all, &standing.taken_since) {
+    if deleted && gives_back(&all, &standing.taken_since) {
         return Some(answers::of(Verdict::Superseded, &standing.record.id));
     }
     None
