@@ -188,7 +188,7 @@ fn on_present(
             ..answers::of(Verdict::AlreadySatisfied, &standing.record.id)
         };
         if !difference.satisfied {
-            answers::keeps_not(&mut receipt, kept::lacking(case, resource, &[]));
+            answers::keeps_not(&mut receipt, kept::lacking(case, resource));
         }
         return close(case, standing, person, Some(names), receipt, taken);
     }
@@ -372,7 +372,7 @@ fn on_linked(
         evidence: Evidence::Read,
         ..answers::of(Verdict::AlreadySatisfied, &standing.record.id)
     };
-    answers::keeps_not(&mut receipt, kept::lacking(case, resource, &names));
+    answers::keeps_not(&mut receipt, kept::lacking(case, resource));
     let names = linked_names(case, &person, &id, Some(resource));
     close(case, standing, person, Some(names), receipt, BTreeSet::new())
 }
