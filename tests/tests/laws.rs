@@ -24,7 +24,7 @@ use replaysafe_tests::{
 use serde_json::json;
 
 /// The laws that concern single requests, and the files that check them.
-const LAWS: [(&str, &[&str]); 13] = [
+const LAWS: [(&str, &[&str]); 14] = [
     ("replay-is-identical", &["tests/tests/laws.rs", "tests/src/sim/auditor.rs"]),
     ("one-effect-per-key", &["tests/tests/laws.rs", "tests/src/sim/auditor.rs"]),
     ("nothing-blocks-a-revocation", &["tests/tests/laws.rs", "tests/src/sim/auditor.rs"]),
@@ -43,6 +43,7 @@ const LAWS: [(&str, &[&str]); 13] = [
     ("deleted-stays-deleted", &["tests/tests/laws.rs", "tests/src/sim/auditor.rs"]),
     ("one-writer-per-name", &["tests/src/sim/auditor.rs", "host/src/ledger/lease.rs"]),
     ("native-equals-component", &["tests/tests/laws.rs", "tests/tests/corpus.rs"]),
+    ("convert-round-trips", &["guest/component/src/convert.rs"]),
     ("honest-ledgers-audit-clean", &["host/src/ledger/sqlite/tests.rs"]),
 ];
 
