@@ -17,6 +17,8 @@
 )]
 
 #[cfg(feature = "component")]
+pub mod monitored;
+#[cfg(feature = "component")]
 pub mod script;
 pub mod sim;
 #[cfg(feature = "component")]

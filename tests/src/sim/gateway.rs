@@ -471,7 +471,7 @@ impl World {
             return if open { Next::On(At::Settle) } else { Next::End };
         }
         if run.people != people {
-            return Next::On(At::Enter(Whose::Names));
+            return self.fenced(run, At::Enter(Whose::Names));
         }
         // What this run has written is its own request, whoever has asked the same since.
         if let Some(own) = run.mine.as_ref().and_then(|id| self.ledger.entry(id)) {
@@ -626,7 +626,7 @@ impl World {
         Next::On(At::Judge)
     }
 
-    /// A write came too late: read again at once, and after some of them with a pause: `Run::pause`.
+    /// What was read is outdated: read again at once, and after some times with a pause: `Run::outdated`.
     fn fenced(&mut self, run: &mut Run, at: At) -> Next {
         run.fenced += 1;
         if run.fenced <= FENCED_MOST {
