@@ -8,7 +8,7 @@ set -euo pipefail
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 cd "$root"
 # `servers` is run by name: it takes as long as all others together.
-PHASES="tools format deny lint build unit docs reproducible demo"
+PHASES="tools format deny lint build unit prove docs reproducible demo"
 
 main() {
     local phase began started=$SECONDS
@@ -37,6 +37,8 @@ describe() {
     lint) echo "clippy, no warnings" ;;
     build) echo "library, gateway, program; the component from source" ;;
     unit) echo "unit, corpus, property and end-to-end tests" ;;
+    prove) echo "schedules of a simulated host, each law audited" ;;
+    prove-all) echo "many more schedules, a shared ledger, and whether each rule is missed" ;;
     corpus) echo "unit tests of the JSON crate and the core; the corpus itself is run by unit" ;;
     docs) echo "documentation and its examples" ;;
     reproducible) echo "the component, built in two folders: the same bytes" ;;
@@ -78,6 +80,22 @@ phase_unit() {
     else
         cargo test --workspace --all-targets --locked --no-fail-fast
     fi
+}
+
+prove() {
+    cargo run --quiet --profile prove --locked -p replaysafe-tests --no-default-features --bin replaysafe-prove -- "$@"
+}
+
+# The same schedules each time; a law that breaks is shown with the command that tells how.
+phase_prove() {
+    prove run 0 20000
+    prove run 0 2000 shared
+}
+
+phase_prove-all() {
+    prove run 0 200000
+    prove run 0 20000 shared
+    prove power 20000
 }
 
 phase_corpus() {

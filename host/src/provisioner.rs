@@ -325,8 +325,14 @@ impl<L: Ledger, T: Target> Provisioner<L, T> {
             }
             run.passed |= matches!(people, Leased::Passed);
             let held = (names, people);
-            let found = self.find(run).await?;
+            let mut found = self.find(run).await?;
             let next = if self.identity_tags(&found) == identities {
+                // What this run has written is its own request, whoever has asked the same since.
+                if let Some(id) = &mine
+                    && let Some(own) = inner.ledger.entry(id).await?
+                {
+                    found.by_statement = Some(own);
+                }
                 self.decide(run, found, &mut mine).await?
             } else {
                 // The names lead elsewhere since: others are giving them away.

@@ -161,7 +161,12 @@ fn placed(text: &str) -> Result<((String, String), serde_json::Map<String, Value
     Ok(((kind.into(), id.into()), members))
 }
 
-fn request(verb: &str, text: &str, now: u64) -> Result<(Request, Option<Fault>, bool), String> {
+/// Reads a request as a case writes it, what is to happen to its effect, and whether the host dies of it.
+///
+/// # Errors
+///
+/// A word that is none of a request.
+pub fn request(verb: &str, text: &str, now: u64) -> Result<(Request, Option<Fault>, bool), String> {
     let (head, body, tail) = match (text.find('{'), text.rfind('}')) {
         (Some(start), Some(last)) => (&text[..start], Some(&text[start..=last]), &text[last + 1..]),
         _ => {

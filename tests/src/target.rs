@@ -242,6 +242,7 @@ impl Target {
             Method::Replace => {
                 let mut fresh = body.as_object().cloned().unwrap_or_default();
                 fresh.remove("password");
+                fresh.retain(|name, _| !self.drops.contains(name));
                 fresh.insert("id".into(), json!(id));
                 fresh.insert("meta".into(), resource.get("meta").cloned().unwrap_or_default());
                 *resource = fresh;

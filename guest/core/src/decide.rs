@@ -181,12 +181,15 @@ fn on_present(
     }
     if difference.satisfied || kept::satisfied(case, &person.memory, resource, &difference) {
         let taken = stated_takings(case, resource);
-        let receipt = Answer {
+        let mut receipt = Answer {
             status: Some(first_status(&standing, satisfied_status(case))),
             target: Some(TargetAnswer { status: 200, ..answer.clone() }),
             evidence: Evidence::Read,
             ..answers::of(Verdict::AlreadySatisfied, &standing.record.id)
         };
+        if !difference.satisfied {
+            answers::keeps_not(&mut receipt, kept::lacking(case, resource));
+        }
         return close(case, standing, person, Some(names), receipt, taken);
     }
     let mut standing = standing;
@@ -310,11 +313,9 @@ fn linked<'a>(case: &'a Case<'_>, standing: &Standing) -> Option<&'a Person> {
         let record = case.by_statement.as_ref().filter(|_| standing.replays_if_alive)?;
         return case.person_of(record);
     }
-    case.person(NameKind::ExternalId).or_else(|| {
-        let states_external_id =
-            case.wish.names.iter().any(|name| name.kind == NameKind::ExternalId);
-        case.person(NameKind::Correlation).filter(|_| !states_external_id)
-    })
+    let linking = || case.people.iter().filter(|person| case.led_to(person));
+    let by_external_id = |person: &&Person| case.is_led_to(person, NameKind::ExternalId);
+    linking().find(by_external_id).or_else(|| linking().next())
 }
 
 /// A look failed: nothing is known, and nothing was sent.
@@ -365,12 +366,13 @@ fn on_linked(
     }
     let id = id_of(resource).unwrap_or_default();
     see(&mut person, &id, case.now());
-    let receipt = Answer {
+    let mut receipt = Answer {
         status: Some(first_status(&standing, 201)),
         target: Some(located(answer)),
         evidence: Evidence::Read,
         ..answers::of(Verdict::AlreadySatisfied, &standing.record.id)
     };
+    answers::keeps_not(&mut receipt, kept::lacking(case, resource));
     let names = linked_names(case, &person, &id, Some(resource));
     close(case, standing, person, Some(names), receipt, BTreeSet::new())
 }
@@ -421,10 +423,13 @@ fn on_existing(
     if !case.holds(&name) {
         return only(Action::Claim(vec![name]));
     }
-    // An identity that is known by this id only is the same one.
-    let by_target_id =
-        || case.people.iter().find(|one| one.memory.target_id.as_deref() == Some(id));
-    let linked = linked.or_else(|| by_target_id().cloned());
+    // The link comes first: whose resource this is, whatever the request's names led to (S16).
+    let mut people = case.people.iter();
+    let linked = people
+        .find(|one| one.memory.target_id.as_deref() == Some(id))
+        .or_else(|| case.holder_of(&name))
+        .cloned()
+        .or(linked);
     let tombstone = linked.as_ref().filter(|person| person.memory.life == Life::Deleted);
     if let Some(person) = tombstone
         && person.memory.target_id.as_deref() == Some(id)
@@ -474,10 +479,10 @@ fn on_nothing(
     alike: Vec<String>,
 ) -> Step {
     let mut person = linked.unwrap_or_else(|| new_person(case));
+    if let Some(answer) = former_life(case, &standing, &person) {
+        return only(Action::Answer(answer));
+    }
     if person.memory.life == Life::Deleted {
-        if let Some(answer) = former_life(case, &standing, &person) {
-            return only(Action::Answer(answer));
-        }
         person.incarnation += 1;
     }
     person.memory.life = Life::Expected;
@@ -490,19 +495,34 @@ fn on_nothing(
     dispatch(case, standing, &person, Some(names), effect)
 }
 
-/// Why a create on a tombstone belongs to the life before it (S21).
+/// Why a create belongs to the life before a deletion (S21).
 fn former_life(case: &Case<'_>, standing: &Standing, person: &Person) -> Option<Answer> {
     let by_version =
         case.request.version.is_some() && case.request.version <= person.memory.version;
     let refused = case.ground.policy.returns == Returns::Refuse;
-    if by_version || refused {
+    let deleted = person.memory.life == Life::Deleted;
+    if deleted && (by_version || refused) || deleted_since_its_key_was_seen(case) {
         return Some(answers::of(Verdict::SupersededByDeletion, &standing.record.id));
     }
     let all = BTreeSet::from([String::from("*")]);
-    if standing.earlier.is_some() && gives_back(&all, &standing.taken_since) {
+    if deleted && gives_back(&all, &standing.taken_since) {
         return Some(answers::of(Verdict::Superseded, &standing.record.id));
     }
     None
+}
+
+/// The given key was first seen in a life that has ended: what was refused then is not decided anew after it.
+fn deleted_since_its_key_was_seen(case: &Case<'_>) -> bool {
+    let Some(record) = &case.by_key else { return false };
+    let mut tombstones = case.people.iter().filter(|person| {
+        let memory = &person.memory;
+        memory.life == Life::Deleted && case.led_to(person)
+    });
+    tombstones.any(|person| {
+        let same = record.identity.as_ref() == Some(&person.id);
+        let before = record.progress.sent_at <= person.memory.deleted_at;
+        if same { record.progress.seq < person.memory.seq } else { before }
+    })
 }
 
 /// The target deactivates on delete: a return switches the resource on again (S22).

@@ -14,7 +14,7 @@ use replaysafe_json::{Limits, Object, Value, parse};
 proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
 
-    /// S25, S34: after what is sent has been applied, nothing is left to be sent.
+    /// The law `decide-is-a-fixpoint` (S25, S34): after what is sent has been applied, nothing is left to be sent.
     #[test]
     fn deciding_is_a_fixpoint(resource in resource(), ops in operations()) {
         let of = patch(&ops);
