@@ -8,6 +8,7 @@
 //! has user1 User {"userName":"a"}                the target has it, and nobody told us
 //! meddle user1 User {"active":true}              somebody changes it behind our back
 //! target QUIRK                                   deactivates, add-replaces, drops ATTRIBUTE,
+//!                                                keeps ATTRIBUTE (that a PUT leaves out), fills ATTRIBUTE (by itself),
 //!                                                refuses-filters, refuses-values (of removals, with 501)
 //! gone user1 User                                somebody deletes it behind our back
 //! pass 3000                                      milliseconds go by
@@ -65,6 +66,8 @@ fn quirk(target: &mut Target, quirk: &str) -> Result<(), String> {
         ("refuses-filters", "") => target.refuses_filters = true,
         ("refuses-values", "") => target.refuses_values = true,
         ("drops", attribute) => target.drops.push(attribute.into()),
+        ("keeps", attribute) => target.keeps.push(attribute.into()),
+        ("fills", attribute) => target.fills.push(attribute.into()),
         _ => return Err("is no quirk of a target".into()),
     }
     Ok(())

@@ -11,7 +11,8 @@ use alloc::{borrow::ToOwned, collections::BTreeMap, string::String, vec::Vec};
 
 use replaysafe_json::{Path, Value};
 
-use built_in::{COMMON, ENTERPRISE, ENTERPRISE_URN, GROUP, GROUP_URN, USER, USER_URN};
+pub(crate) use built_in::ENTERPRISE_URN;
+use built_in::{COMMON, ENTERPRISE, GROUP, GROUP_URN, USER, USER_URN};
 
 /// What is known about a target's attributes: RFC 7643, and what its discovery endpoints add.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -2,7 +2,11 @@
 //!
 //! The one place for them. Each is a row of peers.md §5, named by its number, with its case below. What is sent keeps the client's spelling.
 
-use alloc::{borrow::ToOwned, string::String, vec::Vec};
+use alloc::{
+    borrow::{Cow, ToOwned},
+    string::String,
+    vec::Vec,
+};
 
 use replaysafe_json::{Object, Value};
 
@@ -60,6 +64,27 @@ pub(crate) fn unassigned(value: &Value) -> bool {
         Value::Object(object) => object.iter().all(|(_, member)| unassigned(member)),
         Value::Bool(_) | Value::Number(_) | Value::String(_) => false,
     }
+}
+
+/// A name or a path, with the URN of SCIM 2.0 in the place of SCIM 1.0's (no 22: `OneLogin`).
+pub(crate) fn of_today<'a>(name: &'a str, resource_type: &str, schema: &Schema) -> Cow<'a, str> {
+    let urns = [(CORE_1_0, schema.core_urn(resource_type)), (ENTERPRISE_1_0, enterprise())];
+    for (old, new) in urns {
+        let Some((head, rest)) = name.split_at_checked(old.len()) else { continue };
+        if head.eq_ignore_ascii_case(old) && (rest.is_empty() || rest.starts_with(':')) {
+            return Cow::Owned(new + rest);
+        }
+    }
+    Cow::Borrowed(name)
+}
+
+/// The URN of SCIM 1.0's core attributes: a secret may stand behind it too.
+pub(crate) const CORE_1_0: &str = "urn:scim:schemas:core:1.0";
+
+const ENTERPRISE_1_0: &str = "urn:scim:schemas:extension:enterprise:1.0";
+
+fn enterprise() -> String {
+    crate::schema::ENTERPRISE_URN.to_ascii_lowercase()
 }
 
 /// Attributes that are echoed and never set: `id`, `meta`, `schemas`, and a user's `groups` (nos 6, 16, 17, 20: Entra, Okta).
@@ -172,7 +197,8 @@ impl Reader<'_> {
     }
 
     fn member(&self, name: &str, value: &Value) -> Vec<Member> {
-        let (urn, rest) = self.schema.split_urn(self.resource_type, name);
+        let today = of_today(name, self.resource_type, self.schema);
+        let (urn, rest) = self.schema.split_urn(self.resource_type, &today);
         match (urn, value.as_object()) {
             // The type's own URN as a name: its object is the resource.
             (Some(urn), Some(object))
@@ -212,7 +238,11 @@ impl Reader<'_> {
 
     fn place(&self, name: &str, urn: Option<&str>, rest: &str) -> Place {
         if self.paths
-            && let PatchPath::Place(place) = path::read(name, self.resource_type, self.schema)
+            && let PatchPath::Place(place) = path::read(
+                &of_today(name, self.resource_type, self.schema),
+                self.resource_type,
+                self.schema,
+            )
         {
             return place;
         }
@@ -281,6 +311,18 @@ mod tests {
         );
         check(r#"{"urn:ietf:params:scim:schemas:core:2.0:User:title":"T"}"#, r#"title="T""#);
         check(r#"{"urn:x:2.0:Y":{"z":1}}"#, "urn:x:2.0:y:z=1");
+    }
+
+    /// No 22, `OneLogin`'s older template.
+    #[test]
+    fn a_urn_of_scim_1_0_is_that_of_today() {
+        check(r#"{"urn:scim:schemas:core:1.0:title":"T"}"#, r#"title="T""#);
+        check(r#"{"URN:scim:schemas:core:1.0":{"title":"T"}}"#, r#"title="T""#);
+        check(
+            r#"{"urn:scim:schemas:extension:enterprise:1.0":{"department":"D"}}"#,
+            r#"urn:ietf:params:scim:schemas:extension:enterprise:2.0:user:department="D""#,
+        );
+        check(r#"{"urn:scim:schemas:core:1.01":{"z":1}}"#, "urn:scim:schemas:core:1.01:z=1");
     }
 
     /// Nos 6, 16, 17, 20.

@@ -123,13 +123,16 @@ fn read_operation(
     schema: &Schema,
 ) {
     let raw = operation.find("value");
-    let (text, place) = match operation.find("path") {
-        None | Some(Value::Null) => (None, None),
-        Some(Value::String(text)) => match path::read(text, resource_type, schema) {
-            PatchPath::Place(place) => (Some(text.as_str()), Some(place)),
-            PatchPath::Opaque => (Some(text.as_str()), None),
+    let path = operation.find("path");
+    let path = path.and_then(Value::as_str).map(str::trim);
+    let path = path.map(|path| spelling::of_today(path, resource_type, schema));
+    let (text, place) = match (operation.find("path"), path.as_deref()) {
+        (None | Some(Value::Null), _) => (None, None),
+        (_, Some(text)) => match path::read(text, resource_type, schema) {
+            PatchPath::Place(place) => (Some(text), Some(place)),
+            PatchPath::Opaque => (Some(text), None),
         },
-        Some(_) => (Some(""), None),
+        (Some(_), None) => (Some(""), None),
     };
     let head = text.map(|text| head(text, resource_type, schema)).unwrap_or_default();
     let source = Source::Path { path: operation.find("path").cloned(), head };
