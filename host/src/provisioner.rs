@@ -16,7 +16,7 @@ use crate::{
     contract::{
         Action, Answer, Divergence, Effect, EffectBody, Endpoint, Entry, EntryId, Evidence, Field,
         Found, Identification, Name, Observation, Outcome, Question, Reading, Report, Request,
-        Retry, Scope, Settings, Sight, Situation, Step, Tag, Tags, Verdict,
+        Retry, Scope, Settings, Sight, Situation, Stage, Step, Tag, Tags, Verdict,
     },
     guest::{Guest, GuestError},
     keys::LedgerKey,
@@ -125,6 +125,8 @@ struct Run {
     passed: bool,
     /// How often the component was asked for a step.
     steps: u32,
+    /// How often a write came too late.
+    fenced: u32,
 }
 
 impl Run {
@@ -132,6 +134,14 @@ impl Run {
     fn count_step(&mut self) -> Result<(), monitor::Violation> {
         self.steps += 1;
         if STEPS_MOST < self.steps { Err(monitor::Violation::Endless) } else { Ok(()) }
+    }
+
+    /// After a write that came too late: none to read again at once, else when to.
+    ///
+    /// A name that another identity keeps is refused each time; the target is not to be asked without pause.
+    fn pause(&mut self, now: u64) -> Option<u64> {
+        self.fenced += 1;
+        (FENCED_MOST < self.fenced).then(|| now.saturating_add(FENCED_PAUSE_MS))
     }
 }
 
@@ -254,6 +264,7 @@ impl<L: Ledger, T: Target> Provisioner<L, T> {
             tried: Vec::new(),
             passed: false,
             steps: 0,
+            fenced: 0,
             request,
         };
         let mut answer = self.carry(&mut run, deadline).await?;
@@ -322,7 +333,9 @@ impl<L: Ledger, T: Target> Provisioner<L, T> {
             };
             monitor::check(&situation, &step)?;
             match self.write(run, function, &situation, None, &step).await {
-                Err(ProvisionError::Ledger(LedgerError::Fenced)) => return Ok(Next::Again),
+                Err(ProvisionError::Ledger(LedgerError::Fenced)) => {
+                    return Ok(run.pause(inner.clock.now()).map_or(Next::Again, Next::Wait));
+                }
                 written => written?,
             }
             match step.action {
@@ -372,7 +385,15 @@ impl<L: Ledger, T: Target> Provisioner<L, T> {
         let mut observed = Vec::new();
         loop {
             run.count_step()?;
-            let found = self.find(run).await?;
+            let mut found = self.find(run).await?;
+            if !known(&found, id) {
+                // A newer one asks the same, or its names lead elsewhere by now.
+                match inner.ledger.entry(id).await?.filter(is_open) {
+                    Some(entry) => found.open.push(entry),
+                    // Others have brought it to its end: how it ended is looked up anew.
+                    None => return Ok(Settled::Wait(inner.clock.now())),
+                }
+            }
             let mut situation = self.situation(run, found);
             situation.new_entry.clone_from(id);
             situation.observed = observed;
@@ -382,6 +403,9 @@ impl<L: Ledger, T: Target> Provisioner<L, T> {
             match self.write(run, "settle", &situation, report.as_ref(), &step).await {
                 // Somebody passed: what was seen before counts no more (S15).
                 Err(ProvisionError::Ledger(LedgerError::Fenced)) => {
+                    if let Some(until) = run.pause(inner.clock.now()) {
+                        return Ok(Settled::Wait(until));
+                    }
                     observed = Vec::new();
                     continue;
                 }
@@ -452,6 +476,7 @@ impl<L: Ledger, T: Target> Provisioner<L, T> {
             tried: Vec::new(),
             passed: false,
             steps: 0,
+            fenced: 0,
             request,
         }))
     }
@@ -493,6 +518,10 @@ impl<L: Ledger, T: Target> Provisioner<L, T> {
         let people = self.identity_tags(&found);
         let people = inner.ledger.lease(&people, &run.tags.statement, NO_WAIT).await?;
         let Leased::Held(_people) = people else { return Ok(false) };
+        // It may have come to its end since it was found to be due.
+        if !inner.ledger.entry(&entry.id).await?.as_ref().is_some_and(is_open) {
+            return Ok(false);
+        }
         self.settle(&mut run, &entry.id, None).await?;
         Ok(true)
     }
@@ -767,6 +796,16 @@ enum Next {
     Again,
 }
 
+fn known(found: &Found, id: &EntryId) -> bool {
+    let given = found.by_key.iter().chain(&found.by_statement).chain(&found.open);
+    given.into_iter().any(|entry| entry.id == *id)
+}
+
+/// Its end is still to come, or to be looked after.
+fn is_open(entry: &Entry) -> bool {
+    matches!(entry.stage, Stage::Dispatched | Stage::Parked)
+}
+
 /// Whether somebody may ask why: not for a receipt that is told again, nor where nothing was known.
 fn is_refusal(answer: &Answer) -> bool {
     !answer.replayed && answer.verdict != Verdict::Unavailable && !answer.decision.is_empty()
@@ -902,6 +941,12 @@ const DUE_MOST: u32 = 100;
 
 /// 1,000 steps of one request: waits are half a second long, so that 50 s hold 100 rounds of a few steps.
 const STEPS_MOST: u32 = 1_000;
+
+/// 3 writes too late: those who pass do so once or twice.
+const FENCED_MOST: u32 = 3;
+
+/// 1 second between two tries of what was refused so often.
+const FENCED_PAUSE_MS: u64 = 1_000;
 
 /// S38: recorded steps are kept for 7 days.
 const STEPS_KEPT_MS: u64 = 7 * 24 * 3_600_000;

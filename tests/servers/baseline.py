@@ -51,8 +51,8 @@ def scores(name):
 
 def after_lost_answers(name):
     """A user is created while the first two answers are lost on the way back; gives what the client is told, and how many exist."""
-    with running.server(name) as base_url, running.proxy(base_url, "commit-then-500*2 POST /Users$") as (front, _):
-        told, _ = running.provision(front)
+    with running.server(name) as base_url, running.proxy(base_url, "commit-then-500*2 POST /Users$") as door:
+        told, _ = running.provision(door.base_url)
         return told["user"]["status"], len(running.resources(base_url, "Users"))
 
 

@@ -4,6 +4,7 @@ usage: conform.py NAME... [--gateway BINARY] [--keep FOLDER]
 
 For each server NAME, scores a fresh server directly and another one through the gateway, and compares check by check.
 When something is worse, both are scored again on fresh servers, 3 times in all, and all runs are compared: see compare.py.
+A direct run with fewer checks than baseline.py knows is a failure too: what a tester did not reach, nobody compared.
 Without --gateway the proxy without faults takes its place, which shows that the comparison itself is fair.
 Exits with 1 if any check is worse via the gateway.
 """
@@ -11,10 +12,13 @@ Exits with 1 if any check is worse via the gateway.
 import argparse
 import sys
 import tempfile
+import traceback
+from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import running
+from baseline import EXPECTED
 from compare import compare, read
 
 ROUNDS_MAX = 3
@@ -30,10 +34,18 @@ def main():
     running.end_with_all_at_signals()
     # Beside each other: most of the time is waiting.
     with ThreadPoolExecutor(len(options.names)) as pool:
-        good = list(pool.map(lambda name: conforms(name, options), options.names))
+        good = list(pool.map(lambda name: attempted(name, options), options.names))
     failed = [name for name, is_good in zip(options.names, good) if not is_good]
     print(f"{len(options.names) - len(failed)} passed, {len(failed)} failed")
     sys.exit(1 if failed else 0)
+
+
+def attempted(name, options):
+    try:
+        return conforms(name, options)
+    except Exception:  # A server that does not start is one failure, not the end of the others.
+        print(f"{name}: {traceback.format_exc()}", flush=True)
+        return False
 
 
 def conforms(name, options):
@@ -49,26 +61,38 @@ def conforms(name, options):
                 running.score(base_url, direct[-1])
             with running.server(name) as base_url, in_front(base_url, options.gateway) as front:
                 running.score(front, via[-1])
-            worse, unsteady, checks = compare([read(path) for path in direct], [read(path) for path in via])
+            runs = [[read(path) for path in side] for side in (direct, via)]
+            worse, unsteady, checks = compare(*runs)
             if not worse:
                 break
 
+    expected = sum(total for _, total in EXPECTED[name][:2])
     lines = [f"  unsteady: {line}" for line in unsteady] + [f"  worse: {line}" for line in worse]
-    lines.append(f"{name}: {checks} checks, {len(worse)} worse, {len(unsteady)} unsteady, in {turn} of {ROUNDS_MAX} rounds")
+    if checks < expected:
+        lines.append(f"  {checks} checks were seen directly, and there are {expected}")
+    lines.append(f"{name}: directly {passed(runs[0][-1])}, via {passed(runs[1][-1])}; {checks} checks, {len(worse)} worse, "
+                 f"{len(unsteady)} unsteady, in {turn} of {ROUNDS_MAX} rounds")
+    if worse or checks < expected:
+        lines.append(f"  again: python3 tests/servers/conform.py {name} --gateway {options.gateway} --keep FOLDER")
     # At once, so that the lines of servers that are scored beside each other do not mix.
     print("\n".join(lines), flush=True)
-    return not worse
+    return not worse and checks >= expected
 
 
-def in_front(base_url, binary):
-    if binary:
-        return running.gateway(binary, base_url)
-    return transparent(base_url)
+def passed(run):
+    """How many checks of each tool passed, of how many."""
+    total = Counter(tool for tool, *_ in run)
+    good = Counter(tool for (tool, *_), result in run.items() if result["status"] == "pass")
+    return " and ".join(f"{good[tool]}/{total[tool]}" for tool in total)
 
 
 @running.contextmanager
-def transparent(base_url):
-    with running.proxy(base_url) as (front, _):
+def in_front(base_url, binary):
+    if not binary:
+        with running.proxy(base_url) as door:
+            yield door.base_url
+        return
+    with tempfile.TemporaryDirectory(prefix="replaysafe-") as folder, running.gateway(binary, base_url, folder) as (front, _):
         yield front
 
 

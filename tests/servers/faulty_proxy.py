@@ -1,9 +1,10 @@
 """A proxy that passes SCIM requests on unchanged, and breaks the exchanges that it is told to break.
 
-usage: faulty_proxy.py --listen 127.0.0.1:PORT --upstream 127.0.0.1:PORT [--control 127.0.0.1:PORT] [--fault FAULT]...
+usage: faulty_proxy.py --listen 127.0.0.1:PORT --upstream 127.0.0.1:PORT [--control 127.0.0.1:PORT] [--fault FAULT]... [--token NEW=OLD]...
 
-FAULT is `MODE[*TIMES] METHOD PATH`, for example `commit-then-500*2 POST /Users$`.
-METHOD and PATH are regular expressions: METHOD must match the whole method, PATH is looked for in the raw target, query included.
+FAULT is `MODE[*TIMES] METHOD PATH [BODY]`, for example `commit-then-500*2 POST /Users$`.
+METHOD, PATH and BODY are regular expressions without spaces: METHOD must match the whole method, PATH is looked for in the raw
+target, query included, BODY in the body.
 The first fault that matches a request and has not been used TIMES times is applied to it; without TIMES it is applied always.
 
 MODE is one of
@@ -13,14 +14,23 @@ MODE is one of
   cut-before-forward    reads the request, closes the client's connection, and passes nothing on
   delay=MS              passes the request on, and gives the answer MS milliseconds later
   delay-request=MS      passes the request on MS milliseconds later, even if the client has gone
+  hold                  holds the request until told to go on, and then the answer, even if the client has gone
 
 A request goes upstream byte for byte: method, target, headers with their Host, body with its framing. So does the answer.
+The one exception is `--token`: a request with the bearer token NEW goes upstream with OLD, so a server that knows one token knows
+two, as during a rotation. OLD itself is passed on as it came.
 Each request has an upstream connection of its own, so that one which the server closes meanwhile is not taken for a fault.
 
-Prints `listening on http://ADDRESS` when ready. Port 0 takes a free one.
-The control port answers `GET /__counts`: for each method and path without query
-  {"received": n, "forwarded": n, "answers": {"201": n, "none": n}, "faults": {"MODE": n}}
-where `answers` are the server's own, whether or not the client got them; `none` is a connection that ended without.
+Prints `listening on http://ADDRESS`, and then `control at http://ADDRESS`, when ready. Port 0 takes a free one.
+The control port serves
+  GET /__counts      for each method and path without query
+                     {"received": n, "forwarded": n, "answers": {"201": n, "none": n}, "faults": {"MODE": n}}
+                     where `answers` are the server's own, whether or not the client got them; `none` is a connection that ended without
+  GET /__held        what is held, oldest first: [{"what": "request" or "answer", "line": "METHOD PATH"}]
+  POST /__go         lets the oldest that is held go on
+  POST /__drop       ends the oldest that is held: a request never reaches the server, an answer never the client
+  POST /__half       gives the client the head and the first half of the oldest answer that is held, and holds the rest
+  PUT /__faults      takes the faults in the body, one a line, in the place of those that there are
 """
 
 import argparse
@@ -46,6 +56,7 @@ def main():
     arguments.add_argument("--upstream", type=address, required=True)
     arguments.add_argument("--control", type=address)
     arguments.add_argument("--fault", type=parse_fault, action="append", default=[])
+    arguments.add_argument("--token", type=parse_token, action="append", default=[])
     options = arguments.parse_args()
     try:
         asyncio.run(serve(options))
@@ -54,14 +65,14 @@ def main():
 
 
 async def serve(options):
-    proxy = Proxy(options.upstream, options.fault)
+    proxy = Proxy(options.upstream, options.fault, options.token)
     server = await asyncio.start_server(proxy.connected, *options.listen, limit=HEAD_BYTES_MAX, backlog=1024)
     host, port = server.sockets[0].getsockname()[:2]
     print(f"listening on http://{host}:{port}", flush=True)
     if options.control:
         control = await asyncio.start_server(proxy.asked, *options.control)
         host, port = control.sockets[0].getsockname()[:2]
-        print(f"counts at http://{host}:{port}/__counts", flush=True)
+        print(f"control at http://{host}:{port}", flush=True)
     await asyncio.sleep(LIFE_SECONDS_MAX)
 
 
@@ -70,6 +81,7 @@ class Fault:
     mode: str
     method: re.Pattern
     path: re.Pattern
+    body: re.Pattern
     # How often it will still be applied; None is always.
     left: int | None
     milliseconds: int = 0
@@ -78,6 +90,8 @@ class Fault:
     def takes(self, request):
         if self.left == 0 or not self.method.fullmatch(request.method) or not self.path.search(request.target):
             return False
+        if not self.body.search(request.body.decode("latin-1")):
+            return False
         if self.left is not None:
             self.left -= 1
         return True
@@ -85,15 +99,17 @@ class Fault:
 
 def parse_fault(text):
     try:
-        how, method, path = text.split()
+        how, method, path, *body = text.split()
+        (body,) = body or [""]
         found = FAULT.fullmatch(how)
         mode, status, milliseconds, times = found["mode"], found["status"], found["ms"], found["times"]
     except (ValueError, TypeError):
-        raise argparse.ArgumentTypeError(f"`{text}` is not `MODE[*TIMES] METHOD PATH`") from None
+        raise argparse.ArgumentTypeError(f"`{text}` is not `MODE[*TIMES] METHOD PATH [BODY]`") from None
     return Fault(
         mode=mode,
         method=re.compile(method),
         path=re.compile(path),
+        body=re.compile(body),
         left=int(times) if times else None,
         milliseconds=int(milliseconds or 0),
         status=int(status or 0),
@@ -101,9 +117,17 @@ def parse_fault(text):
 
 
 FAULT = re.compile(
-    r"(?P<mode>commit-then-(?P<status>[45]\d\d)|commit-then-silence|cut-after-request|cut-before-forward"
+    r"(?P<mode>commit-then-(?P<status>[45]\d\d)|commit-then-silence|cut-after-request|cut-before-forward|hold"
     r"|(?:delay|delay-request)=(?P<ms>\d+))(?:\*(?P<times>\d+))?"
 )
+
+
+def parse_token(text):
+    # A token may end in `=`; the servers' own here do not.
+    new, equals, old = text.rpartition("=")
+    if not new or not equals or not old:
+        raise argparse.ArgumentTypeError(f"`{text}` is not NEW=OLD")
+    return f"Bearer {new}".encode(), f"Bearer {old}".encode()
 
 
 @dataclass
@@ -120,6 +144,8 @@ class Message:
     body: bytes = b""
     # False when only the end of the connection tells where the body ends, or when the sender said that it closes.
     keeps_open: bool = True
+    # How many of its bytes the receiver has already.
+    given: int = 0
 
     @property
     def start(self):
@@ -145,20 +171,33 @@ class Message:
         return b""
 
 
+@dataclass
+class Held:
+    """A request or an answer that waits until it is told what to do."""
+
+    what: str
+    line: str
+    told: asyncio.Future
+    writer: asyncio.StreamWriter
+    answer: Message | None = None
+
+
 class Proxy:
-    def __init__(self, upstream, faults):
+    def __init__(self, upstream, faults, tokens):
         self.upstream = upstream
         self.faults = faults
+        self.tokens = tokens
         self.tallies = {}
+        self.held = []
 
     async def connected(self, reader, writer):
         """Serves one client connection, request after request."""
         try:
             while request := await read_request(reader, writer):
-                answer = await self.exchange(request, reader)
+                answer = await self.exchange(request, reader, writer)
                 if answer is None:
                     break
-                writer.write(answer.head + answer.body)
+                writer.write((answer.head + answer.body)[answer.given:])
                 await writer.drain()
                 if not answer.keeps_open or not request.keeps_open:
                     break
@@ -170,7 +209,7 @@ class Proxy:
         finally:
             writer.close()
 
-    async def exchange(self, request, reader):
+    async def exchange(self, request, reader, writer):
         """Gives the answer for the client, or None where its connection is to be closed without one."""
         tally = self.tallies.setdefault(f"{request.method} {request.target.partition('?')[0]}", Tally())
         tally.received += 1
@@ -186,6 +225,8 @@ class Proxy:
             keep(asyncio.create_task(self.forward(request, tally, sent)))
             await sent.wait()
             return None
+        if fault.mode == "hold":
+            return await self.hold(request, tally, writer)
         if fault.mode.startswith("delay-request"):
             await asyncio.sleep(fault.milliseconds / 1000)
             return await self.forward(request, tally)
@@ -199,6 +240,29 @@ class Proxy:
         await asyncio.sleep(fault.milliseconds / 1000)
         return answer
 
+    async def hold(self, request, tally, writer):
+        """Passes `request` on and its answer back, each when told so; gives None where it is told to end."""
+        line = f"{request.method} {request.target.partition('?')[0]}"
+        if not await self.let_go("request", line, writer):
+            return None
+        answer = await self.forward(request, tally)
+        if answer is None or not await self.let_go("answer", line, writer, answer):
+            return None
+        return answer
+
+    async def let_go(self, what, line, writer, answer=None):
+        """Waits until the control port says what is to be done with this; gives False for `drop`."""
+        told = asyncio.get_running_loop().create_future()
+        held = Held(what, line, told, writer, answer)
+        self.held.append(held)
+        try:
+            return await asyncio.wait_for(told, SILENCE_SECONDS_MAX)
+        except (TimeoutError, asyncio.TimeoutError):
+            return False
+        finally:
+            if held in self.held:
+                self.held.remove(held)
+
     async def forward(self, request, tally, sent=None):
         """Sends `request` upstream and reads the answer to its end; gives None if there is none. Sets `sent` between the two."""
         try:
@@ -209,7 +273,7 @@ class Proxy:
                 sent.set()
             return None
         try:
-            writer.write(request.head + request.body)
+            writer.write(self.known(request.head) + request.body)
             tally.forwarded += 1
             await writer.drain()
             if sent:
@@ -225,20 +289,48 @@ class Proxy:
                 sent.set()
             writer.close()
 
+    def known(self, head):
+        """The head with the token that the server knows."""
+        for new, old in self.tokens:
+            head = re.sub(rb"(?im)^(authorization:[ \t]*)" + re.escape(new) + rb"(?=[ \t]*\r$)", lambda found, old=old: found[1] + old, head)
+        return head
+
     async def asked(self, reader, writer):
         """Serves one request to the control port."""
         try:
             request = await read_request(reader, writer)
-            if request and request.method == "GET" and request.target == "/__counts":
-                counts = {name: vars(tally) for name, tally in sorted(self.tallies.items())}
-                answer = json_answer("200 OK", counts)
-            else:
-                answer = json_answer("404 Not Found", {"error": "only GET /__counts"})
-            writer.write(answer.head + answer.body)
+            if request:
+                answer = self.told(request)
+                writer.write(answer.head + answer.body)
         except (ConnectionError, asyncio.IncompleteReadError, BadMessage):
             pass
         finally:
             writer.close()
+
+    def told(self, request):
+        match f"{request.method} {request.target}":
+            case "GET /__counts":
+                return json_answer("200 OK", {line: vars(tally) for line, tally in sorted(self.tallies.items())})
+            case "GET /__held":
+                return json_answer("200 OK", [{"what": held.what, "line": held.line} for held in self.held])
+            case "POST /__go" | "POST /__drop" if self.held:
+                self.held.pop(0).told.set_result(request.target == "/__go")
+                return json_answer("200 OK", {})
+            case "POST /__half" if self.held and self.held[0].answer:
+                held = self.held[0]
+                # An answer without a body ends in the middle of its head.
+                wire = held.answer.head + held.answer.body
+                held.answer.given = len(held.answer.head) + len(held.answer.body) // 2 if held.answer.body else len(wire) // 2
+                held.writer.write(wire[: held.answer.given])
+                return json_answer("200 OK", {})
+            case "PUT /__faults":
+                try:
+                    self.faults = [parse_fault(line) for line in request.body.decode().splitlines()]
+                except argparse.ArgumentTypeError as error:
+                    return json_answer("400 Bad Request", {"error": str(error)})
+                return json_answer("200 OK", {})
+            case other:
+                return json_answer("404 Not Found", {"error": f"`{other}` is not served, or nothing is held"})
 
 
 class BadMessage(Exception):

@@ -20,6 +20,6 @@ part() {
 }
 
 part 60 python3 "$here/test_harness.py"
-part 150 python3 "$here/conform.py" scim2-server scim2-flask scimmy django-scim2 --gateway "$REPLAYSAFE"
-part 370 python3 "$here/scenarios.py" --gateway "$REPLAYSAFE"
+part 130 python3 "$here/conform.py" scim2-server scim2-flask scimmy django-scim2 --gateway "$REPLAYSAFE"
+part 400 python3 "$here/scenarios.py" --gateway "$REPLAYSAFE"
 exit "$code"

@@ -1,14 +1,20 @@
-"""Does the harness itself do what it says? Faults, bytes and comparison, against a server that only records.
+"""Does the harness itself do what it says? Faults, bytes, canary and comparison, against a server that only records.
 
 usage: python3 test_harness.py
 """
 
+import base64
+import json
 import socket
 import socketserver
+import tempfile
 import threading
 import time
 import unittest
+import urllib.parse
+from pathlib import Path
 
+import canary
 import running
 from compare import compare
 
@@ -38,10 +44,10 @@ class Bytes(unittest.TestCase):
         check(self, b"GET / HTTP/1.1\r\nHost: h\r\n\r\n", b"HTTP/1.0 200 OK\r\nServer: old\r\n\r\nall of it", server_closes=True)
 
     def test_a_connection_serves_many_requests(self):
-        with Recorder(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok") as recorder, recorder.proxied() as (front, counts):
+        with Recorder(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok") as recorder, recorder.proxied() as door:
             request = b"POST /a HTTP/1.1\r\nHost: h\r\nContent-Length: 1\r\n\r\nx"
-            self.assertEqual(talk(front, request, answers=3), recorder.answer * 3)
-            self.assertEqual(counts()["POST /a"]["received"], 3)
+            self.assertEqual(talk(door.base_url, request, answers=3), recorder.answer * 3)
+            self.assertEqual(door.counts()["POST /a"]["received"], 3)
 
 
 class Faults(unittest.TestCase):
@@ -104,9 +110,96 @@ class Faults(unittest.TestCase):
             self.assertEqual(statuses, [b"500", b"201", b"201", b"503", b"201"])
 
     def test_a_server_that_is_away_closes_the_connection(self):
-        with running.proxy(f"http://127.0.0.1:{running.free_port()}") as (front, counts):
-            self.assertEqual(talk(front, POST), b"")
-            self.assertEqual(counts()["POST /Users"], tally(1, 0, {"none": 1}, {}))
+        with running.proxy(f"http://127.0.0.1:{running.free_port()}") as door:
+            self.assertEqual(talk(door.base_url, POST), b"")
+            self.assertEqual(door.counts()["POST /Users"], tally(1, 0, {"none": 1}, {}))
+
+
+    def test_a_fault_may_ask_for_words_in_the_body(self):
+        with recording("commit-then-500 POST /Users$ bod[x-z]") as (_, front, __):
+            other = POST.replace(b"body", b"boda")
+            self.assertEqual([talk(front, request).split()[1] for request in (POST, other)], [b"500", b"201"])
+
+    def test_hold_waits_before_the_server_and_before_the_client(self):
+        with held_post() as (recorder, door, client):
+            self.assertEqual((door.held(), recorder.seen), ([{"what": "request", "line": "POST /Users"}], []))
+            door.go()
+            until(lambda: door.held() == [{"what": "answer", "line": "POST /Users"}])
+            self.assertEqual((recorder.seen, client.is_alive()), ([POST], True))
+            door.go()
+            client.join()
+            self.assertEqual(client.back, recorder.answer)
+
+    def test_a_held_answer_may_be_given_by_half_and_then_wholly(self):
+        with held_post() as (recorder, door, client):
+            door.go()
+            until(door.held)
+            door.half()
+            until(lambda: client.back)
+            self.assertEqual(client.back, recorder.answer[:-1])
+            door.go()
+            client.join()
+            self.assertEqual(client.back, recorder.answer)
+
+    def test_what_is_held_may_be_dropped_on_either_way(self):
+        for before, seen in ((0, []), (1, [POST])):
+            with held_post() as (recorder, door, client):
+                for _ in range(before):
+                    door.go()
+                    until(door.held)
+                door.drop()
+                client.join()
+                self.assertEqual((client.back, recorder.seen), (b"", seen))
+
+    def test_faults_are_taken_while_it_runs(self):
+        with recording("commit-then-500 POST /Users$") as (recorder, front, _):
+            with recorder.proxied("commit-then-500 POST .") as door:
+                door.set_faults("commit-then-503*1 POST /Users$")
+                self.assertEqual([talk(door.base_url, POST).split()[1] for _ in range(2)], [b"503", b"201"])
+
+    def test_a_second_token_is_the_servers_own_and_any_other_is_passed_on(self):
+        with Recorder(b"HTTP/1.1 204 No Content\r\n\r\n") as recorder, recorder.proxied(tokens=["new"]) as door:
+            request = "GET / HTTP/1.1\r\nHost: h\r\n{}\r\n\r\n"
+            for line in ("Authorization: Bearer new", "authorization: Bearer newer", "X-Authorization: Bearer new"):
+                talk(door.base_url, request.format(line).encode())
+            expected = ("Authorization: Bearer secret", "authorization: Bearer newer", "X-Authorization: Bearer new")
+            self.assertEqual(recorder.seen, [request.format(line).encode() for line in expected])
+
+
+class Canary(unittest.TestCase):
+    SECRET = "Ca naré/+?~>\"1"
+
+    def test_each_form_is_found_wherever_it_stands(self):
+        for name, form in canary.forms(self.SECRET).items():
+            for before in (b"", b"{", b"xy"):
+                self.assertTrue(self.found(before + form + b"}"), name)
+
+    def test_what_encoders_make_of_a_whole_document_is_found(self):
+        document = json.dumps({"userName": "x", "password": self.SECRET}, ensure_ascii=False)
+        for before in ("", " ", "  "):
+            for encode in (base64.b64encode, base64.urlsafe_b64encode, lambda text: text.hex().encode()):
+                self.assertTrue(self.found(encode((before + document.replace(r'\"', '"')).encode())))
+        self.assertTrue(self.found(urllib.parse.urlencode({"password": self.SECRET}).encode()))
+        self.assertTrue(self.found(self.SECRET.encode("utf-16")))
+
+    def test_what_is_not_there_is_not_found(self):
+        self.assertEqual(self.found(self.SECRET[:-1].encode()), [])
+
+    def found(self, content):
+        with tempfile.TemporaryDirectory() as folder:
+            (Path(folder) / "ledger.sqlite-wal").write_bytes(content)
+            return canary.written_in(Path(folder), {"the password": self.SECRET})
+
+
+class Processes(unittest.TestCase):
+    def test_one_that_does_not_start_says_why(self):
+        with self.assertRaisesRegex(running.NotStarted, "code 3.*out of paper"):
+            with running.printing(["sh", "-c", "echo out of paper >&2; exit 3"], "ready "):
+                pass
+
+    def test_a_line_is_read_when_it_is_whole(self):
+        with running.printing(["sh", "-c", "printf 'ready half'; sleep 0.2; echo ' and half'; exec sleep 60"], "ready ") as (line, _):
+            self.assertEqual(line, "half and half")
 
 
 class Comparison(unittest.TestCase):
@@ -134,6 +227,41 @@ class Comparison(unittest.TestCase):
         self.assertEqual(names, [worse, unsteady])
 
 
+@running.contextmanager
+def held_post():
+    """Gives a POST that is held on its way to the server, from a client that waits for its answer."""
+    with Recorder(b"HTTP/1.1 201 Created\r\nContent-Length: 2\r\n\r\nok") as recorder, recorder.proxied("hold POST /Users$") as door:
+        client = Client(door.base_url)
+        client.start()
+        until(door.held)
+        yield recorder, door, client
+        client.join()
+
+
+class Client(threading.Thread):
+    """Sends one POST, and reads what comes back until it is whole or the connection ends."""
+
+    def __init__(self, front):
+        super().__init__()
+        self.front = front
+        self.back = b""
+
+    def run(self):
+        host, port = self.front.removeprefix("http://").split(":")
+        with socket.create_connection((host, int(port)), timeout=10) as connection:
+            connection.sendall(POST)
+            while not self.back.endswith(b"ok") and (part := connection.recv(65536)):
+                self.back += part
+
+
+def until(holds):
+    ends = time.monotonic() + 10
+    while not holds():
+        if time.monotonic() > ends:
+            raise AssertionError("what was waited for did not come within 10 s")
+        time.sleep(0.01)
+
+
 POST = b"POST /Users HTTP/1.1\r\nHost: h\r\nContent-Length: 4\r\n\r\nbody"
 
 
@@ -142,16 +270,16 @@ def tally(received, forwarded, answers, faults):
 
 
 def check(test, request, answer, server_closes=False):
-    with Recorder(answer, server_closes) as recorder, recorder.proxied() as (front, _):
-        test.assertEqual(talk(front, request), answer)
+    with Recorder(answer, server_closes) as recorder, recorder.proxied() as door:
+        test.assertEqual(talk(door.base_url, request), answer)
         test.assertEqual(recorder.seen, [request])
 
 
 @running.contextmanager
 def recording(*faults, think_s=0):
     with Recorder(b"HTTP/1.1 201 Created\r\nContent-Length: 2\r\n\r\nok", think_s=think_s) as recorder:
-        with recorder.proxied(*faults) as (front, counts):
-            yield recorder, front, counts
+        with recorder.proxied(*faults) as door:
+            yield recorder, door.base_url, door.counts
 
 
 def talk(front, request, answers=1, patience_s=5):
@@ -193,8 +321,8 @@ class Recorder(socketserver.ThreadingTCPServer):
         self.shutdown()
         self.server_close()
 
-    def proxied(self, *faults):
-        return running.proxy(f"http://127.0.0.1:{self.server_address[1]}", *faults)
+    def proxied(self, *faults, **options):
+        return running.proxy(f"http://127.0.0.1:{self.server_address[1]}", *faults, **options)
 
 
 class Recording(socketserver.BaseRequestHandler):

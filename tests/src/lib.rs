@@ -3,7 +3,12 @@
 //! The semantics are those that ship. The subject is asked through its JSON door, natively and as a
 //! component, and both must answer with the same bytes.
 
+#[cfg(feature = "component")]
 pub mod script;
+pub mod sim;
+#[cfg(feature = "component")]
 pub mod subject;
+#[cfg(feature = "component")]
 pub mod target;
+#[cfg(feature = "component")]
 pub mod world;

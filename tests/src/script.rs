@@ -9,20 +9,27 @@
 //! meddle user1 User {"active":true}              somebody changes it behind our back
 //! target QUIRK                                   deactivates, add-replaces, drops ATTRIBUTE,
 //!                                                keeps ATTRIBUTE (that a PUT leaves out), fills ATTRIBUTE (by itself),
-//!                                                refuses-filters, refuses-values (of removals, with 501)
+//!                                                refuses-filters, refuses-values (of removals, with 501),
+//!                                                refuses-lists, refuses-reads, shows-reads, exact-filters,
+//!                                                ignores-filter ATTRIBUTE, silent-filter ATTRIBUTE,
+//!                                                etags, contends TIMES,
+//!                                                lists-after MILLIS (a search does not show it sooner)
 //! gone user1 User                                somebody deletes it behind our back
 //! pass 3000                                      milliseconds go by
 //! scan                                           what is due is looked at
 //! post User {...} [key=K] [version=N] [FAULT]    a request; also put, patch, delete TYPE/ID
-//!   -> VERDICT [changed] [replayed] [status=N] [diverged=changed] [id=ID] [names=a,b]
+//!   -> VERDICT [changed] [replayed] [status=N] [diverged=changed] [id=ID] [names=a,b] [evidence=read]
+//!      or NAME=VALUE of a note; `not-` before a word says that it must not come
 //! count User 1                                   how many the target has
 //! effects 2                                      how many effects it got
 //! looks 0                                        how often it was asked since the last such line
 //! shows user1 User {"active":true}               members that a resource must have
 //! open 0                                         how many entries have not ended
+//! knows NAME VALUE                               what was learned of the target; no VALUE: nothing
 //! ```
 //!
-//! A FAULT is `lost`, `dropped`, `unsent`, `broken`, `refused=409`, `late=2000`, `accepted=2000` or `killed`.
+//! A FAULT is `lost`, `dropped`, `unsent`, `broken`, `made=408`, `hidden`, `refused=409`, `busy=503`, `late=2000`,
+//! `accepted=2000` or `killed`.
 //! `-> waits` says that nothing can be said yet, `-> killed` that the host died.
 
 use replaysafe_core::types::{Answer, Divergence, Field, Method, Request, Scope};
@@ -65,6 +72,17 @@ fn quirk(target: &mut Target, quirk: &str) -> Result<(), String> {
         ("add-replaces", "") => target.add_replaces = true,
         ("refuses-filters", "") => target.refuses_filters = true,
         ("refuses-values", "") => target.refuses_values = true,
+        ("refuses-lists", "") => target.refuses_lists = true,
+        ("refuses-reads", "") => target.refuses_reads = true,
+        ("shows-reads", "") => target.refuses_reads = false,
+        ("exact-filters", "") => target.exact_filters = true,
+        ("etags", "") => target.etags = true,
+        ("ignores-filter", attribute) => target.ignored_filters.push(attribute.into()),
+        ("silent-filter", attribute) => target.silent_filters.push(attribute.into()),
+        ("lists-after", millis) => target.search_lag_ms = number(millis)?,
+        ("contends", times) => {
+            target.contended = u32::try_from(number(times)?).map_err(|error| error.to_string())?;
+        }
         ("drops", attribute) => target.drops.push(attribute.into()),
         ("keeps", attribute) => target.keeps.push(attribute.into()),
         ("fills", attribute) => target.fills.push(attribute.into()),
@@ -109,6 +127,14 @@ fn act(world: &mut World, end: &mut Option<End>, line: &str) -> Result<(), Strin
         "effects" => same(world.target.effects, rest)?,
         "looks" => same(std::mem::take(&mut world.target.looks), rest)?,
         "open" => same(world.open(), rest)?,
+        "knows" => {
+            let (name, value) = rest.split_once(' ').unwrap_or((rest, ""));
+            let known = world.settings.profile.iter().rev().find(|field| field.name == name);
+            let known = known.map_or("", |field| field.value.as_str());
+            if known != value {
+                return Err(format!("knows `{known}`"));
+            }
+        }
         "shows" => {
             let (place, members) = placed(rest)?;
             let shown = world.target.resources.get(&place).ok_or("the target does not have it")?;
@@ -185,7 +211,10 @@ fn request(verb: &str, text: &str, now: u64) -> Result<(Request, Option<Fault>, 
             "dropped" => fault = Some(Fault::Dropped),
             "unsent" => fault = Some(Fault::Unsent),
             "broken" => fault = Some(Fault::Broken),
-            "refused" => fault = Some(Fault::Refused(u16::try_from(number(value)?).unwrap_or(0))),
+            "made" => fault = Some(Fault::Made(status(value)?)),
+            "hidden" => fault = Some(Fault::Hidden),
+            "refused" => fault = Some(Fault::Refused(status(value)?)),
+            "busy" => fault = Some(Fault::Busy(status(value)?)),
             "late" => fault = Some(Fault::Late(number(value)?)),
             "accepted" => fault = Some(Fault::Accepted(number(value)?)),
             "killed" => killed = true,
@@ -253,8 +282,14 @@ fn told(answer: &Answer) -> Vec<String> {
     if !answer.attributes.is_empty() {
         words.push(format!("names={}", answer.attributes.join(",")));
     }
+    let evidence = serde_json::to_value(answer.evidence).unwrap_or_default();
+    words.push(format!("evidence={}", evidence.as_str().unwrap_or_default()));
     words.extend(answer.notes.iter().map(|note| format!("{}={}", note.name, note.value)));
     words
+}
+
+fn status(text: &str) -> Result<u16, String> {
+    u16::try_from(number(text)?).map_err(|_| format!("`{text}` is no status"))
 }
 
 fn number(text: &str) -> Result<u64, String> {

@@ -18,8 +18,14 @@ pub enum Fault {
     Unsent,
     /// It is made, and the answer says 500.
     Broken,
+    /// It is made, and the answer says this.
+    Made(u16),
+    /// It is made and answered, and from then on nothing is shown by its id.
+    Hidden,
     /// It is not made, and the answer says this.
     Refused(u16),
+    /// It is not made, and the answer says this, with a Retry-After.
+    Busy(u16),
     /// It is accepted with 202, and made when this many milliseconds have passed.
     Accepted(u64),
     /// It is made when this many milliseconds have passed; its answer is lost.
@@ -49,6 +55,24 @@ pub struct Target {
     pub refuses_filters: bool,
     /// Whether it refuses a removal that lists values (501).
     pub refuses_values: bool,
+    /// Whether it refuses to list all (403).
+    pub refuses_lists: bool,
+    /// Whether it refuses to show a resource by its id (403).
+    pub refuses_reads: bool,
+    /// Attributes whose filter it takes for none: it lists everything.
+    pub ignored_filters: Vec<String>,
+    /// Attributes whose filter it does not know: it lists nothing.
+    pub silent_filters: Vec<String>,
+    /// Whether its filters compare letter case.
+    pub exact_filters: bool,
+    /// For how many milliseconds a search does not list what was made.
+    pub search_lag_ms: u64,
+    /// Whether it has entity tags that move with every change.
+    pub etags: bool,
+    /// How many of the next preconditions find that somebody was faster.
+    pub contended: u32,
+    now: u64,
+    made_at: BTreeMap<(String, String), u64>,
     next: u64,
     late: Vec<(u64, Effect, String)>,
 }
@@ -56,6 +80,7 @@ pub struct Target {
 impl Target {
     /// Lets what was delayed happen.
     pub fn pass_time(&mut self, now: u64) {
+        self.now = now;
         let (due, late) =
             std::mem::take(&mut self.late).into_iter().partition(|(at, ..)| *at <= now);
         self.late = late;
@@ -72,23 +97,42 @@ impl Target {
             Question::ById(by) => {
                 let found = self.resources.get(&(by.resource_type.clone(), by.id.clone()));
                 Sight::Answered(match found {
+                    _ if self.refuses_reads => answer(403, None),
                     Some(resource) => answer(200, Some(resource)),
                     None => answer(404, None),
                 })
             }
             Question::Search(search) => Sight::Listed(
-                self.of(&search.resource_type)
-                    .filter(|resource| {
-                        let shown = resource.get(&search.attribute).and_then(Value::as_str);
-                        shown.is_some_and(|shown| shown.eq_ignore_ascii_case(&search.value))
+                self.resources
+                    .iter()
+                    .filter(|(place, resource)| {
+                        place.0 == search.resource_type
+                            && self.is_indexed(place)
+                            && self.selects(&search.attribute, &search.value, resource)
                     })
-                    .map(|resource| json!(resource).to_string())
+                    .map(|(_, resource)| json!(resource).to_string())
                     .collect(),
             ),
+            Question::All(_) if self.refuses_lists => Sight::Refused(answer(403, None)),
             Question::All(kind) => {
                 Sight::Listed(self.of(kind).map(|resource| json!(resource).to_string()).collect())
             }
         }
+    }
+
+    /// What is not indexed yet is shown by its id only.
+    fn is_indexed(&self, place: &(String, String)) -> bool {
+        self.made_at.get(place).is_none_or(|made_at| made_at + self.search_lag_ms <= self.now)
+    }
+
+    fn selects(&self, attribute: &str, value: &str, resource: &Map<String, Value>) -> bool {
+        let has = |attributes: &[String]| attributes.iter().any(|one| one == attribute);
+        let shown = resource.get(attribute).and_then(Value::as_str);
+        let equal = |shown: &str| match self.exact_filters {
+            true => shown == value,
+            false => shown.eq_ignore_ascii_case(value),
+        };
+        has(&self.ignored_filters) || !has(&self.silent_filters) && shown.is_some_and(equal)
     }
 
     /// Makes an effect, or what the fault leaves of it.
@@ -99,6 +143,7 @@ impl Target {
         now: u64,
         fault: Option<Fault>,
     ) -> Outcome {
+        self.now = now;
         let body = match &effect.body {
             EffectBody::Empty => "",
             EffectBody::AsSent => sent,
@@ -118,6 +163,17 @@ impl Target {
             Some(Fault::Broken) => {
                 self.make(effect, body);
                 Outcome::Answered(answer(500, None))
+            }
+            Some(Fault::Made(status)) => {
+                self.make(effect, body);
+                Outcome::Answered(answer(status, None))
+            }
+            Some(Fault::Hidden) => {
+                self.refuses_reads = true;
+                Outcome::Answered(self.make(effect, body))
+            }
+            Some(Fault::Busy(status)) => {
+                Outcome::Answered(TargetAnswer { retry_after: Some(1), ..answer(status, None) })
             }
             Some(Fault::Refused(status)) => Outcome::Answered(answer(status, None)),
             Some(Fault::Late(delay) | Fault::Accepted(delay)) => {
@@ -157,6 +213,7 @@ impl Target {
             fill(&mut resource, &self.fills);
             resource.insert("id".into(), json!(id));
             resource.insert("meta".into(), json!({ "location": format!("/{kind}s/{id}") }));
+            self.made_at.insert((kind.clone(), id.clone()), self.now);
             self.resources.insert((kind, id), resource.clone());
             return answer(201, Some(&resource));
         }
@@ -166,6 +223,18 @@ impl Target {
             return answer(501, None);
         }
         let Some(resource) = self.resources.get_mut(&place) else { return answer(404, None) };
+        if self.etags && effect.if_match.is_some() {
+            if 0 < self.contended {
+                self.contended -= 1;
+                touch(resource);
+            }
+            if effect.if_match != answer(200, Some(resource)).etag {
+                return answer(412, None);
+            }
+        }
+        if self.etags {
+            touch(resource);
+        }
         match effect.method {
             Method::Delete if self.deactivates => {
                 resource.insert("active".into(), json!(false));
@@ -204,6 +273,14 @@ fn fill(resource: &mut Map<String, Value>, names: &[String]) {
         let made = resource.get("userName").cloned().unwrap_or_default();
         resource.entry(name).or_insert(made);
     }
+}
+
+/// Moves the version on, as every change does.
+fn touch(resource: &mut Map<String, Value>) {
+    let version = resource.get("meta").and_then(|meta| meta["version"].as_str());
+    let number: u64 = version.and_then(|text| text.trim_matches('"').parse().ok()).unwrap_or(0);
+    let meta = resource.entry("meta").or_insert_with(|| json!({}));
+    meta["version"] = json!(format!("\"{}\"", number + 1));
 }
 
 /// The part of RFC 7644 §3.5.2 that the corpus uses: whole attributes, and members by value.
@@ -254,7 +331,7 @@ fn answer(status: u16, resource: Option<&Map<String, Value>>) -> TargetAnswer {
     TargetAnswer {
         status,
         location: None,
-        etag: None,
+        etag: resource.and_then(|it| it.get("meta")?["version"].as_str()).map(str::to_owned),
         content_type: Some("application/scim+json".into()),
         retry_after: None,
         body: resource.map(|resource| json!(resource).to_string()),

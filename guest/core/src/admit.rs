@@ -2,13 +2,15 @@
 //!
 //! What the ledger alone can tell. The target is not asked here.
 
-use alloc::{collections::BTreeSet, string::String};
+use alloc::{collections::BTreeSet, string::String, vec::Vec};
 
 use crate::{
     answers,
     case::Case,
     state::{Life, Record, overlaps_any},
-    types::{Action, Answer, Divergence, EntryId, Method, NameKind, Stage, UnixMillis, Verdict},
+    types::{
+        Action, Answer, Divergence, EntryId, Field, Method, NameKind, Stage, UnixMillis, Verdict,
+    },
 };
 
 /// What the ledger alone can tell of a request.
@@ -38,6 +40,8 @@ pub(crate) struct Standing {
     pub(crate) only_taking: bool,
     /// It passes others, and is looked after until then (S14c).
     pub(crate) watch_until: Option<UnixMillis>,
+    /// What was learned about the target on the way.
+    pub(crate) learned: Vec<(String, String)>,
 }
 
 /// Admits a request: see `lifecycle.admit` for the order of precedence.
@@ -62,7 +66,7 @@ fn keyed(case: &Case<'_>, record: &Record) -> Admission {
         if earned.saturating_add(case.ground.policy.receipt_life()) <= case.now() {
             return Admission::Answered(answers::of(Verdict::OutsideWindow, &record.id));
         }
-        return Admission::Answered(answers::replay(receipt, diverged(case, record)));
+        return Admission::Answered(replay(case, record, receipt));
     }
     own(case, record)
 }
@@ -86,7 +90,7 @@ fn unkeyed(case: &Case<'_>) -> Admission {
     let recent = case.now() < settled_at.saturating_add(window);
     let moved = person.memory.moved_since(record.progress.settled_seq, &case.touched());
     if recent && !moved && !case.wish.statement.safe_way() {
-        return Admission::Answered(answers::replay(receipt, diverged(case, record)));
+        return Admission::Answered(replay(case, record, receipt));
     }
     let seq = record.progress.settled_seq;
     let taken_since = person.memory.taken_since(seq, case.now(), window);
@@ -158,6 +162,7 @@ fn stand(case: &Case<'_>, record: Record, earlier: Option<Answer>) -> Admission 
         replays_if_alive: false,
         only_taking,
         watch_until,
+        learned: Vec::new(),
     })
 }
 
@@ -174,6 +179,23 @@ fn out_of_order(case: &Case<'_>, decision: &EntryId) -> Option<Answer> {
         return None;
     }
     Some(answers::of(Verdict::VersionConflict, decision))
+}
+
+/// The receipt again. A secret that differs from the one that was sent is not written: the answer says so (S3a).
+fn replay(case: &Case<'_>, record: &Record, receipt: &Answer) -> Answer {
+    let mut answer = answers::replay(receipt, diverged(case, record));
+    answer.notes.extend(secret_differs(case, record));
+    answer
+}
+
+/// Says that a create states another secret than the one that it repeats (S3a).
+pub(crate) fn secret_differs(case: &Case<'_>, record: &Record) -> Option<Field> {
+    if case.request.method != Method::Create {
+        return None;
+    }
+    let sent = case.statement_of(record)?.secret_digests();
+    let differs = sent != case.wish.statement.secret_digests();
+    differs.then(|| answers::note("secret-differs", "true"))
 }
 
 /// Whether the resource has moved on since the receipt was earned (S9).

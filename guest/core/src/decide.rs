@@ -7,14 +7,15 @@ use alloc::{
     vec::Vec,
 };
 
-use replaysafe_json::Value;
+use replaysafe_json::{Object, Value};
 
 use crate::{
-    admit::{Admission, Standing, admit, gives_back},
+    absence,
+    admit::{Admission, Standing, admit, gives_back, secret_differs},
     answers,
     case::{Candidates, Case, id_name, id_of, resource_in},
     kept,
-    policy::{Adopt, Returns},
+    policy::{Adopt, Disabled, Existing, Returns},
     state::{Event, Life, Person},
     statement::{Allowance, Body, Difference, Match, PathKey},
     types::{
@@ -64,6 +65,8 @@ fn on_member(case: &Case<'_>, standing: Standing, id: &str) -> Step {
 
 /// The target cannot be read: what takes access away is sent all the same (S14c).
 fn blind(case: &Case<'_>, standing: Standing, id: &str) -> Step {
+    let mut standing = standing;
+    standing.record.progress.blind = true;
     let mut person = person_for(case, id);
     person.memory.target_id = Some(id.into());
     let effect = effect(case, Some(id), as_sent(case), case.request.if_match.clone());
@@ -132,7 +135,15 @@ fn on_present(
             return only(Action::Answer(Answer { evidence: Evidence::Read, ..refusal }));
         }
     }
-    let mut person = person_for(case, id);
+    let shown = crate::reading::names_of(case, resource);
+    let known = case.holder_of(&id_name(case.request, id)).is_some();
+    let unclaimed: Vec<Name> = shown.iter().filter(|name| !case.holds(name)).cloned().collect();
+    if !known && !unclaimed.is_empty() {
+        // Seen for the first time under its id: a create of it may be under way (S14a).
+        return only(Action::Claim(unclaimed));
+    }
+    let same = if known { None } else { of_resource(case, &shown, id) };
+    let mut person = same.cloned().unwrap_or_else(|| person_for(case, id));
     let buried = person.memory.life == Life::Deleted;
     if !buried {
         see(&mut person, id, case.now());
@@ -183,6 +194,16 @@ fn on_present(
     let body = written(case, difference.body, resource);
     let effect = effect(case, Some(id), body, precondition(case, versioned, answer));
     dispatch(case, standing, &person, Some(names), effect)
+}
+
+/// The identity that the names of a resource lead to, unless that is known to be another resource.
+///
+/// Where it shows an external id this one counts alone: two may share a correlation value.
+fn of_resource<'a>(case: &'a Case<'_>, shown: &[Name], id: &str) -> Option<&'a Person> {
+    let kind = shown.iter().map(|name| name.kind).min()?;
+    let mut names = shown.iter().filter(|name| name.kind == kind);
+    let person = names.find_map(|name| case.holder_of(name))?;
+    person.memory.target_id.as_deref().is_none_or(|known| known == id).then_some(person)
 }
 
 /// What the request changes on the resource, the parts left out that may not be given; none for a delete.
@@ -242,6 +263,10 @@ fn create(case: &Case<'_>, standing: Standing) -> Step {
     let link = linked.as_ref().and_then(|person| person.memory.target_id.clone());
     let mut questions = case.wish.searches.clone();
     questions.extend(link.as_deref().map(|id| case.by_id(id)));
+    // By id first: what another create has made a moment ago is not listed yet (S14b).
+    let known = case.people.iter().filter(|person| person.memory.life == Life::Live);
+    let known = known.filter_map(|person| person.memory.target_id.as_deref());
+    questions.extend(known.filter(|id| link.as_deref() != Some(id)).map(|id| case.by_id(id)));
     let unasked = case.unasked(questions);
     if !unasked.is_empty() {
         return only(Action::Ask(unasked));
@@ -311,17 +336,26 @@ fn unreachable(case: &Case<'_>, decision: &str) -> Option<Answer> {
 /// The identity's resource lives.
 fn on_linked(
     case: &Case<'_>,
-    standing: Standing,
+    mut standing: Standing,
     mut person: Person,
     resource: &Value,
     answer: &TargetAnswer,
 ) -> Step {
+    standing.learned.extend(absence::missed(case, &person.memory, resource));
     let names = kept::differing(case, Some(&person.memory), resource);
     if standing.replays_if_alive
         && let Some(receipt) = &standing.earlier
     {
         let diverged = if names.is_empty() { Divergence::No } else { Divergence::Changed };
-        return only(Action::Answer(answers::replay(receipt, diverged)));
+        let mut answer = answers::replay(receipt, diverged);
+        answer.notes.extend(case.by_statement.as_ref().and_then(|it| secret_differs(case, it)));
+        return only(Action::Answer(answer));
+    }
+    if reactivates(case, resource) {
+        return switch_on(case, standing, person, resource, answer);
+    }
+    if !names.is_empty() && case.ground.policy.existing == Existing::Update {
+        return update_existing(case, standing, person, resource, answer);
     }
     if !names.is_empty() {
         let refusal = answers::of(Verdict::Conflict, &standing.record.id);
@@ -383,13 +417,7 @@ fn on_existing(
         return on_nothing(case, standing, linked, vec![id.into()]);
     };
     let name = id_name(case.request, id);
-    if !case.wish.names.contains(&name)
-        && !case
-            .given
-            .extra
-            .iter()
-            .any(|field| field.name == "claimed" && field.value == name.material)
-    {
+    if !case.holds(&name) {
         return only(Action::Claim(vec![name]));
     }
     // An identity that is known by this id only is the same one.
@@ -405,6 +433,16 @@ fn on_existing(
     let memory = linked.as_ref().map(|person| &person.memory);
     let names = kept::differing(case, memory, &current);
     let equal = names.is_empty();
+    // What is ours, or may become ours although it differs, may be changed where policy says so.
+    if ours || case.ground.policy.adopt == Adopt::Matching {
+        let person = || linked.clone().unwrap_or_else(|| new_person(case));
+        if reactivates(case, &current) {
+            return switch_on(case, standing, person(), &current, answer);
+        }
+        if !equal && case.ground.policy.existing == Existing::Update {
+            return update_existing(case, standing, person(), &current, answer);
+        }
+    }
     let allowed = match case.ground.policy.adopt {
         Adopt::Never => ours && equal,
         Adopt::Equal => equal,
@@ -445,7 +483,7 @@ fn on_nothing(
     person.memory.target_id = None;
     person.memory.made_by = None;
     standing.record.progress.alike = alike;
-    standing.record.progress.unproved = true;
+    standing.record.progress.unproved = !case.searches_answered();
     let effect = effect(case, None, as_sent(case), None);
     let names = case.wish.names.clone();
     dispatch(case, standing, &person, Some(names), effect)
@@ -469,7 +507,7 @@ fn former_life(case: &Case<'_>, standing: &Standing, person: &Person) -> Option<
 /// The target deactivates on delete: a return switches the resource on again (S22).
 fn come_back(
     case: &Case<'_>,
-    mut standing: Standing,
+    standing: Standing,
     mut person: Person,
     resource: &Value,
     answer: &TargetAnswer,
@@ -477,15 +515,85 @@ fn come_back(
     if let Some(refusal) = former_life(case, &standing, &person) {
         return only(Action::Answer(refusal));
     }
-    let id = id_of(resource).unwrap_or_default();
     person.incarnation += 1;
-    see(&mut person, &id, case.now());
-    let body = case.request.body.as_deref().and_then(crate::case::read_resource);
-    let Some(Value::Object(mut body)) = body else {
+    switch_on(case, standing, person, resource, answer)
+}
+
+/// Whether policy lets this create switch the resource on (S22).
+fn reactivates(case: &Case<'_>, resource: &Value) -> bool {
+    let off = |of: &Value| of.find("active").is_some_and(crate::reading::is_false);
+    let allowed = case.ground.policy.disabled == Disabled::Reactivate;
+    allowed && off(resource) && !case.wish.statement.body().is_some_and(off)
+}
+
+/// The create goes out as a PUT that switches the resource on, and gives no privilege back that it does not state (S22).
+fn switch_on(
+    case: &Case<'_>,
+    standing: Standing,
+    person: Person,
+    resource: &Value,
+    answer: &TargetAnswer,
+) -> Step {
+    let Some(Value::Object(mut body)) = case.wish.statement.body().cloned() else {
         return only(Action::Answer(answers::of(Verdict::Unavailable, &standing.record.id)));
     };
-    body.insert("id", id.as_str());
+    for attribute in privileges_beside(&Value::Object(body.clone()), resource) {
+        body.insert(attribute, Value::Array(Vec::new()));
+    }
     body.insert("active", true);
+    replace_existing(case, standing, person, resource, answer, body)
+}
+
+/// The privileges that a resource shows and a request does not state.
+pub(crate) fn privileges_beside(stated: &Value, resource: &Value) -> Vec<&'static str> {
+    let shows = |attribute: &&&str| {
+        let shown = resource.find(attribute).and_then(Value::as_array);
+        shown.is_some_and(|items| !items.is_empty()) && stated.find(attribute).is_none()
+    };
+    PRIVILEGES.iter().filter(shows).copied().collect()
+}
+
+/// The create goes out as a PUT of what is there, changed in what the create states (S19).
+fn update_existing(
+    case: &Case<'_>,
+    mut standing: Standing,
+    person: Person,
+    resource: &Value,
+    answer: &TargetAnswer,
+) -> Step {
+    let stated = case.wish.statement.body().and_then(Value::as_object);
+    let (Some(stated), Some(shown)) = (stated, resource.as_object()) else {
+        return only(Action::Answer(answers::of(Verdict::Unavailable, &standing.record.id)));
+    };
+    let mut body = shown.clone();
+    for name in READ_ONLY {
+        body.remove(name);
+    }
+    for (name, value) in stated.iter().filter(|(name, _)| !is_read_only(name)) {
+        let both = body.remove(name).filter(|_| name.eq_ignore_ascii_case("schemas"));
+        let mut value = value.clone();
+        if let (Value::Array(all), Some(Value::Array(shown))) = (&mut value, both) {
+            let missing: Vec<Value> =
+                shown.into_iter().filter(|schema| !all.contains(schema)).collect();
+            all.extend(missing);
+        }
+        body.insert(name, value);
+    }
+    standing.record.progress.updates = true;
+    replace_existing(case, standing, person, resource, answer, body)
+}
+
+fn replace_existing(
+    case: &Case<'_>,
+    mut standing: Standing,
+    mut person: Person,
+    resource: &Value,
+    answer: &TargetAnswer,
+    mut body: Object,
+) -> Step {
+    let id = id_of(resource).unwrap_or_default();
+    see(&mut person, &id, case.now());
+    body.insert("id", id.as_str());
     standing.record.progress.before = keep_small(resource);
     let versioned = version_is_etag(resource, answer);
     let effect = Effect {
@@ -553,7 +661,8 @@ fn close(
         return only(Action::Answer(receipt));
     };
     let identities = vec![IdentityWrite { identity: person.identity(), names }];
-    let write = Some(Write { entry, identities, learned: Vec::new() });
+    let learned = case.ground.profile.news(standing.learned);
+    let write = Some(Write { entry, identities, learned });
     Step { write, action: Action::Answer(receipt) }
 }
 
@@ -720,7 +829,7 @@ pub(crate) fn stated_takings(case: &Case<'_>, resource: &Value) -> BTreeSet<Stri
 }
 
 /// The values under which a resource shows its edges.
-fn edges_shown<'a>(resource: &'a Value, attribute: &str) -> BTreeSet<&'a str> {
+pub(crate) fn edges_shown<'a>(resource: &'a Value, attribute: &str) -> BTreeSet<&'a str> {
     let items = resource.find(attribute).and_then(Value::as_array).unwrap_or_default();
     items.iter().filter_map(|item| item.find("value")?.as_str()).collect()
 }
@@ -741,6 +850,16 @@ pub(crate) fn located(answer: &TargetAnswer) -> TargetAnswer {
 fn keep_small(resource: &Value) -> Option<Value> {
     (resource.to_string().len() <= BEFORE_BYTES_MOST).then(|| resource.clone())
 }
+
+fn is_read_only(name: &str) -> bool {
+    READ_ONLY.iter().any(|other| other.eq_ignore_ascii_case(name))
+}
+
+/// What the target alone writes (RFC 7643 §3.1, §4.1.2).
+const READ_ONLY: [&str; 3] = ["id", "meta", "groups"];
+
+/// What an account may be allowed by (RFC 7643 §4.1.2); memberships are of groups, and stay as they are.
+const PRIVILEGES: [&str; 2] = ["roles", "entitlements"];
 
 /// What a resource can be given and lose, value by value (S27).
 const EDGES: [&str; 3] = ["members", "roles", "entitlements"];

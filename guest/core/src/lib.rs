@@ -18,6 +18,7 @@ pub mod state;
 pub mod statement;
 pub mod types;
 
+mod absence;
 mod admit;
 mod answers;
 mod case;

@@ -22,6 +22,10 @@ pub struct Policy {
     pub receipt_hours: u32,
     /// What may become ours that we did not make (S18).
     pub adopt: Adopt,
+    /// What a create on a resource that exists and differs is (S19).
+    pub existing: Existing,
+    /// What a create on a resource that is switched off is (S22).
+    pub disabled: Disabled,
     /// What a create after a deletion is (S21).
     pub returns: Returns,
     /// What follows when neither presence nor absence can be proved (S13).
@@ -38,6 +42,8 @@ impl Default for Policy {
             replay_window_seconds: 120,
             receipt_hours: 24,
             adopt: Adopt::Never,
+            existing: Existing::Refuse,
+            disabled: Disabled::Refuse,
             returns: Returns::Allow,
             on_unknown: OnUnknown::Park,
             weak_identity: WeakIdentity::Allow,
@@ -56,6 +62,26 @@ pub enum Adopt {
     Equal,
     /// What matches.
     Matching,
+}
+
+/// What a create on a resource that exists and differs is (S19).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Existing {
+    /// A conflict.
+    Refuse,
+    /// An update of what the create states: of what is ours, or may become ours by `adopt`.
+    Update,
+}
+
+/// What a create on a resource that is switched off is (S22).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Disabled {
+    /// Whatever it is on any other resource: it is not switched on.
+    Refuse,
+    /// It is switched on again, and has no privilege but what the create states.
+    Reactivate,
 }
 
 /// What a create after a deletion is (S21).

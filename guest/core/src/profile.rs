@@ -2,7 +2,11 @@
 //!
 //! Nothing is assumed to its credit: what has not been declared, learned or measured does not hold.
 
-use alloc::{format, string::String, vec::Vec};
+use alloc::{
+    format,
+    string::{String, ToString},
+    vec::Vec,
+};
 
 use crate::{
     statement::Removal,
@@ -25,7 +29,7 @@ impl<'a> Profile<'a> {
 
     /// L: how long the target's search may lag behind (S14). 2 s is assumed, measurement only raises it.
     pub(crate) fn search_lag(self) -> UnixMillis {
-        self.number("search-lag-ms").unwrap_or(2_000)
+        self.number(SEARCH_LAG).unwrap_or(2_000)
     }
 
     /// Whether our own If-Match may be sent: entity tags are declared (S25).
@@ -64,6 +68,16 @@ impl<'a> Profile<'a> {
     /// Whether an `add` to an edge attribute of this type was seen to replace the list (S11).
     pub(crate) fn add_replaces(self, resource_type: &str, attribute: &str) -> bool {
         self.says(&add_replaces(resource_type, attribute), "true")
+    }
+
+    /// Whether this target is known to answer an `eq` filter on this attribute: it lists what carries the value and nothing but (S14).
+    pub(crate) fn answers_filter(self, resource_type: &str, attribute: &str) -> bool {
+        self.says(&filter(resource_type, attribute), FILTER_ANSWERED)
+    }
+
+    /// A resource of this type that was read by its id: a filter can be tried on it (S14).
+    pub(crate) fn witness(self, resource_type: &str) -> Option<&'a str> {
+        self.get(&witness(resource_type)).filter(|id| !id.is_empty())
     }
 
     /// The facts of `learned` that are not known yet.
@@ -110,6 +124,38 @@ pub(crate) fn removal_name(spelling: Removal) -> &'static str {
         Removal::Values => "values",
     }
 }
+
+pub(crate) fn filter(resource_type: &str, attribute: &str) -> String {
+    format!("filter/{resource_type}/{attribute}")
+}
+
+pub(crate) fn witness(resource_type: &str) -> String {
+    format!("witness/{resource_type}")
+}
+
+/// What was learned of a resource of known age that a search did not list, though its filter is answered (S14, S40): the lag is at least that age.
+///
+/// A resource that is older than any lag is not late: this filter does not find what it should.
+pub(crate) fn missed(
+    profile: Profile<'_>,
+    resource_type: &str,
+    attribute: &str,
+    age: UnixMillis,
+) -> Option<(String, String)> {
+    if SEARCH_LAG_MOST_MS < age {
+        return Some((filter(resource_type, attribute), "unknown".into()));
+    }
+    (profile.search_lag() < age).then(|| (SEARCH_LAG.into(), age.to_string()))
+}
+
+/// The value of `filter/…` under which a search proves an absence.
+pub(crate) const FILTER_ANSWERED: &str = "eq";
+
+/// L, in milliseconds.
+const SEARCH_LAG: &str = "search-lag-ms";
+
+/// 10 minutes: twice the longest lag that services document ("several minutes").
+const SEARCH_LAG_MOST_MS: UnixMillis = 600_000;
 
 pub(crate) fn patch_status(resource_type: &str) -> String {
     format!("patch-status/{resource_type}")

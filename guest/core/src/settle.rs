@@ -12,22 +12,24 @@ use alloc::{
 use replaysafe_json::Value;
 
 use crate::{
+    absence::{self, Proof},
     admit::gives_back,
     answers,
     case::{Case, id_of, read_resource, resource_in},
     decide::{
-        bury, commit_version, linked_names, located, new_person, only, precondition, see,
-        stated_takings, version_is_etag, written,
+        bury, commit_version, edges_shown, linked_names, located, new_person, only, precondition,
+        privileges_beside, see, stated_takings, version_is_etag, written,
     },
     kept,
     policy::OnUnknown,
     profile,
     reading::is_false,
-    state::{Event, Person, Record},
+    state::{Event, Life, Person, Record},
     statement::{Allowance, Holds, PathKey, Removal},
     types::{
-        Action, Answer, ContractError, EffectBody, Evidence, IdentityWrite, Method, Name, NameKind,
-        Outcome, Question, Report, Sight, Stage, Step, TargetAnswer, UnixMillis, Verdict, Write,
+        Action, Answer, ContractError, EffectBody, Evidence, Field, IdentityWrite, Method, Name,
+        NameKind, Outcome, Question, Report, Sight, Stage, Step, TargetAnswer, UnixMillis, Verdict,
+        Write,
     },
 };
 
@@ -44,7 +46,7 @@ pub(crate) fn settle(case: &Case<'_>, report: Option<&Report>) -> Result<Step, C
     };
     let person = case.person_of(record).or_else(|| case.people.first());
     let person = person.cloned().unwrap_or_else(|| new_person(case));
-    let mut work = Work { case, record: record.clone(), person };
+    let mut work = Work { case, record: record.clone(), person, learned: Vec::new() };
     Ok(work.settle(report))
 }
 
@@ -66,6 +68,8 @@ struct Work<'a> {
     case: &'a Case<'a>,
     record: Record,
     person: Person,
+    /// What was learned about the target on the way.
+    learned: Vec<(String, String)>,
 }
 
 impl Work<'_> {
@@ -87,6 +91,7 @@ impl Work<'_> {
             Some(Outcome::Unknown(_)) => Judgement::Unknown,
             Some(Outcome::Answered(answer)) => {
                 self.record.progress.answered = Some(answer.clone());
+                self.record.progress.answered_at = report.map(|report| report.ended_at);
                 judge(self.case.request.method, self.record.progress.sends, answer)
             }
         };
@@ -109,7 +114,9 @@ impl Work<'_> {
             (Judgement::Accepted, Method::Create) => self.created(),
             (Judgement::Accepted, Method::Delete) => self.deleted(),
             (Judgement::Accepted, Method::Replace | Method::Patch) => self.updated(),
-            (Judgement::LookInto, Method::Create) => self.look_for_trace(),
+            (Judgement::LookInto, Method::Create) if self.effect_id().is_none() => {
+                self.look_for_trace()
+            }
             (Judgement::LookInto, _) => self.look_into(),
             (Judgement::Unknown, _) => self.unknown(),
         }
@@ -150,10 +157,24 @@ impl Work<'_> {
             Sight::Refused(_) | Sight::Listed(_) | Sight::Nothing => None,
         };
         let Some(resource) = resource else { return self.unverified() };
-        if resource.find("active").is_some_and(is_false) {
+        if self.is_off(&resource) {
             return self.still_there();
         }
-        self.made(Verdict::Reactivated, &resource)
+        self.made(self.return_verdict(), &resource)
+    }
+
+    /// A create that went out as an update is as asked: what it found was changed (S19, S22).
+    fn has_returned(&self, resource: &Value) -> bool {
+        let differs = self.case.wish.statement.differs(resource, &self.case.ground.schema);
+        !self.is_off(resource) && differs.is_empty()
+    }
+
+    fn is_off(&self, resource: &Value) -> bool {
+        !self.record.progress.updates && resource.find("active").is_some_and(is_false)
+    }
+
+    fn return_verdict(&self) -> Verdict {
+        if self.record.progress.updates { Verdict::Adopted } else { Verdict::Reactivated }
     }
 
     fn deleted(&mut self) -> Step {
@@ -255,7 +276,8 @@ impl Work<'_> {
             Verdict::Done
         };
         // What could not be interpreted was not seen to hold: the target's answer is all there is (S25).
-        let evidence = if opaque { Evidence::Response } else { Evidence::Read };
+        let unseen = opaque || self.unseen_removal(&holds);
+        let evidence = if unseen { Evidence::Response } else { Evidence::Read };
         let mut receipt = self.receipt(verdict, true, evidence);
         if verdict == Verdict::Superseded || verdict == Verdict::Parked {
             receipt.target = None;
@@ -341,9 +363,9 @@ impl Work<'_> {
                 self.adopt(&id)
             }
             Trace::Several(ids) => self.park(&ids),
-            Trace::None if self.record.progress.looks == 0 => {
-                // A search that finds nothing is repeated after L (S12).
-                self.wait(self.case.now() + self.case.ground.profile.search_lag())
+            // A search that finds nothing is repeated after L (S12), whoever looked before.
+            Trace::None if !self.searched_since(self.visible_at()) => {
+                self.wait(self.visible_at().max(self.case.now()))
             }
             Trace::None => {
                 let accepted = self.record.progress.answered.as_ref();
@@ -357,6 +379,20 @@ impl Work<'_> {
                 self.pass_on()
             }
         }
+    }
+
+    /// From when on a search shows what an answered create has made.
+    fn visible_at(&self) -> UnixMillis {
+        let progress = &self.record.progress;
+        let answered_at = progress.answered_at.or(progress.sent_at).unwrap_or_default();
+        answered_at.saturating_add(self.case.ground.profile.search_lag())
+    }
+
+    /// Whether it is `time`, and every search was asked at that time or later.
+    fn searched_since(&self, time: UnixMillis) -> bool {
+        let mut searches = self.case.wish.searches.iter();
+        time <= self.case.now()
+            && searches.all(|search| self.case.seen(search).is_some_and(|one| time <= one.asked_at))
     }
 
     /// An update or delete that was refused: does it hold all the same?
@@ -373,10 +409,19 @@ impl Work<'_> {
             return self.gone(Verdict::Done);
         }
         let Some(resource) = resource_in(answer) else { return self.pass_on() };
+        if self.case.request.method == Method::Create {
+            let unknown = self.record.progress.unknown;
+            return if unknown && self.has_returned(&resource) {
+                self.made(self.return_verdict(), &resource)
+            } else {
+                self.pass_on()
+            };
+        }
         if self.case.request.method != Method::Delete {
             let before = self.record.progress.before.as_ref();
             let holds = self.case.wish.statement.holds(before, &resource, &self.case.ground.schema);
-            if holds.all && self.record.progress.before.as_ref() != Some(&resource) {
+            let holds_so = holds.all && !self.unseen_removal(&holds);
+            if holds_so && self.record.progress.before.as_ref() != Some(&resource) {
                 self.record.progress.answered = None;
                 return self.judge_update(&id, &resource, holds);
             }
@@ -478,8 +523,7 @@ impl Work<'_> {
         let bound = self.case.ground.profile.apply_bound();
         let conclusive_at = sent + bound + self.case.ground.profile.search_lag();
         let conclusive = conclusive_at <= now;
-        if conclusive || questions.is_empty() {
-            // A search that finds nothing may not have searched: the list is read.
+        if questions.is_empty() {
             questions.push(Question::All(kind.clone()));
         }
         let questions = self.case.unasked(questions);
@@ -491,18 +535,32 @@ impl Work<'_> {
             Trace::Several(ids) => return self.park(&ids),
             Trace::None => {}
         }
-        if self.record.stage == Some(Stage::Parked) {
-            return self.park(&[]);
-        }
         if !conclusive {
             let backoff = LOOK_MS << self.record.progress.looks.min(4);
             return self.wait(conclusive_at.min(now + backoff));
         }
-        let all = Question::All(kind.clone());
-        let proved = self.case.seen(&all).is_some_and(|seen| {
-            matches!(seen.sight, Sight::Listed(_)) && conclusive_at <= seen.asked_at
-        });
-        let again = proved || self.case.ground.policy.on_unknown == OnUnknown::RetryAndConverge;
+        // Deleted since it was sent: it is of the life before (S21).
+        if self.person.memory.life == Life::Deleted {
+            return self.refuse(answers::of(Verdict::SupersededByDeletion, &self.record.id));
+        }
+        let parked = self.record.stage == Some(Stage::Parked);
+        let proved = match absence::by_search(self.case, conclusive_at, &mut self.learned) {
+            Proof::Absent => true,
+            Proof::Ask(questions) => return only(Action::Ask(questions)),
+            // A search that finds nothing may not have searched: the list is read.
+            Proof::Open => {
+                let all = Question::All(kind.clone());
+                let Some(seen) = self.case.seen(&all) else { return only(Action::Ask(vec![all])) };
+                // A look that failed says nothing: it is no absence that cannot be proved.
+                let failed = matches!(seen.sight, Sight::Nothing);
+                if failed && !parked && now < conclusive_at + READING_MS_MOST {
+                    return self.wait(now + (LOOK_MS << 4));
+                }
+                matches!(seen.sight, Sight::Listed(_)) && conclusive_at <= seen.asked_at
+            }
+        };
+        let converges = self.case.ground.policy.on_unknown == OnUnknown::RetryAndConverge;
+        let again = proved || converges && !parked;
         if !again {
             return self.park(&[]);
         }
@@ -533,11 +591,15 @@ impl Work<'_> {
                 {
                     return self.gone(Verdict::Done);
                 }
-                if !delete && self.case.request.method != Method::Create {
+                let creates = self.case.request.method == Method::Create;
+                if creates && self.has_returned(&resource) {
+                    return self.made(self.return_verdict(), &resource);
+                }
+                if !delete && !creates {
                     let before = self.record.progress.before.as_ref();
                     let schema = &self.case.ground.schema;
                     let holds = self.case.wish.statement.holds(before, &resource, schema);
-                    if holds.all {
+                    if holds.all && !self.unseen_removal(&holds) {
                         self.record.progress.answered = None;
                         return self.judge_update(&id, &resource, holds);
                     }
@@ -548,7 +610,8 @@ impl Work<'_> {
                 return self.pass_on();
             }
         }
-        if !self.passed_by().is_empty() {
+        // What takes access away is never given up because something else was taken away (S14c, S29).
+        if !self.case.wish.statement.safe_way() && !self.passed_by().is_empty() {
             let mut answer = answers::of(Verdict::Superseded, &self.record.id);
             answer.evidence = Evidence::Read;
             return self.refuse(answer);
@@ -560,7 +623,16 @@ impl Work<'_> {
             let backoff = LOOK_MS << self.record.progress.looks.min(4);
             return self.wait(conclusive_at.min(now + backoff));
         }
-        if self.record.progress.sends <= RESENDS_MOST {
+        let shown = matches!(&seen.sight, Sight::Answered(answer) if resource_in(answer).is_some());
+        let blind = !shown && !self.case.wish.statement.safe_way();
+        // What gives is not sent again over a look that shows nothing, or that was too early to tell (S13).
+        if blind && now < conclusive_at + READING_MS_MOST {
+            return self.wait(now + (LOOK_MS << 4));
+        }
+        if !self.case.wish.statement.safe_way() && seen.asked_at < conclusive_at {
+            return self.wait(now);
+        }
+        if !blind && self.record.progress.sends <= RESENDS_MOST {
             return self.send_again();
         }
         match self.record.progress.answered.is_some() {
@@ -578,8 +650,18 @@ impl Work<'_> {
     fn watch(&mut self) -> Step {
         let Some(id) = self.case.request.id.clone() else { return self.again() };
         let until = self.record.progress.watch_until.unwrap_or_default();
-        let later =
-            self.person.memory.moved_since(self.record.progress.settled_seq, &self.case.touched());
+        let settled_seq = self.record.progress.settled_seq;
+        let touched = self.case.touched();
+        let moved = self.person.memory.moved_since(settled_seq, &touched);
+        // The watch ends when a later request on these paths is dispatched, settled or not.
+        let sent_since = self.case.open.iter().any(|open| {
+            let other = open.id != self.record.id && settled_seq <= open.progress.seq;
+            let stated = self.case.statement_of(open).filter(|_| other);
+            stated.is_some_and(|of| {
+                of.touched().iter().any(|path| crate::state::overlaps_any(&path.0, &touched))
+            })
+        });
+        let later = moved || sent_since;
         let question = self.case.by_id(&id);
         if !later {
             let Some(seen) = self.case.seen(&question) else {
@@ -678,7 +760,16 @@ impl Work<'_> {
         see(&mut self.person, &id, self.case.now());
         self.person.memory.made_by = Some(self.record.statement.clone());
         let schema = &self.case.ground.schema;
-        let lost = self.case.wish.statement.differs(resource, schema);
+        let mut lost = self.case.wish.statement.differs(resource, schema);
+        if let Some(stated) = self.case.wish.statement.body()
+            && verdict == Verdict::Reactivated
+        {
+            lost.extend(privileges_beside(stated, resource).into_iter().map(String::from));
+        }
+        let kind = &self.case.request.resource_type;
+        if self.case.ground.profile.witness(kind).is_none() {
+            self.learned.push((profile::witness(kind), id.clone()));
+        }
         let holds = self.case.wish.statement.holds(None, resource, schema);
         kept::remember(self.case, &mut self.person.memory, &holds);
         let mut receipt = self.receipt(verdict, true, Evidence::Read);
@@ -729,6 +820,10 @@ impl Work<'_> {
             let kind = &self.case.request.resource_type;
             learned.push((profile::deactivates(kind), "true".into()));
         }
+        if self.case.ground.profile.witness(&self.case.request.resource_type) == Some(&id) {
+            let kind = &self.case.request.resource_type;
+            learned.push((profile::witness(kind), String::new()));
+        }
         self.person.memory.target_id = Some(id);
         let window = self.case.ground.policy.window();
         bury(&mut self.person, self.case.now(), window);
@@ -746,6 +841,11 @@ impl Work<'_> {
     fn by_response(&mut self) -> Step {
         if !self.case.wish.statement.safe_way() {
             return self.unverified();
+        }
+        if !self.record.progress.blind {
+            // It could be read before: no success until it is seen (S11).
+            let backoff = LOOK_MS << self.record.progress.looks.min(UNSEEN_BACKOFF_MOST);
+            return self.wait(self.case.now() + backoff);
         }
         if self.case.request.method == Method::Delete {
             let window = self.case.ground.policy.window();
@@ -779,7 +879,7 @@ impl Work<'_> {
         let write = self.record.after(Event::Refuse, None).map(|entry| Write {
             entry,
             identities: vec![IdentityWrite { identity: self.person.identity(), names: None }],
-            learned: Vec::new(),
+            learned: self.news(),
         });
         Step { write, action: Action::Answer(answer) }
     }
@@ -794,7 +894,7 @@ impl Work<'_> {
         let write = self.record.after(Event::Park, wake).map(|entry| Write {
             entry,
             identities: self.fenced(),
-            learned: Vec::new(),
+            learned: self.news(),
         });
         Step { write, action: Action::Answer(answer) }
     }
@@ -832,7 +932,7 @@ impl Work<'_> {
         let write = self.record.after(Event::Dispatch, wake).map(|entry| Write {
             entry,
             identities: vec![IdentityWrite { identity: self.person.identity(), names: None }],
-            learned: Vec::new(),
+            learned: self.news(),
         });
         match write {
             Some(write) => Step { write: Some(write), action: Action::Apply(effect) },
@@ -876,13 +976,19 @@ impl Work<'_> {
         } else {
             (Event::Settle, None)
         };
-        let learned = self.case.ground.profile.news(learned);
+        self.learned.extend(learned);
+        let learned = self.news();
         let write = self.record.after(event, wake).map(|entry| Write {
             entry,
             identities: vec![IdentityWrite { identity: self.person.identity(), names }],
             learned,
         });
         Step { write, action: Action::Answer(receipt) }
+    }
+
+    /// What was learned and is not known yet.
+    fn news(&self) -> Vec<Field> {
+        self.case.ground.profile.news(self.learned.clone())
     }
 
     /// The identity as it is: a write by a holder that was passed since is refused (S7).
@@ -953,6 +1059,23 @@ impl Work<'_> {
         if gives_back(&touched, &taken) { taken } else { BTreeSet::new() }
     }
 
+    /// Edges are taken away that this target has never shown under their value: that they are absent proves nothing (S11).
+    fn unseen_removal(&self, holds: &Holds) -> bool {
+        let mut unshown = crate::decide::unshown(self.case);
+        unshown.retain(|attribute| !holds.edges_shown.contains(attribute));
+        let before = self.record.progress.before.as_ref();
+        self.case.takes().iter().any(|path| {
+            let (attribute, value) = path.split_once('/').unwrap_or((path, ""));
+            let shown = before.map(|before| edges_shown(before, attribute)).unwrap_or_default();
+            let seen = shown.iter().any(|one| {
+                let rest = value.strip_prefix(one);
+                value.is_empty()
+                    || rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('|'))
+            });
+            unshown.contains(attribute) && !seen
+        })
+    }
+
     /// The spelling in which removals of edges were sent last.
     fn removal_sent(&self) -> Option<&'static str> {
         let EffectBody::Document(sent) = &self.record.progress.effect.as_ref()?.body else {
@@ -1013,10 +1136,14 @@ fn judge(method: Method, sends: u32, answer: &TargetAnswer) -> Judgement {
     match answer.status {
         200..=299 => Judgement::Accepted,
         300..=399 => Judgement::Definite,
-        404 if !by_id => Judgement::LookInto,
-        409 | 412 | 500 => Judgement::LookInto,
+        404 | 410 if by_id => Judgement::Definite,
+        400 | 401 | 403 | 405 | 406 | 411 | 413..=417 | 421 | 422 | 426 | 428 | 429 | 431 => {
+            Judgement::Definite
+        }
+        501 | 505 => Judgement::Definite,
         503 if answer.retry_after.is_some() && sends <= 1 => Judgement::Definite,
-        400..=499 | 501 | 505 => Judgement::Definite,
+        // 404 on a create, 409, 412, and what no rule says means that nothing was done.
+        400..=500 => Judgement::LookInto,
         _ => Judgement::Unknown,
     }
 }
@@ -1039,8 +1166,14 @@ const CREATES_MOST: u32 = 2;
 /// S25: a failed precondition of our own is decided again three times.
 const CONTENTIONS_MOST: u32 = 3;
 
+/// 1 minute: a target that cannot be read for longer than that has no answer to wait for.
+const READING_MS_MOST: UnixMillis = 60_000;
+
 /// 500 ms between the first two looks for a trace; each wait is twice the one before.
 const LOOK_MS: UnixMillis = 500;
+
+/// 2^10: what takes access away and cannot be read is looked at every 8 minutes at last.
+const UNSEEN_BACKOFF_MOST: u32 = 10;
 
 /// 2 s: how often a revocation that passed others is looked after.
 const WATCH_MS: UnixMillis = 2_000;

@@ -224,6 +224,8 @@ pub struct Progress {
     pub effect: Option<Effect>,
     /// The target's last complete answer to it.
     pub answered: Option<TargetAnswer>,
+    /// When that answer had come.
+    pub answered_at: Option<UnixMillis>,
     /// The resource before the effect, where it is small enough to keep.
     pub before: Option<Value>,
     /// The ids that looked alike before a create: none of them can be its trace.
@@ -242,6 +244,10 @@ pub struct Progress {
     pub respelled: bool,
     /// Edge attributes whose list an `add` has replaced, and that were put back (S11).
     pub restored: Vec<String>,
+    /// Whether a create goes out as an update of a resource that exists (S19).
+    pub updates: bool,
+    /// Whether it was sent although the target could not be read (S14c).
+    pub blind: bool,
     /// Until when a revocation that passed others is looked after (S14c).
     pub watch_until: Option<UnixMillis>,
     /// The receipt.
@@ -264,6 +270,7 @@ impl Progress {
             unknown: false,
             effect: None,
             answered: None,
+            answered_at: None,
             before: None,
             alike: Vec::new(),
             unproved: false,
@@ -273,6 +280,8 @@ impl Progress {
             contentions: 0,
             respelled: false,
             restored: Vec::new(),
+            updates: false,
+            blind: false,
             watch_until: None,
             receipt: None,
             settled_at: None,

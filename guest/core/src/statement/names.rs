@@ -18,18 +18,19 @@ pub(super) fn fold(text: &str) -> String {
 
 /// As two names are locked: coarser than any comparison (S8).
 ///
-/// NFKC, full case folding, and without what is not seen: white space at the ends, and what a
+/// Full case folding of what was taken apart (Unicode 16 section 3.13, D146), put together again, and without what is not seen: white space at the ends, and what a
 /// display ignores. Done twice, what a folding takes apart is in its last form.
 fn coarse(text: &str) -> String {
-    let once: String = text.nfkc().flat_map(folded).filter(|one| !is_ignored(*one)).collect();
+    let once: String = text.nfkd().flat_map(folded).filter(|one| !is_ignored(*one)).collect();
     let mut coarse = String::new();
-    for one in once.nfkc().flat_map(folded).nfkc() {
+    for one in once.nfkd().flat_map(folded).nfkc() {
         // The dot of a Turkish capital I, which is kept apart when it is folded.
         if !(is_ignored(one) || one == '\u{307}' && coarse.ends_with('i')) {
             coarse.push(one);
         }
     }
-    coarse.trim().to_owned()
+    // A letter that has lost its dot takes its other marks.
+    coarse.trim().nfkc().collect()
 }
 
 /// Full case folding of a character: capitals of two letters and final forms become what their other forms become.
@@ -316,8 +317,10 @@ mod tests {
         #[test]
         fn a_lock_is_coarser_than_every_comparison(text in "[ -~ßẞſςσΣİıIiéÉﬁＡｱ\u{301}\u{307}\u{345}\u{200b}\u{a0}ǅŉΐ]{0,8}|\\PC{0,8}") {
             let form = coarse(&text);
+            // Unicode 16 section 3.13, D145: marks are put in order before letter case is changed, for U+0345.
+            let ordered: String = text.nfd().collect();
             proptest::prop_assert_eq!(&coarse(&form), &form);
-            for equal in [fold(&text), text.to_lowercase(), text.to_uppercase(), text.nfkc().collect(), text.nfd().collect(), alloc::format!(" {text}\u{200b}")] {
+            for equal in [fold(&text), ordered.to_lowercase(), ordered.to_uppercase(), text.nfkc().collect(), ordered, alloc::format!(" {text}\u{200b}")] {
                 proptest::prop_assert_eq!(&coarse(&equal), &form, "{:?}", equal);
             }
         }

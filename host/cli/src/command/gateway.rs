@@ -31,6 +31,8 @@ A policy file, all of it optional, with its default values; docs/rules.md explai
   replay-window-seconds = 120   # how long an equal request without key is taken for a retry
   receipt-hours = 24            # how long a given key gets its receipt again
   adopt = \"never\"             # resources that others made: never, equal, matching
+  existing = \"refuse\"         # a create on a resource that differs: refuse, update
+  disabled = \"refuse\"         # a create on a disabled account: refuse, reactivate
   returns = \"allow\"           # a create after a deletion: allow, refuse
   on-unknown = \"park\"         # presence and absence cannot be proved: park, retry-and-converge
   weak-identity = \"allow\"     # a create that identifies nothing: allow, refuse

@@ -1,0 +1,133 @@
+//! Simulates: runs schedules, says how fast and which laws do not hold; tells one of them; shows what finds a missing rule.
+
+#![expect(clippy::print_stdout, clippy::print_stderr, reason = "a program's output")]
+
+use std::{collections::BTreeMap, process::ExitCode, time::Instant};
+
+use replaysafe_tests::sim::{
+    decider::Decider,
+    rule::Rule,
+    schedule::{self, Worlds},
+};
+
+const USAGE: &str = "\
+usage: replaysafe-prove run FIRST COUNT [shared] [RULE [off]]   schedules of these seeds
+       replaysafe-prove trace SEED [shared] [RULE [off]]        one schedule, step by step
+       replaysafe-prove power MOST [RULE]                       is each rule missed within MOST schedules?
+`shared`: several gateways on one ledger, leases lapse. RULE: worlds that need it; `off`: without it.";
+
+fn main() -> ExitCode {
+    let words: Vec<String> = std::env::args().skip(1).collect();
+    let words: Vec<&str> = words.iter().map(String::as_str).collect();
+    let number = |text: &str| text.parse::<u64>().ok();
+    let done = match words.as_slice() {
+        ["run", first, count, rest @ ..] => number(first)
+            .zip(number(count))
+            .zip(worlds(rest))
+            .map(|((first, count), worlds)| run(first, count, worlds)),
+        ["trace", seed, rest @ ..] => {
+            number(seed).zip(worlds(rest)).map(|(seed, worlds)| trace(seed, worlds))
+        }
+        ["power", most, rest @ ..] => {
+            number(most).zip(worlds(rest)).map(|(most, worlds)| power(most, worlds.about))
+        }
+        _ => None,
+    };
+    match done {
+        Some(true) => ExitCode::SUCCESS,
+        Some(false) => ExitCode::FAILURE,
+        None => {
+            eprintln!("{USAGE}");
+            ExitCode::from(2)
+        }
+    }
+}
+
+/// The words after the numbers; none if one of them is unknown.
+fn worlds(words: &[&str]) -> Option<Worlds> {
+    let mut worlds = Worlds::default();
+    for word in words {
+        match *word {
+            "shared" => worlds.shared = true,
+            "off" => worlds.off = true,
+            word => {
+                worlds.about = Some(Rule::ALL.into_iter().find(|rule| rule.word() == word)?);
+            }
+        }
+    }
+    Some(worlds)
+}
+
+fn run(first: u64, count: u64, worlds: Worlds) -> bool {
+    let mut core = Decider::default();
+    let began = Instant::now();
+    let mut steps = 0_u64;
+    let mut found = BTreeMap::<&str, u64>::new();
+    for seed in first..first.saturating_add(count) {
+        let outcome = schedule::run(seed, worlds, &mut core, &mut |_, _, _| {});
+        steps += u64::from(outcome.steps);
+        if let Some(violation) = outcome.violation {
+            let times = found.entry(violation.law).or_default();
+            *times += 1;
+            if *times <= SHOWN_MOST {
+                println!("seed {seed}: {violation}\n  replaysafe-prove trace {seed}");
+            }
+        }
+    }
+    let seconds = began.elapsed().as_secs_f64();
+    let rate = u128::from(count) * 1_000 / began.elapsed().as_millis().max(1);
+    println!(
+        "{count} schedules, {steps} steps, {} calls of the core, {seconds:.1} s: {rate} schedules/s",
+        core.calls
+    );
+    println!("laws that do not hold: {found:?}");
+    found.is_empty()
+}
+
+fn trace(seed: u64, worlds: Worlds) -> bool {
+    let world = schedule::world(seed, worlds);
+    println!("{:?}\n{} {:?}", world.setup.profile, world.setup.policy, world.budget);
+    println!("{} gateways; the target has {:?}", world.setup.gateways, world.target.store);
+    for (number, intent) in world.setup.intents.iter().enumerate() {
+        println!("wish {number} of client {}: {intent}", intent.client);
+    }
+    let mut core = Decider::default();
+    let outcome = schedule::run(seed, worlds, &mut core, &mut |world, action, events| {
+        println!("{:>9} {action}", world.now);
+        for event in events {
+            println!("            {event}");
+        }
+    });
+    match &outcome.violation {
+        Some(violation) => println!("{violation}"),
+        None => println!("every law holds, after {} steps", outcome.steps),
+    }
+    outcome.violation.is_none()
+}
+
+fn power(most: u64, only: Option<Rule>) -> bool {
+    let mut all = true;
+    for rule in Rule::ALL.into_iter().filter(|rule| only.is_none_or(|only| only == *rule)) {
+        let mut core = Decider::default();
+        match schedule::power(rule, rule.needs_sharing(), most, &mut core) {
+            Some(power) => println!(
+                "{:<18} missed after {:>5} schedules; {} of {} break {:?} without it, {} with it ({})",
+                rule.word(),
+                power.first,
+                power.without,
+                power.schedules,
+                rule.kept_by(),
+                power.with,
+                rule.counterexamples()
+            ),
+            None => {
+                all = false;
+                println!("{:<18} NOT MISSED in {most} schedules", rule.word());
+            }
+        }
+    }
+    all
+}
+
+/// Two schedules of each law that does not hold are shown.
+const SHOWN_MOST: u64 = 2;
