@@ -168,7 +168,7 @@ pub struct Note {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum LedgerError {
-    /// Somebody else has written this identity since it was read: read again, and decide again.
+    /// Somebody else has written this identity since it was read, or has given one of its names to another: read again, and decide again.
     #[error("the identity was changed by another request")]
     Fenced,
     /// The write would break a law. The component or the host is wrong: nothing was written.

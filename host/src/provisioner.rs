@@ -16,7 +16,7 @@ use crate::{
     contract::{
         Action, Answer, Divergence, Effect, EffectBody, Endpoint, Entry, EntryId, Evidence, Field,
         Found, Identification, Name, Observation, Outcome, Question, Reading, Report, Request,
-        Retry, Scope, Settings, Sight, Situation, Step, Tag, Tags, Verdict,
+        Retry, Scope, Settings, Sight, Situation, Stage, Step, Tag, Tags, Verdict,
     },
     guest::{Guest, GuestError},
     keys::LedgerKey,
@@ -372,7 +372,15 @@ impl<L: Ledger, T: Target> Provisioner<L, T> {
         let mut observed = Vec::new();
         loop {
             run.count_step()?;
-            let found = self.find(run).await?;
+            let mut found = self.find(run).await?;
+            if !known(&found, id) {
+                // A newer one asks the same, or its names lead elsewhere by now.
+                match inner.ledger.entry(id).await?.filter(is_open) {
+                    Some(entry) => found.open.push(entry),
+                    // Others have brought it to its end: how it ended is looked up anew.
+                    None => return Ok(Settled::Wait(inner.clock.now())),
+                }
+            }
             let mut situation = self.situation(run, found);
             situation.new_entry.clone_from(id);
             situation.observed = observed;
@@ -493,6 +501,10 @@ impl<L: Ledger, T: Target> Provisioner<L, T> {
         let people = self.identity_tags(&found);
         let people = inner.ledger.lease(&people, &run.tags.statement, NO_WAIT).await?;
         let Leased::Held(_people) = people else { return Ok(false) };
+        // It may have come to its end since it was found to be due.
+        if !inner.ledger.entry(&entry.id).await?.as_ref().is_some_and(is_open) {
+            return Ok(false);
+        }
         self.settle(&mut run, &entry.id, None).await?;
         Ok(true)
     }
@@ -765,6 +777,16 @@ enum Next {
     Answer(Answer),
     Wait(u64),
     Again,
+}
+
+fn known(found: &Found, id: &EntryId) -> bool {
+    let given = found.by_key.iter().chain(&found.by_statement).chain(&found.open);
+    given.into_iter().any(|entry| entry.id == *id)
+}
+
+/// Its end is still to come, or to be looked after.
+fn is_open(entry: &Entry) -> bool {
+    matches!(entry.stage, Stage::Dispatched | Stage::Parked)
 }
 
 /// Whether somebody may ask why: not for a receipt that is told again, nor where nothing was known.

@@ -6,8 +6,10 @@
 pub mod reference;
 #[cfg(feature = "component")]
 pub mod script;
+pub mod sim;
 #[cfg(feature = "component")]
 pub mod subject;
+#[cfg(feature = "component")]
 pub mod target;
 #[cfg(feature = "component")]
 pub mod world;

@@ -8,7 +8,8 @@
 //! has user1 User {"userName":"a"}                the target has it, and nobody told us
 //! meddle user1 User {"active":true}              somebody changes it behind our back
 //! target QUIRK                                   deactivates, add-replaces, drops ATTRIBUTE,
-//!                                                refuses-filters, refuses-values (of removals, with 501)
+//!                                                refuses-filters, refuses-values (of removals, with 501),
+//!                                                lists-after MILLIS (a search does not show it sooner)
 //! gone user1 User                                somebody deletes it behind our back
 //! pass 3000                                      milliseconds go by
 //! scan                                           what is due is looked at
@@ -64,6 +65,7 @@ fn quirk(target: &mut Target, quirk: &str) -> Result<(), String> {
         ("add-replaces", "") => target.add_replaces = true,
         ("refuses-filters", "") => target.refuses_filters = true,
         ("refuses-values", "") => target.refuses_values = true,
+        ("lists-after", millis) => target.search_lag_ms = number(millis)?,
         ("drops", attribute) => target.drops.push(attribute.into()),
         _ => return Err("is no quirk of a target".into()),
     }

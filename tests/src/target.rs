@@ -45,6 +45,10 @@ pub struct Target {
     pub refuses_filters: bool,
     /// Whether it refuses a removal that lists values (501).
     pub refuses_values: bool,
+    /// For how many milliseconds a search does not list what was made.
+    pub search_lag_ms: u64,
+    now: u64,
+    made_at: BTreeMap<(String, String), u64>,
     next: u64,
     late: Vec<(u64, Effect, String)>,
 }
@@ -52,6 +56,7 @@ pub struct Target {
 impl Target {
     /// Lets what was delayed happen.
     pub fn pass_time(&mut self, now: u64) {
+        self.now = now;
         let (due, late) =
             std::mem::take(&mut self.late).into_iter().partition(|(at, ..)| *at <= now);
         self.late = late;
@@ -75,6 +80,12 @@ impl Target {
             Question::Search(search) => Sight::Listed(
                 self.of(&search.resource_type)
                     .filter(|resource| {
+                        let id = resource["id"].as_str().unwrap_or_default();
+                        let place = (search.resource_type.clone(), id.to_owned());
+                        let made_at = self.made_at.get(&place);
+                        made_at.is_none_or(|at| at + self.search_lag_ms <= self.now)
+                    })
+                    .filter(|resource| {
                         let shown = resource.get(&search.attribute).and_then(Value::as_str);
                         shown.is_some_and(|shown| shown.eq_ignore_ascii_case(&search.value))
                     })
@@ -95,6 +106,7 @@ impl Target {
         now: u64,
         fault: Option<Fault>,
     ) -> Outcome {
+        self.now = now;
         let body = match &effect.body {
             EffectBody::Empty => "",
             EffectBody::AsSent => sent,
@@ -152,6 +164,7 @@ impl Target {
             resource.retain(|name, _| !self.drops.contains(name));
             resource.insert("id".into(), json!(id));
             resource.insert("meta".into(), json!({ "location": format!("/{kind}s/{id}") }));
+            self.made_at.insert((kind.clone(), id.clone()), self.now);
             self.resources.insert((kind, id), resource.clone());
             return answer(201, Some(&resource));
         }

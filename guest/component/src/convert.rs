@@ -183,7 +183,7 @@ variant!(types::Action, core::Action, { Answer, Ask, Claim, Resolve, Wait, Apply
 record!(types::Step, core::Step, { write, action });
 record!(types::ContractError, core::ContractError, { code, detail });
 
-variant!(lifecycle::Segment, core_lifecycle::Segment, { Member, Where } { Each });
+variant!(lifecycle::Segment, core_lifecycle::Segment, { Member, Path, Filter } { Each });
 record!(lifecycle::Endpoint, core_lifecycle::Endpoint, { resource_type, path });
 record!(lifecycle::Schema, core_lifecycle::Schema, { document, endpoints, declared });
 variant!(lifecycle::Reading, core_lifecycle::Reading, { Readable, Unreadable } {});

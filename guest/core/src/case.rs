@@ -18,7 +18,7 @@ use crate::{
     state::{Person, Progress, Record},
     statement::{Match, NamedKind, Operation, Statement},
     types::{
-        Answer, ById, ContractError, Method, Name, NameKind, Observation, Question, Request,
+        Answer, ById, ContractError, Field, Method, Name, NameKind, Observation, Question, Request,
         Search, Settings, Sight, Situation, TargetAnswer, UnixMillis,
     },
 };
@@ -161,12 +161,37 @@ impl<'a> Case<'a> {
         }
     }
 
-    /// Which candidates the searches brought, each once, by how they match.
+    /// The identity that a name leads to: of the request, or claimed beside its own.
+    pub(crate) fn holder_of(&self, name: &Name) -> Option<&Person> {
+        let own = self.wish.names.iter().map(|name| name.material.as_str());
+        let claimed = self.given.extra.iter().filter(|field| field.name == "claimed");
+        let at = own
+            .chain(claimed.map(|field| field.value.as_str()))
+            .position(|material| material == name.material)?;
+        let at = u32::try_from(at).ok()?;
+        self.people.iter().find(|person| person.by.contains(&at))
+    }
+
+    /// Whether a name is leased: one of the request's own, or claimed.
+    pub(crate) fn holds(&self, name: &Name) -> bool {
+        let claimed = |field: &Field| field.name == "claimed" && field.value == name.material;
+        self.wish.names.contains(name) || self.given.extra.iter().any(claimed)
+    }
+
+    /// Which candidates the looks brought, each once, by how they match.
+    ///
+    /// A resource that was made a moment ago is seen by its id before a search lists it (S14b).
     pub(crate) fn candidates(&self) -> Candidates {
         let correlation = self.ground.policy.correlation(&self.request.resource_type);
         let mut found = Candidates::default();
         for seen in &self.given.observed {
-            let Sight::Listed(documents) = &seen.sight else { continue };
+            let documents = match &seen.sight {
+                Sight::Listed(documents) => documents.as_slice(),
+                Sight::Answered(answer) if (200..300).contains(&answer.status) => {
+                    answer.body.as_slice()
+                }
+                Sight::Answered(_) | Sight::Refused(_) | Sight::Nothing => continue,
+            };
             for document in documents {
                 let Some(resource) = read_resource(document) else { continue };
                 let Some(id) = id_of(&resource) else { continue };

@@ -1,7 +1,7 @@
 //! Decision: which effects, if any, does a request have on what was observed?
 
 use alloc::{
-    collections::BTreeSet,
+    collections::{BTreeMap, BTreeSet},
     string::{String, ToString},
     vec,
     vec::Vec,
@@ -16,7 +16,7 @@ use crate::{
     kept,
     policy::{Adopt, Returns},
     state::{Event, Life, Person},
-    statement::{Allowance, Body, Difference, PathKey},
+    statement::{Allowance, Body, Difference, Match, PathKey},
     types::{
         Action, Answer, Divergence, Effect, EffectBody, Evidence, IdentityWrite, Method, Name,
         NameKind, Sight, Step, TargetAnswer, UnixMillis, Verdict, Write,
@@ -132,7 +132,15 @@ fn on_present(
             return only(Action::Answer(Answer { evidence: Evidence::Read, ..refusal }));
         }
     }
-    let mut person = person_for(case, id);
+    let shown = crate::reading::names_of(case, resource);
+    let known = case.holder_of(&id_name(case.request, id)).is_some();
+    let unclaimed: Vec<Name> = shown.iter().filter(|name| !case.holds(name)).cloned().collect();
+    if !known && !unclaimed.is_empty() {
+        // Seen for the first time under its id: a create of it may be under way (S14a).
+        return only(Action::Claim(unclaimed));
+    }
+    let same = if known { None } else { of_resource(case, &shown, id) };
+    let mut person = same.cloned().unwrap_or_else(|| person_for(case, id));
     let buried = person.memory.life == Life::Deleted;
     if !buried {
         see(&mut person, id, case.now());
@@ -183,6 +191,16 @@ fn on_present(
     let body = written(case, difference.body, resource);
     let effect = effect(case, Some(id), body, precondition(case, versioned, answer));
     dispatch(case, standing, &person, Some(names), effect)
+}
+
+/// The identity that the names of a resource lead to, unless that is known to be another resource.
+///
+/// Where it shows an external id this one counts alone: two may share a correlation value.
+fn of_resource<'a>(case: &'a Case<'_>, shown: &[Name], id: &str) -> Option<&'a Person> {
+    let kind = shown.iter().map(|name| name.kind).min()?;
+    let mut names = shown.iter().filter(|name| name.kind == kind);
+    let person = names.find_map(|name| case.holder_of(name))?;
+    person.memory.target_id.as_deref().is_none_or(|known| known == id).then_some(person)
 }
 
 /// What the request changes on the resource, the parts left out that may not be given; none for a delete.
@@ -242,6 +260,10 @@ fn create(case: &Case<'_>, standing: Standing) -> Step {
     let link = linked.as_ref().and_then(|person| person.memory.target_id.clone());
     let mut questions = case.wish.searches.clone();
     questions.extend(link.as_deref().map(|id| case.by_id(id)));
+    // By id first: what another create has made a moment ago is not listed yet (S14b).
+    let known = case.people.iter().filter(|person| person.memory.life == Life::Live);
+    let known = known.filter_map(|person| person.memory.target_id.as_deref());
+    questions.extend(known.filter(|id| link.as_deref() != Some(id)).map(|id| case.by_id(id)));
     let unasked = case.unasked(questions);
     if !unasked.is_empty() {
         return only(Action::Ask(unasked));
@@ -254,6 +276,15 @@ fn create(case: &Case<'_>, standing: Standing) -> Step {
         let Sight::Answered(answer) = &seen.sight else { return None };
         Some((resource_in(answer)?, answer.clone()))
     });
+    // Names lock and do not match: what a name in its coarsest form leads to may be somebody else (S8, S16).
+    let other = alive.as_ref().is_some_and(|(resource, _)| {
+        let correlation = case.ground.policy.correlation(&case.request.resource_type);
+        let matches = case.wish.statement.matches(resource, correlation);
+        let shown = crate::reading::names_of(case, resource).into_iter();
+        let mut locked = shown.filter(|name| name.kind == NameKind::Correlation);
+        matches == Match::No && locked.any(|name| case.wish.names.contains(&name))
+    });
+    let linked = linked.filter(|_| !other);
     let tombstone = linked.as_ref().is_some_and(|person| person.memory.life == Life::Deleted);
     if let (Some(person), Some((resource, answer))) = (&linked, &alive) {
         if tombstone {
@@ -374,13 +405,7 @@ fn on_existing(
         return on_nothing(case, standing, linked, vec![id.into()]);
     };
     let name = id_name(case.request, id);
-    if !case.wish.names.contains(&name)
-        && !case
-            .given
-            .extra
-            .iter()
-            .any(|field| field.name == "claimed" && field.value == name.material)
-    {
+    if !case.holds(&name) {
         return only(Action::Claim(vec![name]));
     }
     // An identity that is known by this id only is the same one.
@@ -695,20 +720,25 @@ fn satisfied_status(case: &Case<'_>) -> u16 {
 ///
 /// A list that is stated whole counts as a whole, also by PUT: what it does not state was taken away.
 pub(crate) fn stated_takings(case: &Case<'_>, resource: &Value) -> BTreeSet<String> {
+    let mut shown: BTreeMap<String, BTreeSet<&str>> = BTreeMap::new();
     let holds = |path: &String| {
         if path == "active" {
             return resource.find("active").is_some_and(crate::reading::is_false);
         }
         let Some((attribute, value)) = path.split_once('/') else { return true };
-        let items = resource.find(attribute).and_then(Value::as_array).unwrap_or_default();
-        !items.iter().any(|item| {
-            item.find("value").and_then(Value::as_str).is_some_and(|shown| {
-                let typed = value.strip_prefix(shown);
-                shown == value || typed.is_some_and(|rest| rest.starts_with('|'))
-            })
-        })
+        // A grant may have its type behind its value.
+        let bare = value.match_indices('|').filter_map(|(end, _)| value.get(..end));
+        let shown =
+            shown.entry(attribute.into()).or_insert_with(|| edges_shown(resource, attribute));
+        !shown.contains(value) && !bare.into_iter().any(|value| shown.contains(value))
     };
     case.takes().into_iter().filter(holds).collect()
+}
+
+/// The values under which a resource shows its edges.
+fn edges_shown<'a>(resource: &'a Value, attribute: &str) -> BTreeSet<&'a str> {
+    let items = resource.find(attribute).and_then(Value::as_array).unwrap_or_default();
+    items.iter().filter_map(|item| item.find("value")?.as_str()).collect()
 }
 
 /// The read of a resource as the answer to a create: with its location.

@@ -1,16 +1,17 @@
 //! What does a resource keep of what it is told, as far as it has been seen (S11)?
 //!
-//! A target may drop or rewrite what is stated. Once that was seen, the same statement over the same
-//! observation is equal, so that a repeat sends nothing and a create is recognised. Never for what takes
-//! access away, nor for `active`: these are sent again.
+//! A target may drop or rewrite what is stated, and fill in, or keep, what a PUT leaves out (S26). Once
+//! that was seen, the same statement over the same observation is equal, so that a repeat sends nothing
+//! and a create is recognised. Never for what takes access away, nor for `active` where it is stated:
+//! these are sent again.
 
-use alloc::{string::String, vec::Vec};
+use alloc::{collections::BTreeSet, string::String, vec::Vec};
 
 use replaysafe_json::Value;
 
 use crate::{
     case::Case,
-    state::{Memory, overlaps, overlaps_any},
+    state::{Memory, overlaps_any},
     statement::{Difference, Holds, NotKept},
 };
 
@@ -18,14 +19,15 @@ use crate::{
 pub(crate) fn remember(case: &Case<'_>, memory: &mut Memory, holds: &Holds) {
     let touched = case.touched();
     memory.not_kept.retain(|path, _| !overlaps_any(path, &touched));
+    let missing: BTreeSet<String> = holds.not_kept.iter().map(|one| one.path.0.clone()).collect();
     for path in touched {
-        let lost = holds.not_kept.iter().any(|one| overlaps(&one.path.0, &path));
+        let lost = overlaps_any(&path, &missing);
         let whole = path == "*" || path.contains('/');
         if !lost && !whole && memory.kept.len() < PATHS_MOST {
             memory.kept.insert(path);
         }
     }
-    for one in &holds.not_kept {
+    for one in holds.not_kept.iter().chain(&holds.filled) {
         let fits = one.stated.len() + one.observed.len() <= NOT_KEPT_BYTES_MOST;
         if fits && memory.not_kept.len() < PATHS_MOST {
             let pair = (one.stated.clone(), one.observed.clone());
@@ -68,7 +70,8 @@ fn unexplained(
     }
     let holds = case.wish.statement.holds(Some(resource), resource, &case.ground.schema);
     names.retain(|name| {
-        let mut of_name = holds.not_kept.iter().filter(|one| is_part(&one.name, name)).peekable();
+        let all = holds.not_kept.iter().chain(&holds.filled);
+        let mut of_name = all.filter(|one| is_part(&one.name, name)).peekable();
         of_name.peek().is_none() || !of_name.all(|one| explains(memory, one))
     });
     names

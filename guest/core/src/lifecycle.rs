@@ -26,12 +26,14 @@ use crate::{
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Segment {
-    /// The member of this name, letter case ignored.
+    /// The members of this name, or of a part of it.
     Member(String),
-    /// Each element of an array.
+    /// Each element of an array; any other value is its own one element.
     Each,
-    /// Each element whose member `name` is the text `value`, letter case ignored.
-    Where(Field),
+    /// Each element whose member `path` is a text with this name, or with that of a part of it.
+    Path(String),
+    /// This text, or this object with a member name, that has a value filter on this name.
+    Filter(String),
 }
 
 /// A resource type, as the host needs it to build and recognise URLs.
@@ -79,9 +81,8 @@ pub fn secret_paths(
     let segment = |segment| match segment {
         replaysafe_json::Segment::Member(name) => Segment::Member(name),
         replaysafe_json::Segment::Each => Segment::Each,
-        replaysafe_json::Segment::Where { member, equals } => {
-            Segment::Where(Field { name: member, value: equals })
-        }
+        replaysafe_json::Segment::Path(name) => Segment::Path(name),
+        replaysafe_json::Segment::Filter(name) => Segment::Filter(name),
     };
     Ok(paths.into_iter().map(|path| path.0.into_iter().map(segment).collect()).collect())
 }

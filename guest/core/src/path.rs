@@ -56,29 +56,13 @@ fn place(path: &str, resource_type: &str, schema: &Schema) -> Option<Place> {
         };
         return Some(Place { urn, name: attribute_name(name)?, filter: None, sub });
     };
-    let (inside, behind) = closed(tail)?;
+    let (inside, behind) = replaysafe_json::split_filter(tail)?;
     let sub = match behind {
         "" => None,
         _ => Some(attribute_name(behind.strip_prefix('.')?)?),
     };
     let filter = Filter::read(inside)?;
     Some(Place { urn, name: attribute_name(name)?, filter: Some(filter), sub })
-}
-
-/// Splits at the `]` that closes the filter: one inside quotes does not.
-fn closed(tail: &str) -> Option<(&str, &str)> {
-    let mut quoted = false;
-    let mut escaped = false;
-    for (position, character) in tail.char_indices() {
-        match character {
-            _ if escaped => escaped = false,
-            '\\' if quoted => escaped = true,
-            '"' => quoted = !quoted,
-            ']' if !quoted => return Some((tail.get(..position)?, tail.get(position + 1..)?)),
-            _ => {}
-        }
-    }
-    None
 }
 
 /// RFC 7643 §2.1: a letter, then letters, digits, `-` and `_`; `$ref` is the one exception.

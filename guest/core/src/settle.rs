@@ -23,7 +23,7 @@ use crate::{
     policy::OnUnknown,
     profile,
     reading::is_false,
-    state::{Event, Person, Record},
+    state::{Event, Life, Person, Record},
     statement::{Allowance, Holds, PathKey, Removal},
     types::{
         Action, Answer, ContractError, EffectBody, Evidence, IdentityWrite, Method, Name, NameKind,
@@ -87,6 +87,7 @@ impl Work<'_> {
             Some(Outcome::Unknown(_)) => Judgement::Unknown,
             Some(Outcome::Answered(answer)) => {
                 self.record.progress.answered = Some(answer.clone());
+                self.record.progress.answered_at = report.map(|report| report.ended_at);
                 judge(self.case.request.method, self.record.progress.sends, answer)
             }
         };
@@ -341,9 +342,9 @@ impl Work<'_> {
                 self.adopt(&id)
             }
             Trace::Several(ids) => self.park(&ids),
-            Trace::None if self.record.progress.looks == 0 => {
-                // A search that finds nothing is repeated after L (S12).
-                self.wait(self.case.now() + self.case.ground.profile.search_lag())
+            // A search that finds nothing is repeated after L (S12), whoever looked before.
+            Trace::None if !self.searched_since(self.visible_at()) => {
+                self.wait(self.visible_at().max(self.case.now()))
             }
             Trace::None => {
                 let accepted = self.record.progress.answered.as_ref();
@@ -357,6 +358,20 @@ impl Work<'_> {
                 self.pass_on()
             }
         }
+    }
+
+    /// From when on a search shows what an answered create has made.
+    fn visible_at(&self) -> UnixMillis {
+        let progress = &self.record.progress;
+        let answered_at = progress.answered_at.or(progress.sent_at).unwrap_or_default();
+        answered_at.saturating_add(self.case.ground.profile.search_lag())
+    }
+
+    /// Whether it is `time`, and every search was asked at that time or later.
+    fn searched_since(&self, time: UnixMillis) -> bool {
+        let mut searches = self.case.wish.searches.iter();
+        time <= self.case.now()
+            && searches.all(|search| self.case.seen(search).is_some_and(|one| time <= one.asked_at))
     }
 
     /// An update or delete that was refused: does it hold all the same?
@@ -491,18 +506,26 @@ impl Work<'_> {
             Trace::Several(ids) => return self.park(&ids),
             Trace::None => {}
         }
-        if self.record.stage == Some(Stage::Parked) {
-            return self.park(&[]);
-        }
         if !conclusive {
             let backoff = LOOK_MS << self.record.progress.looks.min(4);
             return self.wait(conclusive_at.min(now + backoff));
         }
-        let all = Question::All(kind.clone());
-        let proved = self.case.seen(&all).is_some_and(|seen| {
+        // Deleted since it was sent: it is of the life before (S21).
+        if self.person.memory.life == Life::Deleted {
+            return self.refuse(answers::of(Verdict::SupersededByDeletion, &self.record.id));
+        }
+        let all = self.case.seen(&Question::All(kind.clone()));
+        let failed = all.is_some_and(|seen| matches!(seen.sight, Sight::Nothing));
+        let proved = all.is_some_and(|seen| {
             matches!(seen.sight, Sight::Listed(_)) && conclusive_at <= seen.asked_at
         });
-        let again = proved || self.case.ground.policy.on_unknown == OnUnknown::RetryAndConverge;
+        let parked = self.record.stage == Some(Stage::Parked);
+        // A look that failed says nothing: it is no absence that cannot be proved.
+        if failed && !parked && now < conclusive_at + LISTING_MS_MOST {
+            return self.wait(now + (LOOK_MS << 4));
+        }
+        let converges = self.case.ground.policy.on_unknown == OnUnknown::RetryAndConverge;
+        let again = proved || converges && !parked;
         if !again {
             return self.park(&[]);
         }
@@ -548,7 +571,8 @@ impl Work<'_> {
                 return self.pass_on();
             }
         }
-        if !self.passed_by().is_empty() {
+        // What takes access away is never given up because something else was taken away (S14c, S29).
+        if !self.case.wish.statement.safe_way() && !self.passed_by().is_empty() {
             let mut answer = answers::of(Verdict::Superseded, &self.record.id);
             answer.evidence = Evidence::Read;
             return self.refuse(answer);
@@ -1038,6 +1062,9 @@ const CREATES_MOST: u32 = 2;
 
 /// S25: a failed precondition of our own is decided again three times.
 const CONTENTIONS_MOST: u32 = 3;
+
+/// 1 minute: a target that cannot be listed for longer leaves it to a late proof.
+const LISTING_MS_MOST: UnixMillis = 60_000;
 
 /// 500 ms between the first two looks for a trace; each wait is twice the one before.
 const LOOK_MS: UnixMillis = 500;

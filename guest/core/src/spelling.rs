@@ -121,6 +121,8 @@ pub(crate) fn value(value: &Value, place: &Place, resource_type: &str, schema: &
     let mut is = schema.find(resource_type, urn, &place.name, None);
     is.multi_valued |= is_edge(place);
     is.complex |= is_edge(place);
+    // Whatever the type: a text must not hide a disable.
+    is.boolean |= urn.is_none() && place.name.eq_ignore_ascii_case("active");
     if secret(value).is_some() {
         return value.clone();
     }

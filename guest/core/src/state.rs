@@ -8,6 +8,7 @@ use alloc::{
     string::{String, ToString},
     vec::Vec,
 };
+use core::ops::Bound;
 
 use replaysafe_json::{Limits, Value, parse};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
@@ -186,8 +187,23 @@ pub fn overlaps(left: &str, right: &str) -> bool {
     left == right || left == "*" || right == "*" || within(left, right) || within(right, left)
 }
 
+/// Whether a path shares a value with one of `paths`: it, what it is a part of, or a part of it, found in their order.
 pub(crate) fn overlaps_any(path: &str, paths: &BTreeSet<String>) -> bool {
-    paths.iter().any(|other| overlaps(path, other))
+    if paths.is_empty() {
+        return false;
+    }
+    if path == "*" || paths.contains("*") || paths.contains(path) {
+        return true;
+    }
+    let ends = path.match_indices(['/', '.']).map(|(end, _)| end);
+    let mut wholes = ends.filter_map(|end| path.get(..end));
+    let has_part = |mark: char| {
+        let start = format!("{path}{mark}");
+        let from = (Bound::Included(start.as_str()), Bound::Unbounded);
+        let next = paths.range::<str, _>(from).next();
+        next.is_some_and(|part| part.starts_with(&start))
+    };
+    wholes.any(|whole| paths.contains(whole)) || has_part('/') || has_part('.')
 }
 
 /// What is remembered of a request.
@@ -208,6 +224,8 @@ pub struct Progress {
     pub effect: Option<Effect>,
     /// The target's last complete answer to it.
     pub answered: Option<TargetAnswer>,
+    /// When that answer had come.
+    pub answered_at: Option<UnixMillis>,
     /// The resource before the effect, where it is small enough to keep.
     pub before: Option<Value>,
     /// The ids that looked alike before a create: none of them can be its trace.
@@ -248,6 +266,7 @@ impl Progress {
             unknown: false,
             effect: None,
             answered: None,
+            answered_at: None,
             before: None,
             alike: Vec::new(),
             unproved: false,
@@ -424,6 +443,32 @@ mod tests {
         check("*", "active", true);
         check("name", "name.familyname", true);
         check("active", "name", false);
+    }
+
+    /// The quick search finds what comparing with each finds.
+    #[test]
+    fn one_of_many_overlaps_where_each_is_compared() {
+        let all = [
+            "*",
+            "members",
+            "members/a",
+            "members/a.b",
+            "members/a/b",
+            "member",
+            "name.x",
+            "name",
+            "urn:a:2.0:b:c",
+            "urn:a:2",
+            "members-x",
+        ];
+        for path in all {
+            for seed in 0_u32..1 << all.len() {
+                let some = all.iter().enumerate().filter(|(at, _)| seed >> at & 1 == 1);
+                let some: BTreeSet<String> = some.map(|(_, path)| (*path).into()).collect();
+                let each = some.iter().any(|other| overlaps(path, other));
+                assert_eq!(overlaps_any(path, &some), each, "{path} {some:?}");
+            }
+        }
     }
 
     #[test]

@@ -9,6 +9,7 @@ mod group;
 mod holds;
 mod list;
 mod names;
+mod omitted;
 mod read;
 mod removal;
 mod whole;
@@ -111,7 +112,7 @@ pub struct Named {
     pub attribute: String,
     /// As stated.
     pub exact: String,
-    /// As locked (S8): NFKC and lower-cased; ids as they are.
+    /// As locked (S8): NFKC, case folded, without what is not seen; ids as they are.
     pub coarse: String,
 }
 
@@ -131,7 +132,7 @@ pub enum Match {
 /// What may be sent.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct Allowance {
-    /// Paths that must stay as they are observed.
+    /// Paths that must not be given: they stay as they are observed, or are taken away where the request says so.
     pub withheld: BTreeSet<PathKey>,
     /// Only what takes access away may be sent.
     pub only_taking: bool,
@@ -178,6 +179,8 @@ pub struct Holds {
     pub all: bool,
     /// What is not.
     pub not_kept: Vec<NotKept>,
+    /// What was left out of a resource, sent whole, and reads all the same: the target has filled it in, or kept it (S26).
+    pub filled: Vec<NotKept>,
     /// Edges observed before, that no operation removes, and that are gone.
     pub collateral: Vec<PathKey>,
     /// Edge attributes of which all these are gone at once: an `add` has replaced the list.

@@ -2,7 +2,7 @@
 //!
 //! A case is: what is observed, what is asked, what is to be. Expected values are by hand, from RFC 7644 §3.5.
 
-#![expect(clippy::expect_used, reason = "a test may fail")]
+#![expect(clippy::expect_used, clippy::panic, reason = "a test may fail")]
 
 use std::collections::BTreeSet;
 
@@ -230,10 +230,11 @@ fn each_client_is_understood_in_its_own_spelling() {
     create(USER, r#"{"userName":"ann","groups":[],"password":{"$secret":"x"}}"#, "satisfied");
     // 17: Okta
     put(
-        USER,
-        r#"{"id":"1","meta":{"x":1},"groups":[{"value":"g"}],"userName":"ann"}"#,
+        r#"{"id":"1","meta":{"version":"1"},"groups":[{"value":"h"}],"userName":"ann","name":{"givenName":"A"}}"#,
+        r#"{"id":"1","meta":{"x":1},"groups":[{"value":"g"}],"userName":"ann","name":{"givenName":"A"}}"#,
         "satisfied",
     );
+    put(USER, USER, "satisfied");
     // 18: Okta
     patch(USER, r#"{"op":"replace","value":{"active":false}}"#, "as sent -active");
     // 20: Okta
@@ -278,6 +279,9 @@ fn what_cannot_be_read_is_opaque_and_sent() {
         r#"{"op":"add","path":"a b","value":1}"#,
         r#"{"op":"remove"}"#,
         r#"{"op":"remove","path":"members","value":[]}"#,
+        r#"{"op":"Remove","path":"members","value":[{"display":"A"}]}"#,
+        r#"{"op":"Remove","path":"members","value":[{"value":{"x":1}}]}"#,
+        r#"{"op":"Remove","path":"members","value":[7]}"#,
         r#"{"op":"remove","path":"members[value zz \"a\"]"}"#,
         r#"{"op":"add","value":7}"#,
         r#"{"op":"remove","path":"members[display gt 7]"}"#,
@@ -314,12 +318,21 @@ fn what_is_withheld_stays_as_it_is() {
         "members/c",
         r#"[{"op":"replace","path":"members","value":[{"value":"a"}]}] left members/c"#,
     );
+    // Nothing holds back what takes away.
+    held(GROUP, Operation::Patch, lists, "members/b", "as sent left");
     held(
         GROUP,
         Operation::Patch,
-        lists,
+        r#"{"op":"Remove","path":"members"}"#,
         "members/b",
-        r#"[{"op":"replace","path":"members","value":[{"value":"a"},{"value":"b"},{"value":"c"}]}] left members/b"#,
+        "as sent left",
+    );
+    held(
+        USER,
+        Operation::Patch,
+        r#"{"op":"replace","path":"active","value":"False"}"#,
+        "*",
+        "as sent left",
     );
     held(
         GROUP,
@@ -327,13 +340,6 @@ fn what_is_withheld_stays_as_it_is() {
         r#"{"op":"add","path":"members","value":[{"value":"c"},{"value":"d"}]}"#,
         "members/c",
         r#"[{"op":"add","path":"members","value":[{"value":"d"}]}] left members/c"#,
-    );
-    held(
-        GROUP,
-        Operation::Patch,
-        r#"{"op":"Remove","path":"members"}"#,
-        "members/b",
-        r#"[{"op":"Remove","path":"members[value eq \"a\"]"}] left members/b"#,
     );
     held(
         r#"{"active":false}"#,
@@ -352,9 +358,9 @@ fn what_is_withheld_stays_as_it_is() {
     held(
         USER,
         Operation::Replace,
-        r#"{"userName":"bob","active":false,"roles":[]}"#,
-        "roles/r2",
-        r#"{"active":false,"roles":[{"value":"r2"}],"userName":"bob"} left roles/r2"#,
+        r#"{"userName":"bob","active":false,"roles":[{"value":"r3"},{"value":"r2"}]}"#,
+        "roles/r3",
+        r#"{"active":false,"roles":[{"value":"r2"}],"userName":"bob"} left roles/r3"#,
     );
 }
 
@@ -379,7 +385,7 @@ fn only_what_takes_away_may_be_asked_for() {
         Operation::Replace,
         r#"{"userName":"bob","active":false,"roles":[{"value":"r3"},{"value":"r2"}]}"#,
         "taking",
-        r#"{"active":false,"roles":[{"value":"r2"}],"userName":"ann"} left roles/r3 username"#,
+        r#"{"active":false,"roles":[{"value":"r2"}],"userName":"ann"} left emails name roles/r3 title urn:ietf:params:scim:schemas:extension:enterprise:2.0:user:department urn:ietf:params:scim:schemas:extension:enterprise:2.0:user:manager username"#,
     );
     held(
         GROUP,
@@ -388,6 +394,272 @@ fn only_what_takes_away_may_be_asked_for() {
         "taking",
         "nothing left members/c",
     );
+}
+
+/// S2a, S14c: an edge that becomes another is taken where the other may not be given.
+#[test]
+fn of_an_exchange_the_taking_half_is_applied() {
+    let exchange = r#"{"op":"Replace","path":"roles[value eq \"r1\"].value","value":"r9"}"#;
+    patch(USER, exchange, "as sent +roles/r9 -roles/r1");
+    let half = r#"[{"op":"remove","path":"roles[value eq \"r1\"]"}] left roles/r9"#;
+    held(USER, Operation::Patch, exchange, "roles/r9", half);
+    held(USER, Operation::Patch, exchange, "taking", half);
+    held(
+        USER,
+        Operation::Patch,
+        r#"{"op":"replace","path":"roles[value eq \"r1\"]","value":{"value":"r9"}},{"op":"Remove","path":"roles[value eq \"r2\"]"}"#,
+        "roles",
+        r#"[{"op":"Remove","path":"roles[value eq \"r2\"]"},{"op":"Remove","path":"roles[value eq \"r1\"]"}] left roles/r9"#,
+    );
+    // Two of one value: the other stays.
+    held(
+        r#"{"roles":[{"value":"r1","type":"t"},{"value":"r1","type":"u"}]}"#,
+        Operation::Patch,
+        r#"{"op":"replace","path":"roles[type eq \"t\"].value","value":"r9"}"#,
+        "taking",
+        r#"[{"op":"remove","path":"roles[value eq \"r1\" and type eq \"t\"]"}] left roles/r9"#,
+    );
+}
+
+/// S2a, S14c: what it gives cannot be said of an operation that matches nothing; what takes away beside it goes out.
+#[test]
+fn what_cannot_be_interpreted_gives_nothing_back() {
+    let guess = r#"{"op":"replace","path":"roles[primary eq \"True\"].value","value":"admin"}"#;
+    patch(USER, guess, "as sent opaque");
+    held(USER, Operation::Patch, guess, "roles/admin", "nothing left roles opaque");
+    let mixed = format!(
+        r#"{guess},{{"op":"remove","path":"roles[value eq \"r2\"]"}},{{"op":"replace","path":"active","value":false}}"#
+    );
+    let taken = r#"[{"op":"remove","path":"roles[value eq \"r2\"]"},{"op":"replace","path":"active","value":false}] left roles opaque"#;
+    held(USER, Operation::Patch, &mixed, "roles/admin", taken);
+    held(USER, Operation::Patch, &mixed, "taking", taken);
+    // A removal gives nothing, whatever it means.
+    held(
+        GROUP,
+        Operation::Patch,
+        r#"{"op":"Remove","path":"members","value":[{"display":"x"}]}"#,
+        "taking",
+        "as sent left opaque",
+    );
+}
+
+/// S11, S14c: a removal whose effect cannot be seen goes out beside what is held back.
+#[test]
+fn a_removal_that_cannot_be_seen_is_not_lost() {
+    let empty = r#"{"displayName":"G"}"#;
+    for (removal, sent) in [
+        (
+            r#"{"op":"remove","path":"members[value eq \"x\"]"}"#,
+            r#"{"op":"remove","path":"members[value eq \"x\"]"}"#,
+        ),
+        (r#"{"op":"Remove","path":"members"}"#, r#"{"op":"Remove","path":"members"}"#),
+        (
+            r#"{"op":"replace","path":"members","value":[]}"#,
+            r#"{"op":"replace","path":"members","value":[]}"#,
+        ),
+    ] {
+        let add = r#"{"op":"add","path":"members","value":[{"value":"c"}]}"#;
+        let of = read(Operation::Patch, &format!(r#"{{"Operations":[{removal},{add}]}}"#));
+        let allow = Allowance {
+            unshown: BTreeSet::from(["members".into()]),
+            only_taking: true,
+            ..Allowance::default()
+        };
+        let difference = of.against(&json(empty), &Schema::default(), &allow);
+        assert!(!difference.nothing_left, "{removal}");
+        let Body::Rewritten(body) = &difference.body else { panic!("{removal}: {difference:?}") };
+        assert_eq!(body.find("Operations"), Some(&json(&format!("[{sent}]"))), "{removal}");
+    }
+}
+
+/// RFC 7643 §8.7.1: letter case does not matter in `members.value`. A removal that the target may mean otherwise is no repeat; an add is known by its exact value (S27).
+#[test]
+fn a_removal_in_other_letter_case_is_sent() {
+    let observed = r#"{"members":[{"value":"ABC"},{"value":"x"}],"roles":[{"value":"Admin"}]}"#;
+    for operation in [
+        r#"{"op":"remove","path":"members[value eq \"abc\"]"}"#,
+        r#"{"op":"Remove","path":"members","value":[{"value":"abc"}]}"#,
+        r#"{"op":"remove","path":"members[value eq \"abc\" and value pr]"}"#,
+        r#"{"op":"remove","path":"roles[value eq \"ADMIN\"]"}"#,
+    ] {
+        patch(observed, operation, "as sent");
+    }
+    patch(observed, r#"{"op":"remove","path":"members[value eq \"abd\"]"}"#, "satisfied");
+    patch(
+        observed,
+        r#"{"op":"add","path":"members","value":[{"value":"abc"}]}"#,
+        "as sent +members/abc",
+    );
+    // A repeat of an exact removal in one request is one removal.
+    patch(
+        observed,
+        r#"{"op":"remove","path":"members[value eq \"x\"]"},{"op":"remove","path":"members[value eq \"x\"]"}"#,
+        r#"[{"op":"remove","path":"members[value eq \"x\"]"}] -members/x"#,
+    );
+}
+
+/// S26: a PUT is authoritative over the read-write attributes that it leaves out.
+#[test]
+fn what_a_put_leaves_out_is_to_go() {
+    let names = |observed: &str, body: &str| {
+        let of = read(Operation::Replace, body);
+        let difference = of.against(&json(observed), &Schema::default(), &Allowance::default());
+        assert_eq!(
+            (difference.satisfied, difference.body),
+            (difference.names.is_empty(), Body::AsSent)
+        );
+        assert!(difference.gives.is_empty() && difference.takes.is_empty());
+        difference.names.join(" ")
+    };
+    let left_out = "active emails name title urn:ietf:params:scim:schemas:extension:enterprise:2.0:user:department urn:ietf:params:scim:schemas:extension:enterprise:2.0:user:manager";
+    assert_eq!(names(USER, r#"{"userName":"ann"}"#), left_out);
+    // Never: read-only, echoed, secret, edges, and what no schema knows.
+    let shown = r#"{"id":"1","schemas":["s"],"meta":{"version":"1"},"userName":"ann","groups":[{"value":"g"}],"members":[{"value":"m"}],
+        "roles":[{"value":"r"}],"entitlements":[{"value":"e"}],"password":"x","shoeSize":9,"urn:x:2.0:Y":{"z":1},"title":null,"emails":[]}"#;
+    assert_eq!(names(shown, r#"{"userName":"ann"}"#), "");
+    // Said to be none is said.
+    let whole =
+        r#"{"userName":"ann","urn:ietf:params:scim:schemas:extension:enterprise:2.0:User":null}"#;
+    assert_eq!(
+        names(
+            r#"{"userName":"ann","urn:ietf:params:scim:schemas:extension:enterprise:2.0:User":{"department":"D"}}"#,
+            whole
+        ),
+        "urn:ietf:params:scim:schemas:extension:enterprise:2.0:user"
+    );
+    // A create states what it wants and no more.
+    create(USER, r#"{"userName":"ann"}"#, "satisfied");
+}
+
+/// S14c: part of a PUT is held back; what is off must not come on because the PUT says nothing of it.
+#[test]
+fn a_put_of_which_part_is_held_keeps_the_account_off() {
+    held(
+        r#"{"userName":"ann","active":false,"roles":[{"value":"r1"}]}"#,
+        Operation::Replace,
+        r#"{"userName":"ann","roles":[]}"#,
+        "taking",
+        r#"{"active":false,"roles":[],"userName":"ann"} left active"#,
+    );
+    held(
+        r#"{"userName":"ann","active":false,"roles":[{"value":"r1"}]}"#,
+        Operation::Replace,
+        r#"{"userName":"ann","roles":[{"value":"r2"}]}"#,
+        "taking",
+        r#"{"active":false,"roles":[],"userName":"ann"} left active roles/r2"#,
+    );
+}
+
+/// RFC 7644 §3.5.2: at most one is primary. RFC 7643 §2.4: what is not said to be primary is not.
+#[test]
+fn a_primary_that_moves_comes_to_rest() {
+    let moved = r#"{"op":"add","path":"emails","value":[{"value":"a","primary":true}]},{"op":"add","path":"emails","value":[{"value":"b","primary":true}]}"#;
+    for after in [
+        r#"{"emails":[{"value":"a","primary":false},{"value":"b","primary":true}]}"#,
+        r#"{"emails":[{"value":"a"},{"value":"b","primary":true}]}"#,
+    ] {
+        patch(after, moved, "satisfied");
+        put(
+            after,
+            r#"{"emails":[{"value":"a","primary":false},{"value":"b","primary":true}]}"#,
+            "satisfied",
+        );
+        create(
+            after,
+            r#"{"emails":[{"value":"a","primary":false},{"value":"b","primary":"True"}]}"#,
+            "satisfied",
+        );
+    }
+    patch(
+        r#"{"emails":[{"value":"a","primary":true}]}"#,
+        moved,
+        r#"[{"op":"add","path":"emails","value":[{"primary":true,"value":"b"}]}]"#,
+    );
+    patch(
+        r#"{"emails":[{"value":"a","primary":true}]}"#,
+        r#"{"op":"add","path":"emails","value":[{"value":"a","primary":false}]}"#,
+        "as sent",
+    );
+    patch(
+        r#"{"emails":[{"value":"a","type":"work"}]}"#,
+        r#"{"op":"replace","path":"emails[type eq \"work\"].primary","value":false}"#,
+        "satisfied",
+    );
+}
+
+/// S25: what a filter described was changed by it: the repeat finds what it has made.
+#[test]
+fn a_replace_of_what_the_filter_names_comes_to_rest() {
+    let renamed = r#"{"op":"replace","path":"emails[value eq \"old\"].value","value":"new"}"#;
+    patch(r#"{"emails":[{"value":"old","type":"work"}]}"#, renamed, "as sent");
+    patch(r#"{"emails":[{"value":"new","type":"work"}]}"#, renamed, "satisfied");
+    let moved = r#"{"op":"replace","path":"emails[type eq \"work\"].type","value":"home"}"#;
+    patch(r#"{"emails":[{"value":"a","type":"work"}]}"#, moved, "as sent");
+    patch(r#"{"emails":[{"value":"a","type":"home"}]}"#, moved, "satisfied");
+    let exchange = r#"{"op":"replace","path":"roles[value eq \"r1\"].value","value":"r9"}"#;
+    patch(r#"{"roles":[{"value":"r9"}]}"#, exchange, "satisfied");
+    patch(r#"{"roles":[{"value":"r2"}]}"#, exchange, "as sent opaque");
+}
+
+/// RFC 7643 §3.3: an extension that no schema knows is still one.
+#[test]
+fn an_unknown_extension_is_no_attribute() {
+    let observed = r#"{"userName":"ann","urn:x:2.0:Y":{"z":1}}"#;
+    patch(observed, r#"{"op":"remove","path":"urn:x:2.0:Y"}"#, "as sent");
+    patch(r#"{"userName":"ann"}"#, r#"{"op":"remove","path":"urn:x:2.0:Y"}"#, "satisfied");
+    patch(observed, r#"{"op":"add","path":"urn:x:2.0:Y","value":{"z":1}}"#, "satisfied");
+    patch(observed, r#"{"op":"add","path":"urn:x:2.0:Y:z","value":1}"#, "satisfied");
+    patch(observed, r#"{"op":"remove","path":"urn:x:2.0:Y:z"}"#, "as sent");
+    put(observed, observed, "satisfied");
+}
+
+/// S24, peers.md §5 no 4: `active` is a boolean of whatever type.
+#[test]
+fn a_group_may_be_switched_off_by_a_text() {
+    let off = r#"{"displayName":"G","active":"False"}"#;
+    assert!(read(Operation::Replace, off).safe_way());
+    put(r#"{"displayName":"G","active":true}"#, off, "as sent -active");
+    put(r#"{"displayName":"G","active":false}"#, off, "satisfied");
+}
+
+/// S27: members are known by `value`, in a create too.
+#[test]
+fn a_group_create_compares_members_by_value() {
+    create(
+        GROUP,
+        r#"{"displayName":"G","members":[{"value":"b","display":"B","type":"User","$ref":"x"},{"value":"a"}]}"#,
+        "satisfied",
+    );
+    create(GROUP, r#"{"displayName":"G","members":[{"value":"b"}]}"#, "names members");
+    create(
+        USER,
+        r#"{"userName":"ann","roles":[{"value":"r1","type":"z"},{"value":"r2"}]}"#,
+        "names roles",
+    );
+    create(
+        USER,
+        r#"{"userName":"ann","roles":[{"value":"r1","display":"z"},{"value":"r2"}]}"#,
+        "satisfied",
+    );
+}
+
+/// S11: members that are not shown may be there.
+#[test]
+fn a_list_that_is_to_be_empty_is_sent_where_none_is_shown() {
+    let allow = Allowance { unshown: BTreeSet::from(["members".into()]), ..Allowance::default() };
+    for (operation, body) in [
+        (Operation::Patch, r#"{"Operations":[{"op":"replace","path":"members","value":[]}]}"#),
+        (Operation::Patch, r#"{"Operations":[{"op":"remove","path":"members"}]}"#),
+        (Operation::Replace, r#"{"displayName":"G","members":[]}"#),
+        (Operation::Replace, r#"{"displayName":"G","members":null}"#),
+    ] {
+        let difference = read(operation, body).against(
+            &json(r#"{"displayName":"G"}"#),
+            &Schema::default(),
+            &allow,
+        );
+        assert_eq!((difference.satisfied, difference.body), (false, Body::AsSent), "{body}");
+    }
 }
 
 /// S11: where the target has shown no edge, that one is absent proves nothing.

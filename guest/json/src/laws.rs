@@ -173,14 +173,16 @@ fn any_name() -> impl Strategy<Value = String> + Clone {
 }
 
 fn few_names() -> impl Strategy<Value = String> + Clone {
-    select(&["a", "A", "b", "B", "ab", "", "_", "Z", "ä"][..]).prop_map(String::from)
+    select(&["a", "A", "b", "B", "ab", "", "_", "path", "ä", "a[b eq 1].ab"][..])
+        .prop_map(String::from)
 }
 
 fn segment() -> impl Strategy<Value = Segment> {
     prop_oneof![
         few_names().prop_map(Segment::Member),
         Just(Segment::Each),
-        (few_names(), few_names()).prop_map(|(member, equals)| Segment::Where { member, equals }),
+        few_names().prop_map(Segment::Path),
+        few_names().prop_map(Segment::Filter),
     ]
 }
 

@@ -28,7 +28,7 @@ extern crate std;
 
 pub use crate::canonical::{canonical, canonical_into};
 pub use crate::error::JsonError;
-pub use crate::lift::{Path, Segment, lift, put_back};
+pub use crate::lift::{Path, Segment, lift, put_back, split_filter};
 pub use crate::limits::Limits;
 pub use crate::number::Number;
 pub use crate::object::{Iter, IterMut, Object};

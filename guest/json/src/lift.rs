@@ -8,22 +8,25 @@ use alloc::vec::Vec;
 use crate::value::Value;
 
 /// One step from a value to values inside it
+///
+/// Names are read as PATCH paths (RFC 7644 §3.5.2): ASCII letter case, white space and value
+/// filters do not count, so `Keys[type eq "x"] .secret` is `keys.secret`, and a part of `keys`,
+/// which has its name too. A filter that is not closed, or has something else behind it than a
+/// sub-attribute, ends a name as `[`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Segment {
-    /// The member of this name, ignoring ASCII case, of an object
+    /// The members of an object that have this name
     ///
     /// In an array it matches nothing: [`Each`](Segment::Each) goes into arrays.
     Member(String),
-    /// Each item of an array; any other value is its own one item
+    /// Each item of an array, and of arrays in it; any other value is its own one item
     Each,
-    /// Each item of an array, or the one value, that is an object whose `member` is a string
-    /// equal to `equals`
-    Where {
-        /// The member's name, found ignoring ASCII case
-        member: String,
-        /// The member's string, compared ignoring ASCII case
-        equals: String,
-    },
+    /// Each item of an array, or the one value, that is an object whose member `path` is a string
+    /// with this name
+    Path(String),
+    /// This string, or this object with a member whose name, has a value filter on this name or
+    /// on what it is a part of: the filter holds what the value may be
+    Filter(String),
 }
 
 /// The way from a document to values inside it: the empty path is the document itself
@@ -49,10 +52,10 @@ pub struct Path(pub Vec<Segment>);
 /// let mut patch = parse(text, &Limits::request())?;
 /// let original = patch.clone();
 ///
-/// // Operations[*] where path equals password → value
+/// // Operations[*] with the path password → value
 /// let secret = Path(vec![
 ///     Segment::Member("Operations".into()),
-///     Segment::Where { member: "path".into(), equals: "password".into() },
+///     Segment::Path("password".into()),
 ///     Segment::Member("value".into()),
 /// ]);
 /// let mut secrets = Vec::new();
@@ -114,8 +117,12 @@ fn lift_along(
         Value::Array(items) => items
             .iter_mut()
             .map(|item| {
-                let inner: Vec<_> = ways.iter().filter_map(|way| into_item(item, way)).collect();
-                lift_along(&inner, item, stand_in)
+                let inner = ways.iter().flat_map(|way| {
+                    let again =
+                        matches!(item, Value::Array(_)) && way.starts_with(&[Segment::Each]);
+                    [into_item(item, way), again.then_some(*way)]
+                });
+                lift_along(&inner.flatten().collect::<Vec<_>>(), item, stand_in)
             })
             .sum(),
         Value::Object(object) => object
@@ -129,28 +136,31 @@ fn lift_along(
     }
 }
 
-/// Gives what is left of `way` at `value` once the segments are gone for which a value that is no
-/// array is its own one item; or `None` if one of them refuses it.
+/// Gives what is left of `way` at `value` once the segments are gone that ask something of a
+/// value that is no array, or are its own one item; or `None` if one of them refuses it.
 fn at<'p>(value: &Value, way: &'p [Segment]) -> Option<&'p [Segment]> {
     let mut rest = way;
-    while !matches!(value, Value::Array(_))
-        && let [Segment::Each | Segment::Where { .. }, ..] = rest
-    {
-        rest = into_item(value, rest)?;
+    if matches!(value, Value::Array(_)) {
+        return Some(rest);
     }
-    Some(rest)
+    loop {
+        rest = match rest {
+            [Segment::Each | Segment::Path(_), ..] => into_item(value, rest)?,
+            [Segment::Filter(name), behind @ ..] => is_filtered(value, name).then_some(behind)?,
+            [Segment::Member(_), ..] | [] => return Some(rest),
+        };
+    }
 }
 
 /// Gives what is left of `way` at `item` of an array, if it leads there.
 fn into_item<'p>(item: &Value, way: &'p [Segment]) -> Option<&'p [Segment]> {
     let (first, rest) = way.split_first()?;
     let leads = match first {
-        Segment::Member(_) => false,
+        Segment::Member(_) | Segment::Filter(_) => false,
         Segment::Each => true,
-        Segment::Where { member, equals } => item
-            .find(member)
-            .and_then(Value::as_str)
-            .is_some_and(|string| string.eq_ignore_ascii_case(equals)),
+        Segment::Path(name) => {
+            item.find("path").and_then(Value::as_str).is_some_and(|path| is_named(path, name))
+        }
     };
     leads.then_some(rest)
 }
@@ -158,9 +168,104 @@ fn into_item<'p>(item: &Value, way: &'p [Segment]) -> Option<&'p [Segment]> {
 /// Gives what is left of `way` at the member `name` of an object, if it leads there.
 fn into_member<'p>(name: &str, way: &'p [Segment]) -> Option<&'p [Segment]> {
     match way.split_first()? {
-        (Segment::Member(wanted), rest) => wanted.eq_ignore_ascii_case(name).then_some(rest),
-        (Segment::Each | Segment::Where { .. }, _) => None,
+        (Segment::Member(wanted), rest) => is_named(name, wanted).then_some(rest),
+        (Segment::Each | Segment::Path(_) | Segment::Filter(_), _) => None,
     }
+}
+
+/// Splits what stands behind the `[` of a PATCH path at the `]` that closes its filter: one
+/// inside quotes does not.
+#[must_use]
+pub fn split_filter(text: &str) -> Option<(&str, &str)> {
+    let mut quoted = false;
+    let mut escaped = false;
+    for (position, character) in text.char_indices() {
+        match character {
+            _ if escaped => escaped = false,
+            '\\' if quoted => escaped = true,
+            '"' => quoted = !quoted,
+            ']' if !quoted => return Some((text.get(..position)?, text.get(position + 1..)?)),
+            _ => {}
+        }
+    }
+    None
+}
+
+/// Says whether a PATCH path, or a name that may be one, has the name `wanted`, or that of a part
+/// of it.
+fn is_named(path: &str, wanted: &str) -> bool {
+    if !path.contains(|character: char| character == '[' || character.is_whitespace()) {
+        return is_within(path, wanted);
+    }
+    is_within(&name(path, &mut |_, _| {}), wanted)
+}
+
+/// Says whether `name` is `wanted`, or a part of it: `keys.secret` is one of `keys`.
+fn is_within(name: &str, wanted: &str) -> bool {
+    let (Some(head), Some(rest)) = (name.get(..wanted.len()), name.get(wanted.len()..)) else {
+        return false;
+    };
+    head.eq_ignore_ascii_case(wanted) && (rest.is_empty() || rest.starts_with('.'))
+}
+
+/// Gives the name of a PATCH path; `filter` sees each of its filters that ends, with the name
+/// before it.
+fn name(path: &str, filter: &mut dyn FnMut(&str, Option<&str>)) -> String {
+    let mut name = String::new();
+    let mut rest = path;
+    loop {
+        let (head, tail) =
+            rest.split_once('[').map_or((rest, None), |(head, tail)| (head, Some(tail)));
+        name.extend(head.chars().filter(|character| !character.is_whitespace()));
+        let Some(tail) = tail else { return name };
+        let ends = |(_, behind): &(&str, &str)| {
+            let behind = behind.trim_start();
+            behind.is_empty() || behind.starts_with('.')
+        };
+        match split_filter(tail).filter(ends) {
+            Some((inside, behind)) => {
+                filter(&name, Some(inside));
+                rest = behind;
+            }
+            None => {
+                filter(&name, None);
+                name.push('[');
+                return name;
+            }
+        }
+    }
+}
+
+/// Says whether `value` is a path, or an object with a path as a name, that has a filter on
+/// `wanted`.
+fn is_filtered(value: &Value, wanted: &str) -> bool {
+    match value {
+        Value::String(path) => filters(path, wanted),
+        Value::Object(object) => object.iter().any(|(name, _)| filters(name, wanted)),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::Array(_) => false,
+    }
+}
+
+/// Says whether a path has a filter on `wanted`, or on what `wanted` is a part of.
+fn filters(path: &str, wanted: &str) -> bool {
+    let mut found = false;
+    if path.contains('[') {
+        name(path, &mut |on, inside| {
+            let Some(inside) = inside else {
+                found |= is_within(wanted, on);
+                return;
+            };
+            // What is in quotes is text: every second part.
+            let escapes = inside.replace("\\\\", "").replace("\\\"", "");
+            let mut words = escapes.split('"').step_by(2).flat_map(|part| {
+                part.split(|one: char| !(one.is_alphanumeric() || "_-$.:".contains(one)))
+            });
+            let names =
+                |word| is_within(word, wanted) || is_within(&[on, ".", word].concat(), wanted);
+            found |= is_within(on, wanted) || words.any(names);
+        });
+    }
+    found
 }
 
 #[cfg(test)]
@@ -199,6 +304,7 @@ mod tests {
     fn each_goes_into_every_item() {
         check("a.*.b", r#"{"a":[{"b":1},2,{"b":3}]}"#, r#"{"a":[{"b":"<1>"},2,{"b":"<3>"}]}"#);
         check("*", "[1,[2]]", r#"["<1>","<[2]>"]"#);
+        check("*.a", r#"[{"a":1},[[{"a":2}]]]"#, r#"[{"a":"<1>"},[[{"a":"<2>"}]]]"#);
         check("*.*", "[1,[2]]", r#"["<1>",["<2>"]]"#);
     }
 
@@ -206,23 +312,81 @@ mod tests {
     fn a_value_that_is_no_array_is_its_own_one_item() {
         check("a.*.b", r#"{"a":{"b":1}}"#, r#"{"a":{"b":"<1>"}}"#);
         check("a.*", r#"{"a":1}"#, r#"{"a":"<1>"}"#);
-        check("a[k=v].b", r#"{"a":{"k":"v","b":1}}"#, r#"{"a":{"b":"<1>","k":"v"}}"#);
-        check("a[k=v].b", r#"{"a":{"k":"w","b":1}}"#, r#"{"a":{"b":1,"k":"w"}}"#);
+        check("a[v].b", r#"{"a":{"path":"v","b":1}}"#, r#"{"a":{"b":"<1>","path":"v"}}"#);
+        check("a[v].b", r#"{"a":{"path":"w","b":1}}"#, r#"{"a":{"b":1,"path":"w"}}"#);
     }
 
     #[test]
-    fn a_condition_is_equal_ignoring_case() {
+    fn an_operation_is_known_by_its_path() {
         check(
-            "ops[path=password].value",
+            "ops[password].value",
             r#"{"ops":[{"PATH":"PassWord","value":1},{"path":"title","value":2},{"value":3},4]}"#,
             r#"{"ops":[{"PATH":"PassWord","value":"<1>"},{"path":"title","value":2},{"value":3},4]}"#,
         );
         check(
-            "[k=1].b",
-            r#"[{"k":1,"b":1},{"k":"1","b":2}]"#,
-            r#"[{"b":1,"k":1},{"b":"<2>","k":"1"}]"#,
+            "[1].b",
+            r#"[{"path":1,"b":1},{"path":"1","b":2}]"#,
+            r#"[{"b":1,"path":1},{"b":"<2>","path":"1"}]"#,
         );
-        check("[k=v]", r#"[[{"k":"v"}],{"k":"v"}]"#, r#"[[{"k":"v"}],"<{\"k\":\"v\"}>"]"#);
+        check(
+            "[v]",
+            r#"[[{"path":"v"}],{"path":"v"}]"#,
+            r#"[[{"path":"v"}],"<{\"path\":\"v\"}>"]"#,
+        );
+    }
+
+    /// S3a: what a filter holds, letter case and white space do not hide a value.
+    #[test]
+    fn a_name_is_a_path_whatever_its_filter() {
+        let named = |path: &str, wanted: &str| assert!(is_named(path, wanted), "{path}");
+        for path in [
+            r#"keys[type eq "x"].secret"#,
+            r#" Keys [ type eq "]" ] . SECRET "#,
+            r#"keys[type eq "a\"].secret"].secret"#,
+            "keys\t.\nsecret",
+            "keys[].secret",
+        ] {
+            named(path, "keys.secret");
+        }
+        named(r#"keys[type eq "x"]"#, "keys");
+        named("urn:a:2.0:B:keys[a eq 1].secret", "URN:a:2.0:b:keys.secret");
+        named("a[b eq 1].c[d eq 2].e", "a.c.e");
+        // A filter that cannot be read.
+        named(r#"keys[type eq "x].secret"#, "keys[");
+        named("keys[type eq 1", "keys[");
+        named("keys[a eq 1]secret", "keys[");
+        named("keys[a[b eq 1]].secret", "keys[");
+        // A part of it is a secret too.
+        named("keys[a eq 1].secret", "keys");
+        assert!(!is_named("keys.secrets", "keys.secret"));
+        assert!(!is_named(r#"keys[a eq ".secret"]"#, "keys.secret"));
+    }
+
+    /// S3a: a filter compares with a secret.
+    #[test]
+    fn a_filter_on_a_name_is_lifted_with_its_path() {
+        let filtered = |path: &str, expected: bool| {
+            assert_eq!(filters(path, "keys.secret"), expected, "{path}");
+        };
+        filtered(r#"keys[secret eq "x"]"#, true);
+        filtered(r#"Keys[type eq "a" and (SECRET sw "x")].label"#, true);
+        filtered(r#"keys[secret.part eq "x"]"#, true);
+        filtered(r#"keys.secret[value eq "x"]"#, true);
+        filtered(r#"keys[keys.secret eq "x"]"#, true);
+        filtered(r#"keys[type eq "x"#, true);
+        filtered(r#"keys[type eq "a\" secret" and secret pr]"#, true);
+        filtered(r#"keys[type eq "a\" secret"]"#, false);
+        filtered(r#"locks[type eq "x"#, false);
+        filtered(r#"keys[type eq "x"].secret"#, false);
+        filtered(r#"locks[secret eq "x"]"#, false);
+        filtered("keys.secret", false);
+        check(
+            "ops.*.path.?k.s",
+            r#"{"ops":[{"path":"k[s eq 1]"}]}"#,
+            r#"{"ops":[{"path":"<\"k[s eq 1]\">"}]}"#,
+        );
+        check("v.?k.s", r#"{"v":{"k[s eq 1].t":2}}"#, r#"{"v":"<{\"k[s eq 1].t\":2}>"}"#);
+        check("v.?k.s", r#"{"v":{"k[t eq 1].t":2}}"#, r#"{"v":{"k[t eq 1].t":2}}"#);
     }
 
     #[test]
@@ -238,8 +402,8 @@ mod tests {
     /// The member of a condition may be secret itself.
     #[test]
     fn conditions_are_judged_on_the_document_as_it_was() {
-        check("a.* [a=x].b", r#"{"a":"x","b":1}"#, r#"{"a":"<\"x\">","b":"<1>"}"#);
-        check("*.k [k=x].v", r#"[{"k":"x","v":1}]"#, r#"[{"k":"<\"x\">","v":"<1>"}]"#);
+        check("path.* [x].b", r#"{"path":"x","b":1}"#, r#"{"b":"<1>","path":"<\"x\">"}"#);
+        check("*.path [x].v", r#"[{"path":"x","v":1}]"#, r#"[{"path":"<\"x\">","v":"<1>"}]"#);
     }
 
     #[test]
@@ -252,7 +416,8 @@ mod tests {
     }
 
     /// Checks what a document is with `<value>` in the place of each value under `paths`:
-    /// members with a dot before each but the first, `*` for each, `[member=equals]`.
+    /// members with a dot before each but the first, `*` for each, `[name]` for a path, and at
+    /// the end `?name` for a filter.
     fn check(paths: &str, document: &str, expected: &str) {
         let mut document = parse(document.as_bytes(), &Limits::request()).unwrap();
         let paths: Vec<_> = paths.split(' ').map(path).collect();
@@ -262,15 +427,17 @@ mod tests {
     }
 
     fn path(text: &str) -> Path {
+        let (text, filter) =
+            text.split_once(".?").map_or((text, None), |(head, name)| (head, Some(name)));
         let text = text.replace('[', ".[");
-        Path(text.split('.').filter(|segment| !segment.is_empty()).map(segment).collect())
+        let segments = text.split('.').filter(|segment| !segment.is_empty()).map(segment);
+        Path(segments.chain(filter.map(|name| Segment::Filter(name.into()))).collect())
     }
 
     fn segment(text: &str) -> Segment {
-        let Some(condition) = text.strip_prefix('[') else {
+        let Some(name) = text.strip_prefix('[') else {
             return if text == "*" { Segment::Each } else { Segment::Member(text.into()) };
         };
-        let (member, equals) = condition.trim_end_matches(']').split_once('=').unwrap();
-        Segment::Where { member: member.into(), equals: equals.into() }
+        Segment::Path(name.trim_end_matches(']').into())
     }
 }

@@ -24,15 +24,33 @@ use tokio::{net::TcpListener, sync::oneshot, task::JoinHandle};
 
 pub(crate) use replaysafe::guest::{COMPONENT, COMPONENT_SHA256, CORE_MODULE, Description, Guest};
 use replaysafe::{
-    guest::GuestOptions,
+    guest::{GuestError, GuestOptions},
     provisioner::{Options, Provisioner},
 };
 
 use crate::{command::gateway::Host, exit};
 
 /// The component in its sandbox.
+///
+/// Its compiled code is kept in the user's cache folder, so that the next start takes milliseconds.
+/// Where that cannot be a folder of ours alone it is not used, and the component is compiled anew.
 pub(crate) fn guest() -> anyhow::Result<Guest> {
-    Guest::embedded().context("starting the component")
+    let cached = GuestOptions { cache: cache_folder(), ..GuestOptions::default() };
+    let guest = match Guest::embedded_with(&cached) {
+        Err(GuestError::Cache { .. }) => Guest::embedded(),
+        other => other,
+    };
+    guest.context("starting the component")
+}
+
+/// `replaysafe` in `$XDG_CACHE_HOME`, else in `~/.cache` (XDG Base Directory Specification 0.8).
+fn cache_folder() -> Option<PathBuf> {
+    // A relative path is invalid by that specification, and would depend on where we are started.
+    let absolute =
+        |name| std::env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
+    let caches =
+        absolute("XDG_CACHE_HOME").or_else(|| absolute("HOME").map(|home| home.join(".cache")))?;
+    Some(caches.join("replaysafe"))
 }
 
 /// The component with a limit of fuel, so that running out of it is the same on every machine.

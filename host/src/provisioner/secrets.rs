@@ -28,9 +28,8 @@ impl Secrets {
         let segment = |segment| match segment {
             Segment::Member(name) => replaysafe_json::Segment::Member(name),
             Segment::Each => replaysafe_json::Segment::Each,
-            Segment::Where(field) => {
-                replaysafe_json::Segment::Where { member: field.name, equals: field.value }
-            }
+            Segment::Path(name) => replaysafe_json::Segment::Path(name),
+            Segment::Filter(name) => replaysafe_json::Segment::Filter(name),
         };
         let path = |path: Vec<Segment>| Path(path.into_iter().map(segment).collect());
         self.paths = paths.into_iter().map(path).collect();

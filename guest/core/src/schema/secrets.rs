@@ -1,111 +1,124 @@
 //! Where may a secret stand in a document (S3a)?
 //!
-//! Deliberately absent: a PATCH path with a value filter that names a secret sub-attribute. A step of a path compares whole texts only.
+//! Deliberately absent: what a document says. A name is compared as text, as `replaysafe_json::lift` does.
 
-use alloc::{borrow::ToOwned, format, string::String, vec::Vec};
+use alloc::{format, vec::Vec};
 
 use replaysafe_json::{Path, Segment};
 
-use super::{Attribute, Schema};
+use super::{Attributes, Schema};
 
 pub(super) fn paths(schema: &Schema, resource_type: &str) -> Vec<Path> {
     let mut found = Vec::new();
     let own = schema.core_urn(resource_type);
     for (urn, attributes) in &schema.schemas {
-        let core = *urn == own;
-        for attribute in attributes.values() {
-            for place in places(attribute) {
-                add(&mut found, urn, core, &place);
-            }
-        }
+        let mut secrets = Vec::new();
+        collect(attributes, &mut Vec::new(), &mut secrets);
+        secrets.iter().for_each(|names| add(&mut found, urn, *urn == own, names));
     }
     // A password is a secret in whatever type it is sent to.
-    let password = Place { name: "password".into(), each: false, sub: None };
-    add(&mut found, &own, true, &password);
+    add(&mut found, &own, true, &["password"]);
     found.sort();
     found.dedup();
     found
 }
 
-/// A secret attribute, or one with a secret sub-attribute.
-struct Place {
-    name: String,
-    each: bool,
-    sub: Option<String>,
-}
-
-fn places(attribute: &Attribute) -> Vec<Place> {
-    let place = |sub| Place { name: attribute.name.clone(), each: attribute.is.multi_valued, sub };
-    if attribute.is.secret {
-        return alloc::vec![place(None)];
+/// The names that lead to each attribute that is secret.
+fn collect<'a>(
+    attributes: &'a Attributes,
+    above: &mut Vec<&'a str>,
+    secrets: &mut Vec<Vec<&'a str>>,
+) {
+    for attribute in attributes.values() {
+        above.push(&attribute.name);
+        if attribute.is.secret {
+            secrets.push(above.clone());
+            // A bare text stands for an object with `value`.
+            if let [whole @ .., last] = above.as_slice()
+                && last.eq_ignore_ascii_case("value")
+                && !whole.is_empty()
+            {
+                secrets.push(whole.to_vec());
+            }
+        } else {
+            collect(&attribute.parts, above, secrets);
+        }
+        above.pop();
     }
-    let parts = attribute.parts.values().filter(|part| part.is.secret);
-    parts.map(|part| place(Some(part.name.clone()))).collect()
 }
 
-fn add(found: &mut Vec<Path>, urn: &str, core: bool, place: &Place) {
-    let member = |name: &str| Segment::Member(name.to_owned());
-    let operation = |path: &str| {
-        let path = Segment::Where { member: "path".into(), equals: path.to_owned() };
-        alloc::vec![member("Operations"), path, member("value")]
+fn add(found: &mut Vec<Path>, urn: &str, core: bool, names: &[&str]) {
+    let member = |name: &str| Segment::Member(name.into());
+    let prefix = format!("{urn}:");
+    let prefixes = if core { alloc::vec!["", &prefix] } else { alloc::vec![prefix.as_str()] };
+    let operations = || alloc::vec![member("Operations")];
+    let value = || alloc::vec![member("value"), Segment::Each];
+
+    // As members of a resource, of a list of resources, or of an operation's value. Some clients put the one value of an operation into an array.
+    let within = ways("", names).into_iter().map(|way| behind([member(urn), Segment::Each], way));
+    let mut members: Vec<Vec<Segment>> = within.collect();
+    members.extend(prefixes.iter().flat_map(|prefix| ways(prefix, names)));
+    for way in members {
+        found.push(Path(behind([member("Resources"), Segment::Each], way.clone())));
+        found.push(Path(behind(
+            [operations(), alloc::vec![Segment::Each], value()].concat(),
+            way.clone(),
+        )));
+        found.push(Path(way));
+    }
+
+    // As the value of an operation whose path names it, or what it is a part of.
+    let mut add = |path: &str, below: Vec<Segment>| {
+        let operation = [operations(), alloc::vec![Segment::Path(path.into())]].concat();
+        found.push(Path(behind(behind(operation, alloc::vec![member("value")]), below)));
     };
-    let below = place.below();
-    let prefixed = format!("{urn}:{}", place.name);
-    let dotted = place.sub.as_ref().map(|sub| format!("{}.{sub}", place.name));
-
-    // As members of a resource or of a path-less value.
-    let mut ways: Vec<Vec<Segment>> = Vec::new();
-    ways.push(join(&[member(&prefixed)], &below));
-    if core {
-        ways.push(join(&[member(&place.name)], &below));
+    for way in ways("", names) {
+        add(urn, behind([Segment::Each], way));
     }
-    ways.push(join(&[member(urn), member(&place.name)], &below));
-    if let Some(dotted) = &dotted {
-        ways.push(alloc::vec![member(&format!("{urn}:{dotted}"))]);
-        if core {
-            ways.push(alloc::vec![member(dotted)]);
+    for (prefix, split) in
+        prefixes.iter().flat_map(|prefix| (1..=names.len()).map(move |at| (prefix, at)))
+    {
+        let (head, rest) = names.split_at(split);
+        let name = format!("{prefix}{}", head.join("."));
+        for way in ways("", rest) {
+            add(&name, behind([Segment::Each], way));
         }
-    }
-    for way in &ways {
-        found.push(Path(way.clone()));
-        found.push(Path(join(&[member("Resources"), Segment::Each], way)));
-        // Some clients put the one value of an operation into an array.
-        let value = [member("Operations"), Segment::Each, member("value"), Segment::Each];
-        found.push(Path(join(&value, way)));
+        if rest.is_empty() {
+            add(&name, Vec::new());
+        }
+        // Of a path that cannot be read the whole value may be it.
+        add(&format!("{name}["), Vec::new());
     }
 
-    // As the value of an operation that names it.
-    let mut named = alloc::vec![(prefixed, below.clone())];
-    if core {
-        named.push((place.name.clone(), below.clone()));
-    }
-    if let Some(dotted) = &dotted {
-        named.push((format!("{urn}:{dotted}"), Vec::new()));
-        if core {
-            named.push((dotted.clone(), Vec::new()));
-        }
-    }
-    for (path, below) in named {
-        found.push(Path(join(&operation(&path), &below)));
-    }
-    found.push(Path(join(&join(&operation(urn), &[member(&place.name)]), &below)));
-}
-
-impl Place {
-    /// The way from the attribute's value to the secret.
-    fn below(&self) -> Vec<Segment> {
-        let Some(sub) = &self.sub else { return Vec::new() };
-        let mut below = Vec::new();
-        if self.each {
-            below.push(Segment::Each);
-        }
-        below.push(Segment::Member(sub.clone()));
-        below
+    // In a filter: what is compared with it may be it.
+    for prefix in prefixes {
+        let filter = || alloc::vec![Segment::Filter(format!("{prefix}{}", names.join(".")))];
+        let each = || behind(operations(), alloc::vec![Segment::Each]);
+        found.push(Path(behind(behind(each(), alloc::vec![member("path")]), filter())));
+        found.push(Path(behind(behind(each(), value()), filter())));
     }
 }
 
-fn join(head: &[Segment], tail: &[Segment]) -> Vec<Segment> {
-    head.iter().chain(tail).cloned().collect()
+/// The ways from an object to what these names lead to: each name may be a member of its own, or stand behind the one before it and a dot.
+fn ways(prefix: &str, names: &[&str]) -> Vec<Vec<Segment>> {
+    let mut found = Vec::new();
+    for split in 1..=names.len() {
+        let (head, rest) = names.split_at(split);
+        let first = Segment::Member(format!("{prefix}{}", head.join(".")));
+        if rest.is_empty() {
+            found.push(alloc::vec![first]);
+            continue;
+        }
+        let below = ways("", rest).into_iter();
+        found.extend(below.map(|way| behind([first.clone(), Segment::Each], way)));
+    }
+    found
+}
+
+fn behind(head: impl Into<Vec<Segment>>, way: Vec<Segment>) -> Vec<Segment> {
+    let mut whole = head.into();
+    whole.extend(way);
+    whole
 }
 
 #[cfg(test)]

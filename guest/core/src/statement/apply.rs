@@ -5,6 +5,7 @@ use alloc::{collections::BTreeSet, vec::Vec};
 use replaysafe_json::{Object, Value};
 
 use super::{
+    form::edge_value,
     list::{Kind, List, covers, elements, merge},
     names::fold,
     read::Op,
@@ -85,7 +86,16 @@ impl State {
 /// The assigned value of an attribute in a resource, in one spelling.
 pub(super) fn observe(resource: &Value, place: &Place, rules: &Rules<'_>) -> Option<Value> {
     let holder = match &place.urn {
-        Some(urn) => resource.find(urn)?,
+        Some(urn) => match resource.find(urn) {
+            Some(holder) => holder,
+            // No schema knows it: what reads as an attribute is an extension as a whole.
+            None => {
+                return resource
+                    .find(&place.attribute_key())
+                    .filter(|value| !unassigned(value))
+                    .cloned();
+            }
+        },
         None => resource,
     };
     if place.name.is_empty() {
@@ -188,19 +198,25 @@ fn apply_list(
     list: &mut List,
     verb: Verb,
     place: &Place,
-    value: Option<&Value>,
+    given: Option<&Value>,
     rules: &Rules<'_>,
 ) -> Outcome {
+    let value = given;
     if place.filter.is_none() && place.sub.is_none() {
         // Which edge is to go cannot be said without its value.
-        let unnamed = |element: &Value| {
-            element.as_object().is_some() && element.find("value").is_none_or(Value::is_null)
-        };
+        let unnamed = |element: &Value| edge_value(element).is_none();
         let edges = list.kind().is_edge() && verb == Verb::Remove;
         if edges && value.is_some_and(|value| elements(value).iter().any(unnamed)) {
             return Outcome::opaque();
         }
-        return Outcome::of_slots(apply_whole(list, verb, value));
+        // A create is about presence, as an add is (S27).
+        let known_by: Option<Vec<Value>> = (rules.folds && list.kind().is_edge()).then(|| {
+            let typed = list.kind() == Kind::Grant;
+            let stated = value.map(elements).unwrap_or_default().iter();
+            stated.map(|element| known_by(element, typed)).collect()
+        });
+        let value = known_by.map(Value::Array);
+        return Outcome::of_slots(apply_whole(list, verb, value.as_ref().or(given)));
     }
     let slots = match &place.filter {
         Some(filter) => match matching(list, filter, place, rules) {
@@ -221,7 +237,8 @@ fn apply_list(
         Some(stated) => {
             let mut changed = Vec::new();
             for slot in slots {
-                changed.extend(list.agree(slot, &stated));
+                let agreed = list.agree(slot, &stated);
+                changed.extend(with_primary(list, agreed));
             }
             Outcome::of_slots(changed)
         }
@@ -238,7 +255,12 @@ fn apply_whole(list: &mut List, verb: Verb, value: Option<&Value>) -> Vec<usize>
     match (verb, stated) {
         (Verb::Add, stated) => {
             let stated = stated.unwrap_or_default();
-            stated.iter().flat_map(|element| list.add(element)).collect()
+            let mut changed = Vec::new();
+            for element in stated {
+                let added = list.add(element);
+                changed.extend(with_primary(list, added));
+            }
+            changed
         }
         (Verb::Replace, stated) => list.replace(stated.unwrap_or_default()),
         (Verb::Remove, Some(stated)) => {
@@ -289,17 +311,44 @@ pub(super) fn matching(
 
 /// No element matches. RFC 7644 §3.5.2.3 has the target refuse that; many create the element that the filter describes, and clients count on it. An edge is never made so.
 fn create(list: &mut List, place: &Place, stated: &Value) -> Outcome {
-    let equalities = place.filter.as_ref().and_then(Filter::equalities);
-    let Some(equalities) = equalities.filter(|_| !list.kind().is_edge()) else {
+    let Some(equalities) = place.filter.as_ref().and_then(Filter::equalities) else {
         return Outcome::opaque();
     };
-    if unassigned(stated) {
+    let named = equalities.iter().any(|(name, _)| name.eq_ignore_ascii_case("value"));
+    let edge = list.kind().is_edge();
+    if !edge && unassigned(stated) {
         return Outcome::default();
     }
     let described = equalities.into_iter().map(|(name, value)| (name, value.clone()));
     let mut element = Value::Object(described.collect());
     merge(&mut element, stated);
-    Outcome::of_slots(alloc::vec![list.push(element)])
+    // What the filter describes was changed before: it is there as stated.
+    if (named || !edge) && !unassigned(&element) && list.has(&element) {
+        return Outcome::default();
+    }
+    if edge {
+        return Outcome::opaque();
+    }
+    let slot = list.push(element);
+    Outcome::of_slots(with_primary(list, alloc::vec![slot]))
+}
+
+/// The slots that changed, and those that are no longer primary for it.
+fn with_primary(list: &mut List, mut changed: Vec<usize>) -> Vec<usize> {
+    if let Some(slot) = changed.last().copied() {
+        changed.extend(list.only_primary(slot));
+    }
+    changed
+}
+
+/// By what an edge is known: its value, and the type of a grant that has one (S27).
+fn known_by(element: &Value, typed: bool) -> Value {
+    if edge_value(element).is_none() {
+        return element.clone();
+    }
+    let members = ["value", "type"].into_iter().take(if typed { 2 } else { 1 });
+    let members = members.filter_map(|name| Some((name, element.find(name)?.clone())));
+    Value::Object(members.collect())
 }
 
 /// Whether two states hold the same.

@@ -23,23 +23,40 @@ pub(super) enum Keep {
     Elements { positions: Vec<usize>, apart: bool },
     /// It goes out with another value.
     Value(Value),
-    /// These go out in its place.
-    Ops(Vec<Value>),
+}
+
+/// What goes out that the request does not state.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Extra {
+    /// Operations that go out last.
+    pub(super) operations: Vec<Value>,
+    /// A PUT that says nothing of `active` says that it stays off.
+    pub(super) stays_off: bool,
 }
 
 /// Writes what is kept; an operation that nothing is said of is left out where something else is.
-pub(super) fn write(of: &Statement, resource: &Value, keeps: &BTreeMap<usize, Keep>) -> Body {
-    if keeps.values().all(|keep| *keep == Keep::All) {
+pub(super) fn write(
+    of: &Statement,
+    resource: &Value,
+    keeps: &BTreeMap<usize, Keep>,
+    extra: Extra,
+) -> Body {
+    if extra == Extra::default() && keeps.values().all(|keep| *keep == Keep::All) {
         return Body::AsSent;
     }
     let Some(Value::Object(body)) = &of.body else { return Body::AsSent };
     match of.operation {
         Operation::Create | Operation::Delete => Body::AsSent,
         Operation::Replace => {
-            Body::Rewritten(Value::Object(write_resource(of, body, resource, keeps)))
+            let mut body = write_resource(of, body, resource, keeps);
+            if extra.stays_off {
+                body.insert("active", false);
+            }
+            Body::Rewritten(Value::Object(body))
         }
         Operation::Patch => {
-            let operations = write_operations(of, body, keeps);
+            let mut operations = write_operations(of, body, keeps);
+            operations.extend(extra.operations);
             let mut body = body.clone();
             body.insert("Operations", operations);
             Body::Rewritten(Value::Object(body))
@@ -60,7 +77,7 @@ fn write_resource(
         let value = match keep {
             Keep::Value(value) => Some(value.clone()),
             Keep::Restored | Keep::Nothing => observed(resource, op),
-            Keep::All | Keep::Elements { .. } | Keep::Ops(_) => continue,
+            Keep::All | Keep::Elements { .. } => continue,
         };
         set(&mut body, holder.as_deref(), name, value);
     }
@@ -123,7 +140,6 @@ fn write_operation(operation: &Value, op: &Op, keep: &Keep, written: &mut Vec<Va
         Keep::All => written.push(operation.clone()),
         Keep::Nothing | Keep::Restored => {}
         Keep::Value(value) => written.push(with_value(operation, value.clone())),
-        Keep::Ops(ops) => written.extend(ops.iter().cloned()),
         Keep::Elements { positions, apart } => {
             let chosen = chosen(op, positions);
             if *apart {
@@ -147,10 +163,6 @@ fn write_members(operation: &Value, own: &[(&Op, &Keep)], written: &mut Vec<Valu
             Keep::Value(value) => Some(value.clone()),
             Keep::Elements { positions, .. } => Some(Value::Array(chosen(op, positions))),
             Keep::Nothing | Keep::Restored => None,
-            Keep::Ops(ops) => {
-                written.extend(ops.iter().cloned());
-                None
-            }
         };
         let Some(member) = member else { continue };
         match holder.as_deref().and_then(|holder| sent.find_entry(holder)) {

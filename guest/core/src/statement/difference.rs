@@ -11,13 +11,18 @@ use replaysafe_json::{Object, Value, canonical};
 
 use super::{
     Allowance, Body, Difference, Operation, PathKey, Statement,
-    apply::{Rules, State, alike, changed_slots},
-    body::{self, Keep},
+    apply::{Rules, State, alike},
+    body::{self, Extra, Keep},
     form::{edge_key, edge_value},
     group::{Atom, Group, groups},
     list::{List, elements},
+    omitted::omitted,
+    read::Op,
 };
-use crate::{schema::Schema, spelling::Verb};
+use crate::{
+    schema::Schema,
+    spelling::{Verb, unassigned},
+};
 
 /// Up to how many operations on one attribute each is tried to be left out: the rest of the work grows with the square.
 const TRIED: usize = 32;
@@ -46,17 +51,20 @@ pub(super) fn against(
     }
     let rules = of.rules(schema);
     let mut keeps = opaque_keeps(of, allow, &mut difference);
+    let mut extra = Extra::default();
     for group in &groups(of, resource, &rules, &allow.unshown) {
-        difference.add(of, group, &rules, allow, &mut keeps);
+        difference.add(of, group, &rules, allow, &mut keeps, &mut extra.operations);
         difference.nothing_left &= !is_sent(group, &keeps);
     }
+    difference.nothing_left &= extra.operations.is_empty();
+    extra.stays_off = difference.leave_out(of, resource, schema, allow);
     difference.names.sort();
     difference.names.dedup();
     let stated_secret = difference.states_secret && of.operation != Operation::Create;
     difference.satisfied = difference.names.is_empty() && !difference.opaque && !stated_secret;
     let whole = difference.opaque && difference.left_out.is_empty();
     if !whole {
-        difference.body = body::write(of, resource, &keeps);
+        difference.body = body::write(of, resource, &keeps, extra);
     }
     difference
 }
@@ -87,7 +95,7 @@ fn is_sent(group: &Group<'_>, keeps: &BTreeMap<usize, Keep>) -> bool {
     makes_difference(group)
         && kept.any(|keep| match keep {
             Keep::Nothing | Keep::Restored => false,
-            Keep::All | Keep::Elements { .. } | Keep::Value(_) | Keep::Ops(_) => true,
+            Keep::All | Keep::Elements { .. } | Keep::Value(_) => true,
         })
 }
 
@@ -106,6 +114,8 @@ struct Net {
 struct Change {
     key: PathKey,
     taking: bool,
+    /// An edge becomes another: one is taken, one is given.
+    exchange: bool,
 }
 
 impl Difference {
@@ -116,6 +126,7 @@ impl Difference {
         rules: &Rules<'_>,
         allow: &Allowance,
         keeps: &mut BTreeMap<usize, Keep>,
+        more: &mut Vec<Value>,
     ) {
         if group.is_opaque() {
             self.opaque = true;
@@ -127,27 +138,49 @@ impl Difference {
         self.gives.extend(net.gives.iter().cloned());
         self.takes.extend(net.takes.iter().cloned());
         let held = Held { allow, key: group.place.attribute_key() };
-        if let State::List(after) = &group.after {
+        if let (State::List(before), State::List(after)) = (&group.before, &group.after) {
             let slots = net.slots.iter().filter(|(_, change)| held.holds(change));
             let slots: BTreeSet<usize> = slots.map(|(slot, _)| *slot).collect();
-            if !slots.is_empty() {
+            // What it gives cannot be said.
+            let guesses = held.anything()
+                && group.atoms.iter().any(|atom| atom.outcome.opaque && !group.removes(atom));
+            if !slots.is_empty() || guesses {
                 let left = slots.iter().filter_map(|slot| net.slots.get(slot));
                 self.left_out.extend(left.map(|change| change.key.clone()));
-                keep_list(of, group, after, &slots, rules, keeps);
+                self.left_out.extend(guesses.then(|| PathKey(held.key.clone())));
+                let held = HeldList { of, group, before, after, slots: &slots, net: &net };
+                held.keep(rules, keeps, more);
                 return;
             }
         } else if self.hold_single(group, &held, &net, keeps) {
             return;
         }
-        if group.is_opaque() && held.anything() {
-            self.left_out.insert(PathKey(held.key.clone()));
-            let taking = group.ops.iter().map(|(position, op)| {
-                (*position, if op.verb == Verb::Remove { Keep::All } else { Keep::Nothing })
-            });
-            keeps.extend(taking);
-            return;
-        }
         keep(of, group, rules, keeps);
+    }
+
+    /// What a PUT leaves out is to go (S26), unless only what takes access away may be sent. Gives whether `active` must be said to stay off: where a PUT says nothing of it, some targets switch it on.
+    fn leave_out(
+        &mut self,
+        of: &Statement,
+        resource: &Value,
+        schema: &Schema,
+        allow: &Allowance,
+    ) -> bool {
+        let mut stays_off = false;
+        if of.operation != Operation::Replace {
+            return stays_off;
+        }
+        for (place, value) in omitted(of, resource, schema) {
+            self.names.push(of.name_of(&place));
+            let held = Held { allow, key: place.attribute_key() };
+            if !allow.only_taking && !held.named(&held.key) {
+                self.nothing_left = false;
+                continue;
+            }
+            stays_off |= held.key == "active" && value == Value::Bool(false);
+            self.left_out.insert(PathKey(held.key));
+        }
+        stays_off
     }
 
     /// Leaves out what a single value must keep; gives whether it did.
@@ -161,11 +194,13 @@ impl Difference {
         if !group.differs() && !group.is_forced() {
             return false;
         }
-        let taking = !net.takes.is_empty();
+        if !net.takes.is_empty() {
+            return false;
+        }
         let keys: BTreeSet<String> =
             group.ops.iter().filter_map(|(_, op)| Some(op.place.as_ref()?.key())).collect();
         let named = keys.iter().chain([&held.key]).any(|key| held.named(key));
-        if !named && (taking || !held.allow.only_taking) {
+        if !named && !held.allow.only_taking {
             return false;
         }
         self.left_out.extend(keys.into_iter().map(PathKey));
@@ -185,10 +220,10 @@ impl Held<'_> {
         withheld.contains(&PathKey(key.into())) || withheld.contains(&PathKey("*".into()))
     }
 
+    /// Nothing holds back what takes access away (S2a, S14c).
     fn holds(&self, change: &Change) -> bool {
-        self.named(&change.key.0)
-            || self.named(&self.key)
-            || self.allow.only_taking && !change.taking
+        let named = self.named(&change.key.0) || self.named(&self.key);
+        !change.taking && (named || self.allow.only_taking)
     }
 
     fn anything(&self) -> bool {
@@ -238,8 +273,16 @@ fn net_of_list(net: &mut Net, group: &Group<'_>, before: &List, after: &List) {
         if let Some(is) = is.clone().filter(|_| edge && renamed) {
             net.gives.insert(is);
         }
+        let exchange = edge && renamed && was.is_some() && is.is_some();
         let key = is.or(was).unwrap_or_else(|| PathKey(attribute.clone()));
-        net.slots.insert(*slot, Change { key, taking });
+        net.slots.insert(*slot, Change { key, taking, exchange });
+    }
+    // What one slot loses another may have.
+    let keys = |list: &List| list.items().values().map(key).collect::<BTreeSet<PathKey>>();
+    if !net.takes.is_empty() && !net.gives.is_empty() {
+        let (before, after) = (keys(before), keys(after));
+        net.takes.retain(|path| !after.contains(path));
+        net.gives.retain(|path| !before.contains(path));
     }
 }
 
@@ -319,98 +362,149 @@ fn by_atoms(group: &Group<'_>, kept: &[bool], keeps: &mut BTreeMap<usize, Keep>)
     }
 }
 
-/// Some slots of a list must stay as they are observed.
-fn keep_list(
-    of: &Statement,
-    group: &Group<'_>,
-    after: &List,
-    held: &BTreeSet<usize>,
-    rules: &Rules<'_>,
-    keeps: &mut BTreeMap<usize, Keep>,
-) {
-    let State::List(before) = &group.before else { return };
-    let wanted: BTreeSet<usize> = group.net.difference(held).copied().collect();
-    if wanted.is_empty() {
-        let restored = |op: &(usize, _)| (op.0, Keep::Restored);
-        keeps.extend(group.ops.iter().map(restored));
-        return;
+/// A list of which some slots must not change; of an edge that becomes another, what is taken goes all the same.
+struct HeldList<'a> {
+    of: &'a Statement,
+    group: &'a Group<'a>,
+    before: &'a List,
+    after: &'a List,
+    slots: &'a BTreeSet<usize>,
+    net: &'a Net,
+}
+
+impl HeldList<'_> {
+    fn keep(&self, rules: &Rules<'_>, keeps: &mut BTreeMap<usize, Keep>, more: &mut Vec<Value>) {
+        let wanted: BTreeSet<String> = self.wanted().into_values().map(canonical).collect();
+        let all = || self.group.ops.iter().map(|(position, _)| *position);
+        if wanted == self.before.set() && !self.group.atoms.iter().any(|atom| self.is_needed(atom))
+        {
+            keeps.extend(all().map(|position| (position, Keep::Restored)));
+            return;
+        }
+        if let Some((position, op)) = self.group.ops.iter().rev().find(|(_, op)| states_all(op)) {
+            keeps.extend(all().map(|position| (position, Keep::Nothing)));
+            let needed = self.group.atoms.iter().filter(|atom| self.is_needed(atom));
+            let needed = needed.filter_map(|atom| self.group.ops.get(atom.op));
+            keeps.extend(needed.map(|(position, _)| (*position, Keep::All)));
+            keeps.insert(*position, Keep::Value(Value::Array(self.list(op))));
+            return;
+        }
+        let changing = last_touching(self.group, &self.net.slots.keys().copied().collect());
+        let atoms = || self.group.atoms.iter();
+        let least: Vec<bool> = atoms()
+            .zip(&changing)
+            .map(|(atom, needed)| self.is_needed(atom) || *needed && self.is_free(atom))
+            .collect();
+        let most: Vec<bool> = atoms().map(|atom| self.is_free(atom)).collect();
+        for kept in [&least, &most] {
+            if set_of(&self.group.simulate(kept, rules)) == wanted {
+                by_atoms(self.group, kept, keeps);
+                return;
+            }
+        }
+        // What is said of single elements goes out as it came; what else is to be taken goes out as a removal of its own.
+        let single: Vec<bool> = atoms()
+            .zip(&least)
+            .map(|(atom, kept)| *kept && (self.is_single(atom) || self.is_needed(atom)))
+            .collect();
+        let before = self.before.set();
+        let known = |kept: &[bool]| {
+            let reached = set_of(&self.group.simulate(kept, rules));
+            let known = reached.iter().all(|item| wanted.contains(item) || before.contains(item));
+            known.then_some(reached)
+        };
+        let needed: Vec<bool> = atoms().map(|atom| self.is_needed(atom)).collect();
+        let (kept, reached) = match known(&single) {
+            Some(reached) => (single, reached),
+            None => (needed.clone(), set_of(&self.group.simulate(&needed, rules))),
+        };
+        by_atoms(self.group, &kept, keeps);
+        let gone = self.before.items().values();
+        let gone = gone.filter(|item| {
+            let text = canonical(item);
+            self.before.kind().is_edge() && reached.contains(&text) && !wanted.contains(&text)
+        });
+        more.extend(gone.filter_map(|item| self.removal(item)));
     }
-    let whole = |op: &&(usize, &super::read::Op)| {
-        let place = op.1.place.as_ref();
-        op.1.verb == Verb::Replace
-            && place.is_some_and(|place| place.filter.is_none() && place.sub.is_none())
-    };
-    if let Some((position, op)) = group.ops.iter().rev().find(whole) {
-        // One list says it all: what is wanted as stated, what is held as observed.
+
+    /// The list as it is to be, by slot.
+    fn wanted(&self) -> BTreeMap<usize, &Value> {
+        let mut wanted =
+            self.after.items().iter().map(|(slot, item)| (*slot, item)).collect::<BTreeMap<_, _>>();
+        for slot in self.slots {
+            let exchanged = self.net.slots.get(slot).is_some_and(|change| change.exchange);
+            match self.before.items().get(slot).filter(|_| !exchanged) {
+                Some(item) => wanted.insert(*slot, item),
+                None => wanted.remove(slot),
+            };
+        }
+        wanted
+    }
+
+    /// One list says it all: what is wanted as it is stated, what is held as it is observed.
+    fn list(&self, op: &Op) -> Vec<Value> {
         let raw = op.raw.as_ref().map(elements).unwrap_or_default();
         let stated = op.value.as_ref().map(elements).unwrap_or_default();
         let mut spelled: BTreeMap<usize, &Value> = BTreeMap::new();
         for (element, raw) in stated.iter().zip(raw) {
-            spelled.extend(after.same(element).into_iter().map(|slot| (slot, raw)));
+            spelled.extend(self.after.same(element).into_iter().map(|slot| (slot, raw)));
         }
-        let slots: BTreeSet<usize> =
-            before.items().keys().chain(after.items().keys()).copied().collect();
-        let mut list: Vec<Value> = Vec::new();
-        for slot in slots {
-            let holds = held.contains(&slot);
-            let source = if holds { before } else { after };
-            let Some(item) = source.items().get(&slot) else { continue };
-            let spelled = spelled.get(&slot).filter(|_| !holds);
-            list.push(spelled.map_or_else(|| bare(item), |raw| (*raw).clone()));
-        }
-        keeps.extend(group.ops.iter().map(|(position, _)| (*position, Keep::Nothing)));
-        keeps.insert(*position, Keep::Value(Value::Array(list)));
-        return;
+        let wanted = self.wanted().into_iter();
+        let items = wanted.map(|(slot, item)| {
+            let spelled = spelled.get(&slot).filter(|_| !self.slots.contains(&slot));
+            spelled.map_or_else(|| bare(item), |raw| (*raw).clone())
+        });
+        items.collect()
     }
-    let kept = last_touching(group, &wanted);
-    let mixed = group.atoms.iter().zip(&kept).any(|(atom, kept)| {
-        *kept && !atom.forced && atom.outcome.slots.iter().any(|slot| held.contains(slot))
-    });
-    let reached = group.simulate(&kept, rules);
-    if !mixed && changed_slots(&group.before, &reached) == wanted {
-        by_atoms(group, &kept, keeps);
-        return;
-    }
-    apart(of, group, &wanted, keeps);
-}
 
-/// Operations that touch what is held and what is not: of a removal of several edges, what is wanted goes out as one removal an edge; what is stated of single ones goes out as it came.
-fn apart(
-    of: &Statement,
-    group: &Group<'_>,
-    wanted: &BTreeSet<usize>,
-    keeps: &mut BTreeMap<usize, Keep>,
-) {
-    let State::List(before) = &group.before else { return };
-    let of_one = |atom: &Atom| {
-        let place = group.op(atom).and_then(|op| op.place.as_ref());
+    /// What takes away and goes out whatever is observed: what it takes cannot be seen.
+    fn is_needed(&self, atom: &Atom) -> bool {
+        let empties = |op: &Op| states_all(op) && op.value.as_ref().is_none_or(unassigned);
+        let empties = atom.forced && self.group.op(atom).is_some_and(empties);
+        empties || self.group.removes(atom) && (atom.forced || atom.outcome.opaque)
+    }
+
+    /// It changes nothing that is held.
+    fn is_free(&self, atom: &Atom) -> bool {
+        let held = atom.outcome.slots.iter().any(|slot| self.slots.contains(slot));
+        self.group.removes(atom) || !held && !atom.outcome.opaque && !atom.forced
+    }
+
+    /// It is about one element.
+    fn is_single(&self, atom: &Atom) -> bool {
+        let place = self.group.op(atom).and_then(|op| op.place.as_ref());
         let filter = place.filter(|place| place.sub.is_none()).and_then(|of| of.filter.as_ref());
         atom.element.is_some() || filter.is_some_and(|filter| filter.value().is_some())
-    };
-    let last = last_touching(group, wanted);
-    let kept: Vec<bool> =
-        group.atoms.iter().zip(&last).map(|(atom, kept)| *kept && of_one(atom)).collect();
-    by_atoms(group, &kept, keeps);
-    for (atom, _) in group.atoms.iter().zip(&last).filter(|(atom, kept)| **kept && !of_one(atom)) {
-        let Some((position, op)) = group.ops.get(atom.op) else { continue };
-        if op.verb != Verb::Remove {
-            continue;
-        }
-        let slots = atom.outcome.slots.iter().filter(|slot| wanted.contains(slot));
-        let values = slots.filter_map(|slot| before.items().get(slot).and_then(edge_value));
-        let spelled = of.op_text(op.wire).unwrap_or("remove");
-        let removals = values.map(|value| {
-            let text = canonical(&Value::from(value));
-            let path = format!("{}[value eq {text}]", path_of(group, op));
-            let members = [("op", Value::from(spelled)), ("path", Value::from(path))];
-            Value::Object(members.into_iter().collect::<Object>())
-        });
-        keeps.insert(*position, Keep::Ops(removals.collect()));
+    }
+
+    /// The removal of one edge; of two of one value, of the one of its type.
+    fn removal(&self, item: &Value) -> Option<Value> {
+        let value = edge_value(item)?;
+        let mut removals = self.group.ops.iter().filter(|(_, op)| op.verb == Verb::Remove);
+        let spelled = removals.find_map(|(_, op)| self.of.op_text(op.wire)).unwrap_or("remove");
+        let text = |value: &Value| canonical(value);
+        let twin = |other: &&&Value| edge_value(other).as_ref() == Some(&value) && **other != item;
+        let kind = item.find("type").filter(|_| self.wanted().values().any(|other| twin(&other)));
+        let kind = kind.map(|kind| format!(" and type eq {}", text(kind))).unwrap_or_default();
+        let name = &self.group.place.name;
+        let path = format!("{name}[value eq {}{kind}]", text(&Value::from(value.as_str())));
+        let members = [("op", Value::from(spelled)), ("path", Value::from(path))];
+        Some(Value::Object(members.into_iter().collect::<Object>()))
     }
 }
 
-fn path_of(group: &Group<'_>, op: &super::read::Op) -> String {
-    op.place.as_ref().map_or_else(|| group.place.name.clone(), |place| place.name.clone())
+/// Whether an operation states the list as a whole.
+fn states_all(op: &Op) -> bool {
+    let place = op.place.as_ref();
+    op.verb == Verb::Replace
+        && place.is_some_and(|place| place.filter.is_none() && place.sub.is_none())
+}
+
+fn set_of(state: &State) -> BTreeSet<String> {
+    match state {
+        State::List(list) => list.set(),
+        State::Single(_) => BTreeSet::new(),
+    }
 }
 
 /// What an observed edge is known by.

@@ -1,6 +1,7 @@
 //! All that a request does to one attribute, in order (S27).
 
 use alloc::{
+    borrow::ToOwned,
     collections::{BTreeMap, BTreeSet},
     string::String,
     vec::Vec,
@@ -11,6 +12,7 @@ use replaysafe_json::Value;
 use super::{
     Operation, Statement,
     apply::{Outcome, Rules, State, changed_slots},
+    form::edge_value,
     list::elements,
     read::Op,
 };
@@ -76,17 +78,65 @@ fn group<'a>(
     let before = State::observe(resource, &place, &only, rules);
     let unproved = unshown.contains(&place.attribute_key());
     let mut after = before.clone();
+    let mut folded = Folded::default();
     let mut atoms = Vec::new();
     for (position, op) in only.iter().enumerate() {
         let forced = op.is_secret(rules.resource_type, rules.schema)
             || unproved && (op.verb == Verb::Remove || empties(op, &before));
         for element in atoms_of(op, &after) {
             let outcome = after.apply(op, element, rules);
+            let forced = forced
+                || op.verb == Verb::Remove
+                    && !outcome.changed
+                    && folded.holds(op, element, &before);
             atoms.push(Atom { op: position, element, outcome, forced });
         }
     }
+    if let (State::List(before), State::List(after)) = (&before, &mut after) {
+        after.settle_on(before);
+    }
     let net = changed_slots(&before, &after);
     Some(Group { place, ops, atoms, before, after, net })
+}
+
+/// The values of a list's edges in lower case, once they are asked for.
+#[derive(Default)]
+struct Folded(Option<BTreeSet<String>>);
+
+impl Folded {
+    /// Whether an edge whose value differs in letter case only is there, where none is as stated.
+    ///
+    /// RFC 7643 §8.7.1 says of `members.value` that letter case does not matter: the target may mean it, so its removal is no repeat.
+    fn holds(&mut self, op: &Op, element: Option<usize>, before: &State) -> bool {
+        let State::List(list) = before else { return false };
+        let Some(place) = op.place.as_ref().filter(|_| list.kind().is_edge()) else { return false };
+        let items = || list.items().values();
+        let stated = match (&place.filter, element) {
+            (Some(filter), _) => match filter.value() {
+                Some(text) => text.to_owned(),
+                None => {
+                    let any =
+                        |exact| items().any(|item| filter.matches(item, &|_| exact) == Some(true));
+                    return !any(true) && any(false);
+                }
+            },
+            (None, Some(position)) => {
+                let element = op.value.as_ref().and_then(|value| elements(value).get(position));
+                let Some(value) = element.and_then(edge_value) else { return false };
+                value
+            }
+            (None, None) => return false,
+        };
+        if !list.of_value(&stated).is_empty() {
+            return false;
+        }
+        let values = self.0.get_or_insert_with(|| {
+            let mut values = BTreeSet::new();
+            values.extend(items().filter_map(edge_value).map(|value| value.to_lowercase()));
+            values
+        });
+        values.contains(&stated.to_lowercase())
+    }
 }
 
 /// A whole list is to be empty and shows nothing: it may be that this target shows none (S11).
@@ -114,6 +164,11 @@ impl<'a> Group<'a> {
     /// The operation of an atom.
     pub(super) fn op(&self, atom: &Atom) -> Option<&'a Op> {
         self.ops.get(atom.op).map(|(_, op)| *op)
+    }
+
+    /// Whether an atom is a removal.
+    pub(super) fn removes(&self, atom: &Atom) -> bool {
+        self.op(atom).is_some_and(|op| op.verb == Verb::Remove)
     }
 
     /// What some of the atoms would make of what is observed.

@@ -15,6 +15,7 @@ use super::{
     group::{Atom, Group, groups},
     list::{Kind, List, covers, elements},
     names::fold,
+    omitted::omitted,
 };
 use crate::{
     path::Place,
@@ -56,6 +57,15 @@ pub(super) fn holds(
         }
     }
     holds.all = !opaque && holds.not_kept.is_empty();
+    let filled = omitted(of, after, schema).into_iter().map(|(place, value)| NotKept {
+        path: PathKey(place.key()),
+        name: of.name_of(&place),
+        stated: String::new(),
+        observed: canonical(&value),
+        taking: false,
+        active: false,
+    });
+    holds.filled = filled.collect();
     holds
 }
 
@@ -150,7 +160,8 @@ impl Reading<'_> {
                 continue;
             };
             if place.filter.is_none() && place.sub.is_none() {
-                let presence = op.verb == Verb::Add && expected.kind().is_edge();
+                let creates = self.of.operation == Operation::Create;
+                let presence = (op.verb == Verb::Add || creates) && expected.kind().is_edge();
                 for element in atom_elements(atom, op.value.as_ref()) {
                     for slot in expected.same(element) {
                         stated.insert(slot, (!presence).then(|| element.clone()));
@@ -252,7 +263,7 @@ impl Missing<'_> {
             found.iter().filter_map(|slot| self.shown.items().get(slot)).collect();
         let as_stated = match stated {
             None => !found.is_empty(),
-            Some(stated) => found.iter().any(|item| covers(stated, item)),
+            Some(stated) => found.iter().any(|found| covers(&last_word(stated, item), found)),
         };
         if !as_stated {
             let stated = stated.unwrap_or(item);
@@ -282,6 +293,16 @@ impl Missing<'_> {
             active: false,
         });
     }
+}
+
+/// What is stated of an element, with the values that it has in the end: a later operation may have changed them.
+fn last_word(stated: &Value, item: &Value) -> Value {
+    let (Value::Object(members), Value::Object(_)) = (stated, item) else { return stated.clone() };
+    let members = members.iter().map(|(name, value)| {
+        let kept = secret(value).is_some();
+        (name, if kept { value.clone() } else { item.find(name).cloned().unwrap_or_default() })
+    });
+    Value::Object(members.collect())
 }
 
 fn atom_elements<'v>(atom: &Atom, value: Option<&'v Value>) -> Vec<&'v Value> {

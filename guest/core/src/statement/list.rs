@@ -165,8 +165,53 @@ impl List {
         }
     }
 
+    /// The one in `slot` is primary: no other is (RFC 7644 §3.5.2). Gives the slots that changed.
+    pub(super) fn only_primary(&mut self, slot: usize) -> Vec<usize> {
+        if !self.items.get(&slot).is_some_and(is_primary) {
+            return Vec::new();
+        }
+        let others =
+            self.items.iter_mut().filter(|(other, item)| **other != slot && is_primary(item));
+        let cleared = others.map(|(other, item)| {
+            if let Value::Object(members) = item {
+                members.remove(PRIMARY);
+            }
+            *other
+        });
+        cleared.collect()
+    }
+
+    /// Gives what came back another way the slot that it had: an edge that became another is that one.
+    pub(super) fn settle_on(&mut self, before: &Self) {
+        let lost = before.items.iter().filter(|(slot, _)| !self.items.contains_key(slot));
+        let lost: Vec<(usize, &Value)> = lost.map(|(slot, item)| (*slot, item)).collect();
+        for (slot, item) in lost {
+            let new = self.same(item).into_iter().find(|new| !before.items.contains_key(new));
+            let Some(moved) = new.and_then(|new| self.items.remove(&new)) else { continue };
+            self.gone.remove(&slot);
+            let slots = self.index.entry(key(&moved)).or_default();
+            if !slots.contains(&slot) {
+                slots.push(slot);
+            }
+            self.items.insert(slot, moved);
+        }
+    }
+
+    /// Whether an element is there that is as stated, whatever it is known by.
+    pub(super) fn has(&self, stated: &Value) -> bool {
+        let mut same = self.same(stated).into_iter();
+        same.any(|slot| self.covers(slot, stated))
+            || edge_value(stated).is_none() && self.items.values().any(|item| covers(stated, item))
+    }
+
     /// Adds an element that is known to be new; gives its slot.
-    pub(super) fn push(&mut self, element: Value) -> usize {
+    pub(super) fn push(&mut self, mut element: Value) -> usize {
+        // RFC 7643 §2.4: what is not said to be primary is not.
+        if let Value::Object(members) = &mut element
+            && members.find(PRIMARY) == Some(&Value::Bool(false))
+        {
+            members.remove(PRIMARY);
+        }
         let slot = self.next;
         self.next += 1;
         self.index.entry(key(&element)).or_default().push(slot);
@@ -195,7 +240,8 @@ impl List {
         let slots = self.index.get(&key(stated))?;
         let fits = |slot: &&usize| {
             self.gone.get(slot).is_some_and(|item| {
-                self.means(stated, item) && (self.kind.is_edge() || item == stated)
+                self.means(stated, item)
+                    && (self.kind.is_edge() || covers(stated, item) && covers(item, stated))
             })
         };
         let slot = slots.iter().find(fits).copied()?;
@@ -244,7 +290,11 @@ pub(super) fn covers(stated: &Value, observed: &Value) -> bool {
         (Value::Object(stated), Value::Object(observed)) => {
             stated.iter().all(|(name, value)| match observed.find(name) {
                 Some(found) if !unassigned(found) => !unassigned(value) && covers(value, found),
-                Some(_) | None => unassigned(value) || spelling::secret(value).is_some(),
+                Some(_) | None => {
+                    unassigned(value)
+                        || spelling::secret(value).is_some()
+                        || not_primary(name, value)
+                }
             })
         }
         (Value::Array(stated), Value::Array(observed)) => {
@@ -266,13 +316,24 @@ pub(super) fn merge(item: &mut Value, stated: &Value) {
 
 fn set_members(object: &mut Object, members: &Object) {
     for (name, value) in members {
-        if unassigned(value) {
+        if unassigned(value) || not_primary(name, value) {
             object.remove(name);
         } else {
             object.insert(name, value.clone());
         }
     }
 }
+
+/// RFC 7643 §2.4: `primary` that is absent is false.
+fn not_primary(name: &str, value: &Value) -> bool {
+    name.eq_ignore_ascii_case(PRIMARY) && *value == Value::Bool(false)
+}
+
+fn is_primary(item: &Value) -> bool {
+    item.find(PRIMARY) == Some(&Value::Bool(true))
+}
+
+const PRIMARY: &str = "primary";
 
 fn has_value(element: &Value) -> bool {
     edge_value(element).is_some()

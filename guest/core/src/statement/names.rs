@@ -17,8 +17,50 @@ pub(super) fn fold(text: &str) -> String {
 }
 
 /// As two names are locked: coarser than any comparison (S8).
+///
+/// Full case folding of what was taken apart (Unicode 16 section 3.13, D146), put together again, and without what is not seen: white space at the ends, and what a
+/// display ignores. Done twice, what a folding takes apart is in its last form.
 fn coarse(text: &str) -> String {
-    text.nfkc().collect::<String>().to_lowercase().nfkc().collect()
+    let once: String = text.nfkd().flat_map(folded).filter(|one| !is_ignored(*one)).collect();
+    let mut coarse = String::new();
+    for one in once.nfkd().flat_map(folded).nfkc() {
+        // The dot of a Turkish capital I, which is kept apart when it is folded.
+        if !(is_ignored(one) || one == '\u{307}' && coarse.ends_with('i')) {
+            coarse.push(one);
+        }
+    }
+    // A letter that has lost its dot takes its other marks.
+    coarse.trim().nfkc().collect()
+}
+
+/// Full case folding of a character: capitals of two letters and final forms become what their other forms become.
+fn folded(character: char) -> impl Iterator<Item = char> {
+    let lower = character.to_lowercase();
+    lower.flat_map(char::to_uppercase).flat_map(char::to_lowercase)
+}
+
+/// `Default_Ignorable_Code_Point` of Unicode 16: characters that a display does not show.
+fn is_ignored(character: char) -> bool {
+    matches!(
+        character,
+        '\u{ad}'
+            | '\u{34f}'
+            | '\u{61c}'
+            | '\u{115f}'..='\u{1160}'
+            | '\u{17b4}'..='\u{17b5}'
+            | '\u{180b}'..='\u{180f}'
+            | '\u{200b}'..='\u{200f}'
+            | '\u{202a}'..='\u{202e}'
+            | '\u{2060}'..='\u{206f}'
+            | '\u{3164}'
+            | '\u{fe00}'..='\u{fe0f}'
+            | '\u{feff}'
+            | '\u{ffa0}'
+            | '\u{fff0}'..='\u{fff8}'
+            | '\u{1bca0}'..='\u{1bca3}'
+            | '\u{1d173}'..='\u{1d17a}'
+            | '\u{e0000}'..='\u{e0fff}'
+    )
 }
 
 pub(super) fn names(of: &Statement, correlation: &[String]) -> Vec<Named> {
@@ -184,6 +226,45 @@ mod tests {
         check(&create("User", r#"{"userName":"ﬁX"}"#), &[], "Correlation userName ﬁX fix");
     }
 
+    /// S8; protocol.md §7 nos 32 and 33. Each line is one name to some target: one lock.
+    #[test]
+    fn names_that_some_target_takes_for_one_are_one_lock() {
+        for class in [
+            &[
+                "Alice",
+                "alice",
+                "ALICE",
+                "ａlice",
+                "ＡＬＩＣＥ",
+                " alice",
+                "alice ",
+                "ali\u{200b}ce",
+                "\u{feff}alice\u{a0}",
+                "al\u{ad}ice",
+            ][..],
+            &["strasse", "STRASSE", "straße", "STRAẞE", "Strasſe"],
+            &["σας", "σασ", "ΣΑΣ", "Σας"],
+            &["iris", "IRIS", "İRİS", "ırıs", "i\u{307}ris", "I\u{307}ris"],
+            &["café", "cafe\u{301}", "CAFÉ", "CAFE\u{301}"],
+            &["fix", "ﬁx", "FIX", "fi\u{2060}x"],
+            &["k1", "K1", "\u{212a}1", "ｋ１"],
+            &["ͅα", "ια", "ΙΑ"],
+        ] {
+            let forms: BTreeSet<String> = class.iter().map(|name| coarse(name)).collect();
+            assert_eq!(forms.len(), 1, "{class:?}: {forms:?}");
+        }
+    }
+
+    /// Lock coarser, compare finer: what one lock holds need not be one name (S8, S16).
+    #[test]
+    fn names_of_one_lock_may_be_two_names() {
+        let of = create("User", r#"{"userName":"straße"}"#);
+        assert_eq!(of.matches(&json(r#"{"userName":"STRASSE"}"#), &[]), Match::No);
+        // A Cyrillic а is another letter: another lock.
+        assert_ne!(coarse("аlice"), coarse("alice"));
+        assert_ne!(coarse("ann"), coarse("anne"));
+    }
+
     #[test]
     fn a_group_is_named_by_its_external_id_only() {
         check(
@@ -229,6 +310,20 @@ mod tests {
             Match::OtherExternalId("userName".into())
         );
         assert_eq!(matched(r#"{"userName":"bob"}"#), Match::No);
+    }
+
+    proptest::proptest! {
+        /// S8: whatever is compared as equal is one lock, and the coarsest form is its own.
+        #[test]
+        fn a_lock_is_coarser_than_every_comparison(text in "[ -~ßẞſςσΣİıIiéÉﬁＡｱ\u{301}\u{307}\u{345}\u{200b}\u{a0}ǅŉΐ]{0,8}|\\PC{0,8}") {
+            let form = coarse(&text);
+            // Unicode 16 section 3.13, D145: marks are put in order before letter case is changed, for U+0345.
+            let ordered: String = text.nfd().collect();
+            proptest::prop_assert_eq!(&coarse(&form), &form);
+            for equal in [fold(&text), ordered.to_lowercase(), ordered.to_uppercase(), text.nfkc().collect(), ordered, alloc::format!(" {text}\u{200b}")] {
+                proptest::prop_assert_eq!(&coarse(&equal), &form, "{:?}", equal);
+            }
+        }
     }
 
     fn create(resource_type: &str, body: &str) -> Statement {

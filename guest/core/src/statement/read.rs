@@ -134,7 +134,8 @@ fn read_operation(
     let head = text.map(|text| head(text, resource_type, schema)).unwrap_or_default();
     let source = Source::Path { path: operation.find("path").cloned(), head };
     let whole = place.as_ref().filter(|place| place.name.is_empty());
-    let object = raw.and_then(Value::as_object).filter(|_| verb != Verb::Remove);
+    let object = raw.filter(|raw| verb != Verb::Remove && spelling::secret(raw).is_none());
+    let object = object.and_then(Value::as_object);
 
     // Without path, or with the URN of a schema as path, the value's members are what is set.
     if let Some(object) = object {

@@ -249,7 +249,7 @@ impl Rows<'_> {
             self.connection
                 .prepare_cached("INSERT INTO name VALUES (?1, ?2, ?3)")?
                 .execute([&row.id, &kind, &tag])
-                .map_err(|error| violation(error, "one-identity-per-name"))?;
+                .map_err(taken_since)?;
         }
         Ok(())
     }
@@ -613,6 +613,14 @@ fn optional(value: Option<&[u8]>) -> Vec<u8> {
 
 pub(super) fn tampered(table: &'static str, id: &str) -> LedgerError {
     LedgerError::Tampered { table, id: id.to_owned() }
+}
+
+/// Another request has given this name to an identity of its own since this one was decided.
+fn taken_since(error: rusqlite::Error) -> LedgerError {
+    match violation(error, "one-identity-per-name") {
+        LedgerError::Law { .. } => LedgerError::Fenced,
+        other => other,
+    }
 }
 
 fn violation(error: rusqlite::Error, law: &'static str) -> LedgerError {

@@ -588,7 +588,7 @@ proptest! {
 
 const BACK: &str = "the ledger refuses the write: stage-never-moves-back";
 const KEY: &str = "the ledger refuses the write: one-effect-per-key";
-const NAME: &str = "the ledger refuses the write: one-identity-per-name";
+const NAME: &str = "the identity was changed by another request";
 const FENCED: &str = "the identity was changed by another request";
 
 /// Writes one after the other and expects the last to fail as said, or none to:

@@ -1,0 +1,808 @@
+//! The auditor: do requests, replies and the target's own log keep the laws?
+//!
+//! It is written apart from the core and knows none of its records: what should be follows from what was
+//! asked, what was answered and what was seen. The laws have the names of `docs/rules.md` and the theorems
+//! their assumptions: where a target keeps no bound, what depends on it is not claimed.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt,
+    rc::Rc,
+};
+
+use replaysafe_core::types::{Answer, Entry, Evidence, Method, Question, Stage, Verdict};
+
+use super::{
+    ledger::{Refusal, Written},
+    target::{self, APPLY_BOUND_MS, Change, Resource, SEARCH_LAG_MS},
+    workload::{Ask, Intent, Kind, Subject},
+    world::{Event, Setup, World, is_success},
+};
+
+/// A law that does not hold.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Violation {
+    /// Its name.
+    pub law: &'static str,
+    /// What happened.
+    pub detail: String,
+}
+
+impl fmt::Display for Violation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.law, self.detail)
+    }
+}
+
+/// The order of events.
+type Tick = u32;
+
+/// What is known of an entry from outside.
+#[derive(Clone, Debug)]
+struct Known {
+    intent: usize,
+    identity: Option<String>,
+    statement: String,
+    /// When it was first written, and when it was first written as `dispatched`.
+    dispatched: Option<(Tick, u64)>,
+    calls: Vec<u32>,
+    /// It has ended: its effect was answered for, or refused.
+    ended: bool,
+    parked: bool,
+}
+
+#[derive(Clone, Debug)]
+struct Sent {
+    at: u64,
+    creates: bool,
+    /// What the sender heard; none so far.
+    heard: Option<Option<u16>>,
+    landed: bool,
+}
+
+#[derive(Clone, Debug, Default)]
+struct Work {
+    intent: Option<usize>,
+    sent: u32,
+    /// The ledger has refused a write of it as unlawful.
+    lawless: bool,
+    /// By id, since its last effect: when it was seen, and how.
+    looks: BTreeMap<u32, (Tick, Option<Resource>)>,
+    /// When everything was listed, since its last effect.
+    listed_at: Option<u64>,
+}
+
+/// Something that was done, or found to be so, and was answered for.
+#[derive(Clone, Debug)]
+struct Done {
+    intent: usize,
+    /// The target's id.
+    id: Option<u32>,
+    begin: Tick,
+    end: Tick,
+    /// It was claimed; else it may have happened.
+    claimed: bool,
+    verdict: Verdict,
+}
+
+/// Watches one world.
+#[derive(Clone, Debug)]
+pub struct Auditor {
+    setup: Rc<Setup>,
+    tick: Tick,
+    work: BTreeMap<u32, Work>,
+    entries: BTreeMap<String, Known>,
+    calls: BTreeMap<u32, Sent>,
+    fences: BTreeMap<String, u64>,
+    stages: BTreeMap<String, Stage>,
+    statements: BTreeMap<String, String>,
+    receipts: BTreeMap<String, Rc<Answer>>,
+    by_key: BTreeMap<u8, Rc<Answer>>,
+    changed: BTreeMap<u8, String>,
+    done: Vec<Done>,
+    /// Resources that a delete has taken out of the target: subject, when, by which entry.
+    removed: Vec<(Subject, Tick, String)>,
+    /// What was said not to be kept (S11): the same over the same is equal.
+    not_kept: BTreeSet<(Subject, Ask)>,
+    lied: bool,
+    /// A listing has failed: its create may have been parked for it.
+    unlisted: bool,
+    /// Everything is at rest: what comes now are repeats.
+    at_rest: bool,
+}
+
+impl Auditor {
+    /// Of a world before anything has happened.
+    #[must_use]
+    pub fn new(world: &World) -> Self {
+        Self {
+            setup: Rc::clone(&world.setup),
+            tick: 0,
+            work: BTreeMap::new(),
+            entries: BTreeMap::new(),
+            calls: BTreeMap::new(),
+            fences: BTreeMap::new(),
+            stages: BTreeMap::new(),
+            statements: BTreeMap::new(),
+            receipts: BTreeMap::new(),
+            by_key: BTreeMap::new(),
+            changed: BTreeMap::new(),
+            done: Vec::new(),
+            removed: Vec::new(),
+            not_kept: BTreeSet::new(),
+            lied: false,
+            unlisted: false,
+            at_rest: false,
+        }
+    }
+
+    /// From now on nothing but repeats of what was answered is asked.
+    pub fn rest(&mut self) {
+        self.at_rest = true;
+    }
+
+    /// Sees what an action has brought about.
+    ///
+    /// # Errors
+    ///
+    /// The first law that does not hold.
+    pub fn see(&mut self, world: &World, events: &[Event]) -> Result<(), Violation> {
+        for event in events {
+            self.tick += 1;
+            match event {
+                Event::Arrived { run, intent } => {
+                    let work = Work { intent: Some(*intent), ..Work::default() };
+                    self.work.insert(*run, work);
+                }
+                Event::Looked { run, question, answered } => {
+                    self.looked(world, *run, question, *answered);
+                }
+                Event::Wrote { run, entry, written, answer } => {
+                    self.wrote(world, *run, entry, written, answer.as_ref())?;
+                }
+                Event::Refused { run, refusal } => {
+                    if let Refusal::Law(_) = refusal {
+                        self.work.entry(*run).or_default().lawless = true;
+                    }
+                }
+                Event::Sent { call, run, entry, effect } => {
+                    self.sent(world, *call, *run, entry, effect.method == Method::Create)?;
+                }
+                Event::Landed { call, entry, change } => {
+                    self.landed(world, *call, entry, change)?;
+                }
+                Event::Heard { call, status } => {
+                    if let Some(call) = self.calls.get_mut(call) {
+                        call.heard = Some(*status);
+                        self.lied |= !call.landed && matches!(status, Some(200..=299));
+                    }
+                }
+                Event::Answered { run, intent, answer } => {
+                    self.told(*run, *intent, answer)?;
+                }
+                Event::Broken { run, how } => {
+                    return broken("the-contract-is-kept", || format!("run {run}: {how}"));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn intent(&self, number: usize) -> Option<&Intent> {
+        self.setup.intents.get(number)
+    }
+
+    fn looked(&mut self, world: &World, run: u32, question: &Question, answered: bool) {
+        let tick = self.tick;
+        let work = self.work.entry(run).or_default();
+        if !answered {
+            self.unlisted |= matches!(question, Question::All(_));
+            return;
+        }
+        match question {
+            Question::ById(by) => {
+                if let Some(id) = target::number(&by.id) {
+                    work.looks.insert(id, (tick, world.target.store.get(&id).cloned()));
+                }
+            }
+            Question::All(_) if !world.setup.profile.refuses_lists => {
+                work.listed_at = Some(world.now);
+            }
+            Question::All(_) | Question::Search(_) => {}
+        }
+    }
+
+    fn wrote(
+        &mut self,
+        world: &World,
+        run: u32,
+        entry: &Rc<Entry>,
+        written: &Written,
+        answer: Option<&Rc<Answer>>,
+    ) -> Result<(), Violation> {
+        let tick = self.tick;
+        for (identity, before, after) in &written.fences {
+            let last = self.fences.insert(identity.clone(), *after).unwrap_or(0);
+            if after <= &last || before != &last {
+                return broken("fence-never-shrinks", || {
+                    format!("identity {identity}: {last}, then {before} to {after}")
+                });
+            }
+        }
+        let last = self.stages.insert(entry.id.clone(), entry.stage);
+        if last != written.stage_before || !last.is_none_or(|last| follows(last, entry.stage)) {
+            return broken("stage-never-moves-back", || {
+                format!("entry {}: {last:?}, then {:?}", entry.id, entry.stage)
+            });
+        }
+        if let Some(key) = &entry.key {
+            let first =
+                self.statements.entry(key.clone()).or_insert_with(|| entry.statement.clone());
+            if *first != entry.statement {
+                return broken("mismatch-never-acts", || {
+                    format!("entry {} has the key of another request", entry.id)
+                });
+            }
+        }
+        let asked = (entry.statement.clone(), entry.key.clone());
+        let known = self.entries.entry(entry.id.clone()).or_insert_with(|| Known {
+            intent: world.asked.get(&asked).copied().unwrap_or(usize::MAX),
+            identity: None,
+            statement: entry.statement.clone(),
+            dispatched: None,
+            calls: Vec::new(),
+            ended: false,
+            parked: false,
+        });
+        known.identity.clone_from(&entry.identity);
+        known.parked = entry.stage == Stage::Parked;
+        if entry.stage == Stage::Dispatched && answer.is_none() {
+            known.dispatched.get_or_insert((tick, world.now));
+            known.ended = false;
+        }
+        if matches!(entry.stage, Stage::Settled | Stage::Refused) {
+            known.ended = true;
+        }
+        if entry.stage == Stage::Refused {
+            self.absent(world, run, &entry.id, "is given up")?;
+        }
+        let Some(known) = self.entries.get_mut(&entry.id) else { return Ok(()) };
+        let Some(answer) = answer.filter(|answer| !answer.replayed) else { return Ok(()) };
+        known.ended |= entry.stage != Stage::Parked;
+        self.proved(world, run, &entry.id, answer)?;
+        self.record(run, &entry.id, answer);
+        Ok(())
+    }
+
+    /// `no-success-without-evidence`: what is claimed was seen, by this work, after its last effect.
+    fn proved(
+        &self,
+        world: &World,
+        run: u32,
+        entry: &str,
+        answer: &Answer,
+    ) -> Result<(), Violation> {
+        if !is_success(answer.verdict) || answer.verdict == Verdict::AcceptedUnverified {
+            return Ok(());
+        }
+        let Some(known) = self.entries.get(entry) else { return Ok(()) };
+        let Some(intent) = self.intent(known.intent) else { return Ok(()) };
+        let unproved = |why: &str| {
+            broken("no-success-without-evidence", || {
+                format!("{:?} for {intent} ({entry}): {why}", answer.verdict)
+            })
+        };
+        match answer.evidence {
+            Evidence::Response if intent.ask.passes() => {
+                return Ok(());
+            }
+            Evidence::Response => return unproved("it rests on the target's answer alone"),
+            Evidence::Ledger | Evidence::None => return unproved("it rests on nothing"),
+            Evidence::Read => {}
+        }
+        // To a DELETE by id, 404 proves as much as a read (S12).
+        let heard = known.calls.last().and_then(|call| self.calls.get(call)?.heard);
+        if intent.ask == Ask::Delete && matches!(heard, Some(Some(404 | 410))) {
+            return Ok(());
+        }
+        let Some(work) = self.work.get(&run) else { return unproved("nothing was looked at") };
+        let pinned = world.pinned.get(&known.intent).copied();
+        let seen: Vec<&Option<Resource>> = work
+            .looks
+            .iter()
+            .filter(|(id, _)| intent.ask.creates() || Some(**id) == pinned)
+            .map(|(_, (_, seen))| seen)
+            .collect();
+        let not_kept = keeps_not(answer)
+            || self.setup.profile.drops_title
+            || self.not_kept.contains(&(intent.subject, intent.ask));
+        let shows = |seen: &&&Option<Resource>| shows(intent, seen.as_ref(), not_kept);
+        if seen.iter().any(|one| shows(&one)) {
+            return Ok(());
+        }
+        unproved(&format!("what was seen since the effect: {seen:?}"))
+    }
+
+    fn record(&mut self, run: u32, entry: &str, answer: &Answer) {
+        let tick = self.tick;
+        let Some(known) = self.entries.get(entry) else { return };
+        let asked = self.intent(known.intent).map(|intent| (intent.subject, intent.ask));
+        if keeps_not(answer) {
+            self.not_kept.extend(asked);
+        }
+        let claimed = is_success(answer.verdict)
+            && answer.evidence == Evidence::Read
+            && answer.verdict != Verdict::AcceptedUnverified
+            && !asked.is_some_and(|asked| self.not_kept.contains(&asked));
+        if !claimed && !answer.changed && answer.verdict != Verdict::AcceptedUnverified {
+            return;
+        }
+        let id = if self.intent(known.intent).is_some_and(|intent| intent.ask.creates()) {
+            id_in(answer)
+        } else {
+            self.pinned(entry)
+        };
+        let looked = self.work.get(&run).and_then(|work| work.looks.values().next_back());
+        let begin = match known.dispatched {
+            Some((dispatched, _)) => dispatched,
+            None => looked.map_or(tick, |(at, _)| *at),
+        };
+        let (intent, verdict) = (known.intent, answer.verdict);
+        self.done.push(Done { intent, id, begin, end: tick, claimed, verdict });
+    }
+
+    /// The id that an update's or delete's statement names.
+    fn pinned(&self, entry: &str) -> Option<u32> {
+        // The framed statement holds the id as one of its parts: `…:2:r7:…`.
+        let known = self.entries.get(entry)?;
+        known.statement.split(':').find_map(target::number)
+    }
+
+    fn sent(
+        &mut self,
+        world: &World,
+        call: u32,
+        run: u32,
+        entry: &str,
+        creates: bool,
+    ) -> Result<(), Violation> {
+        let now = world.now;
+        if self.at_rest {
+            return broken("replay-is-identical", || {
+                format!("a repeat of what was answered sent an effect ({entry})")
+            });
+        }
+        if creates {
+            self.absent(world, run, entry, "creates again")?;
+        }
+        let work = self.work.entry(run).or_default();
+        work.listed_at = None;
+        work.looks.clear();
+        work.sent += 1;
+        let sent = Sent { at: now, creates, heard: None, landed: false };
+        self.calls.insert(call, sent);
+        let Some(known) = self.entries.get_mut(entry) else { return Ok(()) };
+        known.calls.push(call);
+        let (own, identity) = (known.intent, known.identity.clone());
+        self.predecessors(entry, own, identity.as_deref())
+    }
+
+    /// `absence-needs-proof`: nothing is taken for not done before everything was listed, after D and L.
+    fn absent(
+        &mut self,
+        world: &World,
+        run: u32,
+        entry: &str,
+        what: &str,
+    ) -> Result<(), Violation> {
+        let Some(known) = self.entries.get_mut(entry) else { return Ok(()) };
+        let calls = std::mem::take(&mut known.calls);
+        let unknown = |call: &Sent| match call.heard {
+            None | Some(None) => true,
+            Some(Some(status)) => matches!(status, 200..=299 | 502 | 504),
+        };
+        let calls = calls.iter().filter_map(|call| self.calls.get(call));
+        let last = calls.filter(|call| call.creates && unknown(call)).map(|call| call.at).max();
+        let Some(at) = last.filter(|_| !self.setup.policy.contains("retry-and-converge")) else {
+            return Ok(());
+        };
+        let listed_at = self.work.get(&run).and_then(|work| work.listed_at);
+        // The record, from which the wait is counted, may be older than the call: never by much.
+        let enough = at + (APPLY_BOUND_MS + SEARCH_LAG_MS) / 2;
+        if listed_at.is_none_or(|listed_at| listed_at < enough) {
+            return broken("absence-needs-proof", || {
+                format!(
+                    "{entry} {what} at {}: it was sent at {at}, and all was listed at {listed_at:?}",
+                    world.now
+                )
+            });
+        }
+        Ok(())
+    }
+
+    /// `one-writer-per-name`: nobody but who takes access away acts on an identity that an earlier effect may yet change.
+    fn predecessors(
+        &self,
+        entry: &str,
+        own: usize,
+        identity: Option<&str>,
+    ) -> Result<(), Violation> {
+        let takes = self.intent(own).is_none_or(|intent| intent.ask.passes());
+        if takes || identity.is_none() {
+            return Ok(());
+        }
+        for (id, other) in &self.entries {
+            let open = !other.ended && other.dispatched.is_some() && !other.calls.is_empty();
+            // A revocation is looked after beside others (S14c), and passes them.
+            let taking = self.intent(other.intent).is_some_and(|intent| intent.ask.passes());
+            if id != entry && other.identity.as_deref() == identity && open && !taking {
+                return broken("one-writer-per-name", || {
+                    format!("{entry} acts while {id} on the same identity has not ended")
+                });
+            }
+        }
+        Ok(())
+    }
+
+    fn landed(
+        &mut self,
+        world: &World,
+        call: u32,
+        entry: &str,
+        change: &Change,
+    ) -> Result<(), Violation> {
+        let tick = self.tick;
+        if let Some(call) = self.calls.get_mut(&call) {
+            call.landed = true;
+        }
+        let (before, after) = (change.before.as_ref(), change.after.as_ref());
+        if let (Some(before), None) = (before, after) {
+            self.removed.push((before.subject, tick, entry.to_owned()));
+        }
+        if let (Some(before), Some(after)) = (before, after) {
+            if before.is_on() && !after.is_on() {
+                self.removed.push((before.subject, tick, entry.to_owned()));
+            }
+            let doubled = |resource: &Resource| {
+                let set: BTreeSet<u8> = resource.edges.iter().copied().collect();
+                resource.edges.len() - set.len()
+            };
+            if doubled(before) < doubled(after) {
+                return broken("nothing-is-stacked", || format!("by {entry}: {after:?}"));
+            }
+        }
+        let (None, Some(made)) = (before, after) else { return Ok(()) };
+        if self.setup.policy.contains("retry-and-converge") {
+            return Ok(());
+        }
+        let count = world.target.of(made.subject).count();
+        if 1 < count {
+            return broken("at-most-one", || {
+                format!("{entry} made another resource of {:?}: there are {count}", made.subject)
+            });
+        }
+        self.back_again(entry, made.subject)
+    }
+
+    /// `deleted-stays-deleted`: what was sent before a deletion that was answered for brings nothing back.
+    fn back_again(&self, entry: &str, subject: Subject) -> Result<(), Violation> {
+        let sent = self.entries.get(entry).and_then(|known| known.dispatched);
+        for (of, at, by) in self.removed.iter().filter(|(of, ..)| *of == subject) {
+            let before = sent.is_some_and(|(sent, _)| sent < *at);
+            let deletes = self.entries.get(by).is_some_and(|known| {
+                known.ended
+                    && self.intent(known.intent).is_some_and(|intent| intent.ask == Ask::Delete)
+            });
+            if before && deletes && by != entry {
+                return broken("deleted-stays-deleted", || {
+                    format!("{entry} was sent before {by} deleted {of:?}, and brings it back")
+                });
+            }
+        }
+        Ok(())
+    }
+
+    fn told(&mut self, run: u32, number: usize, answer: &Rc<Answer>) -> Result<(), Violation> {
+        let Some(intent) = self.intent(number).cloned() else { return Ok(()) };
+        let sent = self.work.get(&run).map_or(0, |work| work.sent);
+        if answer.verdict == Verdict::KeyReused && (answer.changed || 0 < sent) {
+            return broken("mismatch-never-acts", || format!("{intent} has acted"));
+        }
+        if intent.ask.takes() {
+            self.passes(run, number, &intent, answer)?;
+        }
+        let told = answer.replayed || is_success(answer.verdict) || answer.changed;
+        if !told {
+            return Ok(());
+        }
+        let same = |first: &Answer| {
+            let again = Answer {
+                replayed: first.replayed,
+                diverged: first.diverged,
+                ..Answer::clone(answer)
+            };
+            again == *first
+        };
+        let first =
+            self.receipts.entry(answer.decision.clone()).or_insert_with(|| Rc::clone(answer));
+        if !same(first) {
+            return broken("replay-is-identical", || {
+                format!("{intent}: first {first:?}, then {answer:?}")
+            });
+        }
+        let Some(key) = intent.key else { return Ok(()) };
+        let first = self.by_key.entry(key).or_insert_with(|| Rc::clone(answer));
+        if !same(first) {
+            return broken("replay-is-identical", || {
+                format!("{intent}: first {first:?}, then {answer:?}")
+            });
+        }
+        if answer.changed {
+            let first = self.changed.entry(key).or_insert_with(|| answer.decision.clone());
+            if *first != answer.decision {
+                return broken("one-effect-per-key", || {
+                    format!("{intent} has changed something as {first} and as {}", answer.decision)
+                });
+            }
+        }
+        Ok(())
+    }
+
+    /// `nothing-blocks-a-revocation`: what takes access away by id is not kept waiting by others.
+    fn passes(
+        &self,
+        run: u32,
+        number: usize,
+        intent: &Intent,
+        answer: &Answer,
+    ) -> Result<(), Violation> {
+        let equal = |work: &Work| {
+            let other = work.intent.and_then(|other| self.intent(other));
+            other.is_some_and(|other| other.subject == intent.subject && other.ask == intent.ask)
+        };
+        let blocked = match answer.verdict {
+            Verdict::InFlight => {
+                let others = self.work.iter().filter(|(one, _)| **one != run);
+                !others.map(|(_, work)| work).any(equal)
+            }
+            Verdict::Parked | Verdict::Superseded | Verdict::Ambiguous => true,
+            Verdict::Unavailable => self.work.get(&run).is_some_and(|work| work.lawless),
+            _ => false,
+        };
+        if blocked {
+            return broken("nothing-blocks-a-revocation", || {
+                format!("wish {number}, {intent}: {:?}, {}", answer.verdict, answer.detail)
+            });
+        }
+        Ok(())
+    }
+
+    /// Everything is at rest: faults have stopped, and clients have repeated themselves until they were answered.
+    ///
+    /// # Errors
+    ///
+    /// The first law that does not hold.
+    pub fn at_the_end(&self, world: &World) -> Result<(), Violation> {
+        let converges = self.setup.policy.contains("retry-and-converge");
+        for entry in world.open() {
+            let explained = entry.stage == Stage::Parked
+                && (self.setup.profile.refuses_lists || self.lied || self.unlisted || converges);
+            if !explained {
+                return broken("everything-ends", || {
+                    format!("{} is {:?} for ever", entry.id, entry.stage)
+                });
+            }
+        }
+        for (subject, of_subject) in self.by_subject() {
+            self.existence(world, subject, &of_subject)?;
+        }
+        let ids: BTreeSet<u32> = self.done.iter().filter_map(|done| done.id).collect();
+        for id in ids {
+            let Some(resource) = world.target.store.get(&id) else { continue };
+            self.attributes(id, resource)?;
+        }
+        Ok(())
+    }
+
+    fn by_subject(&self) -> BTreeMap<Subject, Vec<&Done>> {
+        let mut by_subject = BTreeMap::<Subject, Vec<&Done>>::new();
+        for done in &self.done {
+            if let Some(intent) = self.intent(done.intent) {
+                by_subject.entry(intent.subject).or_default().push(done);
+            }
+        }
+        by_subject
+    }
+
+    /// What was answered last about being there at all holds (T1, T5, T6).
+    fn existence(&self, world: &World, subject: Subject, done: &[&Done]) -> Result<(), Violation> {
+        let parked = self.entries.values().any(|known| {
+            known.parked
+                && self.intent(known.intent).is_some_and(|intent| intent.subject == subject)
+        });
+        let there: Vec<(u32, &Resource)> = world.target.of(subject).collect();
+        let on = there.iter().any(|(_, resource)| resource.is_on());
+        let says = |done: &Done| match self.intent(done.intent)?.ask {
+            Ask::Create { .. } => Some(true),
+            // That an id is gone says nothing of another one.
+            Ask::Delete => (done.verdict == Verdict::Done).then_some(false),
+            Ask::Put { .. } | Ask::Title(_) | Ask::Switch(_) | Ask::Grant(_) | Ask::Revoke(_) => {
+                None
+            }
+        };
+        let said: Vec<(bool, &Done)> =
+            done.iter().filter_map(|done| says(done).map(|says| (says, *done))).collect();
+        let maybe = said.iter().any(|(_, done)| !done.claimed);
+        if parked || maybe || said.is_empty() {
+            return Ok(());
+        }
+        let last: Vec<&(bool, &Done)> = said
+            .iter()
+            .filter(|(_, one)| !said.iter().any(|(_, other)| one.end < other.begin))
+            .collect();
+        let all_there = last.iter().all(|(there, _)| *there);
+        let all_gone = last.iter().all(|(there, _)| !*there);
+        if all_there && there.is_empty() {
+            return broken("no-success-without-evidence", || {
+                format!("{subject:?} was created and is not there: {last:?}")
+            });
+        }
+        let switched_on = done.iter().any(|done| {
+            matches!(
+                self.intent(done.intent).map(|intent| intent.ask),
+                Some(Ask::Switch(true) | Ask::Put { active: true, .. })
+            )
+        });
+        if all_gone && on && !switched_on {
+            return broken("deleted-stays-deleted", || {
+                format!("{subject:?} was deleted and is there: {there:?}, {last:?}")
+            });
+        }
+        Ok(())
+    }
+
+    /// Each attribute is as it was last said to be (T4, T5).
+    fn attributes(&self, id: u32, resource: &Resource) -> Result<(), Violation> {
+        let done: Vec<(&Done, Ask)> = self
+            .done
+            .iter()
+            .filter(|done| done.id == Some(id))
+            .filter_map(|done| Some((done, self.intent(done.intent)?.ask)))
+            .collect();
+        let user = resource.subject.kind == Kind::User;
+        if user {
+            let states = |ask: Ask, verdict: Verdict| match ask {
+                Ask::Switch(active) | Ask::Put { active, .. } => Stated::Is(u8::from(active)),
+                Ask::Create { .. } => match verdict {
+                    Verdict::Done | Verdict::Reactivated | Verdict::AlreadySatisfied => {
+                        Stated::Is(1)
+                    }
+                    _ => Stated::Perhaps(1),
+                },
+                Ask::Delete => Stated::Is(0),
+                Ask::Title(_) | Ask::Grant(_) | Ask::Revoke(_) => Stated::Nothing,
+            };
+            let shown = u8::from(resource.is_on());
+            agree("active", id, &done, states, shown)?;
+        }
+        // What a resource was once seen not to keep says nothing of what it shows later (S11, S19).
+        if self.not_kept.iter().any(|(subject, _)| *subject == resource.subject) {
+            return Ok(());
+        }
+        if user && !self.setup.profile.drops_title {
+            let states = |ask: Ask, verdict: Verdict| match ask {
+                // What was adopted may differ, by policy.
+                Ask::Create { title, .. } if verdict == Verdict::Adopted => Stated::Perhaps(title),
+                Ask::Title(title) | Ask::Put { title, .. } => Stated::Is(title),
+                Ask::Create { title, .. } if title != 0 => Stated::Is(title),
+                Ask::Create { .. } => Stated::Perhaps(0),
+                Ask::Switch(_) | Ask::Grant(_) | Ask::Revoke(_) | Ask::Delete => Stated::Nothing,
+            };
+            agree("title", id, &done, states, resource.title)?;
+        }
+        for edge in 1..=EDGES_MOST {
+            let states = |ask: Ask, _: Verdict| match ask {
+                Ask::Grant(of) if of == edge => Stated::Is(1),
+                Ask::Revoke(of) if of == edge => Stated::Is(0),
+                Ask::Create { .. } | Ask::Put { .. } => Stated::Perhaps(0),
+                Ask::Grant(_) | Ask::Revoke(_) | Ask::Switch(_) | Ask::Title(_) | Ask::Delete => {
+                    Stated::Nothing
+                }
+            };
+            let shown = u8::from(resource.edges.contains(&edge));
+            agree("an edge", id, &done, states, shown)?;
+        }
+        Ok(())
+    }
+
+    /// Whether every wish was answered.
+    #[must_use]
+    pub fn unanswered(&self, world: &World) -> Option<usize> {
+        world.clients.iter().find_map(|client| client.wishes.front().copied())
+    }
+}
+
+/// What an operation says of an attribute.
+#[derive(Clone, Copy)]
+enum Stated {
+    Nothing,
+    Is(u8),
+    Perhaps(u8),
+}
+
+fn agree(
+    what: &str,
+    id: u32,
+    done: &[(&Done, Ask)],
+    states: impl Fn(Ask, Verdict) -> Stated,
+    shown: u8,
+) -> Result<(), Violation> {
+    let mut certain: Vec<(u8, &Done)> = Vec::new();
+    let mut possible = BTreeSet::new();
+    for (done, ask) in done {
+        match states(*ask, done.verdict) {
+            Stated::Nothing => {}
+            Stated::Is(value) if done.claimed => certain.push((value, done)),
+            Stated::Is(value) | Stated::Perhaps(value) => {
+                possible.insert(value);
+            }
+        }
+    }
+    if certain.is_empty() {
+        return Ok(());
+    }
+    let last =
+        certain.iter().filter(|(_, one)| !certain.iter().any(|(_, other)| one.end < other.begin));
+    let last: BTreeSet<u8> = last.map(|(value, _)| *value).collect();
+    if last.contains(&shown) || possible.contains(&shown) {
+        return Ok(());
+    }
+    broken("what-was-answered-holds", || {
+        format!("{what} of r{id} is {shown}, and was last said to be {last:?}: {certain:?}")
+    })
+}
+
+/// Whether a resource is as a wish states it.
+fn shows(intent: &Intent, seen: Option<&Resource>, not_kept: bool) -> bool {
+    let Some(resource) = seen else { return intent.ask == Ask::Delete };
+    match intent.ask {
+        Ask::Create { .. } => resource.subject == intent.subject,
+        Ask::Put { title, active } => {
+            resource.active == Some(active) && (not_kept || resource.title == title)
+        }
+        Ask::Title(title) => not_kept || resource.title == title,
+        Ask::Switch(active) => resource.is_on() == active,
+        Ask::Grant(edge) => not_kept || resource.edges.contains(&edge),
+        Ask::Revoke(edge) => !resource.edges.contains(&edge),
+        Ask::Delete => !resource.is_on(),
+    }
+}
+
+/// It says of something that it is not kept.
+fn keeps_not(answer: &Answer) -> bool {
+    answer.notes.iter().any(|note| note.name == "not-kept")
+}
+
+/// The stages that may follow a stage: written apart from core, host and simulated ledger.
+fn follows(last: Stage, next: Stage) -> bool {
+    match next {
+        Stage::Claimed => last == Stage::Claimed,
+        Stage::Dispatched => last != Stage::Settled,
+        Stage::Parked => matches!(last, Stage::Dispatched | Stage::Parked),
+        Stage::Refused => last != Stage::Settled,
+        Stage::Settled => true,
+    }
+}
+
+fn id_in(answer: &Answer) -> Option<u32> {
+    let body = answer.target.as_ref()?.body.as_deref()?;
+    let body: serde_json::Value = serde_json::from_str(body).ok()?;
+    target::number(body["id"].as_str()?)
+}
+
+fn broken(law: &'static str, detail: impl FnOnce() -> String) -> Result<(), Violation> {
+    Err(Violation { law, detail: detail() })
+}
+
+/// Edges have the numbers 1 to 3.
+pub const EDGES_MOST: u8 = 3;

@@ -1,0 +1,392 @@
+//! Schedules: from one seed one world, one order of events, and what became of the laws.
+//!
+//! Chance is weighted: each run gives every kind of action a weight of its own, so that some runs crash all
+//! the time and others never, some deliver late and others at once. Chaos first; then faults stop, clients
+//! repeat themselves until they are answered, and everything must come to rest.
+
+use std::collections::BTreeMap;
+
+use super::{
+    auditor::{Auditor, EDGES_MOST, Violation},
+    decider::Decider,
+    gateway::At,
+    random::Random,
+    rule::Rule,
+    target::{Etag, Profile, Resource, Target},
+    workload::{Ask, Intent, Kind, Subject},
+    world::{Action, Budget, Event, Fate, Setup, World},
+};
+
+/// Which worlds are made.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Worlds {
+    /// The rule that is switched off.
+    pub off: Option<Rule>,
+    /// Several gateways share the ledger and leases may lapse. The host that ships opens its ledger in one
+    /// process and cannot be such a world: what is found here bears on a ledger that is shared.
+    pub shared: bool,
+}
+
+/// What came of a seed.
+#[derive(Debug)]
+pub struct Outcome {
+    /// How many actions there were.
+    pub steps: u32,
+    /// The law that does not hold.
+    pub violation: Option<Violation>,
+}
+
+/// Runs the schedule of a seed. `trace` is told every action and every event.
+pub fn run(
+    seed: u64,
+    worlds: Worlds,
+    core: &mut Decider,
+    trace: &mut dyn FnMut(&World, Action, &[Event]),
+) -> Outcome {
+    let mut random = Random::new(seed);
+    let world = make(&mut random, worlds);
+    let auditor = Auditor::new(&world);
+    let weights = Weights::draw(&mut random);
+    let mut drive = Drive { world, auditor, random, core, trace, steps: 0, actions: Vec::new() };
+    let violation = drive.all(&weights).err();
+    Outcome { steps: drive.steps, violation }
+}
+
+/// The world of a seed before anything has happened, for people to read.
+#[must_use]
+pub fn world(seed: u64, worlds: Worlds) -> World {
+    make(&mut Random::new(seed), worlds)
+}
+
+struct Drive<'a> {
+    world: World,
+    auditor: Auditor,
+    random: Random,
+    core: &'a mut Decider,
+    trace: &'a mut dyn FnMut(&World, Action, &[Event]),
+    steps: u32,
+    actions: Vec<Action>,
+}
+
+impl Drive<'_> {
+    fn all(&mut self, weights: &Weights) -> Result<(), Violation> {
+        let length = 20 + self.random.below(180);
+        for _ in 0..length {
+            self.world.enabled(&TIME, &mut self.actions);
+            let Some(action) = weights.choose(&self.actions, &mut self.random) else { break };
+            self.act(action)?;
+        }
+        self.heal()?;
+        self.auditor.at_the_end(&self.world)?;
+        self.repeat()
+    }
+
+    fn act(&mut self, action: Action) -> Result<(), Violation> {
+        self.steps += 1;
+        self.world.act(action, self.core);
+        let events = std::mem::take(&mut self.world.events);
+        (self.trace)(&self.world, action, &events);
+        self.auditor.see(&self.world, &events)
+    }
+
+    /// Faults stop; everybody goes on until nothing is left to be done.
+    fn heal(&mut self) -> Result<(), Violation> {
+        self.world.budget = Budget::default();
+        let mut idle = 0;
+        for _ in 0..HEAL_STEPS_MOST {
+            if self.settled() {
+                idle += 1;
+                // What is parked is looked at again twice before it is believed to stay so.
+                if idle == 3 || self.world.next_wake().is_none() {
+                    return Ok(());
+                }
+                self.act(Action::Wake)?;
+                continue;
+            }
+            self.world.enabled(&[], &mut self.actions);
+            let heals: Vec<Action> =
+                self.actions.iter().copied().filter(|action| self.heals(*action)).collect();
+            let action = if heals.is_empty() {
+                match self.actions.iter().find(|action| **action == Action::Wake) {
+                    Some(wake) => *wake,
+                    None => return self.stuck(),
+                }
+            } else {
+                self.random.one_of(&heals)
+            };
+            self.act(action)?;
+        }
+        self.stuck()
+    }
+
+    fn stuck(&self) -> Result<(), Violation> {
+        let wish = self.auditor.unanswered(&self.world);
+        let intent = wish.and_then(|wish| self.world.setup.intents.get(wish));
+        let open: Vec<String> =
+            self.world.open().map(|entry| format!("{} {:?}", entry.id, entry.stage)).collect();
+        let intent = intent.map(ToString::to_string);
+        let at: Vec<&At> = self.world.runs.values().map(|run| &run.at).collect();
+        Err(Violation {
+            law: "everything-is-answered",
+            detail: format!("{intent:?} is never answered; open: {open:?}; at {at:?}"),
+        })
+    }
+
+    /// What goes on without a fault.
+    fn heals(&self, action: Action) -> bool {
+        match action {
+            Action::Send(_)
+            | Action::LookUp(_)
+            | Action::Deliver(..)
+            | Action::Step(_)
+            | Action::Reply(_)
+            | Action::CatchUp
+            | Action::Scan(..) => true,
+            Action::Call(number, fate) => {
+                let waits =
+                    self.world.calls.iter().any(|call| call.number == number && call.run.is_some());
+                match fate {
+                    Fate::Complete | Fate::Receive => true,
+                    Fate::Land | Fate::Vanish => !waits,
+                    _ => false,
+                }
+            }
+            // A client repeats itself where nobody is left to answer it.
+            Action::TimeOut(client) => {
+                let waiting = self.world.clients.get(client).and_then(|client| client.waiting);
+                let number = waiting.unwrap_or(0);
+                !self.world.messages.iter().any(|message| message.number == number)
+                    && !self.world.runs.values().any(|run| {
+                        run.message.as_ref().is_some_and(|message| message.number == number)
+                    })
+            }
+            _ => false,
+        }
+    }
+
+    fn settled(&self) -> bool {
+        use replaysafe_core::types::Stage;
+        let world = &self.world;
+        world.runs.is_empty()
+            && world.messages.is_empty()
+            && world.calls.is_empty()
+            && world.clients.iter().all(|client| client.wishes.is_empty())
+            && world.target.index_due().is_none()
+            && world.open().all(|entry| entry.stage == Stage::Parked)
+    }
+
+    /// Every wish with a key is asked once more: it must be answered as before, and nothing may be sent.
+    fn repeat(&mut self) -> Result<(), Violation> {
+        use replaysafe_core::types::Stage;
+        if self.world.open().any(|entry| entry.stage == Stage::Parked) {
+            return Ok(());
+        }
+        let settled: Vec<usize> = self
+            .world
+            .ledger
+            .entries
+            .iter()
+            .filter(|entry| entry.key.is_some() && entry.stage == Stage::Settled)
+            .filter_map(|entry| {
+                self.world.asked.get(&(entry.statement.clone(), entry.key.clone())).copied()
+            })
+            .collect();
+        self.auditor.rest();
+        if let Some(client) = self.world.clients.first_mut() {
+            client.wishes.extend(settled);
+        }
+        self.heal()
+    }
+}
+
+/// How likely each kind of action is in a run.
+#[derive(Clone, Debug)]
+struct Weights(BTreeMap<u8, usize>);
+
+impl Weights {
+    fn draw(random: &mut Random) -> Self {
+        const SCALE: [usize; 6] = [1, 1, 3, 10, 30, 100];
+        let kinds = 0..KINDS;
+        let mut weights: BTreeMap<u8, usize> =
+            kinds.map(|kind| (kind, random.one_of(&SCALE))).collect();
+        // Time that passes at random drowns everything else.
+        for kind in [kind(Action::Pass(0)), kind(Action::Wake)] {
+            weights.insert(kind, random.one_of(&[0, 1, 1, 3, 10]).max(1));
+        }
+        Self(weights)
+    }
+
+    fn choose(&self, actions: &[Action], random: &mut Random) -> Option<Action> {
+        let weight = |action: &Action| self.0.get(&kind(*action)).copied().unwrap_or(1);
+        let sum: usize = actions.iter().map(weight).sum();
+        let mut at = random.below(sum);
+        for action in actions {
+            let weight = weight(action);
+            if at < weight {
+                return Some(*action);
+            }
+            at -= weight;
+        }
+        None
+    }
+}
+
+fn kind(action: Action) -> u8 {
+    match action {
+        Action::Send(_) => 0,
+        Action::LookUp(_) => 1,
+        Action::TimeOut(_) => 2,
+        Action::MoveOn(_) => 3,
+        Action::Deliver(..) => 4,
+        Action::Duplicate(..) => 5,
+        Action::Lose(_) => 6,
+        // Runs have weights of their own: some work is slow throughout.
+        Action::Step(run) => 7 + u8::try_from(run % 4).unwrap_or(0),
+        Action::Blind(_) => 11,
+        Action::Reply(_) => 12,
+        Action::Unheard(_) => 13,
+        Action::CatchUp => 14,
+        Action::Wake => 15,
+        Action::Pass(_) => 16,
+        Action::Crash(_) => 17,
+        Action::Expire(..) => 18,
+        Action::Scan(..) => 19,
+        Action::Forget => 20,
+        Action::Call(_, fate) => match fate {
+            Fate::Complete => 21,
+            Fate::Land => 22,
+            Fate::Receive => 23,
+            Fate::Cut => 24,
+            Fate::Vanish => 25,
+            Fate::Refuse(_) => 26,
+            Fate::Break(_) => 27,
+            Fate::Lie => 28,
+            Fate::NotSent => 29,
+        },
+    }
+}
+
+fn make(random: &mut Random, worlds: Worlds) -> World {
+    let off = worlds.off;
+    let profile = Profile {
+        unique: random.once_in(3),
+        unique_declared: random.once_in(2),
+        deactivates: random.once_in(3),
+        etag: random.one_of(&[Etag::None, Etag::None, Etag::Monotonic, Etag::Content]),
+        stacks: random.once_in(2),
+        add_replaces: random.once_in(10),
+        drops_title: random.once_in(8),
+        refuses_filters: random.once_in(8),
+        refuses_lists: random.once_in(8),
+        lags: random.once_in(2),
+        late: random.once_in(2) || off == Some(Rule::BoundedCalls),
+        unbounded: off == Some(Rule::BoundedCalls),
+    };
+    let subjects = subjects(random);
+    let mut store = BTreeMap::new();
+    for (position, subject) in subjects.iter().enumerate() {
+        if random.once_in(3) {
+            let id = u32::try_from(position).unwrap_or(0) + 1;
+            store.insert(id, existing(*subject, random));
+        }
+    }
+    let intents = intents(&subjects, random);
+    let policy = random.one_of(&[
+        "{}",
+        "{}",
+        "{}",
+        "{}",
+        "{\"replay-window-seconds\":0}",
+        "{\"adopt\":\"matching\"}",
+        "{\"adopt\":\"equal\"}",
+        "{\"on-unknown\":\"retry-and-converge\"}",
+    ]);
+    let gateways = if worlds.shared { 2 + random.below(2) } else { 1 };
+    let salt = random.bits();
+    let some = |random: &mut Random| u8::try_from(random.below(4)).unwrap_or(0);
+    let budget = Budget {
+        crashes: some(random),
+        expiries: some(random),
+        network: some(random),
+        calls: some(random),
+        refusals: if random.once_in(2) { 0 } else { some(random) },
+        lies: u8::from(random.once_in(4) || off == Some(Rule::ReadBack)),
+        looks: if random.once_in(2) { 0 } else { some(random) },
+        forgets: 2,
+    };
+    let setup = Setup { profile, policy: policy.into(), intents, gateways, off, salt };
+    World::new(setup, Target::new(store), budget)
+}
+
+fn subjects(random: &mut Random) -> Vec<Subject> {
+    let user = |number| Subject { kind: Kind::User, number };
+    let group = Subject { kind: Kind::Group, number: 0 };
+    match random.below(8) {
+        0 => vec![group],
+        1 => vec![user(0), user(1)],
+        2 => vec![user(0), group],
+        _ => vec![user(0)],
+    }
+}
+
+fn existing(subject: Subject, random: &mut Random) -> Resource {
+    let user = subject.kind == Kind::User;
+    Resource {
+        subject,
+        external: !user || random.once_in(2),
+        title: if user { u8::try_from(random.below(2)).unwrap_or(0) } else { 0 },
+        active: user.then_some(true),
+        edges: if random.once_in(2) { vec![1] } else { Vec::new() },
+        version: 1,
+    }
+}
+
+fn intents(subjects: &[Subject], random: &mut Random) -> Vec<Intent> {
+    let count = 1 + random.below(5);
+    let clients = 1 + random.below(3);
+    let external = !random.once_in(4);
+    let mut intents = Vec::new();
+    // Runs that ask the same few things meet each other more often.
+    let edge = 1 + u8::try_from(random.below(2)).unwrap_or(0);
+    debug_assert!(edge <= EDGES_MOST, "the auditor looks at all edges");
+    for number in 0..count {
+        let subject = random.one_of(subjects);
+        let small = |random: &mut Random| 1 + u8::try_from(random.below(2)).unwrap_or(0);
+        let ask = match random.below(10) {
+            0..=3 => Ask::Create {
+                title: if random.once_in(2) { 0 } else { 1 },
+                external: if random.once_in(10) { !external } else { external },
+            },
+            4 | 5 => Ask::Delete,
+            6 if subject.kind == Kind::User => Ask::Switch(random.once_in(2)),
+            7 if subject.kind == Kind::User => Ask::Title(small(random)),
+            8 if subject.kind == Kind::User && external => {
+                Ask::Put { title: small(random), active: random.once_in(2) }
+            }
+            9 | 8 => Ask::Grant(edge),
+            _ => Ask::Revoke(edge),
+        };
+        let own = u8::try_from(number).unwrap_or(0);
+        let key = if random.once_in(2) { None } else { Some(own) };
+        // Sometimes a client uses a key twice.
+        let key = key.map(|key| if random.once_in(20) { key.saturating_sub(1) } else { key });
+        intents.push(Intent { subject, ask, key, client: random.below(clients) });
+    }
+    // Clients without a wish are none.
+    let mut used: Vec<usize> = intents.iter().map(|intent| intent.client).collect();
+    used.sort_unstable();
+    used.dedup();
+    for intent in &mut intents {
+        intent.client = used.iter().position(|client| *client == intent.client).unwrap_or(0);
+    }
+    intents
+}
+
+/// How far time may pass at once: from less than a queue's patience to more than the replay window.
+const TIME: [u32; 5] = [100, 600, 2_500, 16_000, 130_000];
+
+/// The kinds of action.
+const KINDS: u8 = 30;
+
+/// More steps than any world that comes to rest has needed.
+const HEAL_STEPS_MOST: u32 = 6_000;
