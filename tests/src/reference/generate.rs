@@ -252,7 +252,7 @@ impl Draw {
                 made.insert((*part).into(), value);
             }
         }
-        if made.is_empty() && !(stated && self.habits.odd) {
+        if made.is_empty() {
             made.insert("givenName".into(), json!("Ann"));
         }
         Value::Object(made)
@@ -475,7 +475,10 @@ impl Draw {
 
     fn on_list(&mut self, name: &str, op: &str, before: &Members) -> (String, Value) {
         if self.habits.filters && self.random.chance(60) {
-            let item = self.item(name, false);
+            let mut item = self.item(name, false);
+            if item["value"] == "A@x" {
+                item["value"] = json!("a@x");
+            }
             let filter = self.filter(name, &item);
             let is_edges = ["members", "roles", "entitlements"].contains(&name);
             let parts: &[&str] = match name {
@@ -496,7 +499,10 @@ impl Draw {
             }
             // An edge that becomes another one is no operation that a client sends.
             let mut whole = self.item(name, false);
-            if is_edges {
+            if name == "addresses" {
+                whole["locality"] = item["locality"].clone();
+            }
+            if is_edges || op != "remove" && (filter.contains(" or ") || filter.starts_with("not")) {
                 whole["value"] = item["value"].clone();
                 return (format!("{name}[value eq {}]", item["value"]), whole);
             }

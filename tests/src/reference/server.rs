@@ -36,18 +36,31 @@ pub struct Reading {
     pub untyped_is_any: bool,
     /// Of values without a `value` only what is stated is compared, where S27 says: the whole.
     pub whole_is_stated: bool,
+    /// A PUT takes away no edge that it leaves out, where S26 makes it authoritative.
+    pub edges_left_out_stay: bool,
+    /// An `add` is measured against the first value of the same identity, where one may be as stated.
+    pub adds_to_first: bool,
+}
+
+impl Reading {
+    /// The rules to the letter.
+    pub const LETTER: Self = Self {
+        untyped_is_any: false,
+        whole_is_stated: false,
+        edges_left_out_stay: false,
+        adds_to_first: false,
+    };
 }
 
 impl Style {
     /// Compares what is stated, and nothing else (S26, S27).
     pub const STATED: Self =
-        Self { keeps_parts: true, put_keeps: true, stacks: false, makes: false, reading: Reading { untyped_is_any: false, whole_is_stated: false } };
+        Self { keeps_parts: true, put_keeps: true, stacks: false, makes: false, reading: Reading::LETTER };
 
     /// Servers that read RFC 7644 differently.
-    pub const ALL: [Self; 4] = [
+    pub const ALL: [Self; 3] = [
         Self::STATED,
-        Self { keeps_parts: false, put_keeps: false, ..Self::STATED },
-        Self { keeps_parts: false, stacks: true, makes: true, ..Self::STATED },
+        Self { stacks: true, makes: true, ..Self::STATED },
         Self { put_keeps: false, stacks: true, ..Self::STATED },
     ];
 }
@@ -88,7 +101,7 @@ pub fn apply(
     match method {
         Method::Create => {
             after = Members::new();
-            put(Style::ALL[1], resource_type, &mut after, &tidy(resource_type, body)?)?;
+            put(Style { put_keeps: false, ..Style::STATED }, resource_type, &mut after, &tidy(resource_type, body)?)?;
         }
         Method::Replace => put(style, resource_type, &mut after, &tidy(resource_type, body)?)?,
         Method::Patch => after = apply_all(style, before, &operations(resource_type, body)?)?,
@@ -145,13 +158,22 @@ fn put(
     body: &Members,
 ) -> Result<(), Wrong> {
     if !style.put_keeps {
-        let kept = |name: &str| ["id", "meta", "groups"].contains(&name);
+        let is_edges = |name: &str| {
+            facts::attribute(resource_type, None, name).is_some_and(|(_, kind)| kind == Kind::Edges)
+        };
+        let kept = |name: &str| {
+            ["id", "meta", "groups"].contains(&name)
+                || style.reading.edges_left_out_stay && is_edges(name)
+        };
         let keeps_list = style.keeps_parts;
         resource.retain(|name, _| kept(name) || keeps_list && body.contains_key(name));
     }
     for (name, value) in body {
         if name == ENTERPRISE {
-            let mut inner = part_of(resource, Some(ENTERPRISE));
+            let mut inner = match style.put_keeps {
+                true => part_of(resource, Some(ENTERPRISE)),
+                false => Members::new(),
+            };
             for (name, value) in value.as_object().into_iter().flatten() {
                 let attribute = facts::attribute(resource_type, Some(ENTERPRISE), name);
                 let attribute = attribute.ok_or(Wrong::Unclear)?;
@@ -162,7 +184,7 @@ fn put(
         }
         let attribute = facts::attribute(resource_type, None, name).ok_or(Wrong::Unclear)?;
         // S24: what is stated as empty is unassigned afterwards.
-        let clears = !style.put_keeps || is_unassigned(value);
+        let clears = !style.keeps_parts || is_unassigned(value);
         if clears && attribute.1 == Kind::Complex {
             resource.remove(attribute.0);
         }
@@ -277,6 +299,11 @@ pub fn operations(resource_type: &str, body: &Value) -> Result<Vec<Operation>, W
     for operation in list {
         let op = member(operation, "op").and_then(Value::as_str).ok_or(Wrong::Unclear)?;
         let op = op.to_ascii_lowercase();
+        // It removes nothing, or all: servers differ (quirk 5).
+        let lists_nothing = member(operation, "value").is_some_and(|value| *value == json!([]));
+        if op == "remove" && lists_nothing {
+            return Err(Wrong::Unclear);
+        }
         if !["add", "remove", "replace"].contains(&op.as_str()) {
             return Err(Wrong::Unclear);
         }
@@ -558,7 +585,7 @@ fn set(
             };
             let before = list(resource, name);
             let after = if replaces {
-                replaced(style, name, kind, &before, &stated)
+                replaced(style, name, kind, &before, &stated, &list(first, name))
             } else {
                 added(style, name, kind, before, &stated, &list(first, name))
             };
@@ -573,24 +600,29 @@ fn replaced(
     kind: Kind,
     before: &[Members],
     stated: &[Members],
+    first: &[Members],
 ) -> Vec<Members> {
     let mut known = before.to_vec();
+    if kind == Kind::Edges {
+        // As in `added`: what was there first.
+        known.extend(first.iter().filter(|first| !before.contains(first)).cloned());
+    }
     let mut after: Vec<Members> = Vec::new();
     let same = |left: &Members, right: &Members| same_value(style.reading, name, kind, left, right);
     // What states most is found first.
-    let mut stated: Vec<Members> = stated.iter().map(assigned).collect();
-    stated.sort_by_key(|item| std::cmp::Reverse(item.len()));
+    let mut stated = stated.to_vec();
+    stated.sort_by_key(|item| std::cmp::Reverse(assigned(item).len()));
     for item in stated {
         if after.iter().any(|made| is_in(&item, made) && same(&item, made)) {
             continue;
         }
-        let exact = |known: &Members| assigned(known) == item;
+        let exact = |known: &Members| assigned(known) == assigned(&item);
         let equal = |known: &Members| same(&item, known) && is_in(&item, known);
         let place = known.iter().position(exact).or_else(|| known.iter().position(equal));
         let place = place.filter(|_| style.keeps_parts);
         after.push(match place {
             Some(place) => known.remove(place),
-            None => item,
+            None => assigned(&item),
         });
     }
     after
@@ -606,12 +638,13 @@ fn added(
 ) -> Vec<Members> {
     let same = |left: &Members, right: &Members| same_value(style.reading, name, kind, left, right);
     for item in stated {
+        let exact = items.iter().position(|known| same(item, known) && is_in(item, known));
+        let exact = exact.filter(|_| !style.reading.adds_to_first);
         let item = assigned(item);
-        let exact = items.iter().position(|known| same(&item, known) && is_in(&item, known));
         let known = exact.or_else(|| items.iter().position(|known| same(&item, known)));
         let known = known.filter(|at| {
             // A value with another part is another value to a server that stacks.
-            let held = items.get(*at).is_some_and(|known| is_in(&item, known));
+            let held = items.get(*at).is_some_and(|known| is_in(&item, known) || !first.contains(known));
             kind == Kind::Edges || held || !style.stacks
         });
         let at = match known {
