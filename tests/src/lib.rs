@@ -3,6 +3,7 @@
 //! The semantics are those that ship. The subject is asked through its JSON door, natively and as a
 //! component, and both must answer with the same bytes.
 
+pub mod reference;
 #[cfg(feature = "component")]
 pub mod script;
 pub mod sim;

@@ -1,0 +1,331 @@
+//! What does a request mean: does it hold, what does it give and take, and is it the same as another?
+
+use replaysafe_core::types::Method;
+use serde_json::{Map, Value, json};
+
+use super::{
+    facts::{self, ENTERPRISE, Kind},
+    server::{self, Members, Reading, Style, Wrong, is_unassigned, member},
+};
+
+/// Whether a request holds on a resource.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Holds {
+    /// Nothing would change.
+    Yes,
+    /// Something would.
+    No,
+    /// It holds by what can be seen, and must be sent all the same: it states a secret (S3a).
+    Secret,
+    /// It is the target's affair: sent as it came (S25).
+    Unclear,
+}
+
+/// What a request gives and takes, by edge or as `active`.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Change {
+    /// Access that it gives.
+    pub gives: Vec<String>,
+    /// Access that it takes.
+    pub takes: Vec<String>,
+}
+
+/// Whether a request holds on a resource that was observed.
+#[must_use]
+pub fn holds(
+    reading: Reading,
+    resource_type: &str,
+    method: Method,
+    body: &Value,
+    observed: &Members,
+) -> Holds {
+    let stated_only = Style { reading, ..Style::STATED };
+    let after = match method {
+        Method::Create => stated(resource_type, body).and_then(|body| {
+            let body = folded(Value::Object(body), observed);
+            server::apply(stated_only, resource_type, observed, Method::Replace, &body)
+        }),
+        // S26: a PUT is authoritative over what it leaves out.
+        Method::Replace => {
+            let whole = Style { put_keeps: false, ..stated_only };
+            server::apply(whole, resource_type, observed, method, body)
+        }
+        _ => server::apply(stated_only, resource_type, observed, method, body),
+    };
+    let Ok(after) = after else { return Holds::Unclear };
+    if server::shown(resource_type, &after) != server::shown(resource_type, observed) {
+        return Holds::No;
+    }
+    let secret = method != Method::Create && states(resource_type, method, body, Kind::Secret);
+    if secret { Holds::Secret } else { Holds::Yes }
+}
+
+/// S24: in a create unassigned is absent.
+fn stated(resource_type: &str, body: &Value) -> Result<Members, Wrong> {
+    let mut body = server::tidy(resource_type, body)?;
+    body.retain(|_, value| !is_unassigned(value));
+    for value in body.values_mut() {
+        if let Value::Object(parts) = value {
+            parts.retain(|_, value| !is_unassigned(value));
+        }
+    }
+    Ok(body)
+}
+
+/// S3: letter case of a user name does not count in a create.
+fn folded(mut body: Value, observed: &Members) -> Value {
+    let fold = |value: Option<&Value>| value.and_then(Value::as_str).map(str::to_lowercase);
+    let name = fold(body.get("userName"));
+    if name.is_some() && name == fold(observed.get("userName")) {
+        body["userName"] = observed["userName"].clone();
+    }
+    body
+}
+
+/// Whether a request states an attribute of this kind.
+#[must_use]
+pub fn states(resource_type: &str, method: Method, body: &Value, wanted: Kind) -> bool {
+    match method {
+        Method::Patch => server::operations(resource_type, body).is_ok_and(|operations| {
+            let of = |operation: &server::Operation| operation.path.attribute.map(|(_, kind)| kind);
+            operations.iter().any(|operation| of(operation) == Some(wanted))
+        }),
+        _ => server::tidy(resource_type, body).is_ok_and(|body| {
+            let kind = |name: &str| facts::attribute(resource_type, None, name).map(|(_, kind)| kind);
+            body.keys().any(|name| kind(name) == Some(wanted))
+        }),
+    }
+}
+
+/// Whether a request takes access away, judged by its form (section 1, `safe way`); none where nobody can say.
+#[must_use]
+pub fn safe_way(resource_type: &str, method: Method, body: &Value) -> Option<bool> {
+    let edges = |name: &str| {
+        facts::attribute(resource_type, None, name).is_some_and(|(_, kind)| kind == Kind::Edges)
+    };
+    match method {
+        Method::Delete => Some(true),
+        Method::Create => Some(false),
+        Method::Replace => {
+            let body = server::tidy(resource_type, body).ok()?;
+            let off = body.get("active") == Some(&json!(false));
+            Some(off || body.keys().any(|name| edges(name)))
+        }
+        Method::Patch => {
+            let mut safe = false;
+            for operation in server::operations(resource_type, body).ok()? {
+                let Some((name, kind)) = operation.path.attribute else { continue };
+                if kind == Kind::Edges && operation.op != "add" {
+                    if operation.path.part.is_some() {
+                        return None;
+                    }
+                    safe = true;
+                }
+                let off = operation.value == Some(json!(false));
+                safe |= name == "active" && off && operation.op != "remove";
+            }
+            Some(safe)
+        }
+    }
+}
+
+/// What changes between two readings of a resource, as far as it is access.
+#[must_use]
+pub fn change(resource_type: &str, before: &Members, after: &Members) -> Change {
+    let mut change = Change::default();
+    let on = |resource: &Members| resource.get("active") == Some(&json!(true));
+    let off = |resource: &Members| resource.get("active") == Some(&json!(false));
+    if off(before) && !off(after) && on(after) {
+        change.gives.push("active".into());
+    }
+    if !off(before) && off(after) {
+        change.takes.push("active".into());
+    }
+    for (name, kind) in facts::attributes(resource_type, None) {
+        if kind != Kind::Edges {
+            continue;
+        }
+        let items = |resource: &Members| -> Vec<Members> {
+            let list = resource.get(name).and_then(Value::as_array).into_iter().flatten();
+            list.filter_map(|item| item.as_object().cloned()).collect()
+        };
+        let (old, new) = (items(before), items(after));
+        let label = |item: &Members| {
+            let part = |part: &str| item.get(part).and_then(Value::as_str).unwrap_or_default();
+            format!("{name} {} {}", part("value"), part("type"))
+        };
+        let lacks = |list: &[Members], item: &Members| {
+            !list.iter().any(|known| server::same_value(Reading::default(), name, kind, item, known))
+        };
+        change.gives.extend(new.iter().filter(|item| lacks(&old, item)).map(label));
+        change.takes.extend(old.iter().filter(|item| lacks(&new, item)).map(label));
+    }
+    change
+}
+
+/// Whether two requests have one fingerprint (S3).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Likeness {
+    /// They differ in what S3 says does not count: one fingerprint.
+    Same,
+    /// They differ in meaning: two.
+    Different,
+    /// The rules do not say: they are written differently, and no resource shows a difference.
+    Unsaid,
+}
+
+/// Compares two requests on one resource; `samples` are resources on which a difference may show.
+#[must_use]
+pub fn likeness(
+    resource_type: &str,
+    method: Method,
+    left: &Value,
+    right: &Value,
+    samples: &[Members],
+) -> Likeness {
+    let (Some(left_form), Some(right_form)) =
+        (form(resource_type, method, left), form(resource_type, method, right))
+    else {
+        return Likeness::Unsaid;
+    };
+    if left_form == right_form {
+        return Likeness::Same;
+    }
+    if secrets(resource_type, method, left) != secrets(resource_type, method, right)
+        && method != Method::Create
+    {
+        return Likeness::Different;
+    }
+    let shown = |body: &Value, sample: &Members| {
+        let after = match method {
+            Method::Patch => {
+                let mut operations = server::operations(resource_type, body).ok()?;
+                operations.iter_mut().for_each(bare_edges);
+                server::apply_all(Style::STATED, sample, &operations)
+            }
+            _ => server::apply(Style::STATED, resource_type, sample, method, body),
+        };
+        let after = after.ok()?;
+        let mut shown = server::shown(resource_type, &after);
+        fold_user_name(&mut shown);
+        Some(shown)
+    };
+    let shows = |sample: &Members| {
+        let (left, right) = (shown(left, sample), shown(right, sample));
+        left.is_some() && right.is_some() && left != right
+    };
+    if samples.iter().any(shows) { Likeness::Different } else { Likeness::Unsaid }
+}
+
+/// S27: an edge that is added is known by what identifies it; nothing else about it counts.
+fn bare_edges(operation: &mut server::Operation) {
+    let Some((name, Kind::Edges)) = operation.path.attribute else { return };
+    if operation.op != "add" || operation.path.part.is_some() || operation.path.filter.is_some() {
+        return;
+    }
+    for item in operation.value.iter_mut().filter_map(Value::as_array_mut).flatten() {
+        if let Value::Object(parts) = item {
+            parts.retain(|part, _| part == "value" || part == "type" && name != "members");
+        }
+    }
+}
+
+fn fold_user_name(resource: &mut Value) {
+    if let Some(Value::String(name)) = resource.get_mut("userName") {
+        *name = name.to_lowercase();
+    }
+}
+
+fn secrets(resource_type: &str, method: Method, body: &Value) -> Vec<String> {
+    match method {
+        Method::Patch => {
+            let all = server::operations(resource_type, body).unwrap_or_default();
+            let is_secret = |operation: &&server::Operation| {
+                operation.path.attribute.is_some_and(|(_, kind)| kind == Kind::Secret)
+            };
+            all.iter().filter(is_secret).map(|operation| format!("{:?}", operation.value)).collect()
+        }
+        _ => member(body, "password").map(Value::to_string).into_iter().collect(),
+    }
+}
+
+/// The canonical form of S3, as its text says it; none where the request cannot be understood.
+fn form(resource_type: &str, method: Method, body: &Value) -> Option<Value> {
+    let sorted = |mut value: Value| {
+        fold_user_name(&mut value);
+        if let Value::Object(members) = &mut value {
+            for value in members.values_mut() {
+                sort(value);
+            }
+        }
+        value
+    };
+    match method {
+        Method::Create => {
+            let mut body = stated(resource_type, body).ok()?;
+            for name in ["id", "meta", "groups", "password"] {
+                body.remove(name);
+            }
+            Some(sorted(Value::Object(body)))
+        }
+        Method::Replace => {
+            let mut body = server::tidy(resource_type, body).ok()?;
+            body.remove("meta");
+            body.remove("groups");
+            Some(sorted(Value::Object(body)))
+        }
+        Method::Patch => {
+            let operations = server::operations(resource_type, body).ok()?;
+            let written = |operation: server::Operation| {
+                let path = &operation.path;
+                let mut value = operation.value.unwrap_or(json!({ "absent": true }));
+                sort(&mut value);
+                if path.attribute.is_some_and(|(name, _)| name == "userName") {
+                    value = match value {
+                        Value::String(name) => json!(name.to_lowercase()),
+                        other => other,
+                    };
+                }
+                let attribute = path.attribute.map(|(name, _)| name);
+                let at = format!("{:?} {attribute:?} {:?} {:?}", path.urn, path.filter, path.part);
+                json!([operation.op, at, value])
+            };
+            // Whether paths stand outside or inside the value is told apart here: S3 does not say that they are one.
+            let list = member(body, "Operations")?.as_array()?;
+            let without = list.iter().map(|one| json!(member(one, "path").is_none()));
+            Some(json!([without.collect::<Vec<_>>(), operations.into_iter().map(written).collect::<Vec<_>>()]))
+        }
+        Method::Delete => Some(Value::Null),
+    }
+}
+
+/// Set values in one order; what is there twice, once.
+fn sort(value: &mut Value) {
+    match value {
+        Value::Array(items) => {
+            items.iter_mut().for_each(sort);
+            items.sort_by_key(Value::to_string);
+            items.dedup();
+        }
+        Value::Object(parts) => parts.values_mut().for_each(sort),
+        _ => {}
+    }
+}
+
+/// A resource with the target's own parts, for a 200.
+#[must_use]
+pub fn as_resource(resource_type: &str, id: &str, members: &Members) -> Map<String, Value> {
+    let mut resource = members.clone();
+    let urn = if resource_type == "Group" { facts::GROUP } else { facts::USER };
+    let mut schemas = vec![urn];
+    if members.contains_key(ENTERPRISE) {
+        schemas.push(ENTERPRISE);
+    }
+    resource.insert("schemas".into(), json!(schemas));
+    resource.insert("id".into(), json!(id));
+    resource.insert(
+        "meta".into(),
+        json!({ "resourceType": resource_type, "location": format!("https://x/{resource_type}s/{id}") }),
+    );
+    resource
+}
