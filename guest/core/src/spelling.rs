@@ -2,17 +2,13 @@
 //!
 //! The one place for them. Each is a row of peers.md §5, named by its number, with its case below. What is sent keeps the client's spelling.
 
-use alloc::{
-    borrow::{Cow, ToOwned},
-    string::String,
-    vec::Vec,
-};
+use alloc::{borrow::ToOwned, string::String, vec::Vec};
 
 use replaysafe_json::{Object, Value};
 
 use crate::{
     path::{self, PatchPath, Place},
-    schema::{Characteristics, Schema},
+    schema::{self, Characteristics, ENTERPRISE_URN, Schema},
 };
 
 /// What a PATCH operation does.
@@ -66,26 +62,18 @@ pub(crate) fn unassigned(value: &Value) -> bool {
     }
 }
 
-/// A name or a path, with the URN of SCIM 2.0 in the place of SCIM 1.0's (no 22: `OneLogin`).
-pub(crate) fn of_today<'a>(name: &'a str, resource_type: &str, schema: &Schema) -> Cow<'a, str> {
-    let urns = [(CORE_1_0, schema.core_urn(resource_type)), (ENTERPRISE_1_0, enterprise())];
-    for (old, new) in urns {
-        let Some((head, rest)) = name.split_at_checked(old.len()) else { continue };
-        if head.eq_ignore_ascii_case(old) && (rest.is_empty() || rest.starts_with(':')) {
-            return Cow::Owned(new + rest);
-        }
-    }
-    Cow::Borrowed(name)
+/// What stands behind a URN of SCIM 1.0, with the URN of today: none for the type's own (no 22: `OneLogin`'s older template).
+///
+/// A version of its own, `core:1.01`, is another URN.
+pub(crate) fn of_today(path: &str) -> Option<(Option<&'static str>, &str)> {
+    let urns = [(CORE_1_0, None), (ENTERPRISE_1_0, Some(ENTERPRISE_URN))];
+    urns.into_iter().find_map(|(old, today)| Some((today, schema::behind(path, old)?)))
 }
 
 /// The URN of SCIM 1.0's core attributes: a secret may stand behind it too.
 pub(crate) const CORE_1_0: &str = "urn:scim:schemas:core:1.0";
 
 const ENTERPRISE_1_0: &str = "urn:scim:schemas:extension:enterprise:1.0";
-
-fn enterprise() -> String {
-    crate::schema::ENTERPRISE_URN.to_ascii_lowercase()
-}
 
 /// Attributes that are echoed and never set: `id`, `meta`, `schemas`, and a user's `groups` (nos 6, 16, 17, 20: Entra, Okta).
 pub(crate) fn echoed(place: &Place, resource_type: &str) -> bool {
@@ -197,8 +185,7 @@ impl Reader<'_> {
     }
 
     fn member(&self, name: &str, value: &Value) -> Vec<Member> {
-        let today = of_today(name, self.resource_type, self.schema);
-        let (urn, rest) = self.schema.split_urn(self.resource_type, &today);
+        let (urn, rest) = self.schema.split_urn(self.resource_type, name);
         match (urn, value.as_object()) {
             // The type's own URN as a name: its object is the resource.
             (Some(urn), Some(object))
@@ -238,11 +225,7 @@ impl Reader<'_> {
 
     fn place(&self, name: &str, urn: Option<&str>, rest: &str) -> Place {
         if self.paths
-            && let PatchPath::Place(place) = path::read(
-                &of_today(name, self.resource_type, self.schema),
-                self.resource_type,
-                self.schema,
-            )
+            && let PatchPath::Place(place) = path::read(name, self.resource_type, self.schema)
         {
             return place;
         }

@@ -371,7 +371,9 @@ impl Draw {
             schemas.push(json!(ENTERPRISE));
         }
         if is_group && self.habits.quirks && self.random.chance(30) {
-            schemas.push(json!("http://schemas.microsoft.com/2006/11/ResourceManagement/ADSCIM/2.0/Group"));
+            schemas.push(json!(
+                "http://schemas.microsoft.com/2006/11/ResourceManagement/ADSCIM/2.0/Group"
+            ));
         }
         made.insert("schemas".into(), Value::Array(schemas));
         if self.habits.quirks && !is_group && self.random.chance(20) {
@@ -420,8 +422,21 @@ impl Draw {
             *self.random.pick(&["members", "members", "members", "displayName", "externalId"])
         } else {
             *self.random.pick(&[
-                "active", "title", "userName", "displayName", "externalId", "name", "emails", "emails",
-                "phoneNumbers", "addresses", "roles", "roles", "entitlements", "extension", "other",
+                "active",
+                "title",
+                "userName",
+                "displayName",
+                "externalId",
+                "name",
+                "emails",
+                "emails",
+                "phoneNumbers",
+                "addresses",
+                "roles",
+                "roles",
+                "entitlements",
+                "extension",
+                "other",
             ])
         };
         let (path, value) = match attribute {
@@ -467,7 +482,10 @@ impl Draw {
     fn on_extension(&mut self) -> (String, Value) {
         match self.random.below(5) {
             0 => (ENTERPRISE.into(), self.extension(true)),
-            1 => (format!("{ENTERPRISE}:manager"), json!({ "value": self.random.pick(&["m1", "m2"]) })),
+            1 => (
+                format!("{ENTERPRISE}:manager"),
+                json!({ "value": self.random.pick(&["m1", "m2"]) }),
+            ),
             2 => (format!("{ENTERPRISE}:manager.value"), json!(self.random.pick(&["m1", "m2"]))),
             _ => (format!("{ENTERPRISE}:department"), self.simple("department", true)),
         }
@@ -502,7 +520,8 @@ impl Draw {
             if name == "addresses" {
                 whole["locality"] = item["locality"].clone();
             }
-            if is_edges || op != "remove" && (filter.contains(" or ") || filter.starts_with("not")) {
+            if is_edges || op != "remove" && (filter.contains(" or ") || filter.starts_with("not"))
+            {
                 whole["value"] = item["value"].clone();
                 return (format!("{name}[value eq {}]", item["value"]), whole);
             }
@@ -584,7 +603,9 @@ impl Draw {
             Value::Object(members) => {
                 let names: Vec<String> = members
                     .keys()
-                    .filter(|name| !["schemas", "op", "Operations"].contains(&name.as_str()) || depth == 0)
+                    .filter(|name| {
+                        !["schemas", "op", "Operations"].contains(&name.as_str()) || depth == 0
+                    })
                     .filter(|name| *name != "schemas")
                     .cloned()
                     .collect();
@@ -627,7 +648,8 @@ impl Draw {
                 *text = (*self.random.pick(other)).into();
             }
             Value::Bool(flag) => {
-                *value = if self.random.chance(50) { json!(!*flag) } else { json!(flag.to_string()) };
+                *value =
+                    if self.random.chance(50) { json!(!*flag) } else { json!(flag.to_string()) };
             }
             Value::Null | Value::Number(_) => {}
         }

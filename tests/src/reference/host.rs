@@ -148,7 +148,12 @@ impl Host {
         panic!("no answer after {STEPS_MOST} steps: {request:?}");
     }
 
-    fn step(&mut self, function: &'static str, situation: &Situation, report: Option<&Report>) -> Step {
+    fn step(
+        &mut self,
+        function: &'static str,
+        situation: &Situation,
+        report: Option<&Report>,
+    ) -> Step {
         if self.calls.is_some() {
             let input = match function {
                 "settle" => json!({ "situation": situation, "report": report }),
@@ -351,7 +356,12 @@ pub fn effect_body(request: &Request, effect: &Effect) -> Value {
 
 /// A request without key and version.
 #[must_use]
-pub fn request(resource_type: &str, method: Method, id: Option<&str>, body: Option<String>) -> Request {
+pub fn request(
+    resource_type: &str,
+    method: Method,
+    id: Option<&str>,
+    body: Option<String>,
+) -> Request {
     Request {
         scope: Scope {
             tenant: "t".into(),

@@ -5,7 +5,7 @@ use serde_json::{Map, Value, json};
 
 use super::{
     facts::{self, ENTERPRISE, Kind},
-    server::{self, Members, Reading, Style, Wrong, is_unassigned, member},
+    server::{self, Members, Style, Wrong, is_unassigned, member},
 };
 
 /// Whether a request holds on a resource.
@@ -32,17 +32,11 @@ pub struct Change {
 
 /// Whether a request holds on a resource that was observed.
 #[must_use]
-pub fn holds(
-    reading: Reading,
-    resource_type: &str,
-    method: Method,
-    body: &Value,
-    observed: &Members,
-) -> Holds {
-    let stated_only = Style { reading, ..Style::STATED };
+pub fn holds(resource_type: &str, method: Method, body: &Value, observed: &Members) -> Holds {
+    let stated_only = Style::STATED;
     let after = match method {
         Method::Create => stated(resource_type, body).and_then(|body| {
-            let body = folded(Value::Object(body), observed);
+            let body = folded(Value::Object(present(resource_type, body, observed)), observed);
             server::apply(stated_only, resource_type, observed, Method::Replace, &body)
         }),
         // S26: a PUT is authoritative over what it leaves out.
@@ -72,6 +66,23 @@ fn stated(resource_type: &str, body: &Value) -> Result<Members, Wrong> {
     Ok(body)
 }
 
+/// A create adds the edges that it states, and an `add` is satisfied by their presence (S27): what else is stated of one is not compared.
+///
+/// A target fills in `display` by itself; a retry must not be a conflict for it.
+fn present(resource_type: &str, mut body: Members, observed: &Members) -> Members {
+    for (name, kind) in facts::attributes(resource_type, None) {
+        let (Kind::Edges, Some(Value::Array(items))) = (kind, body.get_mut(name)) else { continue };
+        for item in items.iter_mut().filter_map(Value::as_object_mut) {
+            let held = observed.get(name).and_then(Value::as_array).into_iter().flatten();
+            let mut held = held.filter_map(Value::as_object);
+            if held.any(|held| server::same_value(name, kind, item, held)) {
+                item.retain(|part, _| part == "value" || part == "type" && name != "members");
+            }
+        }
+    }
+    body
+}
+
 /// S3: letter case of a user name does not count in a create.
 fn folded(mut body: Value, observed: &Members) -> Value {
     let fold = |value: Option<&Value>| value.and_then(Value::as_str).map(str::to_lowercase);
@@ -91,7 +102,8 @@ pub fn states(resource_type: &str, method: Method, body: &Value, wanted: Kind) -
             operations.iter().any(|operation| of(operation) == Some(wanted))
         }),
         _ => server::tidy(resource_type, body).is_ok_and(|body| {
-            let kind = |name: &str| facts::attribute(resource_type, None, name).map(|(_, kind)| kind);
+            let kind =
+                |name: &str| facts::attribute(resource_type, None, name).map(|(_, kind)| kind);
             body.keys().any(|name| kind(name) == Some(wanted))
         }),
     }
@@ -155,7 +167,7 @@ pub fn change(resource_type: &str, before: &Members, after: &Members) -> Change 
             format!("{name} {} {}", part("value"), part("type"))
         };
         let lacks = |list: &[Members], item: &Members| {
-            !list.iter().any(|known| server::same_value(Reading::default(), name, kind, item, known))
+            !list.iter().any(|known| server::same_value(name, kind, item, known))
         };
         change.gives.extend(new.iter().filter(|item| lacks(&old, item)).map(label));
         change.takes.extend(old.iter().filter(|item| lacks(&new, item)).map(label));
@@ -163,38 +175,32 @@ pub fn change(resource_type: &str, before: &Members, after: &Members) -> Change 
     change
 }
 
-/// Whether two requests have one fingerprint (S3).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Likeness {
-    /// They differ in what S3 says does not count: one fingerprint.
-    Same,
-    /// They differ in meaning: two.
-    Different,
-    /// The rules do not say: they are written differently, and no resource shows a difference.
-    Unsaid,
+/// Whether two requests on one resource differ only in what S3 says does not count: then they have one fingerprint.
+#[must_use]
+pub fn has_one_form(resource_type: &str, method: Method, left: &Value, right: &Value) -> bool {
+    let (left, right) = (form(resource_type, method, left), form(resource_type, method, right));
+    left.is_some() && left == right
 }
 
-/// Compares two requests on one resource; `samples` are resources on which a difference may show.
+/// Whether two requests on one resource differ in meaning: then they have two fingerprints.
+///
+/// They do where one of `samples`, resources that may be there, ends as another. Where they are written differently and none shows it, the rules do not say.
 #[must_use]
-pub fn likeness(
+pub fn shows_difference(
     resource_type: &str,
     method: Method,
     left: &Value,
     right: &Value,
     samples: &[Members],
-) -> Likeness {
-    let (Some(left_form), Some(right_form)) =
-        (form(resource_type, method, left), form(resource_type, method, right))
-    else {
-        return Likeness::Unsaid;
-    };
-    if left_form == right_form {
-        return Likeness::Same;
+) -> bool {
+    let is_readable = |body: &Value| form(resource_type, method, body).is_some();
+    if !is_readable(left) || !is_readable(right) {
+        return false;
     }
     if secrets(resource_type, method, left) != secrets(resource_type, method, right)
         && method != Method::Create
     {
-        return Likeness::Different;
+        return true;
     }
     let shown = |body: &Value, sample: &Members| {
         let after = match method {
@@ -214,7 +220,7 @@ pub fn likeness(
         let (left, right) = (shown(left, sample), shown(right, sample));
         left.is_some() && right.is_some() && left != right
     };
-    if samples.iter().any(shows) { Likeness::Different } else { Likeness::Unsaid }
+    samples.iter().any(shows)
 }
 
 /// S27: an edge that is added is known by what identifies it; nothing else about it counts.
@@ -293,7 +299,10 @@ fn form(resource_type: &str, method: Method, body: &Value) -> Option<Value> {
             // Whether paths stand outside or inside the value is told apart here: S3 does not say that they are one.
             let list = member(body, "Operations")?.as_array()?;
             let without = list.iter().map(|one| json!(member(one, "path").is_none()));
-            Some(json!([without.collect::<Vec<_>>(), operations.into_iter().map(written).collect::<Vec<_>>()]))
+            Some(json!([
+                without.collect::<Vec<_>>(),
+                operations.into_iter().map(written).collect::<Vec<_>>()
+            ]))
         }
         Method::Delete => Some(Value::Null),
     }

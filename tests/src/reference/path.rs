@@ -113,7 +113,8 @@ fn words(text: &str) -> Option<Vec<Word>> {
 }
 
 fn keyword(words: &mut &[Word], wanted: &str) -> bool {
-    let found = matches!(words.first(), Some(Word::Bare(word)) if word.eq_ignore_ascii_case(wanted));
+    let found =
+        matches!(words.first(), Some(Word::Bare(word)) if word.eq_ignore_ascii_case(wanted));
     if found {
         *words = words.get(1..).unwrap_or_default();
     }

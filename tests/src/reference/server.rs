@@ -17,45 +17,17 @@ pub type Members = Map<String, Value>;
 /// Where RFC 7644 leaves a choice, what this server does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Style {
-    /// A value that is replaced by one with the same identity and equal in what is stated keeps its other parts.
-    pub keeps_parts: bool,
     /// A PUT leaves alone what it does not state (RFC 7644 §3.5.1 lets the server choose).
     pub put_keeps: bool,
     /// An `add` of a known value and type with other parts appends, where it could merge.
     pub stacks: bool,
     /// A filter that finds nothing makes a value of what it asks for, where the server could refuse.
     pub makes: bool,
-    /// Where the rules can be read in two ways.
-    pub reading: Reading,
-}
-
-/// Readings of the rules that differ from their letter.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Reading {
-    /// A value without type is the one with a type too, of any list and not of roles and entitlements alone (S27).
-    pub untyped_is_any: bool,
-    /// Of values without a `value` only what is stated is compared, where S27 says: the whole.
-    pub whole_is_stated: bool,
-    /// A PUT takes away no edge that it leaves out, where S26 makes it authoritative.
-    pub edges_left_out_stay: bool,
-    /// An `add` is measured against the first value of the same identity, where one may be as stated.
-    pub adds_to_first: bool,
-}
-
-impl Reading {
-    /// The rules to the letter.
-    pub const LETTER: Self = Self {
-        untyped_is_any: false,
-        whole_is_stated: false,
-        edges_left_out_stay: false,
-        adds_to_first: false,
-    };
 }
 
 impl Style {
     /// Compares what is stated, and nothing else (S26, S27).
-    pub const STATED: Self =
-        Self { keeps_parts: true, put_keeps: true, stacks: false, makes: false, reading: Reading::LETTER };
+    pub const STATED: Self = Self { put_keeps: true, stacks: false, makes: false };
 
     /// Servers that read RFC 7644 differently.
     pub const ALL: [Self; 3] = [
@@ -101,7 +73,12 @@ pub fn apply(
     match method {
         Method::Create => {
             after = Members::new();
-            put(Style { put_keeps: false, ..Style::STATED }, resource_type, &mut after, &tidy(resource_type, body)?)?;
+            put(
+                Style { put_keeps: false, ..Style::STATED },
+                resource_type,
+                &mut after,
+                &tidy(resource_type, body)?,
+            )?;
         }
         Method::Replace => put(style, resource_type, &mut after, &tidy(resource_type, body)?)?,
         Method::Patch => after = apply_all(style, before, &operations(resource_type, body)?)?,
@@ -161,12 +138,9 @@ fn put(
         let is_edges = |name: &str| {
             facts::attribute(resource_type, None, name).is_some_and(|(_, kind)| kind == Kind::Edges)
         };
-        let kept = |name: &str| {
-            ["id", "meta", "groups"].contains(&name)
-                || style.reading.edges_left_out_stay && is_edges(name)
-        };
-        let keeps_list = style.keeps_parts;
-        resource.retain(|name, _| kept(name) || keeps_list && body.contains_key(name));
+        // Section 1: a PUT takes an edge away where it states the list; what it leaves out it does not assert (RFC 7644 §3.5.1).
+        let kept = |name: &str| ["id", "meta", "groups"].contains(&name) || is_edges(name);
+        resource.retain(|name, _| kept(name) || body.contains_key(name));
     }
     for (name, value) in body {
         if name == ENTERPRISE {
@@ -177,18 +151,20 @@ fn put(
             for (name, value) in value.as_object().into_iter().flatten() {
                 let attribute = facts::attribute(resource_type, Some(ENTERPRISE), name);
                 let attribute = attribute.ok_or(Wrong::Unclear)?;
-                set(style, &Members::new(), &mut inner, attribute, value, true);
+                let there = inner.clone();
+                set(style, &there, &mut inner, attribute, value, true);
             }
             put_part(resource, Some(ENTERPRISE), inner);
             continue;
         }
         let attribute = facts::attribute(resource_type, None, name).ok_or(Wrong::Unclear)?;
-        // S24: what is stated as empty is unassigned afterwards.
-        let clears = !style.keeps_parts || is_unassigned(value);
-        if clears && attribute.1 == Kind::Complex {
+        // S24: what is stated as empty is unassigned afterwards. A part that is stated as null says nothing of the others (S27).
+        let parts = value.as_object().map_or(0, Members::len);
+        if is_unassigned(value) && parts == 0 && attribute.1 == Kind::Complex {
             resource.remove(attribute.0);
         }
-        set(style, &Members::new(), resource, attribute, value, true);
+        let there = resource.clone();
+        set(style, &there, resource, attribute, value, true);
     }
     Ok(())
 }
@@ -336,6 +312,13 @@ pub fn operations(resource_type: &str, body: &Value) -> Result<Vec<Operation>, W
             }
         }
     }
+    // S25: an extension that goes as a whole while parts of it are set is the target's affair.
+    let of_one = |urn| 1 < found.iter().filter(|other| other.path.urn == Some(urn)).count();
+    let whole =
+        |operation: &&Operation| operation.op == "remove" && operation.path.attribute.is_none();
+    if found.iter().filter(whole).filter_map(|operation| operation.path.urn).any(of_one) {
+        return Err(Wrong::Unclear);
+    }
     Ok(found)
 }
 
@@ -388,7 +371,8 @@ fn patch(
         remove(style, &mut part, attribute, path, operation.value.as_ref())?;
     } else {
         let value = operation.value.clone().ok_or(Wrong::Unclear)?;
-        write(style, first, &mut part, attribute, path, &value, operation.op == "replace")?;
+        let first = part_of(first, path.urn);
+        write(style, &first, &mut part, attribute, path, &value, operation.op == "replace")?;
     }
     put_part(resource, path.urn, part);
     Ok(())
@@ -418,6 +402,17 @@ fn write(
             let mut taken: Vec<usize> = (0..items.len())
                 .filter(|at| items.get(*at).is_some_and(|item| filter.takes(item, is_exact(kind))))
                 .collect();
+            let stated: Members = match part {
+                Some(part) => [(part.clone(), value.clone())].into_iter().collect(),
+                None => value.as_object().cloned().ok_or(Wrong::Unclear)?,
+            };
+            // RFC 7643 §2.4: `primary` is true of one value. Of several nobody can say of which.
+            if 1 < taken.len() && stated.get("primary") == Some(&json!(true)) {
+                return Err(Wrong::Unclear);
+            }
+            if taken.is_empty() && is_done(name, kind, filter, &stated, &items) {
+                return Ok(());
+            }
             if taken.is_empty() {
                 let Some(made) = wanted(filter).filter(|_| style.makes) else {
                     // RFC 7644 says what a `replace` does: it fails. Of an `add` it says nothing.
@@ -426,16 +421,8 @@ fn write(
                 taken.push(items.len());
                 items.push(made);
             }
-            let stated = match part {
-                Some(part) => [(part.clone(), value.clone())].into_iter().collect(),
-                None => value.as_object().cloned().ok_or(Wrong::Unclear)?,
-            };
             for at in &taken {
                 let Some(item) = items.get_mut(*at) else { continue };
-                let whole = replaces && part.is_none() && !style.keeps_parts;
-                if whole {
-                    item.clear();
-                }
                 for (name, value) in &stated {
                     assign(item, name, value);
                 }
@@ -448,6 +435,20 @@ fn write(
         _ => return Err(Wrong::Unclear),
     }
     Ok(())
+}
+
+/// Whether a filter finds nothing because the operation was carried out before: what it would make is there (S25: no difference, no write).
+///
+/// `replace emails[value eq "old"]` with a new value finds nothing when it is repeated. Of an edge this is said only where the filter names it (S27).
+fn is_done(name: &str, kind: Kind, filter: &Filter, stated: &Members, items: &[Members]) -> bool {
+    let Some(mut made) = wanted(filter) else { return false };
+    if kind == Kind::Edges && !made.contains_key("value") {
+        return false;
+    }
+    made.extend(stated.clone());
+    let made = assigned(&made);
+    let is_there = |item: &Members| is_in(&made, item) && same_value(name, kind, &made, item);
+    !made.is_empty() && items.iter().any(is_there)
 }
 
 /// The value that a filter of equalities asks for.
@@ -491,7 +492,7 @@ fn remove(
                 return Err(Wrong::Unclear);
             }
             let mut items = list(resource, name);
-            items.retain(|item| !gone.iter().any(|gone| same_value(style.reading, name, kind, gone, item)));
+            items.retain(|item| !gone.iter().any(|gone| same_value(name, kind, gone, item)));
             store(resource, name, items);
         }
         (None, Some(part), None) if kind == Kind::Complex => {
@@ -524,7 +525,13 @@ fn as_object(value: &Value) -> Option<Members> {
 }
 
 fn list(resource: &Members, name: &str) -> Vec<Members> {
-    resource.get(name).and_then(Value::as_array).into_iter().flatten().filter_map(as_object).collect()
+    resource
+        .get(name)
+        .and_then(Value::as_array)
+        .into_iter()
+        .flatten()
+        .filter_map(as_object)
+        .collect()
 }
 
 fn store(resource: &mut Members, name: &str, items: Vec<Members>) {
@@ -585,7 +592,7 @@ fn set(
             };
             let before = list(resource, name);
             let after = if replaces {
-                replaced(style, name, kind, &before, &stated, &list(first, name))
+                replaced(name, kind, &stated, &list(first, name))
             } else {
                 added(style, name, kind, before, &stated, &list(first, name))
             };
@@ -594,38 +601,72 @@ fn set(
     }
 }
 
-fn replaced(
-    style: Style,
-    name: &str,
-    kind: Kind,
-    before: &[Members],
-    stated: &[Members],
-    first: &[Members],
-) -> Vec<Members> {
-    let mut known = before.to_vec();
-    if kind == Kind::Edges {
-        // As in `added`: what was there first.
-        known.extend(first.iter().filter(|first| !before.contains(first)).cloned());
-    }
+/// A set of values has no order (S3): what states less is read first, and what is stated twice once.
+fn in_order(stated: &[Members]) -> Vec<Members> {
+    let mut stated: Vec<Members> =
+        stated.iter().filter(|item| !assigned(item).is_empty()).cloned().collect();
+    stated.sort_by_key(|item| {
+        (item.contains_key("type"), item.len(), Value::Object(item.clone()).to_string())
+    });
+    stated.dedup();
+    stated
+}
+
+/// The whole list is stated: what operations before did to it is of no account, and it is measured against `first`, which was observed (S27).
+///
+/// What agrees in all is the one that is meant, then what agrees in what is stated, then what has the same identity; each once.
+fn replaced(name: &str, kind: Kind, stated: &[Members], first: &[Members]) -> Vec<Members> {
+    let mut free = first.to_vec();
     let mut after: Vec<Members> = Vec::new();
-    let same = |left: &Members, right: &Members| same_value(style.reading, name, kind, left, right);
-    // What states most is found first.
-    let mut stated = stated.to_vec();
-    stated.sort_by_key(|item| std::cmp::Reverse(assigned(item).len()));
-    for item in stated {
-        if after.iter().any(|made| is_in(&item, made) && same(&item, made)) {
-            continue;
-        }
-        let exact = |known: &Members| assigned(known) == assigned(&item);
-        let equal = |known: &Members| same(&item, known) && is_in(&item, known);
-        let place = known.iter().position(exact).or_else(|| known.iter().position(equal));
-        let place = place.filter(|_| style.keeps_parts);
-        after.push(match place {
-            Some(place) => known.remove(place),
-            None => assigned(&item),
+    let mut primary = None;
+    let mut left = in_order(stated);
+    let same = |left: &Members, right: &Members| same_value(name, kind, left, right);
+    let exactly =
+        |item: &Members, known: &Members| same(item, known) && assigned(item) == assigned(known);
+    let partly = |item: &Members, known: &Members| same(item, known) && is_in(item, known);
+    for fits in [&exactly as &dyn Fn(&Members, &Members) -> bool, &partly] {
+        left.retain(|item| {
+            let at = free.iter().position(|known| fits(item, known));
+            if let Some(at) = at {
+                primary =
+                    primary.or((item.get("primary") == Some(&json!(true))).then_some(after.len()));
+                after.push(free.remove(at));
+            }
+            at.is_none()
         });
     }
+    for item in left {
+        let mut made = match free.iter().position(|known| same(&item, known)) {
+            Some(at) => free.remove(at),
+            None if after.iter().any(|known| partly(&item, known)) => continue,
+            None => {
+                let is_one = |known: &Members| {
+                    same(&item, known)
+                        && (kind == Kind::Edges || item.get("type") == known.get("type"))
+                };
+                match after.iter().position(is_one) {
+                    Some(at) => {
+                        merge(&mut after[at], &item);
+                        continue;
+                    }
+                    None => Members::new(),
+                }
+            }
+        };
+        merge(&mut made, &item);
+        primary = primary.or((item.get("primary") == Some(&json!(true))).then_some(after.len()));
+        after.push(made);
+    }
+    if let Some(at) = primary {
+        only_primary(&mut after, &[at]);
+    }
     after
+}
+
+fn merge(known: &mut Members, stated: &Members) {
+    for (part, value) in stated {
+        assign(known, part, value);
+    }
 }
 
 fn added(
@@ -636,15 +677,14 @@ fn added(
     stated: &[Members],
     first: &[Members],
 ) -> Vec<Members> {
-    let same = |left: &Members, right: &Members| same_value(style.reading, name, kind, left, right);
-    for item in stated {
-        let exact = items.iter().position(|known| same(item, known) && is_in(item, known));
-        let exact = exact.filter(|_| !style.reading.adds_to_first);
-        let item = assigned(item);
+    let same = |left: &Members, right: &Members| same_value(name, kind, left, right);
+    for item in in_order(stated) {
+        let exact = items.iter().position(|known| same(&item, known) && is_in(&item, known));
         let known = exact.or_else(|| items.iter().position(|known| same(&item, known)));
         let known = known.filter(|at| {
             // A value with another part is another value to a server that stacks.
-            let held = items.get(*at).is_some_and(|known| is_in(&item, known) || !first.contains(known));
+            let held =
+                items.get(*at).is_some_and(|known| is_in(&item, known) || !first.contains(known));
             kind == Kind::Edges || held || !style.stacks
         });
         let at = match known {
@@ -652,14 +692,14 @@ fn added(
             Some(_) if kind == Kind::Edges => continue,
             Some(at) => {
                 if let Some(known) = items.get_mut(at) {
-                    known.extend(item.clone());
+                    merge(known, &item);
                 }
                 at
             }
             None => {
                 // S27: the net change is compared. An edge that was there first has none, whatever befell it between.
-                let was = |old: &&Members| kind == Kind::Edges && same(&item, old) && style.keeps_parts;
-                items.push(first.iter().find(was).unwrap_or(&item).clone());
+                let was = |old: &&Members| kind == Kind::Edges && same(&item, old);
+                items.push(first.iter().find(was).cloned().unwrap_or_else(|| assigned(&item)));
                 items.len() - 1
             }
         };
@@ -697,15 +737,12 @@ fn is_in(stated: &Members, known: &Members) -> bool {
             || known.get("primary") != Some(&json!(true)))
 }
 
-/// S27: what identifies a value of a list.
+/// S27: what identifies a value of a list: is `right`, which is known, the one that `left` states?
+///
+/// "Each stated sub-attribute is compared": of a value without type no type is, and of one without `value` only what it states is.
+/// To the letter these two would be other values; then a target that fills in `type` or `formatted` would get one more with each repeat (S11, S25).
 #[must_use]
-pub fn same_value(
-    reading: Reading,
-    name: &str,
-    kind: Kind,
-    left: &Members,
-    right: &Members,
-) -> bool {
+pub fn same_value(name: &str, kind: Kind, left: &Members, right: &Members) -> bool {
     let (left_type, right_type) = (left.get("type"), right.get("type"));
     match (left.get("value"), right.get("value")) {
         (Some(left_value), Some(right_value)) => {
@@ -714,13 +751,11 @@ pub fn same_value(
                 (Kind::Edges, _) => {
                     left_type.is_none() || right_type.is_none() || left_type == right_type
                 }
-                _ if reading.untyped_is_any && left_type.is_none() => true,
-                _ => left_type == right_type,
+                _ => left_type.is_none() || left_type == right_type,
             };
             left_value == right_value && same_type
         }
-        (None, None) if reading.whole_is_stated => is_in(left, right),
-        (None, None) => assigned(left) == assigned(right),
+        (None, None) => is_in(left, right),
         _ => false,
     }
 }
@@ -750,7 +785,7 @@ pub fn shown(resource_type: &str, resource: &Members) -> Value {
                 let mut items: Vec<Members> = Vec::new();
                 for item in list(resource, name) {
                     let again = |known: &Members| {
-                        kind == Kind::Edges && same_value(Reading::default(), name, kind, &item, known)
+                        kind == Kind::Edges && same_value(name, kind, &item, known)
                             || assigned(&item) == assigned(known)
                     };
                     if !items.iter().any(again) {

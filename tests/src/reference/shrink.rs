@@ -43,11 +43,7 @@ pub fn smaller(value: &Value) -> Vec<Value> {
 }
 
 /// Takes away from `case` what `fails` does not need. `steps` gives every smaller case.
-pub fn shrink<C: Clone>(
-    case: C,
-    steps: impl Fn(&C) -> Vec<C>,
-    fails: impl Fn(&C) -> bool,
-) -> C {
+pub fn shrink<C: Clone>(case: C, steps: impl Fn(&C) -> Vec<C>, fails: impl Fn(&C) -> bool) -> C {
     let mut case = case;
     while let Some(less) = steps(&case).into_iter().find(|less| fails(less)) {
         case = less;
