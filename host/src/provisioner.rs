@@ -146,6 +146,7 @@ impl Run {
 }
 
 /// Where a settlement has come to.
+#[expect(clippy::large_enum_variant, reason = "one at a time, for one step")]
 enum Settled {
     Answer(Answer),
     Wait(u64),
@@ -240,7 +241,7 @@ impl<L: Ledger, T: Target> Provisioner<L, T> {
             Reading::Unreadable(answer) => return Ok(answer),
             Reading::Readable(identified) => identified,
         };
-        if !inner.callers.accepted(&principal, inner.clock.now()) {
+        if !inner.callers.accepted(&principal, &call.caller, inner.clock.now()) {
             match self.prove(&identified, &schema.endpoints, &call.caller).await {
                 Proof::Accepted => {
                     inner.callers.accept(&principal, &call.caller, inner.clock.now());
@@ -790,6 +791,7 @@ enum Proof {
 }
 
 /// What follows a decision.
+#[expect(clippy::large_enum_variant, reason = "one at a time, for one step")]
 enum Next {
     Answer(Answer),
     Wait(u64),
@@ -832,7 +834,7 @@ fn recorded(
 /// 16 random bytes as 32 hexadecimal digits.
 fn random_id() -> Result<String, ProvisionError> {
     let mut bytes = [0; 16];
-    getrandom::fill(&mut bytes).map_err(|_| ProvisionError::Random)?;
+    getrandom::fill(&mut bytes).map_err(|_error| ProvisionError::Random)?;
     Ok(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
 }
 

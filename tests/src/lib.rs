@@ -3,6 +3,19 @@
 //! The semantics are those that ship. The subject is asked through its JSON door, natively and as a
 //! component, and both must answer with the same bytes.
 
+#![expect(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::large_enum_variant,
+    clippy::map_err_ignore,
+    clippy::missing_panics_doc,
+    clippy::panic,
+    clippy::string_slice,
+    clippy::type_complexity,
+    clippy::wildcard_enum_match_arm,
+    reason = "a world of tests stops at once where it is wrong itself"
+)]
+
 pub mod reference;
 #[cfg(feature = "component")]
 pub mod script;

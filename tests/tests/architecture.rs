@@ -3,6 +3,8 @@
 //! Compile-time reach is what counts: normal and build dependencies. Development dependencies are
 //! checked for packages of the workspace only, as a test helper may use any crate.
 
+#![expect(clippy::indexing_slicing, clippy::unwrap_used, reason = "a test may fail")]
+
 use std::{
     collections::{BTreeMap, BTreeSet},
     process::Command,

@@ -1,5 +1,7 @@
 //! The corpus: every case natively, and natively against the component, byte for byte.
 
+#![expect(clippy::expect_used, reason = "a test may fail")]
+
 use std::{
     collections::BTreeMap,
     fs,

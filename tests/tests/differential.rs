@@ -8,7 +8,17 @@
 //! A difference is a bug of the core, a bug of the reference, or an unclear rule. None is known: a rule that could be
 //! read in two ways is decided where the reference answers it, with its reason.
 
-use std::{collections::BTreeMap, env, fmt::Write as _, time::Instant};
+use std::{
+    collections::BTreeMap,
+    env,
+    fmt::Write as _,
+    sync::{
+        Mutex,
+        atomic::{AtomicU64, Ordering},
+    },
+    thread,
+    time::Instant,
+};
 
 use replaysafe_core::types::{EffectBody, Method, Verdict};
 use replaysafe_tests::reference::{
@@ -42,7 +52,8 @@ const CASES: u64 = 300_000;
 type Failed = BTreeMap<(&'static str, String), (u64, u64)>;
 
 fn run(test: &str, cases: u64) {
-    let number = |name: &str| env::var(name).ok().map(|text| text.parse::<u64>().expect("a number"));
+    let number =
+        |name: &str| env::var(name).ok().map(|text| text.parse::<u64>().expect("a number"));
     let seeds = match number("REPLAYSAFE_SEED") {
         Some(seed) => seed..seed + 1,
         None => 0..number("REPLAYSAFE_CASES").unwrap_or(cases),
@@ -93,8 +104,9 @@ fn report(test: &str, failed: &Failed) -> String {
         if SHOWN < *count {
             continue;
         }
-        let again =
-            format!("REPLAYSAFE_SEED={seed} cargo test -p replaysafe-tests --test differential {test}");
+        let again = format!(
+            "REPLAYSAFE_SEED={seed} cargo test -p replaysafe-tests --test differential {test}"
+        );
         writeln!(report, "{law} ({times} times)\n  {text}\n  again: {again}\n").expect("text");
     }
     report

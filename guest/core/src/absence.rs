@@ -4,11 +4,7 @@
 //! where it lists a resource that is known to exist, its witness, by a value of the witness's, and does not
 //! list the witness by another value.
 
-use alloc::{
-    string::{String, ToString},
-    vec,
-    vec::Vec,
-};
+use alloc::{borrow::ToOwned as _, string::String, vec, vec::Vec};
 
 use replaysafe_json::Value;
 
@@ -69,8 +65,10 @@ pub(crate) fn by_search(
     };
     for search in unknown {
         match answered(case, search, id, &witness) {
-            Proof::Absent => learned
-                .push((profile::filter(kind, &search.attribute), FILTER_ANSWERED.to_string())),
+            Proof::Absent => {
+                learned
+                    .push((profile::filter(kind, &search.attribute), FILTER_ANSWERED.to_owned()));
+            }
             other @ (Proof::Ask(_) | Proof::Open) => return other,
         }
     }

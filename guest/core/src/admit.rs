@@ -2,7 +2,9 @@
 //!
 //! What the ledger alone can tell. The target is not asked here.
 
-use alloc::{collections::BTreeSet, string::String, vec::Vec};
+use alloc::{string::String, vec::Vec};
+
+use crate::ordered::BTreeSet;
 
 use crate::{
     answers,

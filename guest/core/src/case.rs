@@ -1,13 +1,14 @@
 //! A situation, read: the arguments of a decision with every document parsed, once.
 
 use alloc::{
-    collections::BTreeSet,
     format,
     string::{String, ToString},
     vec::Vec,
 };
 
-use replaysafe_json::{Limits, Value, parse};
+use crate::ordered::BTreeSet;
+
+use replaysafe_json::{Limits, Value, parse, sort_by};
 
 use crate::{
     answers,
@@ -327,7 +328,7 @@ impl Wish {
 /// Puts names in their canonical order, each once. A sort is 5 KB of code: here once for all.
 #[inline(never)]
 pub(crate) fn sort_names(names: &mut Vec<Name>) {
-    names.sort_by(|left, right| (left.kind, &left.material).cmp(&(right.kind, &right.material)));
+    sort_by(names, |left, right| (left.kind, &left.material).cmp(&(right.kind, &right.material)));
     names.dedup();
 }
 

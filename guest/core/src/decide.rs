@@ -1,13 +1,14 @@
 //! Decision: which effects, if any, does a request have on what was observed?
 
 use alloc::{
-    collections::{BTreeMap, BTreeSet},
     string::{String, ToString},
     vec,
     vec::Vec,
 };
 
-use replaysafe_json::{Object, Value};
+use crate::ordered::{BTreeMap, BTreeSet};
+
+use replaysafe_json::{Object, Value, sort_by};
 
 use crate::{
     absence,
@@ -385,7 +386,7 @@ fn on_found(
     let mut all = if ours { by_external_id } else { by_correlation };
     if 1 < all.len() {
         let mut ids: Vec<String> = all.into_iter().map(|(id, _)| id).collect();
-        ids.sort();
+        sort_by(&mut ids, Ord::cmp);
         return only(Action::Answer(answers::ambiguous(&standing.record.id, &ids)));
     }
     if let Some((id, _)) = all.pop() {

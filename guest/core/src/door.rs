@@ -6,127 +6,129 @@ use alloc::{
     vec::Vec,
 };
 
-use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use replaysafe_json::{Value, parse_ours};
 
 use crate::{
+    form::{self, Form, record, write_case},
     lifecycle,
     types::{ContractError, Document, Report, Request, Settings, Situation},
 };
 
-#[derive(Deserialize)]
-#[serde(rename_all = "kebab-case", deny_unknown_fields)]
 struct SecretPaths {
     resource_type: String,
     settings: Settings,
 }
 
-#[derive(Deserialize)]
-#[serde(rename_all = "kebab-case", deny_unknown_fields)]
 struct ReadSchema {
     resource_types: Option<Document>,
     schemas: Option<Document>,
     service_provider_config: Option<Document>,
 }
 
-#[derive(Deserialize)]
-#[serde(rename_all = "kebab-case", deny_unknown_fields)]
 struct CheckPolicy {
     policy: Document,
 }
 
-#[derive(Deserialize)]
-#[serde(rename_all = "kebab-case", deny_unknown_fields)]
 struct Identify {
     request: Request,
     settings: Settings,
 }
 
-#[derive(Deserialize)]
-#[serde(rename_all = "kebab-case", deny_unknown_fields)]
 struct Matches {
     request: Request,
     page: Vec<Document>,
     settings: Settings,
 }
 
-#[derive(Deserialize)]
-#[serde(rename_all = "kebab-case", deny_unknown_fields)]
 struct Decide {
     situation: Situation,
 }
 
-#[derive(Deserialize)]
-#[serde(rename_all = "kebab-case", deny_unknown_fields)]
 struct Settle {
     situation: Situation,
     report: Option<Report>,
 }
 
-#[derive(Deserialize)]
-#[serde(rename_all = "kebab-case", deny_unknown_fields)]
 struct EntryRequest {
     state: Document,
 }
 
-#[derive(Serialize)]
-#[serde(rename_all = "kebab-case")]
-enum Outcome<T> {
-    Ok(T),
-    Err(ContractError),
-}
+record!(SecretPaths { resource_type, settings });
+record!(ReadSchema {} { resource_types, schemas, service_provider_config });
+record!(CheckPolicy { policy });
+record!(Identify { request, settings });
+record!(Matches { request, page, settings });
+record!(Decide { situation });
+record!(Settle { situation } { report });
+record!(EntryRequest { state });
 
 /// See `json.call`. Gives canonical JSON; never panics.
 #[must_use]
 pub fn call(function: &str, input: &str) -> String {
-    match function {
-        "secret-paths" => answer(input, |given: SecretPaths| {
-            lifecycle::secret_paths(&given.resource_type, &given.settings)
-        }),
-        "read-schema" => answer(input, |given: ReadSchema| {
-            Ok(lifecycle::read_schema(
+    let outcome = match answer(function, input) {
+        Ok(output) => write_case("ok", output),
+        Err(error) => write_case("err", error.write()),
+    };
+    outcome.to_string()
+}
+
+fn answer(function: &str, input: &str) -> Result<Value, ContractError> {
+    let output = match function {
+        "secret-paths" => {
+            let given: SecretPaths = read(input)?;
+            lifecycle::secret_paths(&given.resource_type, &given.settings)?.write()
+        }
+        "read-schema" => {
+            let given: ReadSchema = read(input)?;
+            lifecycle::read_schema(
                 given.resource_types.as_deref(),
                 given.schemas.as_deref(),
                 given.service_provider_config.as_deref(),
-            ))
-        }),
-        "check-policy" => answer(input, |given: CheckPolicy| lifecycle::check_policy(&given.policy)),
+            )
+            .write()
+        }
+        "check-policy" => {
+            let given: CheckPolicy = read(input)?;
+            lifecycle::check_policy(&given.policy)?.write()
+        }
         "identify" => {
-            answer(input, |given: Identify| lifecycle::identify(&given.request, &given.settings))
+            let given: Identify = read(input)?;
+            lifecycle::identify(&given.request, &given.settings)?.write()
         }
-        "matches" => answer(input, |given: Matches| {
-            lifecycle::matches(&given.request, &given.page, &given.settings)
-        }),
-        "admit" => answer(input, |given: Decide| lifecycle::admit(&given.situation)),
-        "decide" => answer(input, |given: Decide| lifecycle::decide(&given.situation)),
-        "settle" => answer(input, |given: Settle| {
-            lifecycle::settle(&given.situation, given.report.as_ref())
-        }),
+        "matches" => {
+            let given: Matches = read(input)?;
+            lifecycle::matches(&given.request, &given.page, &given.settings)?.write()
+        }
+        "admit" => {
+            let given: Decide = read(input)?;
+            lifecycle::admit(&given.situation)?.write()
+        }
+        "decide" => {
+            let given: Decide = read(input)?;
+            lifecycle::decide(&given.situation)?.write()
+        }
+        "settle" => {
+            let given: Settle = read(input)?;
+            lifecycle::settle(&given.situation, given.report.as_ref())?.write()
+        }
         "entry-request" => {
-            answer(input, |given: EntryRequest| lifecycle::entry_request(&given.state))
+            let given: EntryRequest = read(input)?;
+            lifecycle::entry_request(&given.state)?.write()
         }
-        _ => write(&Outcome::<()>::Err(ContractError {
-            code: "unknown-function".into(),
-            detail: "the function is none of `lifecycle`: secret-paths, read-schema, check-policy, identify, matches, admit, decide, settle, entry-request".into(),
-        })),
-    }
+        _ => {
+            return Err(ContractError {
+                code: "unknown-function".into(),
+                detail: "the function is none of `lifecycle`: secret-paths, read-schema, check-policy, identify, matches, admit, decide, settle, entry-request".into(),
+            });
+        }
+    };
+    Ok(output)
 }
 
-fn answer<I: DeserializeOwned, O: Serialize>(
-    input: &str,
-    function: impl FnOnce(I) -> Result<O, ContractError>,
-) -> String {
-    let given = serde_json::from_str(input).map_err(|error| ContractError {
+fn read<T: Form>(input: &str) -> Result<T, ContractError> {
+    let value = parse_ours(input).map_err(|error| error.to_string());
+    value.and_then(form::read).map_err(|fault| ContractError {
         code: "json".into(),
-        detail: format!("the input cannot be read: {error}"),
-    });
-    match given.and_then(function) {
-        Ok(output) => write(&Outcome::Ok(output)),
-        Err(error) => write(&Outcome::<O>::Err(error)),
-    }
-}
-
-fn write<T: Serialize>(outcome: &Outcome<T>) -> String {
-    let text = serde_json::to_string(outcome).unwrap_or_default();
-    let limits = replaysafe_json::Limits { depth: 127, ..replaysafe_json::Limits::answer() };
-    replaysafe_json::parse(text.as_bytes(), &limits).map_or(text, |value| value.to_string())
+        detail: format!("the input cannot be read: {fault}"),
+    })
 }

@@ -5,7 +5,9 @@
 //! and a create is recognised. Never for what takes access away, nor for `active` where it is stated:
 //! these are sent again.
 
-use alloc::{collections::BTreeSet, string::String, vec::Vec};
+use alloc::{string::String, vec::Vec};
+
+use crate::ordered::BTreeSet;
 
 use replaysafe_json::Value;
 

@@ -10,6 +10,7 @@ extern crate alloc;
 
 pub mod door;
 pub mod lifecycle;
+pub mod ordered;
 pub mod path;
 pub mod policy;
 pub mod schema;
@@ -23,8 +24,10 @@ mod admit;
 mod answers;
 mod case;
 mod decide;
+mod form;
 mod frame;
 mod kept;
 mod profile;
 mod reading;
 mod settle;
+mod unicode;

@@ -6,12 +6,12 @@ use alloc::{
 };
 
 use replaysafe_json::Limits;
-use serde::{Deserialize, Serialize};
 
 use crate::{
     admit::Admission,
     case::{Case, Ground, Wish, read_resource},
     decide::only,
+    form::{record, variant},
     frame::frame,
     policy::Policy,
     state::{Progress, read_state},
@@ -23,8 +23,7 @@ use crate::{
 };
 
 /// One step on the way to a secret.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Segment {
     /// The members of this name, or of a part of it.
     Member(String),
@@ -37,8 +36,7 @@ pub enum Segment {
 }
 
 /// A resource type, as the host needs it to build and recognise URLs.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Endpoint {
     /// The name of the resource type.
     pub resource_type: String,
@@ -47,8 +45,7 @@ pub struct Endpoint {
 }
 
 /// What the target says about itself, reduced to what decisions need.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Schema {
     /// For `settings.schema`.
     pub document: Document,
@@ -59,8 +56,7 @@ pub struct Schema {
 }
 
 /// What became of reading a request.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Reading {
     /// It can be provisioned.
     Readable(Identification),
@@ -232,3 +228,8 @@ pub fn entry_request(state: &str) -> Result<Request, ContractError> {
     let progress: Progress = read_state(state)?;
     Ok(progress.request)
 }
+
+variant!(Segment { Member, Path, Filter } { Each });
+record!(Endpoint { resource_type, path });
+record!(Schema { document, endpoints, declared });
+variant!(Reading { Readable, Unreadable } {});

@@ -1,20 +1,20 @@
 //! The policy: what an operator may choose, as one document (S45).
 
 use alloc::{
-    collections::BTreeMap,
     format,
     string::{String, ToString},
     vec::Vec,
 };
 
-use replaysafe_json::{Limits, parse};
-use serde::{Deserialize, Serialize};
+use crate::ordered::BTreeMap;
 
+use replaysafe_json::{Limits, Value, parse};
+
+use crate::form::{self, Faults, Form, Members, Written, name, names, through_value};
 use crate::types::{ContractError, UnixMillis};
 
 /// What an operator may choose. The default is safe and needs no file.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Policy {
     /// How long a repeat without key or version is taken for a retry, in seconds; 0 turns it off (S2a).
     pub replay_window_seconds: u32,
@@ -53,8 +53,7 @@ impl Default for Policy {
 }
 
 /// What may become ours that we did not make (S18).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Adopt {
     /// Nothing but what carries our external id and is equal.
     Never,
@@ -65,8 +64,7 @@ pub enum Adopt {
 }
 
 /// What a create on a resource that exists and differs is (S19).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Existing {
     /// A conflict.
     Refuse,
@@ -75,8 +73,7 @@ pub enum Existing {
 }
 
 /// What a create on a resource that is switched off is (S22).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Disabled {
     /// Whatever it is on any other resource: it is not switched on.
     Refuse,
@@ -85,8 +82,7 @@ pub enum Disabled {
 }
 
 /// What a create after a deletion is (S21).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Returns {
     /// A new life of the identity.
     Allow,
@@ -95,8 +91,7 @@ pub enum Returns {
 }
 
 /// What follows when neither presence nor absence can be proved (S13).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum OnUnknown {
     /// At most once: a person decides.
     Park,
@@ -105,8 +100,7 @@ pub enum OnUnknown {
 }
 
 /// Whether a create that identifies nothing is taken (S2).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum WeakIdentity {
     /// Taken: equal requests within the window are one.
     Allow,
@@ -124,8 +118,8 @@ impl Policy {
         let wrong = |detail: String| ContractError { code: "policy".into(), detail };
         let value = parse(document.as_bytes(), &Limits::default())
             .map_err(|error| wrong(format!("the policy is no JSON document: {error}")))?;
-        let policy: Self = serde_json::from_str(&value.to_string())
-            .map_err(|error| wrong(format!("the policy has a wrong member: {error}")))?;
+        let policy: Self = form::read(value)
+            .map_err(|fault| wrong(format!("the policy has a wrong member: {fault}")))?;
         if 86_400 < policy.replay_window_seconds {
             return Err(wrong("`replay-window-seconds` must be 0 to 86400".into()));
         }
@@ -138,9 +132,7 @@ impl Policy {
     /// The canonical document.
     #[must_use]
     pub fn document(&self) -> String {
-        let text = serde_json::to_string(self).unwrap_or_default();
-        parse(text.as_bytes(), &Limits::default())
-            .map_or_else(|_| "{}".into(), |value| value.to_string())
+        self.write().to_string()
     }
 
     /// The replay window in milliseconds.
@@ -158,6 +150,59 @@ impl Policy {
         self.correlation.get(resource_type).map_or(&[], Vec::as_slice)
     }
 }
+
+/// What a policy document does not say is as in the default policy.
+impl Form for Policy {
+    fn read(value: Value, faults: &mut Faults) -> Self {
+        const KNOWN: &[&str] = &[
+            name!(replay_window_seconds),
+            name!(receipt_hours),
+            name!(adopt),
+            name!(existing),
+            name!(disabled),
+            name!(returns),
+            name!(on_unknown),
+            name!(weak_identity),
+            name!(correlation),
+        ];
+        let mut members = Members::of(value, KNOWN, faults);
+        let otherwise = Self::default();
+        Self {
+            replay_window_seconds: members
+                .or(name!(replay_window_seconds), otherwise.replay_window_seconds),
+            receipt_hours: members.or(name!(receipt_hours), otherwise.receipt_hours),
+            adopt: members.or(name!(adopt), otherwise.adopt),
+            existing: members.or(name!(existing), otherwise.existing),
+            disabled: members.or(name!(disabled), otherwise.disabled),
+            returns: members.or(name!(returns), otherwise.returns),
+            on_unknown: members.or(name!(on_unknown), otherwise.on_unknown),
+            weak_identity: members.or(name!(weak_identity), otherwise.weak_identity),
+            correlation: members.or(name!(correlation), otherwise.correlation),
+        }
+    }
+
+    fn write(&self) -> Value {
+        let mut members = Written::default();
+        members.put(name!(replay_window_seconds), self.replay_window_seconds.write());
+        members.put(name!(receipt_hours), self.receipt_hours.write());
+        members.put(name!(adopt), self.adopt.write());
+        members.put(name!(existing), self.existing.write());
+        members.put(name!(disabled), self.disabled.write());
+        members.put(name!(returns), self.returns.write());
+        members.put(name!(on_unknown), self.on_unknown.write());
+        members.put(name!(weak_identity), self.weak_identity.write());
+        members.put(name!(correlation), self.correlation.write());
+        members.object()
+    }
+}
+
+through_value!(Policy);
+names!(Adopt { Never, Equal, Matching });
+names!(Existing { Refuse, Update });
+names!(Disabled { Refuse, Reactivate });
+names!(Returns { Allow, Refuse });
+names!(OnUnknown { Park, RetryAndConverge });
+names!(WeakIdentity { Allow, Refuse });
 
 #[cfg(test)]
 mod tests {

@@ -1,6 +1,8 @@
 //! Small readings that several decisions share.
 
-use alloc::{collections::BTreeSet, string::String, vec::Vec};
+use alloc::{string::String, vec::Vec};
+
+use crate::ordered::BTreeSet;
 
 use replaysafe_json::Value;
 

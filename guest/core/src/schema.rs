@@ -7,9 +7,11 @@ mod discovery;
 mod document;
 mod secrets;
 
-use alloc::{borrow::ToOwned, collections::BTreeMap, string::String, vec::Vec};
+use alloc::{borrow::ToOwned, string::String, vec::Vec};
 
-use replaysafe_json::{Path, Value};
+use crate::ordered::BTreeMap;
+
+use replaysafe_json::{Path, Value, sort_by};
 
 pub(crate) use built_in::ENTERPRISE_URN;
 use built_in::{COMMON, ENTERPRISE, GROUP, GROUP_URN, USER, USER_URN};
@@ -183,7 +185,7 @@ impl Schema {
         }
         // The longest first: one URN may begin like another.
         let mut known: Vec<&String> = self.schemas.keys().collect();
-        known.sort_by_key(|urn| core::cmp::Reverse(urn.len()));
+        sort_by(&mut known, |one, other| other.len().cmp(&one.len()));
         for urn in known {
             if let Some(rest) = behind(path, urn) {
                 return (Some(urn.clone()), rest);

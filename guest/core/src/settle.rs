@@ -3,11 +3,12 @@
 //! No error returned is no proof. What was not seen is unknown, and leads to looking, never to a blind repeat.
 
 use alloc::{
-    collections::BTreeSet,
     string::{String, ToString},
     vec,
     vec::Vec,
 };
+
+use crate::ordered::BTreeSet;
 
 use replaysafe_json::Value;
 

@@ -3,16 +3,16 @@
 //! The host keeps these records sealed and does not look inside: only this file knows their form.
 
 use alloc::{
-    collections::{BTreeMap, BTreeSet},
     format,
     string::{String, ToString},
     vec::Vec,
 };
-use core::ops::Bound;
 
-use replaysafe_json::{Limits, Value, parse};
-use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use crate::ordered::{BTreeMap, BTreeSet};
 
+use replaysafe_json::{Value, parse_ours};
+
+use crate::form::{self, Form, names, record};
 use crate::types::{
     Answer, ContractError, Effect, Entry, EntryId, Identity, IdentityId, Request, Stage, Tag,
     TargetAnswer, UnixMillis,
@@ -53,8 +53,7 @@ pub fn next(stage: Option<Stage>, event: Event) -> Option<Stage> {
 }
 
 /// Where a resource is in its life.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Life {
     /// A create is under way, or has come to nothing.
     Expected,
@@ -65,8 +64,7 @@ pub enum Life {
 }
 
 /// What is remembered of an identity.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Memory {
     /// The form of this record.
     pub format: u8,
@@ -99,8 +97,7 @@ pub struct Memory {
 }
 
 /// One settled change.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Change {
     /// Its number on the identity.
     pub seq: u64,
@@ -199,16 +196,13 @@ pub(crate) fn overlaps_any(path: &str, paths: &BTreeSet<String>) -> bool {
     let mut wholes = ends.filter_map(|end| path.get(..end));
     let has_part = |mark: char| {
         let start = format!("{path}{mark}");
-        let from = (Bound::Included(start.as_str()), Bound::Unbounded);
-        let next = paths.range::<str, _>(from).next();
-        next.is_some_and(|part| part.starts_with(&start))
+        paths.starting_at(start.as_str()).next().is_some_and(|part| part.starts_with(&start))
     };
     wholes.any(|whole| paths.contains(whole)) || has_part('/') || has_part('.')
 }
 
 /// What is remembered of a request.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Progress {
     /// The form of this record.
     pub format: u8,
@@ -379,18 +373,23 @@ impl Person {
     }
 }
 
-pub(crate) fn read_state<T: DeserializeOwned>(document: &str) -> Result<T, ContractError> {
-    serde_json::from_str(document).map_err(|error| ContractError {
+pub(crate) fn read_state<T: Form>(document: &str) -> Result<T, ContractError> {
+    let wrong = |fault: String| ContractError {
         code: "state".into(),
-        detail: format!("a record of the ledger cannot be read: {error}"),
-    })
+        detail: format!("a record of the ledger cannot be read: {fault}"),
+    };
+    let value = parse_ours(document).map_err(|error| wrong(error.to_string()))?;
+    form::read(value).map_err(wrong)
 }
 
-fn write_state<T: Serialize>(state: &T) -> String {
-    let text = serde_json::to_string(state).unwrap_or_default();
-    let limits = Limits { depth: Limits::DEPTH * 2, ..Limits::answer() };
-    parse(text.as_bytes(), &limits).map_or(text, |value| value.to_string())
+fn write_state<T: Form>(state: &T) -> String {
+    state.write().to_string()
 }
+
+names!(Life { Expected, Live, Deleted });
+record!(Memory { format, resource_type, life, version_safe, seq, recent, kept, not_kept } { target_id, made_by, seen_at, version, version_statement, deleted_at });
+record!(Change { seq, at, touched, taken });
+record!(Progress { format, request, sends, unknown, alike, unproved, left_out, seq, looks, contentions, respelled, restored, updates, blind, settled_seq } { sent_at, effect, answered, answered_at, before, watch_until, receipt, settled_at });
 
 /// The form of the records in this version.
 const FORMAT: u8 = 1;

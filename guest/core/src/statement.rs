@@ -14,7 +14,9 @@ mod read;
 mod removal;
 mod whole;
 
-use alloc::{borrow::ToOwned, collections::BTreeSet, string::String, vec::Vec};
+use alloc::{borrow::ToOwned, string::String, vec::Vec};
+
+use crate::ordered::BTreeSet;
 
 use replaysafe_json::Value;
 use thiserror::Error;

@@ -4,7 +4,7 @@
 
 use alloc::{string::String, vec::Vec};
 
-use serde::{Deserialize, Serialize};
+use crate::form::{names, record, variant};
 
 /// JSON text. One resource, one `PatchOp`, one policy: what it holds is said where it is used.
 pub type Document = String;
@@ -22,8 +22,7 @@ pub type EntryId = String;
 pub type IdentityId = String;
 
 /// A name with its value: room for growth, and what is known about a target.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Field {
     /// The name, in lower case.
     pub name: String,
@@ -32,8 +31,7 @@ pub struct Field {
 }
 
 /// What a request does, as in RFC 7644 section 3.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Method {
     /// POST on the endpoint of a resource type.
     Create,
@@ -46,8 +44,7 @@ pub enum Method {
 }
 
 /// Within what a name or key is unique (S1). Nothing crosses a tenant.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Scope {
     /// Whose data this is.
     pub tenant: String,
@@ -62,8 +59,7 @@ pub struct Scope {
 /// One provisioning request, as its client sent it.
 ///
 /// Secrets must have been lifted out of `body` first: see `lifecycle.secret-paths`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Request {
     /// Within what its key and names are unique.
     pub scope: Scope,
@@ -72,30 +68,23 @@ pub struct Request {
     /// The name of the resource type, for example `User` (RFC 7643 section 6).
     pub resource_type: String,
     /// The target's id of the resource; none for a create.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub id: Option<String>,
     /// The resource or the `PatchOp`; none for a delete. An invalid document is the outcome `malformed`, never a trap.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub body: Option<Document>,
     /// The `Idempotency-Key` that the client gave, unquoted, 1 to 255 visible ASCII characters (draft-ietf-httpapi-idempotency-key-header).
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub key: Option<String>,
     /// The source's own order for this resource (S20): a sequence number or watermark that only grows. Never the target's `ETag`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub version: Option<u64>,
     /// The client's own `If-Match`, as sent.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub if_match: Option<String>,
     /// When the host first saw the request.
     pub received_at: UnixMillis,
     /// Room for growth. Known in 0.1.0: `attributes` and `excluded-attributes` (the query parameters of RFC 7644 section 3.9, as sent).
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub extra: Vec<Field>,
 }
 
 /// How a name is used.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum NameKind {
     /// The target's id: belongs to one identity only.
     TargetId,
@@ -108,8 +97,7 @@ pub enum NameKind {
 }
 
 /// What a resource may be known by. Names are leased, so that one request at a time works on each (S8).
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Name {
     /// How it is used.
     pub kind: NameKind,
@@ -118,11 +106,9 @@ pub struct Name {
 }
 
 /// What the host needs to know of a request before it looks into its ledger.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Identification {
     /// Framed text of the given key in its scope; none if the client gave none.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub key_material: Option<String>,
     /// Framed text of what is asked: operation, resource and fingerprint (S2, S3). Equal requests have equal material.
     pub statement_material: String,
@@ -133,16 +119,13 @@ pub struct Identification {
     /// A look at the target which proves that the credential is accepted (S1).
     pub proof: Question,
     /// Room for growth.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub extra: Vec<Field>,
 }
 
 /// The tags that the host made of an identification.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Tags {
     /// Of `key-material`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub key: Option<Tag>,
     /// Of `statement-material`.
     pub statement: Tag,
@@ -151,8 +134,7 @@ pub struct Tags {
 }
 
 /// How far an entry has come. A stage never moves back; the host refuses a write that would.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Stage {
     /// Nothing has left the host: anyone may take over when the lease has lapsed.
     Claimed,
@@ -167,31 +149,26 @@ pub enum Stage {
 }
 
 /// The record of one request.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Entry {
     /// Its id.
     pub id: EntryId,
     /// The identity that it is about; none until one is known.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub identity: Option<IdentityId>,
     /// The tag of its given key.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub key: Option<Tag>,
     /// The tag of what it asks.
     pub statement: Tag,
     /// How far it has come.
     pub stage: Stage,
     /// When the scan has to look at it next; none: never.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub wake_at: Option<UnixMillis>,
     /// The component's own record, format `entry`. The host stores it encrypted and does not look inside.
     pub state: Document,
 }
 
 /// Who a resource is, whatever it is called today.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Identity {
     /// Its id.
     pub id: IdentityId,
@@ -204,8 +181,7 @@ pub struct Identity {
 }
 
 /// An identity that a name of the request led to.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Holder {
     /// The identity.
     pub identity: Identity,
@@ -214,14 +190,11 @@ pub struct Holder {
 }
 
 /// What the ledger holds that bears on a request.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Found {
     /// The entry with this given key.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub by_key: Option<Entry>,
     /// The latest entry that asked the same (equal statement tag).
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub by_statement: Option<Entry>,
     /// The identities that the request's names lead to, each once, ordered by id.
     pub holders: Vec<Holder>,
@@ -230,8 +203,7 @@ pub struct Found {
 }
 
 /// What is asked of the target, and read only.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Question {
     /// The resource with this id: `GET /{endpoint}/{id}`.
     ById(ById),
@@ -242,8 +214,7 @@ pub enum Question {
 }
 
 /// One resource, by id.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ById {
     /// The name of the resource type.
     pub resource_type: String,
@@ -252,8 +223,7 @@ pub struct ById {
 }
 
 /// Resources by an attribute.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Search {
     /// The name of the resource type.
     pub resource_type: String,
@@ -264,34 +234,26 @@ pub struct Search {
 }
 
 /// A complete answer of the target.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TargetAnswer {
     /// The HTTP status, 100 to 599.
     pub status: u16,
     /// `Location`, as sent.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub location: Option<String>,
     /// `ETag`, as sent.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub etag: Option<String>,
     /// `Content-Type`, as sent.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub content_type: Option<String>,
     /// Seconds of `Retry-After`, at most 86400.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub retry_after: Option<u32>,
     /// The body, secrets lifted out; none if it was empty or no UTF-8 text.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub body: Option<String>,
     /// Room for growth.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub extra: Vec<Field>,
 }
 
 /// What became of a question.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Sight {
     /// The target answered the question by id, whatever its status.
     Answered(TargetAnswer),
@@ -304,8 +266,7 @@ pub enum Sight {
 }
 
 /// One look at the target.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Observation {
     /// What was asked.
     pub question: Question,
@@ -318,8 +279,7 @@ pub struct Observation {
 }
 
 /// What the executor saw happen to an effect.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Outcome {
     /// A complete answer came, whatever its status.
     Answered(TargetAnswer),
@@ -330,8 +290,7 @@ pub enum Outcome {
 }
 
 /// A report: what was sent when, and what was seen.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Report {
     /// When sending began.
     pub sent_at: UnixMillis,
@@ -342,8 +301,7 @@ pub struct Report {
 }
 
 /// What is known apart from request and ledger.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Settings {
     /// The policy, format `policy` (S45); `{}` is the default policy.
     pub policy: Document,
@@ -354,8 +312,7 @@ pub struct Settings {
 }
 
 /// All that a decision rests on. Equal situations give equal steps, byte for byte.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Situation {
     /// The request.
     pub request: Request,
@@ -374,13 +331,11 @@ pub struct Situation {
     /// The id to use if a new identity is made. The same until the request is answered.
     pub new_identity: IdentityId,
     /// Room for growth.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub extra: Vec<Field>,
 }
 
 /// The body of an effect.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum EffectBody {
     /// No body.
     Empty,
@@ -393,50 +348,42 @@ pub enum EffectBody {
 /// One call to the target that changes it.
 ///
 /// The host builds method, URL and headers from these parts and from nothing else.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Effect {
     /// The verb.
     pub method: Method,
     /// The name of the resource type: must be the request's.
     pub resource_type: String,
     /// The target's id; none for a create.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub id: Option<String>,
     /// The body.
     pub body: EffectBody,
     /// A precondition of our own, or the client's: an entity tag as the target spelled it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub if_match: Option<String>,
 }
 
 /// An identity as it is to be written, with every name that leads to it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct IdentityWrite {
     /// The record; its fence is the one that was read, and the ledger adds one.
     pub identity: Identity,
     /// All names that lead to it from now on. None: as they are.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub names: Option<Vec<Name>>,
 }
 
 /// What is written in one transaction, or not at all (S7).
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Write {
     /// The entry.
     pub entry: Entry,
     /// The identities.
     pub identities: Vec<IdentityWrite>,
     /// What was learned about the target: each replaces the value under its name.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub learned: Vec<Field>,
 }
 
 /// What became of a request: `answer.verdict`. Listed in order of precedence: where several apply, the first is given.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Verdict {
     /// The request breaks a rule of form: `answer.detail` says which.
     Malformed,
@@ -503,8 +450,7 @@ pub enum Verdict {
 }
 
 /// How a client should go on (S37).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Retry {
     /// Nothing is left to do.
     None,
@@ -521,8 +467,7 @@ pub enum Retry {
 }
 
 /// On what a verdict rests.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Evidence {
     /// Nothing was needed: form, ledger or policy decided.
     Ledger,
@@ -535,8 +480,7 @@ pub enum Evidence {
 }
 
 /// Whether the resource has moved on since the receipt was earned (S9).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Divergence {
     /// Not that the ledger knows.
     No,
@@ -547,8 +491,7 @@ pub enum Divergence {
 }
 
 /// What the client is told; kept as the receipt.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Answer {
     /// What became of it.
     pub verdict: Verdict,
@@ -561,15 +504,12 @@ pub struct Answer {
     /// Whether the resource has moved on since.
     pub diverged: Divergence,
     /// The target's answer to repeat to the client: to the effect, or, for an adopted resource, to the read.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub target: Option<TargetAnswer>,
     /// The HTTP status that the first answer had, if it is to be repeated; else none.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub status: Option<u16>,
     /// How to go on.
     pub retry: Retry,
     /// Seconds to wait; set where `retry` is `after` or `same-key`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub retry_after: Option<u32>,
     /// On what it rests.
     pub evidence: Evidence,
@@ -578,13 +518,11 @@ pub struct Answer {
     /// Names of attributes that the verdict is about: differing, not kept, left out.
     pub attributes: Vec<String>,
     /// Room for growth. Known in 0.1.0: `not-kept` (names, comma separated), `absence` (`unproved`), `candidates` (ids), `scim-type`.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub notes: Vec<Field>,
 }
 
 /// What the host does next.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Action {
     /// Answer the client. The request is at its end.
     Answer(Answer),
@@ -601,22 +539,88 @@ pub enum Action {
 }
 
 /// One step: write first, then act. If the write fails, nothing is done.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Step {
     /// What to write, in one transaction, before the action.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub write: Option<Write>,
     /// What to do.
     pub action: Action,
 }
 
 /// A broken contract: the host's mistake, not the client's. A refused request is no error but an answer.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ContractError {
     /// A stable code in kebab case: `policy`, `schema`, `state`, `tags`, `id`, `unknown-function`, `json`.
     pub code: String,
     /// One sentence for a person.
     pub detail: String,
 }
+
+// The JSON form of each, in the same order.
+record!(Field { name, value });
+names!(Method { Create, Replace, Patch, Delete });
+record!(Scope { tenant, target, source, principal });
+record!(Request { scope, method, resource_type, received_at } { id, body, key, version, if_match, extra });
+names!(NameKind { TargetId, ExternalId, Correlation, Weak });
+record!(Name { kind, material });
+record!(Identification { statement_material, names, safe_way, proof } { key_material, extra });
+record!(Tags { statement, names } { key });
+names!(Stage { Claimed, Dispatched, Parked, Refused, Settled });
+record!(Entry { id, statement, stage, state } { identity, key, wake_at });
+record!(Identity { id, fence, incarnation, state });
+record!(Holder { identity, by });
+record!(Found { holders, open } { by_key, by_statement });
+variant!(Question { ById, Search, All } {});
+record!(ById { resource_type, id });
+record!(Search { resource_type, attribute, value });
+record!(TargetAnswer { status } { location, etag, content_type, retry_after, body, extra });
+variant!(Sight { Answered, Listed, Refused } { Nothing });
+record!(Observation { question, asked_at, seen_at, sight });
+variant!(Outcome { Answered, NotSent, Unknown } {});
+record!(Report { sent_at, ended_at, outcome });
+record!(Settings { policy, schema, profile });
+record!(Situation { request, tags, found, observed, settings, now, new_entry, new_identity } { extra });
+variant!(EffectBody { Document } { Empty, AsSent });
+record!(Effect { method, resource_type, body } { id, if_match });
+record!(IdentityWrite { identity } { names });
+record!(Write { entry, identities } { learned });
+names!(Verdict {
+    Malformed,
+    TooLarge,
+    WrongType,
+    KeyReused,
+    OutsideWindow,
+    InFlight,
+    Parked,
+    BlockedBy,
+    Staged,
+    WeakIdentity,
+    Contradiction,
+    PreconditionFailed,
+    Stale,
+    VersionConflict,
+    Superseded,
+    SupersededByDeletion,
+    Ambiguous,
+    FoundAlreadyLinked,
+    Conflict,
+    WouldWiden,
+    HeldBy,
+    Refused,
+    Irrevocable,
+    Unresolved,
+    Unavailable,
+    AlreadySatisfied,
+    Adopted,
+    Reactivated,
+    AcceptedUnverified,
+    Opaque,
+    Done
+});
+names!(Retry { None, SameKey, After, NewKey, FixInput, Person });
+names!(Evidence { Ledger, Read, Response, None });
+names!(Divergence { No, Changed, Deleted });
+record!(Answer { verdict, decision, changed, replayed, diverged, retry, evidence, detail, attributes } { target, status, retry_after, notes });
+variant!(Action { Answer, Ask, Claim, Resolve, Wait, Apply } {});
+record!(Step { action } { write });
+record!(ContractError { code, detail });

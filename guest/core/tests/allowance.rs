@@ -142,7 +142,7 @@ fn allowance() -> impl Strategy<Value = Allowance> {
             some.into_iter().map(|path| PathKey(path.into())).collect();
         // Where nothing of the roles is held, an operation on them goes out as it came.
         withheld.insert(PathKey(if one == "active" { "roles".into() } else { one.into() }));
-        Allowance { withheld, only_taking, ..Allowance::default() }
+        Allowance { withheld: withheld.into_iter().collect(), only_taking, ..Allowance::default() }
     })
 }
 

@@ -4,7 +4,7 @@
 
 #![expect(clippy::expect_used, reason = "a test may fail")]
 
-use std::collections::BTreeSet;
+use replaysafe_core::ordered::BTreeSet;
 
 use replaysafe_core::{
     schema::Schema,

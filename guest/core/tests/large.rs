@@ -4,12 +4,10 @@
 
 #![expect(clippy::expect_used, reason = "a test may fail")]
 
-use std::{
-    collections::BTreeSet,
-    time::{Duration, Instant},
-};
+use std::time::{Duration, Instant};
 
 use replaysafe_core::{
+    ordered::BTreeSet,
     schema::Schema,
     statement::{Allowance, Operation, PathKey, Statement},
 };

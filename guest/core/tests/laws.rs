@@ -2,7 +2,7 @@
 
 #![expect(clippy::expect_used, clippy::panic, reason = "a test may fail")]
 
-use std::collections::BTreeSet;
+use replaysafe_core::ordered::BTreeSet;
 
 use proptest::prelude::*;
 use replaysafe_core::{
@@ -218,7 +218,7 @@ fn spelled() -> impl Strategy<Value = (String, String)> {
             let plain = op("add", "members", &format!(r#"[{{"value":"{id}"}}]"#));
             (
                 plain,
-                op("Add", "Members", &format!(r#"{{"$ref":null,"Value":"{id}","display":"x"}}"#)),
+                op("Add", "members", &format!(r#"{{"$ref":null,"Value":"{id}","display":"x"}}"#)),
             )
         }),
         "[a-d]".prop_map(move |id| {

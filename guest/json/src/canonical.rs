@@ -6,6 +6,7 @@ use alloc::string::String;
 use alloc::vec::Vec;
 
 use crate::object::Object;
+use crate::sort::sort_by;
 use crate::value::Value;
 
 /// Writes `value` in its canonical text: no white space, members sorted by the UTF-16 units of
@@ -57,7 +58,7 @@ fn array_into(items: &[Value], text: &mut String) {
 fn object_into(object: &Object, text: &mut String) {
     let mut members: Vec<_> = object.iter().collect();
     // RFC 8785 §3.2.3: by UTF-16 units, which is neither the order of bytes nor of characters.
-    members.sort_by(|(one, _), (other, _)| one.encode_utf16().cmp(other.encode_utf16()));
+    sort_by(&mut members, |(one, _), (other, _)| one.encode_utf16().cmp(other.encode_utf16()));
     text.push('{');
     for (index, (name, value)) in members.into_iter().enumerate() {
         if 0 < index {

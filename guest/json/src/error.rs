@@ -115,15 +115,51 @@ fn shown(name: &str) -> String {
     let mut text = String::new();
     let mut room = NAME_CHARS_MAX;
     for character in name.chars() {
-        let escaped = character.escape_debug();
-        if room < escaped.len() {
+        let escaped = character.escape_default();
+        let length = if prints(character) { 1 } else { escaped.len() };
+        if room < length {
             text.push('…');
             return text;
         }
-        room -= escaped.len();
-        text.extend(escaped);
+        room -= length;
+        if prints(character) {
+            text.push(character);
+        } else {
+            text.extend(escaped);
+        }
     }
     text
+}
+
+/// Whether a character takes a place of its own and leaves its neighbours theirs; those of private use do not.
+fn prints(character: char) -> bool {
+    let is_quote = matches!(character, '"' | '\'' | '\\');
+    let is_hidden = matches!(
+        character,
+        '\0'..='\u{1f}'
+            | '\u{7f}'..='\u{a0}'
+            | '\u{ad}'
+            | '\u{300}'..='\u{36f}'
+            | '\u{600}'..='\u{605}'
+            | '\u{61c}'
+            | '\u{6dd}'
+            | '\u{70f}'
+            | '\u{115f}'..='\u{1160}'
+            | '\u{1680}'
+            | '\u{180b}'..='\u{180f}'
+            | '\u{2000}'..='\u{200f}'
+            | '\u{2028}'..='\u{202f}'
+            | '\u{205f}'..='\u{206f}'
+            | '\u{3000}'
+            | '\u{3164}'
+            | '\u{e000}'..='\u{f8ff}'
+            | '\u{fe00}'..='\u{fe0f}'
+            | '\u{feff}'
+            | '\u{ffa0}'
+            | '\u{fff0}'..='\u{ffff}'
+            | '\u{e0000}'..='\u{10ffff}'
+    );
+    !(is_quote || is_hidden)
 }
 
 /// 64 characters: the longest name of RFC 7643 has 25, and a log line should stay one line.

@@ -32,7 +32,8 @@ pub use crate::lift::{Path, Segment, lift, put_back, split_filter};
 pub use crate::limits::Limits;
 pub use crate::number::Number;
 pub use crate::object::{Iter, IterMut, Object};
-pub use crate::parse::parse;
+pub use crate::parse::{parse, parse_ours};
+pub use crate::sort::sort_by;
 pub use crate::value::Value;
 
 mod canonical;
@@ -45,4 +46,5 @@ mod limits;
 mod number;
 mod object;
 mod parse;
+mod sort;
 mod value;

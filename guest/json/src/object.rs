@@ -11,6 +11,7 @@ use core::slice;
 use serde::{Serialize, Serializer};
 
 use crate::error::JsonError;
+use crate::sort::sort_by;
 use crate::value::Value;
 
 /// A JSON object: values under names
@@ -76,7 +77,11 @@ impl Object {
     ///
     /// Gives the former value under that name, ignoring ASCII case.
     pub fn insert(&mut self, name: impl Into<String>, value: impl Into<Value>) -> Option<Value> {
-        let member = (name.into(), value.into());
+        self.put((name.into(), value.into()))
+    }
+
+    #[inline(never)]
+    fn put(&mut self, member: (String, Value)) -> Option<Value> {
         match self.place(&member.0) {
             Ok(place) => {
                 let former = self.members.get_mut(place)?;
@@ -253,8 +258,8 @@ impl ExactSizeIterator for IterMut<'_> {}
 ///
 /// Once, and not for each kind of iterator that members come from: a sort is 5 KB of code.
 #[inline(never)]
-fn sort(members: &mut [(String, Value)]) {
-    members.sort_by(|(one, _), (other, _)| order(one, other));
+fn sort(members: &mut Vec<(String, Value)>) {
+    sort_by(members, |(one, _), (other, _)| order(one, other));
 }
 
 /// Compares two names ignoring ASCII case.

@@ -44,9 +44,22 @@ pub fn parse(text: &[u8], limits: &Limits) -> Result<Value, JsonError> {
     }
     let text =
         str::from_utf8(text).map_err(|error| JsonError::NotUtf8 { offset: error.valid_up_to() })?;
-    let watch = Watch::new(*limits);
+    read(text, &Watch::new(*limits))
+}
+
+/// Reads a document that the project itself has written: of any length, 127 levels deep at most, and
+/// with NUL in strings, because what a stranger sent may be a string in it.
+///
+/// # Errors
+///
+/// As [`parse`], but for the limits.
+pub fn parse_ours(text: &str) -> Result<Value, JsonError> {
+    read(text, &Watch { takes_nul: true, ..Watch::new(UNLIMITED) })
+}
+
+fn read(text: &str, watch: &Watch) -> Result<Value, JsonError> {
     let mut reader = serde_json::Deserializer::from_str(text);
-    let value = Seed { watch: &watch, depth: 0 }
+    let value = Seed { watch, depth: 0 }
         .deserialize(&mut reader)
         .and_then(|value| reader.end().map(|()| value))
         .map_err(|error| watch.refusal.take().unwrap_or_else(|| syntax(&error)))?;
@@ -58,15 +71,15 @@ pub fn parse(text: &[u8], limits: &Limits) -> Result<Value, JsonError> {
 
 impl<'de> Deserialize<'de> for Value {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let unlimited =
-            Limits { depth: DEPTH_MAX, members: usize::MAX, items: usize::MAX, bytes: usize::MAX };
-        Seed { watch: &Watch::new(unlimited), depth: 0 }.deserialize(deserializer)
+        Seed { watch: &Watch::new(UNLIMITED), depth: 0 }.deserialize(deserializer)
     }
 }
 
 /// What is known of a document while it is read
 struct Watch {
     limits: Limits,
+    /// Whether NUL may stand in strings
+    takes_nul: bool,
     /// Why the document is refused: serde's errors hold nothing but a text
     refusal: RefCell<Option<JsonError>>,
     /// Whether a number came by that may have lost digits
@@ -75,7 +88,7 @@ struct Watch {
 
 impl Watch {
     fn new(limits: Limits) -> Self {
-        Self { limits, refusal: RefCell::new(None), has_large: Cell::new(false) }
+        Self { limits, takes_nul: false, refusal: RefCell::new(None), has_large: Cell::new(false) }
     }
 
     /// Notes why the document is refused, and gives the error that makes serde stop.
@@ -86,7 +99,7 @@ impl Watch {
     }
 
     fn string<E: de::Error>(&self, string: &str) -> Result<(), E> {
-        if string.contains('\0') {
+        if !self.takes_nul && string.contains('\0') {
             return Err(self.refuse(JsonError::NulCharacter));
         }
         Ok(())
@@ -219,6 +232,10 @@ fn syntax(error: &serde_json::Error) -> JsonError {
 
 /// 127 levels: at 128 `serde_json` itself refuses, so that no input can exhaust the stack.
 const DEPTH_MAX: usize = 127;
+
+/// Lengths are up to whoever holds the text.
+const UNLIMITED: Limits =
+    Limits { depth: DEPTH_MAX, members: usize::MAX, items: usize::MAX, bytes: usize::MAX };
 
 #[cfg(test)]
 mod tests {
@@ -504,6 +521,14 @@ mod tests {
         assert!(read(r#"{"a":1,"A":2}"#).unwrap_err().to_string().contains("member `A` twice"));
         assert!(read(r#""\u0000""#).unwrap_err().to_string().contains("NUL"));
         assert!(read(&nested(128)).is_err());
+    }
+
+    #[test]
+    fn what_is_ours_may_be_long_and_hold_a_nul() {
+        let text = format!("[{},\"\\u0000\"]", items(200_001));
+        assert_eq!(parse_ours(&text).unwrap().as_array().unwrap().get(1), Some(&"\0".into()));
+        assert_eq!(parse_ours(&nested(128)), Err(JsonError::TooDeep { limit: 127 }));
+        assert!(parse_ours("{\"a\":1,\"A\":1}").is_err());
     }
 
     /// Checks that a text is read as the value with the canonical text `expected`, or refused

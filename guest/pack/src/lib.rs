@@ -71,7 +71,7 @@ pub fn pack(core_module: &[u8]) -> Result<Packed> {
 ///
 /// # Errors
 ///
-/// Where it imports anything, be it only a type, and where the bytes are no component.
+/// Where it imports anything, be it only a type, or exports nothing, and where the bytes are no component.
 pub fn describe(component: &[u8]) -> Result<String> {
     let decoded = wit_component::decode(component).context("reading the component")?;
     let DecodedWasm::Component(resolve, world) = decoded else {
@@ -81,6 +81,7 @@ pub fn describe(component: &[u8]) -> Result<String> {
     let imports: Vec<String> =
         world.imports.keys().map(|key| resolve.name_world_key(key)).collect();
     ensure!(imports.is_empty(), "the component imports {}", imports.join(", "));
+    ensure!(!world.exports.is_empty(), "the component exports nothing; it holds no contract");
     let main = world.package.context("the component's world belongs to no package")?;
     let packages = resolve.packages.iter().map(|(id, _)| id);
     let others: Vec<_> = packages.filter(|id| *id != main).collect();
@@ -109,6 +110,7 @@ pub fn sha256(bytes: &[u8]) -> String {
 }
 
 /// What a core module imports, as `module.name`.
+#[expect(clippy::wildcard_enum_match_arm, reason = "no other section imports")]
 fn core_imports(core_module: &[u8]) -> Result<Vec<String>> {
     let mut names = Vec::new();
     for payload in Parser::new(0).parse_all(core_module) {

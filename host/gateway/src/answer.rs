@@ -2,16 +2,20 @@
 //!
 //! One total table (S37). Nothing that has not happened is ever a 2xx.
 
+use std::borrow::Cow;
+
 use axum::body::Body;
 use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, header};
-use replaysafe::contract::{Answer, Divergence, Evidence, Method, Retry, TargetAnswer, Verdict};
+use replaysafe::contract::{
+    Answer, Divergence, Evidence, Field, Method, Retry, TargetAnswer, Verdict,
+};
 
 /// A line of the table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Line {
     /// Where the status comes from.
     pub status: Status,
-    /// The `scimType` of the error body (RFC 7644 table 9).
+    /// The `scimType` of the error body (RFC 7644 table 9), unless the answer names one.
     pub scim_type: Option<&'static str>,
     /// How the client should go on, unless the answer says otherwise.
     pub retry: Retry,
@@ -40,29 +44,29 @@ pub fn line(verdict: Verdict) -> Line {
     let line = |status, scim_type, retry| Line { status, scim_type, retry };
     let error = |status, retry| line(Status::Error(status), None, retry);
     match verdict {
-        Verdict::Malformed => line(Status::Error(400), Some("invalidSyntax"), Retry::FixInput),
+        Verdict::Malformed => error(400, Retry::FixInput),
         Verdict::TooLarge => error(413, Retry::FixInput),
         Verdict::WrongType => error(415, Retry::FixInput),
         Verdict::KeyReused => error(422, Retry::NewKey),
         Verdict::OutsideWindow => error(412, Retry::NewKey),
-        Verdict::InFlight => line(Status::InFlight, None, Retry::SameKey),
+        Verdict::InFlight => line(Status::InFlight, None, Retry::After),
         Verdict::Parked => error(423, Retry::Person),
-        Verdict::BlockedBy => error(424, Retry::SameKey),
+        Verdict::BlockedBy => error(424, Retry::FixInput),
         Verdict::Staged => error(503, Retry::Person),
         Verdict::WeakIdentity | Verdict::Contradiction => {
             line(Status::Error(400), Some("invalidValue"), Retry::FixInput)
         }
         Verdict::PreconditionFailed => error(412, Retry::FixInput),
         Verdict::Stale => error(409, Retry::None),
-        Verdict::VersionConflict => error(409, Retry::FixInput),
+        Verdict::VersionConflict => error(409, Retry::Person),
         Verdict::Superseded | Verdict::SupersededByDeletion => error(409, Retry::NewKey),
         Verdict::Ambiguous | Verdict::FoundAlreadyLinked => error(409, Retry::Person),
         Verdict::Conflict => line(Status::Error(409), Some("uniqueness"), Retry::FixInput),
         Verdict::WouldWiden => error(409, Retry::NewKey),
         Verdict::HeldBy => error(409, Retry::Person),
         Verdict::Refused => line(Status::Target, None, Retry::FixInput),
-        Verdict::Irrevocable => error(503, Retry::Person),
-        Verdict::Unresolved => error(503, Retry::SameKey),
+        Verdict::Irrevocable => error(503, Retry::After),
+        Verdict::Unresolved => error(503, Retry::After),
         Verdict::Unavailable => error(503, Retry::After),
         Verdict::AlreadySatisfied => line(Status::First, None, Retry::None),
         Verdict::Adopted => line(Status::Resource(201), None, Retry::None),
@@ -97,7 +101,10 @@ pub struct Asked {
 pub fn respond(answer: &Answer, asked: &Asked) -> Response<Body> {
     let line = line(answer.verdict);
     let target = answer.target.as_ref();
-    let status = answer.status.unwrap_or_else(|| match line.status {
+    // Nothing that has not happened is ever a 2xx, whatever the answer says.
+    let refused = matches!(line.status, Status::Error(_) | Status::InFlight);
+    let stated = answer.status.filter(|status| !refused || !(200..300).contains(status));
+    let status = stated.unwrap_or_else(|| match line.status {
         // Without the target's answer nothing is known that could be a success.
         Status::Target => target.map_or(502, |target| target.status),
         Status::First => first_status(asked, target),
@@ -115,9 +122,7 @@ pub fn respond(answer: &Answer, asked: &Asked) -> Response<Body> {
     let mut response = if repeats && (target.is_some() || status.is_success()) {
         repeat(status, target)
     } else {
-        let named = answer.notes.iter().find(|note| note.name == "scim-type");
-        let scim_type = named.map(|note| note.value.as_str()).or(line.scim_type);
-        error(status, scim_type, &answer.detail)
+        refusal(status, answer)
     };
     let headers = response.headers_mut();
     if status == StatusCode::CREATED && !headers.contains_key(header::LOCATION) {
@@ -130,21 +135,91 @@ pub fn respond(answer: &Answer, asked: &Asked) -> Response<Body> {
 
 /// Makes an answer that the edge gives by itself, before or instead of the provisioner's.
 #[must_use]
-pub(crate) fn refuse(verdict: Verdict, detail: &str) -> Response<Body> {
-    let line = line(verdict);
-    let status = match line.status {
+pub(crate) fn refuse(refused: &Refused) -> Response<Body> {
+    let note = |scim_type: &str| Field { name: SCIM_TYPE.into(), value: scim_type.into() };
+    let answer = Answer {
+        verdict: refused.verdict,
+        decision: String::new(),
+        changed: false,
+        replayed: false,
+        diverged: Divergence::No,
+        target: None,
+        status: refused.status,
+        retry: line(refused.verdict).retry,
+        retry_after: None,
+        evidence: Evidence::None,
+        detail: refused.detail.clone().into_owned(),
+        attributes: Vec::new(),
+        notes: refused.scim_type.map(note).into_iter().collect(),
+    };
+    let status = answer.status.unwrap_or(match line(refused.verdict).status {
         Status::Error(status) => status,
         Status::Target | Status::First | Status::Resource(_) | Status::InFlight => 503,
-    };
+    });
     let status = StatusCode::from_u16(status).unwrap_or(StatusCode::SERVICE_UNAVAILABLE);
-    let mut response = error(status, line.scim_type, detail);
-    let headers = response.headers_mut();
-    headers.insert(VERDICT, HeaderValue::from_static(verdict_word(verdict)));
-    headers.insert(CHANGED, HeaderValue::from_static("false"));
-    if status == StatusCode::SERVICE_UNAVAILABLE {
-        headers.insert(header::RETRY_AFTER, HeaderValue::from(RETRY_AFTER_SECONDS));
-    }
+    let mut response = refusal(status, &answer);
+    describe(response.headers_mut(), &answer);
     response
+}
+
+/// What the edge refuses by itself. It makes no decision, so there is none to name.
+#[derive(Clone, Debug)]
+pub(crate) struct Refused {
+    verdict: Verdict,
+    status: Option<u16>,
+    scim_type: Option<&'static str>,
+    detail: Cow<'static, str>,
+}
+
+impl Refused {
+    /// With the verdict's own status.
+    pub(crate) fn new(verdict: Verdict, detail: impl Into<Cow<'static, str>>) -> Self {
+        Self { verdict, status: None, scim_type: None, detail: detail.into() }
+    }
+
+    /// A form that HTTP has a status of its own for.
+    pub(crate) fn malformed_as(status: StatusCode, detail: &'static str) -> Self {
+        let status = Some(status.as_u16());
+        Self { status, ..Self::new(Verdict::Malformed, detail) }
+    }
+
+    /// A body that is not what RFC 7644 table 9 says by this word.
+    pub(crate) fn body(
+        verdict: Verdict,
+        scim_type: &'static str,
+        detail: impl Into<Cow<'static, str>>,
+    ) -> Self {
+        Self { scim_type: Some(scim_type), ..Self::new(verdict, detail) }
+    }
+}
+
+/// The error body of `answer`: what it says, and of which attributes and resources (S4, S16, S19).
+fn refusal(status: StatusCode, answer: &Answer) -> Response<Body> {
+    let note = |name: &str| answer.notes.iter().find(|note| note.name == name);
+    let scim_type = note(SCIM_TYPE).map(|note| note.value.as_str());
+    let mut detail = answer.detail.clone();
+    let names: Vec<&str> = answer.attributes.iter().map(String::as_str).collect();
+    append(&mut detail, "differing attributes", &names);
+    let ids: Vec<&str> =
+        note("candidates").map(|n| n.value.split(',').collect()).unwrap_or_default();
+    append(&mut detail, "candidates", &ids);
+    error(status, scim_type.or(line(answer.verdict).scim_type), &detail)
+}
+
+/// Adds names or ids to a sentence: the first [`NAMED_MAX`] of them, each cut after [`NAME_CHARS_MAX`] characters.
+fn append(detail: &mut String, what: &str, names: &[&str]) {
+    let cut = |name: &&str| match name.char_indices().nth(NAME_CHARS_MAX) {
+        Some((end, _)) => format!("{}…", name.get(..end).unwrap_or_default()),
+        None => (*name).to_owned(),
+    };
+    let mut shown: Vec<String> = names.iter().take(NAMED_MAX).map(cut).collect();
+    if shown.is_empty() {
+        return;
+    }
+    if NAMED_MAX < names.len() {
+        shown.push(format!("and {} more", names.len() - NAMED_MAX));
+    }
+    detail.push_str(&format!("; {what}: {}", shown.join(", ")));
 }
 
 /// Makes a SCIM error (RFC 7644 section 3.12).
@@ -163,29 +238,24 @@ pub(crate) fn error(status: StatusCode, scim_type: Option<&str>, detail: &str) -
     response
 }
 
-/// The table as Markdown, for the documentation.
+/// The table as Markdown, as `docs/answers.md` shows it.
 #[must_use]
 pub fn table_markdown() -> String {
     let mut text =
-        String::from("| verdict | HTTP | scimType | retry |\n| --- | --- | --- | --- |\n");
+        String::from("| verdict | HTTP | scimType | go on |\n| --- | --- | --- | --- |\n");
     for verdict in VERDICTS {
         let line = line(verdict);
         let status = match line.status {
             Status::Target => "the target's answer".to_owned(),
-            Status::First => "the first answer's; else POST 201, PUT 200, PATCH 200 or 204, \
-                              DELETE 204"
-                .to_owned(),
+            Status::First => "the first answer's status".to_owned(),
             Status::Resource(201) => "201 with Location".to_owned(),
+            Status::Error(503) => "503 with Retry-After".to_owned(),
             Status::Resource(status) | Status::Error(status) => status.to_string(),
-            Status::InFlight => "409 (key given), 503 (none)".to_owned(),
+            Status::InFlight => "409 (key given) or 503 (none), with Retry-After".to_owned(),
         };
-        let cells = [
-            &format!("`{}`", verdict_word(verdict)),
-            &status,
-            line.scim_type.unwrap_or("–"),
-            retry_word(line.retry),
-        ];
-        text.push_str(&format!("| {} |\n", cells.join(" | ")));
+        let scim_type = line.scim_type.map_or("–".to_owned(), |word| format!("`{word}`"));
+        let (word, retry) = (verdict_word(verdict), retry_word(line.retry));
+        text.push_str(&format!("| `{word}` | {status} | {scim_type} | `{retry}` |\n"));
     }
     text
 }
@@ -266,7 +336,15 @@ pub fn verdict_word(verdict: Verdict) -> &'static str {
 /// How long a client waits where nothing better is known: longer than D + L of the built-in profile would be
 /// overcautious, shorter than a target's answer would be impatient.
 pub(crate) const RETRY_AFTER_SECONDS: u32 = 5;
+/// How many names or ids an error lists: as many attributes as a User has.
+const NAMED_MAX: usize = 24;
+/// How much of a name or id an error shows: a URN and an attribute of a standard schema have 70 characters.
+const NAME_CHARS_MAX: usize = 80;
 const SCIM_JSON: &str = "application/scim+json";
+/// The note that names the `scimType`.
+const SCIM_TYPE: &str = "scim-type";
+/// What `Replaysafe-Decision` says where none was made.
+const NO_DECISION: &str = "none";
 const VERDICT: HeaderName = HeaderName::from_static("replaysafe-verdict");
 const DECISION: HeaderName = HeaderName::from_static("replaysafe-decision");
 const CHANGED: HeaderName = HeaderName::from_static("replaysafe-changed");
@@ -312,6 +390,13 @@ fn repeat(status: StatusCode, target: Option<&TargetAnswer>) -> Response<Body> {
     }
     insert(headers, header::ETAG, target.etag.as_deref());
     insert(headers, header::LOCATION, target.location.as_deref());
+    for name in [header::CONTENT_LOCATION, header::WWW_AUTHENTICATE] {
+        for field in target.extra.iter().filter(|field| field.name == name.as_str()) {
+            if let Ok(value) = HeaderValue::from_str(&field.value) {
+                headers.append(name.clone(), value);
+            }
+        }
+    }
     response
 }
 
@@ -325,7 +410,8 @@ fn location(target: &TargetAnswer, collection: &str) -> Option<String> {
 
 fn describe(headers: &mut HeaderMap, answer: &Answer) {
     headers.insert(VERDICT, HeaderValue::from_static(verdict_word(answer.verdict)));
-    insert(headers, DECISION, Some(&answer.decision).filter(|id| !id.is_empty()).map(|id| &**id));
+    let decision = Some(answer.decision.as_str()).filter(|id| !id.is_empty());
+    insert(headers, DECISION, decision.or(Some(NO_DECISION)));
     let changed = if answer.changed { "true" } else { "false" };
     headers.insert(CHANGED, HeaderValue::from_static(changed));
     headers.insert(

@@ -1,13 +1,42 @@
 //! Form: are the key, the media type and the preconditions of a protected request ones that can be read?
 
 use http::{HeaderMap, HeaderName, HeaderValue, header};
-use replaysafe::contract::{Field, Verdict};
+use replaysafe::contract::{Field, Method, Verdict};
 use replaysafe::target::Caller;
+use replaysafe_json::{JsonError, Limits, parse};
 
+use crate::answer::Refused;
 use crate::route::percent_decode;
 
-/// A broken rule of form.
-pub(crate) type Broken = (Verdict, &'static str);
+/// What the head of a protected request says.
+#[derive(Debug)]
+pub(crate) struct Head {
+    pub(crate) key: Option<String>,
+    pub(crate) if_match: Option<String>,
+    /// None where no body is due.
+    pub(crate) media_type: Option<HeaderValue>,
+}
+
+/// Reads the head of a protected request.
+pub(crate) fn head(headers: &HeaderMap, method: Method) -> Result<Head, Refused> {
+    let has_body = method != Method::Delete;
+    let media_type = if has_body { Some(media_type(headers)?) } else { None };
+    if headers.get_all(header::AUTHORIZATION).iter().count() > 1 {
+        return Err(malformed("Authorization is given more than once; send one."));
+    }
+    Ok(Head { key: key(headers)?, if_match: if_match(headers)?, media_type })
+}
+
+/// Checks that a body is JSON that can be read in one way, within `limits`. What it means is the component's affair.
+pub(crate) fn body(bytes: &[u8], limits: &Limits) -> Result<(), Refused> {
+    let Err(error) = parse(bytes, limits) else { return Ok(()) };
+    let verdict = match error {
+        JsonError::TooLarge { .. } => Verdict::TooLarge,
+        _ => Verdict::Malformed,
+    };
+    let detail = format!("The body cannot be read: {error} ({}). Mend it.", error.code());
+    Err(Refused::body(verdict, "invalidSyntax", detail))
+}
 
 /// Reads the `Idempotency-Key`: quoted, as the draft has it, or bare, as many send it.
 ///
@@ -15,63 +44,65 @@ pub(crate) type Broken = (Verdict, &'static str);
 /// key may hold one.
 ///
 /// Source: draft-ietf-httpapi-idempotency-key-header-07 section 2.1; RFC 9651 section 3.3.3.
-pub(crate) fn key(headers: &HeaderMap) -> Result<Option<String>, Broken> {
+pub(crate) fn key(headers: &HeaderMap) -> Result<Option<String>, Refused> {
     let mut values = headers.get_all(IDEMPOTENCY_KEY).iter();
     let Some(value) = values.next() else { return Ok(None) };
     if values.next().is_some() {
-        return Err((Verdict::Malformed, "Idempotency-Key is given more than once"));
+        return Err(malformed("Idempotency-Key is given more than once; send one."));
     }
-    let wrong = (Verdict::Malformed, "Idempotency-Key must be 1 to 255 visible ASCII characters");
-    let text = value.to_str().map_err(|_invisible| wrong)?.trim_matches([' ', '\t']);
+    let wrong = || malformed("Idempotency-Key must have 1 to 255 visible ASCII characters.");
+    let text = value.to_str().map_err(|_invisible| wrong())?.trim_matches([' ', '\t']);
     let key = if text.starts_with('"') {
-        unquote(text).ok_or((Verdict::Malformed, "Idempotency-Key is no quoted string"))?
+        let wrong = || malformed("Idempotency-Key must be one quoted string, or bare.");
+        unquote(text).ok_or_else(wrong)?
     } else if text.contains([',', '"']) {
-        return Err((Verdict::Malformed, "a bare Idempotency-Key has no comma and no quote"));
+        return Err(malformed("A bare Idempotency-Key has no comma and no quote; quote it."));
     } else {
         text.to_owned()
     };
     if !(1..=KEY_MAX).contains(&key.len()) || !key.bytes().all(|byte| byte.is_ascii_graphic()) {
-        return Err(wrong);
+        return Err(wrong());
     }
     Ok(Some(key))
 }
 
 /// Checks the media type of a protected body: JSON as SCIM has it, in UTF-8, uncompressed.
-pub(crate) fn media_type(headers: &HeaderMap) -> Result<HeaderValue, Broken> {
-    let wrong = |detail| Err((Verdict::WrongType, detail));
+pub(crate) fn media_type(headers: &HeaderMap) -> Result<HeaderValue, Refused> {
+    let wrong = |detail| Err(Refused::new(Verdict::WrongType, detail));
     if headers.get_all(header::CONTENT_ENCODING).iter().any(|v| !is(v, "identity")) {
-        return wrong("Content-Encoding must be identity");
+        return wrong("Content-Encoding must be identity; send the body uncompressed.");
     }
     let mut values = headers.get_all(header::CONTENT_TYPE).iter();
     let (Some(value), None) = (values.next(), values.next()) else {
-        return wrong("Content-Type must be given once");
+        return wrong("Content-Type must be given once: application/scim+json.");
     };
     let mut parts = value.to_str().unwrap_or_default().split(';').map(str::trim);
     let essence = parts.next().unwrap_or_default();
     if !MEDIA_TYPES.iter().any(|known| essence.eq_ignore_ascii_case(known)) {
-        return wrong("Content-Type must be application/scim+json or application/json");
+        return wrong("Content-Type must be application/scim+json or application/json.");
     }
     for parameter in parts {
         let Some((name, text)) = parameter.split_once('=') else { continue };
         let utf8 = text.trim_matches('"').eq_ignore_ascii_case("utf-8");
         if name.trim().eq_ignore_ascii_case("charset") && !utf8 {
-            return wrong("the charset must be utf-8");
+            return wrong("The charset must be utf-8.");
         }
     }
     Ok(value.clone())
 }
 
 /// Reads the client's own `If-Match`, as sent. Other preconditions are refused: to drop them would break a promise.
-pub(crate) fn if_match(headers: &HeaderMap) -> Result<Option<String>, Broken> {
+pub(crate) fn if_match(headers: &HeaderMap) -> Result<Option<String>, Refused> {
     for name in [header::IF_NONE_MATCH, header::IF_UNMODIFIED_SINCE] {
         if headers.contains_key(name) {
-            return Err((Verdict::Malformed, "the only precondition of a change is If-Match"));
+            return Err(malformed("The only precondition of a change is If-Match; send no other."));
         }
     }
     let mut tags = Vec::new();
     for value in headers.get_all(header::IF_MATCH) {
         let text = value.to_str();
-        tags.push(text.map_err(|_odd| (Verdict::Malformed, "If-Match is no list of entity tags"))?);
+        let wrong = |_odd| malformed("If-Match must be a list of entity tags, or `*`.");
+        tags.push(text.map_err(wrong)?);
     }
     Ok((!tags.is_empty()).then(|| tags.join(", ")))
 }
@@ -145,6 +176,10 @@ const HOP_BY_HOP: [HeaderName; 9] = [
     header::UPGRADE,
     HeaderName::from_static("keep-alive"),
 ];
+
+fn malformed(detail: &'static str) -> Refused {
+    Refused::new(Verdict::Malformed, detail)
+}
 
 fn is(value: &HeaderValue, word: &str) -> bool {
     value.to_str().is_ok_and(|text| text.trim().eq_ignore_ascii_case(word))

@@ -4,14 +4,15 @@ use std::time::Duration;
 
 use axum::body::Body;
 use http::{HeaderValue, Method, Request, Response, StatusCode, header};
-use http_body_util::{BodyExt, Limited};
+use http_body_util::BodyExt;
 use hyper::body::{Body as _, Incoming};
-use replaysafe::target::upstream::{ANSWER_MAX, SendError, Upstream, whole};
+use replaysafe::target::upstream::{SendError, Upstream, whole};
 
 use crate::answer::{RETRY_AFTER_SECONDS, error};
-use crate::body::Paced;
+use crate::body::{Paced, Unread};
+use crate::edit::{Change, Edited};
 use crate::form::drop_hop_by_hop;
-use crate::rewrite::{Rewrite, without_bulk};
+use crate::rewrite::Rewrite;
 
 /// What may be changed in an answer on its way back.
 #[derive(Clone, Debug, Default)]
@@ -37,25 +38,20 @@ pub(crate) async fn pass(
     if changes.rewrite.is_some() {
         parts.headers.remove(header::HOST);
     }
-    if changes.rewrite.is_some() || changes.without_bulk {
+    if changes.any() {
         // What is compressed cannot be read.
         parts.headers.insert(header::ACCEPT_ENCODING, HeaderValue::from_static("identity"));
     }
-    let body = match body.is_end_stream() {
+    let paced = Paced::new(body);
+    let failure = paced.failure();
+    let body = match paced.is_end_stream() {
         true => whole(bytes::Bytes::new()),
-        false => Paced::new(body).boxed_unsync(),
+        false => paced.boxed_unsync(),
     };
     let sent = upstream.send(Request::from_parts(parts, body));
     let answer = match tokio::time::timeout(ANSWER_BEGINS_MAX, sent).await {
         Ok(Ok(answer)) => answer,
-        Ok(Err(SendError::NotSent(_))) => {
-            let detail = "The target could not be reached: nothing has happened.";
-            return later(StatusCode::SERVICE_UNAVAILABLE, detail);
-        }
-        Ok(Err(_)) => {
-            let detail = "The target gave no complete answer.";
-            return error(StatusCode::BAD_GATEWAY, None, detail);
-        }
+        Ok(Err(why)) => return unanswered(why, failure.get().copied()),
         Err(_) => {
             return error(StatusCode::GATEWAY_TIMEOUT, None, "The target did not answer in time.");
         }
@@ -63,28 +59,44 @@ pub(crate) async fn pass(
     let (mut parts, body) = answer.into_parts();
     drop_hop_by_hop(&mut parts.headers);
     parts.version = http::Version::HTTP_11;
-    let Some(change) = changes.of(&parts) else {
-        return Response::from_parts(parts, Body::new(body));
-    };
     if let Some(rewrite) = &changes.rewrite {
         rewrite.headers(&mut parts.headers);
     }
-    if change == Change::Headers || bodiless {
+    if !changes.concern(&parts) {
         return Response::from_parts(parts, Body::new(body));
     }
-    let Ok(whole) = Limited::new(body, ANSWER_MAX).collect().await else {
-        let detail = "The target's answer was cut short or is too large.";
-        return error(StatusCode::BAD_GATEWAY, None, detail);
-    };
-    let mut bytes = whole.to_bytes();
-    if changes.without_bulk {
-        bytes = without_bulk(&bytes).map_or(bytes, Into::into);
-    }
-    if let Some(rewrite) = &changes.rewrite {
-        bytes = rewrite.body(&bytes).map_or(bytes, Into::into);
-    }
+    // The length of what the client gets is not known before its end.
     parts.headers.remove(header::CONTENT_LENGTH);
-    Response::from_parts(parts, Body::from(bytes))
+    if bodiless {
+        return Response::from_parts(parts, Body::new(body));
+    }
+    let edited = Edited::new(body, changes.change());
+    Response::from_parts(parts, Body::new(edited))
+}
+
+/// What a client is told whose request got no answer.
+fn unanswered(why: SendError, failure: Option<Unread>) -> Response<Body> {
+    match (failure, why) {
+        (Some(Unread::TooSlow), _) => {
+            closing(error(StatusCode::REQUEST_TIMEOUT, None, "The body came too slowly."))
+        }
+        (Some(Unread::Broken | Unread::TooLarge | Unread::NoRoom), _) => {
+            let detail = "The body did not come whole.";
+            closing(error(StatusCode::BAD_REQUEST, None, detail))
+        }
+        (None, SendError::NotSent(reason)) => {
+            let detail =
+                format!("The target could not be reached, so nothing has happened: {reason}.");
+            later(StatusCode::SERVICE_UNAVAILABLE, &detail)
+        }
+        (None, _) => error(StatusCode::BAD_GATEWAY, None, "The target gave no complete answer."),
+    }
+}
+
+/// The rest of the body is not read: the connection is of no further use.
+pub(crate) fn closing(mut response: Response<Body>) -> Response<Body> {
+    response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+    response
 }
 
 /// Makes an error that invites to come again.
@@ -94,26 +106,26 @@ pub(crate) fn later(status: StatusCode, detail: &str) -> Response<Body> {
     response
 }
 
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Change {
-    Headers,
-    Body,
-}
-
 impl Changes {
-    /// What may have to change in this answer.
-    fn of(&self, parts: &http::response::Parts) -> Option<Change> {
+    fn any(&self) -> bool {
+        self.rewrite.is_some() || self.without_bulk
+    }
+
+    /// Whether the body of this answer may have to change.
+    fn concern(&self, parts: &http::response::Parts) -> bool {
         let plain = !parts.headers.contains_key(header::CONTENT_ENCODING);
         let content_type = parts.headers.get(header::CONTENT_TYPE);
         let json = content_type.is_some_and(|v| v.to_str().is_ok_and(|t| t.contains("json")));
-        match (plain && json, &self.rewrite) {
-            (true, Some(_)) => Some(Change::Body),
-            (true, None) if self.without_bulk && parts.status == StatusCode::OK => {
-                Some(Change::Body)
-            }
-            (_, Some(_)) => Some(Change::Headers),
-            (_, None) => None,
-        }
+        self.any() && plain && json
+    }
+
+    fn change(&self) -> Change {
+        let Self { rewrite, without_bulk } = self.clone();
+        Box::new(move |names, value| {
+            let rewritten = rewrite.as_ref().and_then(|rewrite| rewrite.value(names, value));
+            rewritten
+                .or_else(|| crate::rewrite::without_bulk(names, value).filter(|_| without_bulk))
+        })
     }
 }
 

@@ -106,26 +106,34 @@ const DISCOVERY: [&str; 3] = ["ServiceProviderConfig", "ResourceTypes", "Schemas
 
 /// Splits a path into decoded segments, or says why it has two readings.
 fn segments(path: &str) -> Result<Vec<String>, &'static str> {
-    let path = path.strip_prefix('/').ok_or("the path does not begin with a slash")?;
+    let path = path
+        .strip_prefix('/')
+        .ok_or("The path does not begin with a slash; send one that does.")?;
     path.split('/').map(segment).collect()
 }
 
 fn segment(raw: &str) -> Result<String, &'static str> {
     if raw.is_empty() {
-        return Err("the path has an empty segment");
+        return Err(
+            "The path has an empty segment; leave the second slash, or the one at the end, out.",
+        );
     }
     if raw.contains([';', '\\']) {
-        return Err("the path has a semicolon or a backslash");
+        return Err(
+            "The path has a semicolon or a backslash, which servers read in two ways; encode a semicolon of an id.",
+        );
     }
-    let decoded = percent_decode(raw).ok_or("the path is not percent-encoded UTF-8")?;
+    let decoded = percent_decode(raw).ok_or("The path is no percent-encoded UTF-8; encode it.")?;
     if decoded.contains(['/', '\\']) {
-        return Err("the path has an encoded slash");
+        return Err(
+            "The path has an encoded slash or backslash, which servers read in two ways; address the resource by another id.",
+        );
     }
     if decoded == "." || decoded == ".." {
-        return Err("the path has a dot-segment");
+        return Err("The path has a dot-segment; send the path that is meant.");
     }
     if decoded.chars().any(char::is_control) {
-        return Err("the path has a control character");
+        return Err("The path has a control character; send an id as the service gave it.");
     }
     Ok(decoded)
 }

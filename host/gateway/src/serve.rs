@@ -8,6 +8,7 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
+use http::Request;
 use hyper::server::conn::{http1, http2};
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
@@ -22,9 +23,10 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tokio_rustls::TlsAcceptor;
 
+use crate::body;
 use crate::provision::Provision;
 use crate::service::{ANSWER_BUDGET, Gateway};
-use crate::strict::Strict;
+use crate::strict::{Fault, Faults, HEADERS_MAX, Strict};
 
 /// Serves SCIM on `listener` until `shutdown` is ready, and then until what was begun has ended.
 ///
@@ -45,8 +47,14 @@ pub async fn serve<P: Provision>(
     let tls = options.tls.clone().map(TlsAcceptor::from);
     let requests = Arc::new(Semaphore::new(REQUESTS_MAX));
     let connections = Arc::new(Semaphore::new(CONNECTIONS_MAX));
-    let gateway =
-        Arc::new(Gateway { provision, upstream, options, requests: Arc::clone(&requests) });
+    let gateway = Arc::new(Gateway {
+        provision,
+        upstream,
+        options,
+        requests: Arc::clone(&requests),
+        passes: Arc::new(Semaphore::new(PASSES_MAX)),
+        room: body::room(),
+    });
     let graceful = GracefulShutdown::new();
     let mut shutdown = std::pin::pin!(shutdown);
     loop {
@@ -152,14 +160,18 @@ pub enum ServeError {
     },
 }
 
-/// How many requests are under way at once: each holds a body of up to 16 MiB.
+/// How many protected requests are under way at once: ten times what the busiest client sends.
 pub const REQUESTS_MAX: usize = 256;
+/// How many passed requests wait for the beginning of their answer at once: each takes a connection to the target.
+pub const PASSES_MAX: usize = 512;
 /// How many connections are open at once: below the 4096 files that many systems allow, with room for the target's.
 pub const CONNECTIONS_MAX: usize = 2048;
 /// How long a head, or the next request of a connection, may be awaited.
 pub const HEAD_READ_MAX: Duration = Duration::from_secs(10);
 /// The largest head.
 pub const HEAD_MAX: usize = 16 << 10;
+/// The largest head that is read over HTTP/2: one that is larger than [`HEAD_MAX`] is to have an answer that says so.
+const HEAD_LIST_MAX: u32 = 128 << 10;
 /// How many requests one HTTP/2 connection may have under way.
 const STREAMS_MAX: u32 = 64;
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
@@ -191,17 +203,26 @@ async fn speak_http1<P: Provision, Io>(gateway: Arc<Gateway<P>>, io: Io, watcher
 where
     Io: AsyncRead + AsyncWrite + Send + Unpin + 'static,
 {
+    let faults = Faults::default();
+    let io = Strict::new(io, faults.clone());
     let service = service_fn(move |request| {
-        let answer = Arc::clone(&gateway).answer(request);
-        async move { Ok::<_, Infallible>(answer.await) }
+        let (gateway, fault) = (Arc::clone(&gateway), faults.next());
+        async move {
+            Ok::<_, Infallible>(match fault {
+                Some(fault) => Gateway::<P>::answer_fault(fault),
+                None => gateway.answer(request).await,
+            })
+        }
     });
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(HEAD_READ_MAX)
-        .max_buf_size(HEAD_MAX)
+        // What a head may have is judged before hyper sees it; its own limits are a little wider.
+        .max_buf_size(2 * HEAD_MAX)
+        .max_headers(HEADERS_MAX + 1)
         .preserve_header_case(true)
         .title_case_headers(true)
-        .serve_connection(TokioIo::new(Strict::new(io)), service);
+        .serve_connection(TokioIo::new(io), service);
     quietly(watcher.watch(connection).await);
 }
 
@@ -210,17 +231,30 @@ where
     Io: AsyncRead + AsyncWrite + Send + Unpin + 'static,
 {
     let service = service_fn(move |request| {
-        let answer = Arc::clone(&gateway).answer(request);
-        async move { Ok::<_, Infallible>(answer.await) }
+        let gateway = Arc::clone(&gateway);
+        async move {
+            Ok::<_, Infallible>(match too_large(&request) {
+                true => Gateway::<P>::answer_fault(Fault::TooLarge),
+                false => gateway.answer(request).await,
+            })
+        }
     });
     let connection = http2::Builder::new(TokioExecutor::new())
         .timer(TokioTimer::new())
         .max_concurrent_streams(STREAMS_MAX)
-        .max_header_list_size(u32::try_from(HEAD_MAX).unwrap_or(u32::MAX))
+        .max_header_list_size(HEAD_LIST_MAX)
         .keep_alive_interval(PING_EVERY)
         .keep_alive_timeout(HEAD_READ_MAX)
         .serve_connection(TokioIo::new(io), service);
     quietly(watcher.watch(connection).await);
+}
+
+/// Whether a head that HTTP/2 has brought is larger than one that HTTP/1.1 may bring.
+fn too_large<B>(request: &Request<B>) -> bool {
+    // A colon, a space and the end of the line.
+    let lines = request.headers().iter().map(|(name, value)| name.as_str().len() + value.len() + 4);
+    let target = request.uri().path_and_query().map_or(0, |path| path.as_str().len());
+    HEAD_MAX < target + lines.sum::<usize>() || HEADERS_MAX < request.headers().len()
 }
 
 /// A connection that breaks is the client's affair: its answer, if it had one, can be asked for again.

@@ -11,20 +11,21 @@ use http::{
 };
 use hyper::body::Incoming;
 use replaysafe::call::{Call, Principal};
-use replaysafe::contract::{self, Verdict};
-use replaysafe::target::Body as CallBody;
+use replaysafe::contract::{self, Endpoint, Verdict};
 use replaysafe::target::upstream::Upstream;
+use replaysafe::target::{Body as CallBody, Caller};
 use replaysafe_json::Limits;
 use tokio::sync::Semaphore;
 
-use crate::answer::{Asked, error, refuse, respond};
+use crate::answer::{Asked, Refused, error, refuse, respond};
 use crate::body::{Unread, read};
 use crate::form;
-use crate::pass::{Changes, pass};
+use crate::pass::{Changes, closing, later, pass};
 use crate::provision::Provision;
 use crate::rewrite::Rewrite;
 use crate::route::{Route, named, route};
 use crate::serve::{GatewayOptions, HostMode};
+use crate::strict::Fault;
 
 /// What answers the requests of all connections.
 #[derive(Debug)]
@@ -32,15 +33,19 @@ pub(crate) struct Gateway<P> {
     pub(crate) provision: Arc<P>,
     pub(crate) upstream: Upstream,
     pub(crate) options: GatewayOptions,
-    /// One permit for each request under way; a protected one keeps it until its work is done.
+    /// One permit for each protected request under way, from when its body has come until its work is done.
     pub(crate) requests: Arc<Semaphore>,
+    /// One permit for each passed request, until its answer begins.
+    pub(crate) passes: Arc<Semaphore>,
+    /// Room for bodies.
+    pub(crate) room: Arc<Semaphore>,
 }
 
 impl<P: Provision> Gateway<P> {
     /// Answers one request.
     pub(crate) async fn answer(self: Arc<Self>, mut request: Request<Incoming>) -> Response<Body> {
         if let Err(detail) = settle_host(&mut request) {
-            return refuse(Verdict::Malformed, detail);
+            return refuse(&Refused::new(Verdict::Malformed, detail));
         }
         let path = request.uri().path().to_owned();
         match (request.method(), path.as_str()) {
@@ -48,11 +53,9 @@ impl<P: Provision> Gateway<P> {
             (&Method::GET | &Method::HEAD, "/readyz") => return self.readiness().await,
             _ => {}
         }
-        let Ok(permit) = Arc::clone(&self.requests).try_acquire_owned() else {
-            return refuse(Verdict::Unavailable, "Too many requests are under way.");
-        };
         if OVERRIDES.iter().any(|name| request.headers().contains_key(name)) {
-            let detail = "A method is not overridden by a header here.";
+            let detail =
+                "A method is not overridden by a header here; send the method that is meant.";
             return error(StatusCode::NOT_IMPLEMENTED, None, detail);
         }
         match self.route(&request, &path).await {
@@ -62,23 +65,49 @@ impl<P: Provision> Gateway<P> {
                 self.pass(request, !bulk).await
             }
             Route::Protect { method, resource_type, id } => {
-                self.protect(request, (method, resource_type, id), permit).await
+                match self.protect(request, (method, resource_type, id)).await {
+                    Ok(response) => response,
+                    Err(Stop::Refused(refused)) => refuse(&refused),
+                    Err(Stop::Unread(refused)) => closing(refuse(&refused)),
+                    Err(Stop::Unprotected) => unprotected(),
+                }
             }
-            Route::Malformed(detail) => refuse(Verdict::Malformed, detail),
-            Route::Unprotected => error(
-                StatusCode::NOT_IMPLEMENTED,
+            Route::Malformed(detail) => refuse(&Refused::new(Verdict::Malformed, detail)),
+            Route::Unprotected => unprotected(),
+            Route::Elsewhere => error(
+                StatusCode::NOT_FOUND,
                 None,
-                "This gateway does not protect this path, and was not told to pass it on.",
+                "Outside the base path of the service; look at the URL.",
             ),
-            Route::Elsewhere => error(StatusCode::NOT_FOUND, None, "Outside the base path."),
         }
     }
 
+    /// Answers what was no request.
+    pub(crate) fn answer_fault(fault: Fault) -> Response<Body> {
+        let refused = match fault {
+            Fault::Malformed => {
+                let detail = "This is no strict HTTP, or can be read in two ways: end each line by CRLF, and send one \
+                              Content-Length, or one `Transfer-Encoding: chunked`.";
+                Refused::new(Verdict::Malformed, detail)
+            }
+            Fault::TooLarge => {
+                let status = StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE;
+                Refused::malformed_as(
+                    status,
+                    "The head is too large; send fewer or shorter headers.",
+                )
+            }
+        };
+        closing(refuse(&refused))
+    }
+
     /// Finds the way; asks for the resource types only if it depends on them.
+    ///
+    /// What is asked of `/Users` and `/Groups` has to be in form before anybody is asked anything.
     async fn route(&self, request: &Request<Incoming>, path: &str) -> Route {
         let (prefix, method) = (self.upstream.base().prefix(), request.method());
         let unprotected = &self.options.pass_unprotected;
-        let first = route(method, path, prefix, &[], unprotected);
+        let first = route(method, path, prefix, &usual_endpoints(), unprotected);
         let (Route::Unprotected | Route::Pass) = first else { return first };
         if matches!(*method, Method::GET | Method::HEAD | Method::OPTIONS) {
             return first;
@@ -89,6 +118,10 @@ impl<P: Provision> Gateway<P> {
     }
 
     async fn pass(&self, request: Request<Incoming>, without_bulk: bool) -> Response<Body> {
+        let Ok(_permit) = self.passes.try_acquire() else {
+            let detail = "Too many requests are under way; come again.";
+            return later(StatusCode::SERVICE_UNAVAILABLE, detail);
+        };
         let rewrite = self.rewrite(request.headers());
         pass(&self.upstream, request, &Changes { rewrite, without_bulk }).await
     }
@@ -96,41 +129,22 @@ impl<P: Provision> Gateway<P> {
     async fn protect(
         &self,
         request: Request<Incoming>,
-        (method, resource_type, id): (contract::Method, String, Option<String>),
-        permit: tokio::sync::OwnedSemaphorePermit,
-    ) -> Response<Body> {
+        (method, usual_type, id): (contract::Method, String, Option<String>),
+    ) -> Result<Response<Body>, Stop> {
         let (parts, body) = request.into_parts();
         let (headers, query) = (&parts.headers, parts.uri.query());
-        let formed = || {
-            let delete = method == contract::Method::Delete;
-            let media_type = if delete { None } else { Some(form::media_type(headers)?) };
-            if headers.get_all(header::AUTHORIZATION).iter().count() > 1 {
-                return Err((Verdict::Malformed, "Authorization is given more than once"));
-            }
-            Ok((form::key(headers)?, form::if_match(headers)?, media_type))
-        };
-        let (key, if_match, media_type) = match formed() {
-            Ok(formed) => formed,
-            Err((verdict, detail)) => return refuse(verdict, detail),
-        };
-        let group = resource_type == "Group";
+        let form::Head { key, if_match, media_type } = form::head(headers, method)?;
+        let group = usual_type == "Group";
         let bytes_max = if group { Limits::BYTES_GROUP } else { Limits::BYTES_REQUEST };
-        let bytes = match read(body, bytes_max).await {
-            Ok(bytes) => bytes,
-            Err(Unread::TooLarge) => {
-                return closing(refuse(Verdict::TooLarge, "The body is larger than its limit."));
-            }
-            Err(Unread::TooSlow) => {
-                let detail = "The body came too slowly.";
-                return closing(error(StatusCode::REQUEST_TIMEOUT, None, detail));
-            }
-            Err(Unread::Broken) => {
-                return closing(refuse(Verdict::Malformed, "The body did not come whole."));
-            }
-        };
-        if std::str::from_utf8(&bytes).is_err() {
-            return refuse(Verdict::Malformed, "The body is not UTF-8.");
+        let (bytes, room) = read(body, bytes_max, &self.room).await.map_err(unread)?;
+        if media_type.is_some() {
+            form::body(&bytes, &Limits { bytes: bytes_max, ..Limits::request() })?;
         }
+        let busy =
+            |_| Refused::new(Verdict::Unavailable, "Too many requests are under way; come again.");
+        let permit = Arc::clone(&self.requests).try_acquire_owned().map_err(busy)?;
+        let caller = self.caller(headers, query);
+        let resource_type = self.resource_type(&parts, &caller).await?;
         let collection = parts.uri.path().split('/').take(self.depth() + 2);
         let extra = form::extra(query);
         let asked = Asked {
@@ -152,37 +166,50 @@ impl<P: Provision> Gateway<P> {
             key,
             if_match,
             principal: Principal::of(headers.get(header::AUTHORIZATION)),
-            caller: self.caller(headers, query),
+            caller,
             extra,
         };
         let provision = Arc::clone(&self.provision);
         // S43a: a client that hangs up, and a budget that is spent, cancel nothing.
         let work = tokio::spawn(async move {
             let answer = provision.provision(call).await;
-            drop(permit);
+            drop((permit, room));
             answer
         });
-        let answer = match tokio::time::timeout(self.options.answer_budget, work).await {
+        let unresolved = |detail| Refused::new(Verdict::Unresolved, detail);
+        let mut answer = match tokio::time::timeout(self.options.answer_budget, work).await {
             Ok(Ok(answer)) => answer,
             Ok(Err(_)) => {
                 let detail = "The decision failed. The same request again finds out how it stands.";
-                return refuse(Verdict::Unresolved, detail);
+                return Err(unresolved(detail).into());
             }
             Err(_) => {
                 let detail = "The work goes on: the same request again attaches to it.";
-                return refuse(Verdict::Unresolved, detail);
+                return Err(unresolved(detail).into());
             }
         };
-        let mut answer = answer;
         if let (Some(rewrite), Some(target)) = (self.rewrite(headers), &mut answer.target) {
-            target.location =
-                target.location.as_ref().map(|url| rewrite.url(url).unwrap_or(url.clone()));
-            let body = target.body.as_ref().and_then(|body| rewrite.body(body.as_bytes()));
-            if let Some(body) = body.and_then(|body| String::from_utf8(body).ok()) {
-                target.body = Some(body);
-            }
+            rewrite.answer(target);
         }
-        respond(&answer, &asked)
+        Ok(respond(&answer, &asked))
+    }
+
+    /// The resource type that this path is of, by the target's own word.
+    async fn resource_type(
+        &self,
+        parts: &http::request::Parts,
+        caller: &Caller,
+    ) -> Result<String, Stop> {
+        let endpoints = self.provision.endpoints(caller).await;
+        let (prefix, path) = (self.upstream.base().prefix(), parts.uri.path());
+        match route(&parts.method, path, prefix, &endpoints, &[]) {
+            Route::Protect { resource_type, .. } => Ok(resource_type),
+            Route::Pass
+            | Route::PassConfiguration
+            | Route::Malformed(_)
+            | Route::Unprotected
+            | Route::Elsewhere => Err(Stop::Unprotected),
+        }
     }
 
     async fn readiness(&self) -> Response<Body> {
@@ -202,7 +229,7 @@ impl<P: Provision> Gateway<P> {
         response
     }
 
-    fn caller(&self, headers: &HeaderMap, query: Option<&str>) -> replaysafe::target::Caller {
+    fn caller(&self, headers: &HeaderMap, query: Option<&str>) -> Caller {
         let mut caller = form::caller(headers, query);
         if self.host_mode() == HostMode::Upstream {
             caller.headers.retain(|(name, _)| name != header::HOST);
@@ -257,28 +284,70 @@ fn settle_host(request: &mut Request<Incoming>) -> Result<(), &'static str> {
     let authority = request.uri().authority().map(ToString::to_string);
     if request.version() < Version::HTTP_2 {
         return match (hosts, authority) {
-            (_, Some(_)) => Err("the request names a URL where a path is due"),
-            (0, None) if request.version() == Version::HTTP_11 => Err("Host is missing"),
+            (_, Some(_)) => Err("The request names a URL where a path is due; send the path."),
+            (0, None) if request.version() == Version::HTTP_11 => Err("Host is missing; send it."),
             (0 | 1, None) => Ok(()),
-            (_, None) => Err("Host is given more than once"),
+            (_, None) => Err("Host is given more than once; send one."),
         };
     }
     let host = request.headers().get(header::HOST).map(|host| host.to_str().unwrap_or_default());
     match (hosts, authority) {
         (0, Some(authority)) => {
             let host = HeaderValue::from_str(&authority);
-            let host = host.map_err(|_odd| "the authority is no host")?;
+            let host = host.map_err(|_odd| "The authority is no host; send one.")?;
             request.headers_mut().insert(header::HOST, host);
             Ok(())
         }
         (1, Some(authority)) if host == Some(&authority) => Ok(()),
         (1, None) => Ok(()),
-        _ => Err("Host and :authority disagree"),
+        _ => Err("Host and :authority disagree; send one of them."),
     }
 }
 
-/// The rest of the body is not read: the connection is of no further use.
-fn closing(mut response: Response<Body>) -> Response<Body> {
-    response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
-    response
+/// Where the way of a protected request ends before it is provisioned.
+enum Stop {
+    Refused(Refused),
+    /// With some of its body unread.
+    Unread(Refused),
+    /// The target has no resource type here.
+    Unprotected,
+}
+
+impl From<Refused> for Stop {
+    fn from(refused: Refused) -> Self {
+        Self::Refused(refused)
+    }
+}
+
+fn unread(why: Unread) -> Stop {
+    Stop::Unread(match why {
+        Unread::TooLarge => {
+            let detail = "The body is larger than its limit; send less at once.";
+            Refused::new(Verdict::TooLarge, detail)
+        }
+        Unread::TooSlow => {
+            let detail = "The body came too slowly; send it again.";
+            Refused::malformed_as(StatusCode::REQUEST_TIMEOUT, detail)
+        }
+        Unread::Broken => {
+            let detail = "The body did not come whole; send it again.";
+            Refused::new(Verdict::Malformed, detail)
+        }
+        Unread::NoRoom => {
+            Refused::new(Verdict::Unavailable, "Too much is being sent at once; come again.")
+        }
+    })
+}
+
+fn unprotected() -> Response<Body> {
+    let detail = "This gateway does not protect this path, and was not told to pass it on; send each change by itself.";
+    error(StatusCode::NOT_IMPLEMENTED, None, detail)
+}
+
+/// What every SCIM service has, whatever it says (RFC 7644 section 3.2).
+fn usual_endpoints() -> [Endpoint; 2] {
+    [("User", "Users"), ("Group", "Groups")].map(|(resource_type, path)| Endpoint {
+        resource_type: resource_type.to_owned(),
+        path: path.to_owned(),
+    })
 }

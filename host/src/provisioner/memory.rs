@@ -5,6 +5,11 @@ use std::{
     sync::{Mutex, MutexGuard, PoisonError},
 };
 
+use http::{
+    HeaderValue,
+    header::{AUTHORIZATION, COOKIE},
+};
+
 use crate::{contract::Schema, target::Caller};
 
 /// What the target says about itself.
@@ -61,9 +66,12 @@ impl Known {
 pub(super) struct Callers(Mutex<BTreeMap<String, (Caller, u64)>>);
 
 impl Callers {
-    pub(super) fn accepted(&self, principal: &str, now: u64) -> bool {
+    /// Whether this very credential was accepted: a principal may have several, and wrong ones.
+    pub(super) fn accepted(&self, principal: &str, caller: &Caller, now: u64) -> bool {
         let callers = held(&self.0);
-        callers.get(principal).is_some_and(|(_, at)| now < at + ACCEPTED_MS)
+        callers
+            .get(principal)
+            .is_some_and(|(known, at)| same_credential(known, caller) && now < at + ACCEPTED_MS)
     }
 
     pub(super) fn accept(&self, principal: &str, caller: &Caller, now: u64) {
@@ -77,7 +85,7 @@ impl Callers {
         }
         // What proves the credential is a look; a call within the minute does not prolong it.
         match callers.get_mut(principal) {
-            Some((_, at)) if now < *at + ACCEPTED_MS => {}
+            Some((known, at)) if same_credential(known, caller) && now < *at + ACCEPTED_MS => {}
             Some(entry) => *entry = (caller.clone(), now),
             None => {
                 callers.insert(principal.into(), (caller.clone(), now));
@@ -97,6 +105,16 @@ impl Callers {
     pub(super) fn any(&self, now: u64) -> bool {
         held(&self.0).values().any(|(_, at)| now < at + LENT_MS)
     }
+}
+
+/// RFC 7644 section 2: what proves a client to the target is in one of these.
+fn same_credential(one: &Caller, other: &Caller) -> bool {
+    let of = |caller: &Caller| -> Vec<HeaderValue> {
+        let named =
+            caller.headers.iter().filter(|(name, _)| *name == AUTHORIZATION || *name == COOKIE);
+        named.map(|(_, value)| value.clone()).collect()
+    };
+    of(one) == of(other)
 }
 
 /// A lock whose holder panicked still guards whole values: each write is one assignment.

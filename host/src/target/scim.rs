@@ -10,7 +10,7 @@ use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header
 
 use crate::clock::Clock;
 use crate::contract::{
-    self, ById, Effect, Endpoint, Outcome, Question, Search, Sight, TargetAnswer,
+    self, ById, Effect, Endpoint, Field, Outcome, Question, Search, Sight, TargetAnswer,
 };
 use crate::target::list::{PAGE_SIZE, Pages, Progress, is_json, page};
 use crate::target::upstream::{SendError, Upstream, whole};
@@ -272,7 +272,14 @@ impl ScimTarget {
                 .get(header::RETRY_AFTER)
                 .and_then(|value| retry_after(value.to_str().ok()?, self.clock.now())),
             body: if encoded { None } else { text(&body) },
-            extra: Vec::new(),
+            extra: [header::CONTENT_LOCATION, header::WWW_AUTHENTICATE]
+                .iter()
+                .flat_map(|name| headers.get_all(name).iter().map(move |value| (name, value)))
+                .filter_map(|(name, value)| {
+                    let value = value.to_str().ok()?.to_owned();
+                    Some(Field { name: name.as_str().to_owned(), value })
+                })
+                .collect(),
         }
     }
 }

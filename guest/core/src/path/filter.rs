@@ -6,7 +6,7 @@ use core::{cmp::Ordering, fmt, iter::Peekable, str::CharIndices};
 use replaysafe_json::{Limits, Value, parse};
 
 use super::attribute_name;
-use crate::spelling;
+use crate::{spelling, unicode};
 
 /// A filter on the elements of a multi-valued attribute.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -206,7 +206,7 @@ fn equal(found: &Value, with: &Value, case_exact: bool) -> bool {
 
 fn folded(value: &Value, case_exact: bool) -> Option<String> {
     let text = value.as_str()?;
-    Some(if case_exact { text.to_owned() } else { text.to_lowercase() })
+    Some(if case_exact { text.to_owned() } else { unicode::lower(text) })
 }
 
 fn order(found: &Value, with: &Value, case_exact: bool) -> Option<Ordering> {

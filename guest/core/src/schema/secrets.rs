@@ -4,7 +4,7 @@
 
 use alloc::{format, vec::Vec};
 
-use replaysafe_json::{Path, Segment};
+use replaysafe_json::{Path, Segment, sort_by};
 
 use super::{Attributes, Schema};
 use crate::spelling::CORE_1_0;
@@ -23,7 +23,7 @@ pub(super) fn paths(schema: &Schema, resource_type: &str) -> Vec<Path> {
     // A password is a secret in whatever type it is sent to.
     add(&mut found, &own, true, &["password"]);
     add(&mut found, CORE_1_0, false, &["password"]);
-    found.sort();
+    sort_by(&mut found, Ord::cmp);
     found.dedup();
     found
 }

@@ -1,6 +1,8 @@
 //! What does an operation do to an attribute (RFC 7644 §3.5.2.1 to §3.5.2.3)?
 
-use alloc::{collections::BTreeSet, vec::Vec};
+use alloc::vec::Vec;
+
+use crate::ordered::BTreeSet;
 
 use replaysafe_json::{Object, Value};
 

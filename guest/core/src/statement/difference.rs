@@ -1,13 +1,10 @@
 //! What would a request change on an observed resource, and what of it is to be sent (S25, S27)?
 
-use alloc::{
-    collections::{BTreeMap, BTreeSet},
-    format,
-    string::String,
-    vec::Vec,
-};
+use alloc::{format, string::String, vec::Vec};
 
-use replaysafe_json::{Object, Value, canonical};
+use crate::ordered::{BTreeMap, BTreeSet};
+
+use replaysafe_json::{Object, Value, canonical, sort_by};
 
 use super::{
     Allowance, Body, Difference, Operation, PathKey, Statement,
@@ -58,7 +55,7 @@ pub(super) fn against(
     }
     difference.nothing_left &= extra.operations.is_empty();
     extra.stays_off = difference.leave_out(of, resource, schema, allow);
-    difference.names.sort();
+    sort_by(&mut difference.names, Ord::cmp);
     difference.names.dedup();
     let stated_secret = difference.states_secret && of.operation != Operation::Create;
     difference.satisfied = difference.names.is_empty() && !difference.opaque && !stated_secret;
@@ -336,7 +333,7 @@ fn last_touching(group: &Group<'_>, slots: &BTreeSet<usize>) -> Vec<bool> {
     for atom in group.atoms.iter().rev() {
         let mut needed = false;
         for slot in atom.outcome.slots.iter().filter(|slot| slots.contains(*slot)) {
-            needed |= *last.entry(*slot).or_insert(atom.op) == atom.op;
+            needed |= *last.entry(*slot).or_insert_with(|| atom.op) == atom.op;
         }
         kept.push(needed || atom.forced);
     }
@@ -355,7 +352,7 @@ fn by_atoms(group: &Group<'_>, kept: &[bool], keeps: &mut BTreeMap<usize, Keep>)
         }
         let mut some: Vec<usize> =
             own.iter().filter(|(_, kept)| *kept).filter_map(|(element, _)| *element).collect();
-        some.sort_unstable();
+        sort_by(&mut some, Ord::cmp);
         let keep = if own.iter().all(|(_, kept)| !kept) {
             Keep::Nothing
         } else if own.iter().all(|(_, kept)| *kept) {

@@ -2,9 +2,11 @@
 //!
 //! The text is made by the request and the schema alone. It is the host that makes a keyed digest of it.
 
-use alloc::{collections::BTreeMap, format, string::String, vec::Vec};
+use alloc::{format, string::String, vec::Vec};
 
-use replaysafe_json::{Object, Value, canonical};
+use crate::ordered::BTreeMap;
+
+use replaysafe_json::{Object, Value, canonical, sort_by};
 
 use super::{
     Operation, Statement,
@@ -81,10 +83,10 @@ fn operations(of: &Statement) -> Value {
         let (together, behind) = rest.split_at(end);
         rest = behind;
         // The members of one value have no order.
-        let mut asked: Vec<Value> =
-            together.iter().filter(|op| !op.ignored).map(operation).collect();
-        asked.sort_by_cached_key(canonical);
-        texts.extend(asked);
+        let asked = together.iter().filter(|op| !op.ignored).map(operation);
+        let mut asked: Vec<(String, Value)> = asked.map(|text| (canonical(&text), text)).collect();
+        sort_by(&mut asked, |(one, _), (other, _)| one.cmp(other));
+        texts.extend(asked.into_iter().map(|(_, text)| text));
     }
     Value::Array(texts)
 }

@@ -1,8 +1,10 @@
 //! What can be said of a request by its form, before anything is looked at?
 
-use alloc::{borrow::ToOwned, collections::BTreeSet, format, string::String, vec::Vec};
+use alloc::{borrow::ToOwned, format, string::String, vec::Vec};
 
-use replaysafe_json::Value;
+use crate::ordered::BTreeSet;
+
+use replaysafe_json::{Value, sort_by};
 
 use super::{Operation, PathKey, Statement, read::Op};
 use crate::{
@@ -124,7 +126,7 @@ pub(super) fn secret_digests(body: Option<&Value>) -> Vec<String> {
     if let Some(body) = body {
         collect(body, &mut digests);
     }
-    digests.sort();
+    sort_by(&mut digests, Ord::cmp);
     digests.dedup();
     digests
 }

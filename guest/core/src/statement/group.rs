@@ -1,11 +1,8 @@
 //! All that a request does to one attribute, in order (S27).
 
-use alloc::{
-    borrow::ToOwned,
-    collections::{BTreeMap, BTreeSet},
-    string::String,
-    vec::Vec,
-};
+use alloc::{borrow::ToOwned, string::String, vec::Vec};
+
+use crate::ordered::{BTreeMap, BTreeSet};
 
 use replaysafe_json::Value;
 
@@ -16,7 +13,7 @@ use super::{
     list::{List, elements, in_order, text},
     read::Op,
 };
-use crate::{path::Place, spelling::Verb};
+use crate::{path::Place, spelling::Verb, unicode::lower};
 
 /// The operations on one attribute, applied to what is observed.
 #[derive(Clone, Debug)]
@@ -176,10 +173,10 @@ impl Folded {
         }
         let values = self.0.get_or_insert_with(|| {
             let mut values = BTreeSet::new();
-            values.extend(items().filter_map(edge_value).map(|value| value.to_lowercase()));
+            values.extend(items().filter_map(edge_value).map(|value| lower(&value)));
             values
         });
-        values.contains(&stated.to_lowercase())
+        values.contains(&lower(&stated))
     }
 }
 

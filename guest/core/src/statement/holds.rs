@@ -1,10 +1,11 @@
 //! Does a resource, read back, show what was stated (S11)?
 
 use alloc::{
-    collections::{BTreeMap, BTreeSet},
     string::{String, ToString},
     vec::Vec,
 };
+
+use crate::ordered::{BTreeMap, BTreeSet};
 
 use replaysafe_json::{Value, canonical};
 

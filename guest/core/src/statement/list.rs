@@ -2,15 +2,11 @@
 //!
 //! An element keeps its slot for as long as a statement is worked out, so that what cancels out is seen to.
 
-use alloc::{
-    collections::{BTreeMap, BTreeSet},
-    format,
-    rc::Rc,
-    string::String,
-    vec::Vec,
-};
+use alloc::{format, rc::Rc, string::String, vec::Vec};
 
-use replaysafe_json::{Object, Value, canonical};
+use crate::ordered::{BTreeMap, BTreeSet};
+
+use replaysafe_json::{Object, Value, canonical, sort_by};
 
 use super::form::edge_value;
 use crate::spelling::{self, unassigned};
@@ -134,7 +130,7 @@ impl List {
     /// agrees in what is stated, then what is known by the same; each is taken once.
     pub(super) fn replace(&mut self, stated: &[Value]) -> Vec<usize> {
         let earlier = core::mem::replace(&mut self.items, Rc::clone(&self.observed));
-        self.gone.clear();
+        self.gone = BTreeMap::new();
         let mut matched = BTreeMap::new();
         let mut left: Vec<&Value> = Vec::new();
         left.extend(in_order(stated).into_iter().filter_map(|position| stated.get(position)));
@@ -281,8 +277,11 @@ impl List {
 
     /// Whether an element that is stated and what another has become are one by what both state (S27); what states no type may be any, and is not one with each.
     fn is_one(&self, slot: usize, stated: &Value) -> bool {
-        let kind = |element: &Value| kind_of(element).map(str::to_lowercase);
-        self.items.get(&slot).is_some_and(|item| self.kind.is_edge() || kind(item) == kind(stated))
+        let is_kind = |item: &Value| match (kind_of(item), kind_of(stated)) {
+            (Some(item), Some(stated)) => item.eq_ignore_ascii_case(stated),
+            (item, stated) => item.is_none() && stated.is_none(),
+        };
+        self.items.get(&slot).is_some_and(|item| self.kind.is_edge() || is_kind(item))
     }
 
     /// Puts back what was removed: an edge is its value, anything else must be all the same.
@@ -324,13 +323,14 @@ impl List {
 ///
 /// What states less comes first, so that it is measured against what was there and not against another element.
 pub(super) fn in_order(elements: &[Value]) -> Vec<usize> {
-    let mut positions: Vec<usize> = (0..elements.len()).collect();
-    positions.sort_by_cached_key(|position| {
-        let element = elements.get(*position);
-        let members = element.and_then(Value::as_object).map_or(0, Object::len);
-        (element.and_then(kind_of).is_some(), members, element.map(text))
-    });
-    positions
+    let rank = |(position, element): (usize, &Value)| {
+        let members = element.as_object().map_or(0, Object::len);
+        (kind_of(element).is_some(), members, text(element), position)
+    };
+    let mut ranks: Vec<(bool, usize, String, usize)> =
+        elements.iter().enumerate().map(rank).collect();
+    sort_by(&mut ranks, Ord::cmp);
+    ranks.into_iter().map(|(_, _, _, position)| position).collect()
 }
 
 /// The slots in which two states of a list differ.

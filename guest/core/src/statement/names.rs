@@ -1,19 +1,21 @@
 //! By which names is a resource known, and does a resource carry them (S8, S16)?
 
-use alloc::{borrow::ToOwned, collections::BTreeSet, string::String, vec::Vec};
+use alloc::{borrow::ToOwned, string::String, vec::Vec};
+
+use crate::ordered::BTreeSet;
 
 use replaysafe_json::Value;
-use unicode_normalization::UnicodeNormalization;
 
 use super::{Match, Named, NamedKind, Operation, Statement, read::Op};
 use crate::{
     path::{self, PatchPath, Place},
     spelling::Verb,
+    unicode::{fold as folded, lower, nfc, nfkc, nfkd},
 };
 
 /// As two user names are compared: NFC, letter case ignored (RFC 7643 §4.1.1).
 pub(super) fn fold(text: &str) -> String {
-    text.nfc().collect::<String>().to_lowercase().nfc().collect()
+    nfc(&lower(&nfc(text)))
 }
 
 /// As two names are locked: coarser than any comparison (S8).
@@ -21,22 +23,17 @@ pub(super) fn fold(text: &str) -> String {
 /// Full case folding of what was taken apart (Unicode 16 section 3.13, D146), put together again, and without what is not seen: white space at the ends, and what a
 /// display ignores. Done twice, what a folding takes apart is in its last form.
 fn coarse(text: &str) -> String {
-    let once: String = text.nfkd().flat_map(folded).filter(|one| !is_ignored(*one)).collect();
+    let mut once = folded(&nfkd(text));
+    once.retain(|one| !is_ignored(one));
     let mut coarse = String::new();
-    for one in once.nfkd().flat_map(folded).nfkc() {
+    for one in nfkc(&folded(&nfkd(&once))).chars() {
         // The dot of a Turkish capital I, which is kept apart when it is folded.
         if !(is_ignored(one) || one == '\u{307}' && coarse.ends_with('i')) {
             coarse.push(one);
         }
     }
     // A letter that has lost its dot takes its other marks.
-    coarse.trim().nfkc().collect()
-}
-
-/// Full case folding of a character: capitals of two letters and final forms become what their other forms become.
-fn folded(character: char) -> impl Iterator<Item = char> {
-    let lower = character.to_lowercase();
-    lower.flat_map(char::to_uppercase).flat_map(char::to_lowercase)
+    nfkc(coarse.trim())
 }
 
 /// `Default_Ignorable_Code_Point` of Unicode 16: characters that a display does not show.
@@ -207,6 +204,8 @@ fn text(value: &Value) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use alloc::format;
+
+    use unicode_normalization::UnicodeNormalization as _;
 
     use super::*;
     use crate::statement::tests::{json, patch, statement};

@@ -4,7 +4,9 @@
 //!
 //! Deliberately absent: sub-attributes, which targets make out of others (`name.formatted`); edges, which only a request that states them takes away; and what no schema knows.
 
-use alloc::{collections::BTreeSet, string::String, vec::Vec};
+use alloc::{string::String, vec::Vec};
+
+use crate::ordered::BTreeSet;
 
 use replaysafe_json::Value;
 

@@ -1,10 +1,8 @@
 //! How are edges sent to a target whose `add` replaces the list (S11)?
 
-use alloc::{
-    collections::{BTreeMap, BTreeSet},
-    string::String,
-    vec::Vec,
-};
+use alloc::{string::String, vec::Vec};
+
+use crate::ordered::{BTreeMap, BTreeSet};
 
 use replaysafe_json::{Object, Value};
 

@@ -4,20 +4,20 @@ use super::*;
 
 /// Verdict, status for a POST without key and without an answer of the target, scimType, retry.
 const EXPECTED: &str = "
-malformed 400 invalidSyntax fix-input
+malformed 400 - fix-input
 too-large 413 - fix-input
 wrong-type 415 - fix-input
 key-reused 422 - new-key
 outside-window 412 - new-key
-in-flight 503 - retry-same-key
+in-flight 503 - retry-after
 parked 423 - person
-blocked-by 424 - retry-same-key
+blocked-by 424 - fix-input
 staged 503 - person
 weak-identity 400 invalidValue fix-input
 contradiction 400 invalidValue fix-input
 precondition-failed 412 - fix-input
 stale 409 - none
-version-conflict 409 - fix-input
+version-conflict 409 - person
 superseded 409 - new-key
 superseded-by-deletion 409 - new-key
 ambiguous 409 - person
@@ -26,8 +26,8 @@ conflict 409 uniqueness fix-input
 would-widen 409 - new-key
 held-by 409 - person
 refused 502 - fix-input
-irrevocable 503 - person
-unresolved 503 - retry-same-key
+irrevocable 503 - retry-after
+unresolved 503 - retry-after
 unavailable 503 - retry-after
 already-satisfied 201 - none
 adopted 201 - none
@@ -49,6 +49,17 @@ fn every_verdict_has_its_status() {
     }
     assert_eq!(given, EXPECTED);
     assert_eq!(table_markdown().lines().count(), 2 + VERDICTS.len());
+}
+
+/// `docs/answers.md` shows this table, and says what each verdict means.
+#[test]
+fn the_documentation_has_the_table() {
+    let page = include_str!("../../../../docs/answers.md");
+    assert!(page.contains(&table_markdown()), "docs/answers.md lacks:\n{}", table_markdown());
+    let (_, meanings) = page.split_once("## What they mean").unwrap();
+    let words = meanings.lines().filter_map(|line| line.strip_prefix("| `")?.split_once('`'));
+    let words: Vec<_> = words.map(|(word, _)| word).collect();
+    assert_eq!(words, VERDICTS.map(verdict_word));
 }
 
 #[test]
@@ -98,10 +109,7 @@ fn an_adopted_resource_has_its_location() {
 
 #[test]
 fn headers_say_what_became_of_it() {
-    let note = |name: &str, value: &str| replaysafe::contract::Field {
-        name: name.into(),
-        value: value.into(),
-    };
+    let note = |name: &str, value: &str| Field { name: name.into(), value: value.into() };
     let answer = Answer {
         changed: true,
         replayed: true,

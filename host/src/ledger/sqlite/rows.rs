@@ -617,10 +617,8 @@ pub(super) fn tampered(table: &'static str, id: &str) -> LedgerError {
 
 /// Another request has given this name to an identity of its own since this one was decided.
 fn taken_since(error: rusqlite::Error) -> LedgerError {
-    match violation(error, "one-identity-per-name") {
-        LedgerError::Law { .. } => LedgerError::Fenced,
-        other => other,
-    }
+    let error = violation(error, "one-identity-per-name");
+    if matches!(error, LedgerError::Law { .. }) { LedgerError::Fenced } else { error }
 }
 
 fn violation(error: rusqlite::Error, law: &'static str) -> LedgerError {

@@ -1,0 +1,343 @@
+//! Which texts are equal to Unicode, and what is their lower case?
+//!
+//! Normal forms by Unicode Standard Annex 15; letter case as the standard library has it. The tables
+//! are made by `build.rs` from those of `unicode-normalization` and of the standard library, and
+//! hold the same in less room. A text of ASCII is never looked up.
+
+use alloc::{string::String, vec::Vec};
+use core::iter;
+
+use replaysafe_json::sort_by;
+
+/// Normalization form C: equal characters in one spelling, put together.
+pub(crate) fn nfc(text: &str) -> String {
+    if text.is_ascii() { text.into() } else { compose(taken_apart(text, Apart::Canonical)) }
+}
+
+/// Normalization form KC: alike characters in one spelling, put together.
+pub(crate) fn nfkc(text: &str) -> String {
+    if text.is_ascii() { text.into() } else { compose(taken_apart(text, Apart::Compatible)) }
+}
+
+/// Normalization form KD: alike characters in one spelling, taken apart.
+pub(crate) fn nfkd(text: &str) -> String {
+    if text.is_ascii() {
+        return text.into();
+    }
+    taken_apart(text, Apart::Compatible).into_iter().map(|part| part.character).collect()
+}
+
+/// The lower case; a capital sigma at a word's end becomes a final one.
+pub(crate) fn lower(text: &str) -> String {
+    if text.is_ascii() {
+        return text.to_ascii_lowercase();
+    }
+    let mut lower = String::with_capacity(text.len());
+    for (place, character) in text.char_indices() {
+        let (before, from) = text.split_at_checked(place).unwrap_or_default();
+        let ends_word = || {
+            let mut behind = from.chars();
+            behind.next();
+            goes_on(before.chars().rev()) && !goes_on(behind)
+        };
+        if character == 'Σ' {
+            lower.push(if ends_word() { 'ς' } else { 'σ' });
+        } else {
+            push(character, &LOWER, &mut lower);
+        }
+    }
+    lower
+}
+
+/// Full case folding: capitals of two letters and final forms become what their other forms become.
+pub(crate) fn fold(text: &str) -> String {
+    if text.is_ascii() {
+        return text.to_ascii_lowercase();
+    }
+    let mut folded = String::with_capacity(text.len());
+    for character in text.chars() {
+        let table = if FOLD.find(character).is_some() { &FOLD } else { &LOWER };
+        push(character, table, &mut folded);
+    }
+    folded
+}
+
+/// Puts what `table` says of a character behind `text`; the character itself where it says nothing.
+fn push(character: char, table: &Table, text: &mut String) {
+    match table.find(character) {
+        Some(said) => text.extend(said.filter_map(char::from_u32)),
+        None => text.push(character.to_ascii_lowercase()),
+    }
+}
+
+/// Whether a word goes on with these characters.
+fn goes_on(characters: impl Iterator<Item = char>) -> bool {
+    let mut says = characters.map(|one| match one {
+        '\'' | '.' | ':' | '^' | '`' => IGNORABLE,
+        _ if one.is_ascii_alphabetic() => CASED,
+        _ => SIGMA.find(one).and_then(|mut said| said.next()).unwrap_or(0),
+    });
+    says.find(|says| *says != IGNORABLE) == Some(CASED)
+}
+
+/// How far a character is taken apart
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Apart {
+    Canonical,
+    Compatible,
+}
+
+/// A character, and where it may move
+struct Part {
+    character: char,
+    /// The canonical combining class: 0 stays where it is
+    class: u32,
+    /// How many characters before it stay where they are
+    starters: u32,
+}
+
+/// The characters of a text taken apart, and marks in their order.
+fn taken_apart(text: &str, apart: Apart) -> Vec<Part> {
+    let mut parts: Vec<Part> = Vec::with_capacity(text.len());
+    let mut is_in_order = true;
+    let mut push = |character| {
+        let class = CLASS.find(character).and_then(|mut said| said.next()).unwrap_or(0);
+        let (starters, class_before) =
+            parts.last().map_or((0, 0), |part| (part.starters, part.class));
+        is_in_order &= class == 0 || class_before <= class;
+        parts.push(Part { character, class, starters: starters + u32::from(class == 0) });
+    };
+    for character in text.chars() {
+        let compatible = if apart == Apart::Compatible { COMPATIBLE.find(character) } else { None };
+        match compatible.or_else(|| CANONICAL.find(character)) {
+            Some(said) => said.filter_map(char::from_u32).for_each(&mut push),
+            None => syllable(character).for_each(&mut push),
+        }
+    }
+    if !is_in_order {
+        let place = |part: &Part| (part.starters, part.class);
+        sort_by(&mut parts, |one, other| place(one).cmp(&place(other)));
+    }
+    parts
+}
+
+/// A Hangul syllable taken apart, any other character as it is (Unicode 16 section 3.12).
+fn syllable(character: char) -> impl Iterator<Item = char> {
+    let code = u32::from(character);
+    let parts = match code.checked_sub(SYLLABLES).filter(|nth| *nth < SYLLABLE_COUNT) {
+        Some(nth) => [
+            Some(LEADS + nth / (VOWEL_COUNT * TAIL_COUNT)),
+            Some(VOWELS + nth / TAIL_COUNT % VOWEL_COUNT),
+            Some(TAILS + nth % TAIL_COUNT).filter(|tail| *tail != TAILS),
+        ],
+        None => [Some(code), None, None],
+    };
+    parts.into_iter().flatten().filter_map(char::from_u32)
+}
+
+/// Puts together what belongs together.
+fn compose(parts: Vec<Part>) -> String {
+    let mut whole: Vec<char> = Vec::with_capacity(parts.len());
+    let (mut starter, mut class_before) = (None, 0);
+    for Part { character, class, .. } in parts {
+        let place = starter.and_then(|place: usize| whole.get_mut(place));
+        if let Some(place) = place.filter(|_| class_before == 0 || class_before < class)
+            && let Some(both) = pair(*place, character)
+        {
+            *place = both;
+            continue;
+        }
+        if class == 0 {
+            starter = Some(whole.len());
+        }
+        class_before = class;
+        whole.push(character);
+    }
+    whole.into_iter().collect()
+}
+
+/// What two characters together are.
+fn pair(first: char, second: char) -> Option<char> {
+    let (one, other) = (u32::from(first), u32::from(second));
+    let within = |code: u32, start, count| code.checked_sub(start).filter(|nth| *nth < count);
+    if let (Some(lead), Some(vowel)) =
+        (within(one, LEADS, LEAD_COUNT), within(other, VOWELS, VOWEL_COUNT))
+    {
+        return char::from_u32(SYLLABLES + (lead * VOWEL_COUNT + vowel) * TAIL_COUNT);
+    }
+    if let (Some(nth), Some(tail)) =
+        (within(one, SYLLABLES, SYLLABLE_COUNT), within(other, TAILS + 1, TAIL_COUNT - 1))
+        && nth % TAIL_COUNT == 0
+    {
+        return char::from_u32(one + tail + 1);
+    }
+    let mut said = PAIR.find_at(one)?;
+    let mut pairs = iter::from_fn(|| Some((said.next()?, said.next()?)));
+    pairs.find(|(second, _)| *second == other).and_then(|(_, both)| char::from_u32(both))
+}
+
+/// Numbers that are said of characters, in few bytes; `build.rs` writes them
+///
+/// Of runs of characters of which the like is said; see `find_at` for the form.
+struct Table {
+    /// The first character of each block of runs, and where the block begins
+    index: &'static [(u32, u16)],
+    bytes: &'static [u8],
+}
+
+/// What a table says of a character
+struct Said {
+    rest: &'static [u8],
+    /// How many numbers follow
+    count: u32,
+    /// What the first number differs by, and what is added to it
+    first: (u32, u32),
+}
+
+impl Table {
+    /// What is said of a character, if anything is; nothing is said of ASCII.
+    fn find(&self, character: char) -> Option<Said> {
+        if character.is_ascii() { None } else { self.find_at(character.into()) }
+    }
+
+    #[inline(never)]
+    fn find_at(&self, character: u32) -> Option<Said> {
+        let block = self.index.partition_point(|(first, _)| *first <= character).checked_sub(1)?;
+        let (mut before, start) = *self.index.get(block)?;
+        let end = self.index.get(block + 1).map_or(self.bytes.len(), |(_, end)| usize::from(*end));
+        let mut rest = self.bytes.get(usize::from(start)..end)?;
+        while !rest.is_empty() {
+            // From the last character of the run before to the first of this one.
+            let first = before + number(&mut rest);
+            let shape = number(&mut rest);
+            let (mut more, mut stride, mut step) = (0, 1, 0);
+            if shape & 1 == 1 {
+                let run = number(&mut rest);
+                more = (run >> 2) + 1;
+                (stride, step) = [(1, 0), (1, 1), (2, 2), (2, 0)]
+                    .get(usize::try_from(run & 3).unwrap_or_default())
+                    .copied()
+                    .unwrap_or((1, 0));
+            }
+            let away = character.checked_sub(first)?;
+            if away <= more * stride {
+                let said = Said { rest, count: shape >> 1, first: (first, away / stride * step) };
+                return Some(said).filter(|_| away % stride == 0);
+            }
+            for _ in 0..shape >> 1 {
+                number(&mut rest);
+            }
+            before = first + more * stride;
+        }
+        None
+    }
+}
+
+impl Iterator for Said {
+    type Item = u32;
+
+    fn next(&mut self) -> Option<u32> {
+        self.count = self.count.checked_sub(1)?;
+        let (differs, added) = core::mem::take(&mut self.first);
+        Some((number(&mut self.rest) ^ differs) + added)
+    }
+}
+
+/// Reads a number: seven bits to a byte, the low ones first; the high bit says that more follows.
+fn number(rest: &mut &[u8]) -> u32 {
+    let (mut number, mut shift) = (0, 0);
+    while let Some((byte, behind)) = rest.split_first() {
+        *rest = behind;
+        number |= u32::from(byte & 0x7f) << shift;
+        if byte & 0x80 == 0 {
+            break;
+        }
+        shift += 7;
+    }
+    number
+}
+
+const LEADS: u32 = 0x1100;
+const VOWELS: u32 = 0x1161;
+/// One before the first: a syllable need not have one.
+const TAILS: u32 = 0x11a7;
+const SYLLABLES: u32 = 0xac00;
+const LEAD_COUNT: u32 = 19;
+const VOWEL_COUNT: u32 = 21;
+const TAIL_COUNT: u32 = 28;
+const SYLLABLE_COUNT: u32 = LEAD_COUNT * VOWEL_COUNT * TAIL_COUNT;
+
+/// As `build.rs` says of what stands beside a sigma.
+const CASED: u32 = 1;
+const IGNORABLE: u32 = 2;
+
+include!(concat!(env!("OUT_DIR"), "/unicode.rs"));
+
+#[cfg(test)]
+mod tests {
+    use alloc::format;
+
+    use proptest::prelude::*;
+    use unicode_normalization::UnicodeNormalization as _;
+
+    use super::*;
+
+    /// Every character, alone and beside a sigma, is as in the tables that these were made from.
+    #[test]
+    fn each_character_is_as_in_the_tables_made_for_speed() {
+        // Between the planes that are in use there is nothing.
+        for one in ('\0'..='\u{3ffff}').chain('\u{e0000}'..='\u{e0fff}') {
+            let text = String::from(one);
+            let folded = one.to_lowercase().flat_map(char::to_uppercase);
+            let folded: String = folded.flat_map(char::to_lowercase).collect();
+            assert_eq!(fold(&text), folded, "{one:?}");
+            check(&text);
+        }
+    }
+
+    #[test]
+    fn a_sigma_is_final_at_the_end_of_a_word() {
+        for one in
+            ('\0'..='\u{3000}').chain('\u{fe00}'..='\u{ffff}').chain('\u{1d000}'..='\u{1f200}')
+        {
+            for text in
+                [format!("{one}Σ"), format!("a{one}Σ"), format!("aΣ{one}"), format!("aΣ{one}a")]
+            {
+                assert_eq!(lower(&text), text.to_lowercase(), "{text:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn examples_of_annex_15() {
+        assert_eq!(nfc("\u{212b}\u{1e9b}\u{323}"), "\u{c5}\u{1e9b}\u{323}");
+        assert_eq!(nfkc("\u{fb01}\u{1e9b}\u{323}"), "fi\u{1e69}");
+        assert_eq!(nfkd("\u{1e9b}\u{323}"), "s\u{323}\u{307}");
+        assert_eq!(nfc("\u{1111}\u{1171}\u{11b6}"), "\u{d4db}");
+        assert_eq!(lower("ΟΔΟΣ ΣΑΣ"), "οδος σας");
+        assert_eq!(fold("Straße"), "strasse");
+    }
+
+    /// A mark before every other is sorted in less than quadratic time.
+    #[test]
+    fn a_text_of_marks_takes_linear_time() {
+        let text = "\u{301}\u{323}".repeat(200_000);
+        assert_eq!(nfc(&text), ["\u{323}".repeat(200_000), "\u{301}".repeat(200_000)].concat());
+    }
+
+    proptest! {
+        #[test]
+        fn a_text_is_as_by_the_tables_made_for_speed(
+            text in "[ -~àéßẞſςσΣİıﬁＡｱ\u{300}-\u{345}\u{200b}ΐᾳ가각ᄀ-나-ᅤᆨ-ᆪ]{0,12}|\\PC{0,12}"
+        ) {
+            check(&text);
+        }
+    }
+
+    fn check(text: &str) {
+        assert!(nfc(text).chars().eq(text.nfc()), "{text:?}");
+        assert!(nfkc(text).chars().eq(text.nfkc()), "{text:?}");
+        assert!(nfkd(text).chars().eq(text.nfkd()), "{text:?}");
+        assert_eq!(lower(text), text.to_lowercase());
+    }
+}

@@ -1,0 +1,9 @@
+//! The real gateway, component and ledger in front of a real HTTP service: what comes in, what goes out, what is kept.
+
+#![expect(clippy::unwrap_used, clippy::panic, reason = "helpers of tests fail with their test")]
+#![expect(clippy::indexing_slicing, reason = "helpers of tests fail with their test")]
+
+mod bad_input;
+mod passing;
+mod serving;
+mod support;

@@ -1,0 +1,153 @@
+//! A process that dies at any step: the next one ends what it began, once (S7, S13; catalogue no 81).
+
+use std::time::Duration;
+
+use replaysafe::{
+    call::Call,
+    contract::{Stage, Verdict},
+    ledger::Ledger as _,
+    target::Caller,
+};
+use serde_json::json;
+
+use crate::{
+    service::Service,
+    world::{Faults, World, create, create_unlinked, delete, insist, patch, replace, with_key},
+};
+
+#[tokio::test(start_paused = true)]
+async fn a_create_ends_as_one_user() {
+    let one = |service: &Service| {
+        assert_eq!(service.users("userName"), [("u1".into(), json!("ada"))]);
+        assert_eq!(service.sent(), ["POST"]);
+    };
+    check(&[], &create("ada"), &one).await;
+    check(&[], &with_key(create("ada"), "hire"), &one).await;
+    // Nothing but the ledger can tell that it is ours (S18).
+    check(&[], &create_unlinked("ada"), &one).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_update_ends_as_asked() {
+    let named = |service: &Service| {
+        assert_eq!(service.users("displayName"), [("u1".into(), json!("Ada"))]);
+        assert_eq!(service.sent(), ["POST", "PATCH u1"]);
+    };
+    let before = [with_key(create("ada"), "hire")];
+    check(&before, &patch("u1", "displayName", &json!("Ada")), &named).await;
+    check(&before, &with_key(patch("u1", "displayName", &json!("Ada")), "name"), &named).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_replacement_ends_as_asked() {
+    let named = |service: &Service| {
+        assert_eq!(service.users("displayName"), [("u1".into(), json!("Ada"))]);
+        assert_eq!(service.sent(), ["POST", "PUT u1"]);
+    };
+    let before = [with_key(create("ada"), "hire")];
+    let whole =
+        json!({"userName": "ada", "externalId": "x-ada", "active": true, "displayName": "Ada"});
+    check(&before, &replace("u1", &whole), &named).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_disable_ends_as_asked() {
+    let off = |service: &Service| {
+        assert_eq!(service.users("active"), [("u1".into(), json!(false))]);
+        assert_eq!(service.sent(), ["POST", "PATCH u1"]);
+    };
+    let before = [with_key(create("ada"), "hire")];
+    check(&before, &patch("u1", "active", &json!(false)), &off).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_delete_ends_as_asked() {
+    let gone = |service: &Service| {
+        assert_eq!(service.users("userName"), []);
+        assert_eq!(service.sent(), ["POST", "DELETE u1"]);
+    };
+    let before = [with_key(create("ada"), "hire")];
+    check(&before, &delete("u1"), &gone).await;
+    check(&before, &with_key(delete("u1"), "leave"), &gone).await;
+}
+
+/// S21: a return is a new life, and one user.
+#[tokio::test(start_paused = true)]
+async fn a_return_ends_as_one_user() {
+    let one = |service: &Service| {
+        assert_eq!(service.users("userName"), [("u2".into(), json!("ada"))]);
+        assert_eq!(service.sent(), ["POST", "DELETE u1", "POST"]);
+    };
+    let before = [with_key(create("ada"), "hire"), with_key(delete("u1"), "leave")];
+    check(&before, &with_key(create("ada"), "again"), &one).await;
+}
+
+/// Stops a process at each of its steps on the way of `call`, one after the other, until none is left.
+///
+/// The next process is asked the same again, at once or after its scan had a minute.
+async fn check(before: &[Call], call: &Call, holds: &dyn Fn(&Service)) {
+    for scans in [0, 60] {
+        let mut step = 1;
+        while !dies_at(step, before, call, scans, holds).await {
+            step += 1;
+        }
+        // Lease, find, look, write, send, look, write: less would mean that nothing was stopped.
+        assert!(20 < step, "only {step} steps were seen");
+    }
+}
+
+/// Gives whether the call came to its end before the step.
+async fn dies_at(
+    step: usize,
+    before: &[Call],
+    call: &Call,
+    scans: usize,
+    holds: &dyn Fn(&Service),
+) -> bool {
+    let world = World::new();
+    let process = world.start(&Faults::default());
+    for call in before {
+        assert!(is_good(insist(&process, call).await.verdict));
+    }
+    drop(process);
+
+    let faults = Faults::stop_at(step);
+    let process = world.start(&faults);
+    let mut work = tokio::spawn({
+        let (process, call) = (process.clone(), call.clone());
+        async move { process.provision(call).await }
+    });
+    let ended = tokio::select! {
+        answer = &mut work => { assert!(is_good(answer.unwrap().verdict)); true }
+        () = faults.stopped() => false,
+    };
+    if !ended {
+        work.abort();
+        drop(work.await);
+    }
+    drop(process);
+
+    let own = Some(Caller { headers: call.caller.headers.clone(), query: None });
+    let process = world.start_with(&Faults::default(), own);
+    for _ in 0..scans {
+        process.recover().await.unwrap();
+        tokio::time::sleep(Duration::from_secs(1)).await;
+    }
+    let answer = insist(&process, call).await;
+    assert!(is_good(answer.verdict), "step {step}, {scans} scans: {answer:?}");
+    holds(&world.service);
+    let again = insist(&process, call).await;
+    assert!(is_good(again.verdict), "step {step}, {scans} scans: {again:?}");
+    holds(&world.service);
+    for told in [&answer, &again] {
+        let entry = process.ledger().entry(&told.decision).await.unwrap().unwrap();
+        assert_eq!(entry.stage, Stage::Settled, "step {step}, {scans} scans: {told:?}");
+    }
+    assert_eq!(process.ledger().audit().await.unwrap(), [], "step {step}, {scans} scans");
+    assert_eq!(process.ledger().due(u64::MAX, 100).await.unwrap(), [], "nothing is open");
+    ended
+}
+
+fn is_good(verdict: Verdict) -> bool {
+    matches!(verdict, Verdict::Done | Verdict::AlreadySatisfied | Verdict::Adopted)
+}

@@ -1,0 +1,14 @@
+//! The loop with its real component and its real ledger, in front of a service in memory.
+//!
+//! Time is virtual: nothing here waits.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "helpers of tests fail with their test"
+)]
+
+mod crash;
+mod service;
+mod world;

@@ -1,0 +1,142 @@
+//! A service in memory, as a target: it takes what it gets, and counts.
+
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex, MutexGuard},
+};
+
+use replaysafe::{
+    contract::{
+        ById, Effect, EffectBody, Endpoint, Method, Outcome, Question, Search, Sight, TargetAnswer,
+    },
+    target::{Body, Caller, Discovery, Target},
+};
+use serde_json::{Map, Value, json};
+
+/// The service. Clones are the same.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Service(Arc<Mutex<State>>);
+
+#[derive(Debug, Default)]
+struct State {
+    users: BTreeMap<String, Map<String, Value>>,
+    made: u32,
+    sent: Vec<String>,
+}
+
+impl Service {
+    /// The effects that were carried out: `POST`, `PATCH u1`.
+    pub(crate) fn sent(&self) -> Vec<String> {
+        self.state().sent.clone()
+    }
+
+    /// An attribute of each user, by id.
+    pub(crate) fn users(&self, attribute: &str) -> Vec<(String, Value)> {
+        let of = |user: &Map<String, Value>| user.get(attribute).cloned().unwrap_or_default();
+        self.state().users.iter().map(|(id, user)| (id.clone(), of(user))).collect()
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.0.lock().unwrap()
+    }
+}
+
+impl State {
+    fn shown(&self, id: &str) -> TargetAnswer {
+        match self.users.get(id) {
+            Some(user) => answer(200, Some(&Value::Object(user.clone()))),
+            None => answer(404, Some(&json!({"status": "404"}))),
+        }
+    }
+
+    fn change(&mut self, effect: &Effect, body: Option<Body>) -> TargetAnswer {
+        let said = body.map_or(Value::Null, |body| serde_json::from_slice(&body.bytes).unwrap());
+        let id = effect.id.clone().unwrap_or_default();
+        let verb = match effect.method {
+            Method::Create => "POST",
+            Method::Replace => "PUT",
+            Method::Patch => "PATCH",
+            Method::Delete => "DELETE",
+        };
+        self.sent.push(format!("{verb} {id}").trim_end().to_owned());
+        match effect.method {
+            Method::Create => {
+                self.made += 1;
+                let id = format!("u{}", self.made);
+                let mut user = said.as_object().unwrap().clone();
+                user.insert("id".into(), id.clone().into());
+                self.users.insert(id.clone(), user);
+                TargetAnswer { status: 201, ..self.shown(&id) }
+            }
+            Method::Delete => match self.users.remove(&id) {
+                Some(_) => answer(204, None),
+                None => self.shown(&id),
+            },
+            Method::Replace => {
+                let Some(user) = self.users.get_mut(&id) else { return self.shown(&id) };
+                user.clone_from(said.as_object().unwrap());
+                user.insert("id".into(), id.clone().into());
+                self.shown(&id)
+            }
+            Method::Patch => {
+                let Some(user) = self.users.get_mut(&id) else { return self.shown(&id) };
+                for operation in said["Operations"].as_array().unwrap() {
+                    let path = operation["path"].as_str().unwrap();
+                    user.insert(path.into(), operation["value"].clone());
+                }
+                self.shown(&id)
+            }
+        }
+    }
+}
+
+impl Target for Service {
+    async fn observe(
+        &self,
+        question: &Question,
+        _: &[Endpoint],
+        _: &Caller,
+        keep: &(dyn Fn(Vec<String>) -> Vec<String> + Send + Sync),
+    ) -> Sight {
+        let state = self.state();
+        let listed = |fits: &dyn Fn(&Map<String, Value>) -> bool| {
+            let users = state.users.values().filter(|user| fits(user));
+            users.map(|user| Value::Object(user.clone()).to_string()).collect()
+        };
+        match question {
+            Question::ById(ById { id, .. }) => Sight::Answered(state.shown(id)),
+            Question::Search(Search { attribute, value, .. }) => Sight::Listed(listed(&|user| {
+                user.get(attribute).and_then(Value::as_str) == Some(value)
+            })),
+            Question::All(_) => Sight::Listed(keep(listed(&|_| true))),
+        }
+    }
+
+    async fn apply(
+        &self,
+        effect: &Effect,
+        _: &[Endpoint],
+        body: Option<Body>,
+        _: &Caller,
+    ) -> Outcome {
+        let mut state = self.state();
+        assert!((effect.body == EffectBody::Empty) == body.is_none());
+        Outcome::Answered(state.change(effect, body))
+    }
+
+    async fn discover(&self, _: &Caller) -> Discovery {
+        Discovery { complete: true, ..Discovery::default() }
+    }
+}
+
+fn answer(status: u16, body: Option<&Value>) -> TargetAnswer {
+    TargetAnswer {
+        status,
+        location: None,
+        etag: None,
+        content_type: Some("application/scim+json".into()),
+        retry_after: None,
+        body: body.map(Value::to_string),
+        extra: Vec::new(),
+    }
+}

@@ -1,0 +1,324 @@
+//! A world: a folder with a ledger, a service, virtual time, and processes that can be stopped.
+
+use std::{
+    future::{Future, pending},
+    path::PathBuf,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
+
+use http::{HeaderValue, header::AUTHORIZATION};
+use replaysafe::{
+    call::{Call, Principal},
+    clock::Clock,
+    contract::{
+        Answer, Effect, Endpoint, Entry, EntryId, Field, Found, Method, Outcome, Question, Scope,
+        Sight, Tag, Verdict,
+    },
+    guest::Guest,
+    keys::LedgerKey,
+    ledger::{Leased, Ledger, LedgerError, Note, Record, RecordedStep, SqliteLedger, Waiting},
+    provisioner::{Options, Provisioner},
+    target::{Body, Caller, Discovery, Target},
+};
+use serde_json::{Value, json};
+use tokio::{sync::Notify, time::Instant};
+
+use crate::service::Service;
+
+pub(crate) type Process = Provisioner<Faulty<SqliteLedger>, Faulty<Service>>;
+
+pub(crate) struct World {
+    pub(crate) service: Service,
+    pub(crate) policy: String,
+    folder: tempfile::TempDir,
+    clock: Arc<Virtual>,
+}
+
+impl World {
+    pub(crate) fn new() -> Self {
+        Self {
+            service: Service::default(),
+            policy: "{}".into(),
+            folder: tempfile::tempdir().unwrap(),
+            clock: Arc::new(Virtual(Instant::now())),
+        }
+    }
+
+    /// A process on the world's ledger. One must have ended before the next is started.
+    pub(crate) fn start(&self, faults: &Faults) -> Process {
+        self.start_with(faults, None)
+    }
+
+    /// The same, with a credential of its own for recovery.
+    pub(crate) fn start_with(&self, faults: &Faults, credential: Option<Caller>) -> Process {
+        let key = Arc::new(LedgerKey::open_or_create(self.path("key")).unwrap());
+        let ledger = SqliteLedger::open(self.path("ledger"), Arc::clone(&key)).unwrap();
+        let options = Options { policy: self.policy.clone(), credential, ..Options::default() };
+        let ledger = Faulty { inner: ledger, faults: faults.clone() };
+        let service = Faulty { inner: self.service.clone(), faults: faults.clone() };
+        let clock = Arc::clone(&self.clock);
+        let guest = Guest::embedded().unwrap();
+        Provisioner::with_clock(guest, ledger, service, key, options, clock).unwrap()
+    }
+
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+}
+
+/// What goes wrong in a process.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Faults(Arc<Inner>);
+
+#[derive(Debug, Default)]
+struct Inner {
+    /// At which step the process stops; 0: never.
+    stops_at: usize,
+    steps: AtomicUsize,
+    stopped: Notify,
+    /// The ledger cannot be used.
+    away: AtomicBool,
+    /// After how many more writes it cannot be used; 0: no such number.
+    writes_left: AtomicUsize,
+}
+
+impl Faults {
+    /// The process stops at its `step`th step: before or after a call of ledger or target.
+    pub(crate) fn stop_at(step: usize) -> Self {
+        Self(Arc::new(Inner { stops_at: step, ..Inner::default() }))
+    }
+
+    pub(crate) fn ledger_away(&self, away: bool) {
+        self.0.away.store(away, Ordering::SeqCst);
+    }
+
+    pub(crate) fn ledger_goes_after_writes(&self, count: usize) {
+        self.0.writes_left.store(count, Ordering::SeqCst);
+    }
+
+    /// Is ready once the process has stopped.
+    pub(crate) async fn stopped(&self) {
+        self.0.stopped.notified().await;
+    }
+
+    async fn step(&self) {
+        let step = self.0.steps.fetch_add(1, Ordering::SeqCst) + 1;
+        if step == self.0.stops_at {
+            self.0.stopped.notify_one();
+        }
+        if 0 < self.0.stops_at && self.0.stops_at <= step {
+            pending::<()>().await;
+        }
+    }
+
+    /// Makes a call between two steps.
+    async fn around<T>(&self, call: impl Future<Output = T>) -> T {
+        self.step().await;
+        let done = call.await;
+        self.step().await;
+        done
+    }
+
+    async fn in_ledger<T>(
+        &self,
+        call: impl Future<Output = Result<T, LedgerError>>,
+    ) -> Result<T, LedgerError> {
+        if self.0.away.load(Ordering::SeqCst) {
+            return Err(LedgerError::Storage("the disk is gone".into()));
+        }
+        self.around(call).await
+    }
+}
+
+/// A ledger or a target with faults.
+#[derive(Debug)]
+pub(crate) struct Faulty<T> {
+    inner: T,
+    faults: Faults,
+}
+
+impl<L: Ledger> Ledger for Faulty<L> {
+    async fn lease(
+        &self,
+        names: &[Tag],
+        statement: &Tag,
+        waiting: Waiting,
+    ) -> Result<Leased, LedgerError> {
+        self.faults.around(self.inner.lease(names, statement, waiting)).await
+    }
+
+    async fn find(
+        &self,
+        scope: &Scope,
+        key: Option<&Tag>,
+        statement: &Tag,
+        names: &[Tag],
+    ) -> Result<Found, LedgerError> {
+        self.faults.in_ledger(self.inner.find(scope, key, statement, names)).await
+    }
+
+    async fn write(&self, record: &Record) -> Result<(), LedgerError> {
+        let done = self.faults.in_ledger(self.inner.write(record)).await;
+        let left = self.faults.0.writes_left.load(Ordering::SeqCst);
+        if 0 < left {
+            self.faults.ledger_goes_after_writes(left - 1);
+            self.faults.ledger_away(left == 1);
+        }
+        done
+    }
+
+    async fn entry(&self, id: &EntryId) -> Result<Option<Entry>, LedgerError> {
+        self.faults.in_ledger(self.inner.entry(id)).await
+    }
+
+    async fn due(&self, now: u64, most: u32) -> Result<Vec<Entry>, LedgerError> {
+        self.faults.in_ledger(self.inner.due(now, most)).await
+    }
+
+    async fn profile(&self, target: &str) -> Result<Vec<Field>, LedgerError> {
+        self.faults.in_ledger(self.inner.profile(target)).await
+    }
+
+    async fn note(
+        &self,
+        tenant: &str,
+        decision: &EntryId,
+        step: &RecordedStep,
+    ) -> Result<(), LedgerError> {
+        self.faults.in_ledger(self.inner.note(tenant, decision, step)).await
+    }
+
+    async fn steps(&self, decision: &EntryId) -> Result<Vec<RecordedStep>, LedgerError> {
+        self.faults.in_ledger(self.inner.steps(decision)).await
+    }
+
+    async fn forget_steps(&self, before: u64) -> Result<u64, LedgerError> {
+        self.faults.in_ledger(self.inner.forget_steps(before)).await
+    }
+
+    async fn ready(&self) -> Result<(), LedgerError> {
+        self.faults.in_ledger(self.inner.ready()).await
+    }
+
+    async fn audit(&self) -> Result<Vec<Note>, LedgerError> {
+        self.faults.in_ledger(self.inner.audit()).await
+    }
+}
+
+impl<T: Target> Target for Faulty<T> {
+    async fn observe(
+        &self,
+        question: &Question,
+        endpoints: &[Endpoint],
+        caller: &Caller,
+        keep: &(dyn Fn(Vec<String>) -> Vec<String> + Send + Sync),
+    ) -> Sight {
+        self.faults.around(self.inner.observe(question, endpoints, caller, keep)).await
+    }
+
+    async fn apply(
+        &self,
+        effect: &Effect,
+        endpoints: &[Endpoint],
+        body: Option<Body>,
+        caller: &Caller,
+    ) -> Outcome {
+        self.faults.around(self.inner.apply(effect, endpoints, body, caller)).await
+    }
+
+    async fn discover(&self, caller: &Caller) -> Discovery {
+        self.faults.around(self.inner.discover(caller)).await
+    }
+}
+
+/// The runtime's own time, which passes only where everybody waits.
+#[derive(Debug)]
+struct Virtual(Instant);
+
+impl Clock for Virtual {
+    fn now(&self) -> u64 {
+        // 2026-01-01T00:00Z.
+        1_767_225_600_000 + u64::try_from(self.0.elapsed().as_millis()).unwrap()
+    }
+}
+
+/// A call of `method` on the user `id`, with a bearer token.
+pub(crate) fn call(method: Method, id: Option<&str>, body: Option<&Value>) -> Call {
+    let content_type = HeaderValue::from_static("application/scim+json");
+    let call = Call {
+        method,
+        resource_type: "User".into(),
+        id: id.map(str::to_owned),
+        body: body.map(|body| Body { bytes: body.to_string().into(), content_type }),
+        key: None,
+        if_match: None,
+        principal: Principal::Anonymous,
+        caller: Caller::default(),
+        extra: Vec::new(),
+    };
+    with_credential(call, "Bearer token")
+}
+
+/// A create of a user.
+pub(crate) fn create(name: &str) -> Call {
+    let body = json!({"userName": name, "externalId": format!("x-{name}"), "active": true});
+    call(Method::Create, None, Some(&body))
+}
+
+/// A create of a user that nothing but its name identifies.
+pub(crate) fn create_unlinked(name: &str) -> Call {
+    call(Method::Create, None, Some(&json!({"userName": name, "active": true})))
+}
+
+/// A PUT of the user `id`.
+pub(crate) fn replace(id: &str, body: &Value) -> Call {
+    call(Method::Replace, Some(id), Some(body))
+}
+
+/// A PATCH of the user `id` that replaces one attribute.
+pub(crate) fn patch(id: &str, path: &str, value: &Value) -> Call {
+    let body = json!({
+        "schemas": ["urn:ietf:params:scim:api:messages:2.0:PatchOp"],
+        "Operations": [{"op": "replace", "path": path, "value": value}]
+    });
+    call(Method::Patch, Some(id), Some(&body))
+}
+
+/// A delete of the user `id`.
+pub(crate) fn delete(id: &str) -> Call {
+    call(Method::Delete, Some(id), None)
+}
+
+pub(crate) fn with_key(call: Call, key: &str) -> Call {
+    Call { key: Some(key.into()), ..call }
+}
+
+pub(crate) fn with_credential(call: Call, authorization: &str) -> Call {
+    let value = HeaderValue::from_str(authorization).unwrap();
+    let principal = Principal::of(Some(&value));
+    Call {
+        principal,
+        caller: Caller { headers: vec![(AUTHORIZATION, value)], query: None },
+        ..call
+    }
+}
+
+/// Sends a call until it is told how it ended, as a client does that is told to come again.
+pub(crate) async fn insist(process: &Process, call: &Call) -> Answer {
+    for _ in 0..20 {
+        let answer = process.provision(call.clone()).await;
+        let passing = matches!(
+            answer.verdict,
+            Verdict::InFlight | Verdict::Unresolved | Verdict::Unavailable
+        );
+        if !passing {
+            return answer;
+        }
+        tokio::time::sleep(Duration::from_secs(u64::from(answer.retry_after.unwrap_or(1)))).await;
+    }
+    panic!("it is never told how it ended");
+}
