@@ -156,6 +156,13 @@ impl Guest {
         &self.0.sha256
     }
 
+    /// How many units of fuel its calls have burned so far, whatever became of them; 0 without
+    /// [`GuestOptions::fuel`]. Equal calls burn the same, on every machine.
+    #[must_use]
+    pub fn fuel_burned(&self) -> u64 {
+        self.0.sandbox.burned()
+    }
+
     /// What it is.
     #[must_use]
     pub fn describe(&self) -> Description {

@@ -40,7 +40,8 @@ pub trait Ledger: Send + Sync + 'static {
     /// Writes entry, identities and what was learned in one durable transaction, or nothing.
     ///
     /// Each identity's fence must be the one that the ledger holds (0 and absent for a new one); the
-    /// ledger adds one to it. An entry's stage must not move back.
+    /// ledger adds one to it. An entry's stage must not move back: it was moved on by somebody else
+    /// ([`LedgerError::Fenced`]).
     fn write(&self, record: &Record) -> impl Future<Output = Result<(), LedgerError>> + Send;
 
     /// The entry with this id.
@@ -168,8 +169,9 @@ pub struct Note {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum LedgerError {
-    /// Somebody else has written this identity since it was read, or has given one of its names to another: read again, and decide again.
-    #[error("the identity was changed by another request")]
+    /// Since it was read, somebody else has written this identity, given one of its names to another,
+    /// moved this entry on, or used its key: read again, and decide again.
+    #[error("the entry or its identity was changed by another request")]
     Fenced,
     /// The write would break a law. The component or the host is wrong: nothing was written.
     #[error("the ledger refuses the write: {law}")]

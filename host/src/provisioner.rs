@@ -21,7 +21,7 @@ use crate::{
     guest::{Guest, GuestError},
     keys::LedgerKey,
     ledger::{Leased, Ledger, LedgerError, Record, RecordedStep, Waiting},
-    monitor,
+    monitor::{self, Function},
     target::{Body, Caller, Target},
 };
 use memory::{Callers, Known};
@@ -125,7 +125,7 @@ struct Run {
     passed: bool,
     /// How often the component was asked for a step.
     steps: u32,
-    /// How often a write came too late.
+    /// How often what was read was outdated before it could be acted on.
     fenced: u32,
 }
 
@@ -136,12 +136,15 @@ impl Run {
         if STEPS_MOST < self.steps { Err(monitor::Violation::Endless) } else { Ok(()) }
     }
 
-    /// After a write that came too late: none to read again at once, else when to.
+    /// What was read is outdated: it is read again, at once, or after a while where that goes on.
     ///
     /// A name that another identity keeps is refused each time; the target is not to be asked without pause.
-    fn pause(&mut self, now: u64) -> Option<u64> {
+    fn outdated(&mut self, now: u64) -> Next {
         self.fenced += 1;
-        (FENCED_MOST < self.fenced).then(|| now.saturating_add(FENCED_PAUSE_MS))
+        if self.fenced <= FENCED_MOST {
+            return Next::Again;
+        }
+        Next::Wait(now.saturating_add(FENCED_PAUSE_MS))
     }
 }
 
@@ -270,6 +273,7 @@ impl<L: Ledger, T: Target> Provisioner<L, T> {
         };
         let mut answer = self.carry(&mut run, deadline).await?;
         run.secrets.put_back_answer(&mut answer);
+        monitor::tidy(&mut answer);
         Ok(answer)
     }
 
@@ -296,10 +300,13 @@ impl<L: Ledger, T: Target> Provisioner<L, T> {
             run.passed |= matches!(people, Leased::Passed);
             let held = (names, people);
             let found = self.find(run).await?;
-            if self.identity_tags(&found) != identities {
-                continue;
-            }
-            match self.decide(run, found, &mut mine).await? {
+            let next = if self.identity_tags(&found) == identities {
+                self.decide(run, found, &mut mine).await?
+            } else {
+                // The names lead elsewhere since: others are giving them away.
+                run.outdated(inner.clock.now())
+            };
+            match next {
                 Next::Answer(answer) => return Ok(answer),
                 Next::Again => {}
                 Next::Wait(until) => {
@@ -324,18 +331,18 @@ impl<L: Ledger, T: Target> Provisioner<L, T> {
     ) -> Result<Next, ProvisionError> {
         let inner = &*self.0;
         let mut situation = self.situation(run, found);
-        let mut function = "admit";
+        let mut function = Function::Admit;
         loop {
             run.count_step()?;
             situation.now = inner.clock.now();
             let step = match function {
-                "admit" => inner.guest.admit(&situation)?,
-                _ => inner.guest.decide(&situation)?,
+                Function::Admit => inner.guest.admit(&situation)?,
+                Function::Decide | Function::Settle => inner.guest.decide(&situation)?,
             };
-            monitor::check(&situation, &step)?;
+            monitor::check(function, &situation, &step)?;
             match self.write(run, function, &situation, None, &step).await {
                 Err(ProvisionError::Ledger(LedgerError::Fenced)) => {
-                    return Ok(run.pause(inner.clock.now()).map_or(Next::Again, Next::Wait));
+                    return Ok(run.outdated(inner.clock.now()));
                 }
                 written => written?,
             }
@@ -348,7 +355,7 @@ impl<L: Ledger, T: Target> Provisioner<L, T> {
                 }
                 Action::Ask(questions) => {
                     situation.observed.extend(self.look(run, &questions).await);
-                    function = "decide";
+                    function = Function::Decide;
                 }
                 Action::Resolve(id) => {
                     let own = mine.as_ref() == Some(&id);
@@ -400,11 +407,11 @@ impl<L: Ledger, T: Target> Provisioner<L, T> {
             situation.observed = observed;
             situation.now = inner.clock.now();
             let step = inner.guest.settle(&situation, report.as_ref())?;
-            monitor::check(&situation, &step)?;
-            match self.write(run, "settle", &situation, report.as_ref(), &step).await {
+            monitor::check(Function::Settle, &situation, &step)?;
+            match self.write(run, Function::Settle, &situation, report.as_ref(), &step).await {
                 // Somebody passed: what was seen before counts no more (S15).
                 Err(ProvisionError::Ledger(LedgerError::Fenced)) => {
-                    if let Some(until) = run.pause(inner.clock.now()) {
+                    if let Next::Wait(until) = run.outdated(inner.clock.now()) {
                         return Ok(Settled::Wait(until));
                     }
                     observed = Vec::new();
@@ -429,6 +436,7 @@ impl<L: Ledger, T: Target> Provisioner<L, T> {
                     report = None;
                     observed = Vec::new();
                 }
+                // The monitor has refused it.
                 Action::Claim(_) | Action::Resolve(_) => {
                     return Err(monitor::Violation::Action.into());
                 }
@@ -673,7 +681,7 @@ impl<L: Ledger, T: Target> Provisioner<L, T> {
     async fn write(
         &self,
         run: &Run,
-        function: &str,
+        function: Function,
         situation: &Situation,
         report: Option<&Report>,
         step: &Step,
@@ -816,14 +824,14 @@ fn is_refusal(answer: &Answer) -> bool {
 /// The call of the component, so that it can be run again (S38).
 fn recorded(
     guest: &Guest,
-    function: &str,
+    function: Function,
     situation: &Situation,
     report: Option<&Report>,
     step: &Step,
 ) -> Option<RecordedStep> {
     let input = serde_json::json!({ "situation": situation, "report": report });
     Some(RecordedStep {
-        function: function.into(),
+        function: function.name().into(),
         component: guest.sha256().into(),
         at: situation.now,
         input: input.to_string(),
@@ -944,10 +952,10 @@ const DUE_MOST: u32 = 100;
 /// 1,000 steps of one request: waits are half a second long, so that 50 s hold 100 rounds of a few steps.
 const STEPS_MOST: u32 = 1_000;
 
-/// 3 writes too late: those who pass do so once or twice.
+/// 3 times outdated: those who pass do so once or twice.
 const FENCED_MOST: u32 = 3;
 
-/// 1 second between two tries of what was refused so often.
+/// 1 second between two tries of what was outdated so often.
 const FENCED_PAUSE_MS: u64 = 1_000;
 
 /// S38: recorded steps are kept for 7 days.

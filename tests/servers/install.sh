@@ -1,14 +1,15 @@
 #!/usr/bin/env bash
-# Installs the SCIM servers, testers and clients that the tests run, under target/servers.
+# Installs the SCIM servers, testers, clients and runtimes that the tests run, under target/servers.
 #
 # Safe to call again and from several processes at once: what is there already, at the pinned versions, is left alone.
-# System packages that are missing are installed by apt-get when root; otherwise their names are printed, and the exit code is 3.
+# System packages that are missing are installed by apt-get when root; otherwise their names are printed.
+# Exits with 3 where something cannot be had here: a system package, or one of a registry.
 set -euo pipefail
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 root=$(cd "$here/../.." && pwd)
 dest=$root/target/servers
-venvs="servers django testers client"
+venvs="servers django testers client embedding"
 
 main() {
     mkdir -p "$dest"
@@ -31,19 +32,19 @@ once() {
     fi
     echo "installing target/servers/$name" >&2
     rm -rf "${dest:?}/$name"
-    "$make" "$name" "$file"
+    "$make" "$name" "$file" || cannot "install target/servers/$name from $(basename "$file"): is its registry within reach?"
     echo "$stamp" >"$dest/$name/.stamp"
 }
 
 make_venv() {
-    python3 -m venv "$dest/$1"
-    "$dest/$1/bin/pip" install --quiet --disable-pip-version-check --only-binary :all: -r "$2"
+    python3 -m venv "$dest/$1" &&
+        "$dest/$1/bin/pip" install --quiet --disable-pip-version-check --only-binary :all: -r "$2"
 }
 
 make_node() {
-    mkdir -p "$dest/node"
-    cp "$here/package.json" "$here/package-lock.json" "$dest/node/"
-    (cd "$dest/node" && npm ci --ignore-scripts --no-audit --no-fund --no-update-notifier --loglevel=error >/dev/null)
+    mkdir -p "$dest/node" &&
+        cp "$here/package.json" "$here/package-lock.json" "$dest/node/" &&
+        (cd "$dest/node" && npm ci --ignore-scripts --no-audit --no-fund --no-update-notifier --loglevel=error >/dev/null)
 }
 
 need_system_packages() {
@@ -55,13 +56,16 @@ need_system_packages() {
     compgen -G '/usr/lib/postgresql/*/bin/initdb' >/dev/null || missing+=(postgresql)
     [ ${#missing[@]} -eq 0 ] && return
 
-    if [ "$(id -u)" -ne 0 ] || ! command -v apt-get >/dev/null; then
-        echo "install.sh: the test servers need Python 3.10 with venv, Node.js 18, npm and PostgreSQL; missing here, by their Debian names: ${missing[*]}" >&2
-        exit 3
-    fi
+    [ "$(id -u)" -eq 0 ] && command -v apt-get >/dev/null ||
+        cannot "do without Python 3.10 with venv, Node.js 18, npm and PostgreSQL; missing here, by their Debian names: ${missing[*]}"
     echo "installing the system packages ${missing[*]}" >&2
-    apt-get update -qq >&2
-    DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}" >&2
+    apt-get update -qq >&2 && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}" >&2 ||
+        cannot "install the system packages ${missing[*]}"
+}
+
+cannot() {
+    echo "install.sh: cannot $1" >&2
+    exit 3
 }
 
 main

@@ -18,6 +18,8 @@
 
 pub mod reference;
 #[cfg(feature = "component")]
+pub mod monitored;
+#[cfg(feature = "component")]
 pub mod script;
 pub mod sim;
 #[cfg(feature = "component")]

@@ -7,6 +7,8 @@ use replaysafe_core::{door, types::ContractError};
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::{Value, json};
 
+use crate::monitored;
+
 /// Answers calls of the contract.
 #[derive(Debug)]
 pub struct Subject {
@@ -41,13 +43,15 @@ impl Subject {
     ///
     /// # Panics
     ///
-    /// If core and component differ in one byte, or the input breaks the contract.
+    /// If core and component differ in one byte, the host's monitor refuses the step, or the input breaks
+    /// the contract.
     pub fn call<O: DeserializeOwned>(&mut self, function: &str, input: &Value) -> O {
         let text = input.to_string();
         let output = door::call(function, &text);
         if let Some(component) = &self.component {
             let other = component.call_json(function, &text).expect("the component answers");
             assert_eq!(output, other, "native-equals-component: {function} of {text}");
+            monitored::check(function, input, &output);
         }
         self.calls += 1;
         read(&output).unwrap_or_else(|error| panic!("{function} of {text}: {error:?}"))

@@ -85,6 +85,10 @@ impl World {
         let mut fault = fault;
         'again: for _ in 0..STEPS_MOST {
             let mut situation = self.situation(request, &tags, &ids, &tried, &claimed);
+            if request.body.is_some() {
+                let held = Field { name: "body-held".into(), value: "true".into() };
+                situation.extra.push(held);
+            }
             let mut function = "admit";
             loop {
                 situation.now = self.now;

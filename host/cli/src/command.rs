@@ -26,15 +26,14 @@ use crate::{
 #[command(
     name = "replaysafe",
     version,
-    propagate_version = true,
     subcommand_required = true,
     arg_required_else_help = true,
     after_help = exit::HELP,
     after_long_help = format!("{EXAMPLES}\n\n{}", exit::HELP)
 )]
 pub struct CommandLine {
-    /// How results are written to standard output
-    #[arg(long, global = true, value_enum, default_value_t, value_name = "FORMAT")]
+    /// How the result is written to standard output, and an error to standard error
+    #[arg(long, global = true, value_enum, default_value_t, value_name = "FORMAT", display_order = LAST)]
     format: Format,
     #[command(subcommand)]
     command: Command,
@@ -53,16 +52,19 @@ enum Command {
     #[command(subcommand)]
     Ledger(ledger::Command),
     /// Print a completion script for a shell
-    #[command(
-        after_help = "Example:\n  replaysafe completions bash > ~/.local/share/bash-completion/completions/replaysafe"
-    )]
-    Completions {
-        /// The shell
+    #[command(alias = "completions", after_help = COMPLETION)]
+    Completion {
+        /// The shell that reads it
         shell: Shell,
     },
 }
 
 impl CommandLine {
+    /// How results and errors are written.
+    pub(crate) fn format(&self) -> Format {
+        self.format
+    }
+
     /// Runs the command.
     ///
     /// # Errors
@@ -77,7 +79,7 @@ impl CommandLine {
             Command::Component(command) => component::run(&command, output),
             Command::Explain(arguments) => explain::run(&arguments, output),
             Command::Ledger(command) => ledger::run(&command, output),
-            Command::Completions { shell } => {
+            Command::Completion { shell } => {
                 let mut script = Vec::new();
                 clap_complete::generate(shell, &mut Self::command(), "replaysafe", &mut script);
                 output.bytes(&script)?;
@@ -90,10 +92,10 @@ impl CommandLine {
 /// Where the ledger is, and the key that it is written with.
 #[derive(Clone, Debug, clap::Args)]
 struct LedgerArguments {
-    /// The ledger: `sqlite:PATH`
+    /// The ledger, one file on a local disk: `sqlite:PATH`, for example `sqlite:/var/lib/replaysafe/ledger.db`
     #[arg(long, value_name = "sqlite:PATH")]
     ledger: LedgerAddress,
-    /// The file with the ledger's key; PATH with `.key` added where none is named
+    /// The file with the ledger's key, 32 bytes that only its owner may read [default: PATH of the ledger with `.key` added]
     #[arg(long, value_name = "FILE")]
     ledger_key: Option<PathBuf>,
 }
@@ -151,7 +153,23 @@ Examples:
       Then give http://127.0.0.1:8080/v2 to the client as its SCIM base URL.
 
   replaysafe explain DECISION --ledger sqlite:replaysafe.db
-      Why a request was answered as it was: DECISION is `Replaysafe-Decision` of the answer.";
+      Why was a request answered so? DECISION is its `Replaysafe-Decision`.
+
+  replaysafe component export - | sha256sum
+      The component that decides, for a host or a reviewer of your own.
+
+With `--format json` a result is one JSON document on standard output, an error
+{\"error\": {\"exit\": CODE, \"message\": TEXT}} on standard error.
+The shape of each document is in docs/command-line.md.";
+
+const COMPLETION: &str = "\
+Examples:
+  replaysafe completion bash > ~/.local/share/bash-completion/completions/replaysafe
+  replaysafe completion zsh > \"${fpath[1]}/_replaysafe\"
+  replaysafe completion fish > ~/.config/fish/completions/replaysafe.fish";
+
+/// Behind what a command has of its own.
+const LAST: usize = 900;
 
 /// A runtime for one command.
 fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {

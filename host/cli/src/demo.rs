@@ -63,57 +63,42 @@ fn narrated(output: Output, case: &Case, pair: &Pair) -> String {
         lines.push(format!("  {side}:"));
         lines.extend(told.steps.iter().map(|step| format!("    {step}")));
         let mark = output.judged(if told.right { "right" } else { "WRONG" }, told.right);
-        lines.push(format!("    → {} ({mark})", told.end));
+        lines.push(format!("    {mark}: {}", told.end));
     }
+    lines.push(format!("  {}", case.why));
     lines.join("\n")
 }
 
 fn table(output: Output, pairs: &[(&Case, Pair)]) -> String {
-    let head = ["case", "directly", Side::THROUGH, "why"].map(str::to_owned);
-    let rows: Vec<[String; 4]> = pairs
+    let head = ["case", "directly", Side::THROUGH].map(str::to_owned);
+    let rows: Vec<[String; 3]> = pairs
         .iter()
         .map(|(case, pair)| {
-            [
-                format!("({}) {}", case.letter, case.short),
-                pair.direct.end.clone(),
-                pair.through.end.clone(),
-                case.why.to_owned(),
-            ]
+            let name = format!("({}) {}", case.letter, case.short);
+            [name, pair.direct.end.clone(), pair.through.end.clone()]
         })
         .collect();
     let width = |at: usize| {
-        rows.iter()
-            .chain([&head])
-            .filter_map(|row| row.get(at))
-            .map(|cell| cell.chars().count())
-            .max()
+        let cells = rows.iter().chain([&head]).filter_map(|row| row.get(at));
+        cells.map(|cell| cell.chars().count()).max().unwrap_or_default()
     };
-    let widths = [0, 1, 2].map(|at| width(at).unwrap_or_default());
-    let line = |row: &[String; 4], direct: bool, through: bool, plain: bool| {
-        let [case, left, middle, why] = row;
-        let pad = |cell: &str, width: usize| format!("{cell:<width$}");
-        let [first, second, third] = widths;
-        let judged = |cell: String, good| if plain { cell } else { output.judged(&cell, good) };
-        format!(
-            "{}  {}  {}  {why}\n",
-            pad(case, first),
-            judged(pad(left, second), direct),
-            judged(pad(middle, third), through),
-        )
-    };
-    let mut text = format!("\n{}", output.strong(line(&head, true, true, true).trim_end()));
-    text.push('\n');
-    for (row, (_, pair)) in rows.iter().zip(pairs) {
-        text.push_str(&line(row, pair.direct.right, pair.through.right, false));
+    let (first, second) = (width(0), width(1));
+    let [case, left, right] = &head;
+    let head = format!("{case:<first$}  {left:<second$}  {right}");
+    let mut lines = vec![String::new(), output.strong(&head)];
+    for ([case, left, right], (_, pair)) in rows.iter().zip(pairs) {
+        let left = output.judged(&format!("{left:<second$}"), pair.direct.right);
+        let right = output.judged(right, pair.through.right);
+        lines.push(format!("{case:<first$}  {left}  {right}"));
     }
     let wrong = pairs.iter().filter(|(_, pair)| !pair.direct.right).count();
     let wrong_through = pairs.iter().filter(|(_, pair)| !pair.through.right).count();
-    text.push_str(&format!(
+    lines.push(format!(
         "\nDirectly, {wrong} of {} cases end wrong; {}, {wrong_through}. S numbers are the rules in docs/rules.md.",
         pairs.len(),
         Side::THROUGH,
     ));
-    text
+    lines.join("\n")
 }
 
 fn document(pairs: &[(&Case, Pair)], right: bool) -> Value {
@@ -135,11 +120,13 @@ fn document(pairs: &[(&Case, Pair)], right: bool) -> Value {
 
 const TITLE: &str = "What repeats do to a SCIM service";
 
-const INTRODUCTION: &str =
-    "A client provisions accounts into a SCIM service that behaves as many do: it takes every POST as a new
-resource, stacks equal values, and now and then loses its answer after it has done the work. The client
-repeats what seems to have failed. Each case runs twice, on a service of its own: directly, and through
-`replaysafe gateway` (sandboxed component, durable ledger). All cases run at once; some wait for time-outs.";
+const INTRODUCTION: &str = "\
+A client provisions accounts into a SCIM service that behaves as many do: it takes every
+POST as a new resource, stacks equal values, and now and then loses its answer after it has
+done the work. The client repeats what seems to have failed. Each case runs twice, on a
+service of its own: directly, and through `replaysafe gateway` (sandboxed component, durable
+ledger). A line says what the client sends, what it is told, and → what the service then has.
+All cases run at once; some wait for time-outs.";
 
 #[cfg(test)]
 mod tests {
@@ -166,8 +153,8 @@ mod tests {
         let table = table(Output::new(crate::output::Format::Text), &[(case, pair)]);
         assert_eq!(
             table,
-            "\ncase                     directly  through replaysafe  why\n\
-             (a) create, answer lost  2 users   1 user              S12, S14: after a 500 the target is looked at, not asked twice\n\
+            "\ncase                     directly  through replaysafe\n\
+             (a) create, answer lost  2 users   1 user\n\
              \nDirectly, 1 of 1 cases end wrong; through replaysafe, 0. S numbers are the rules in docs/rules.md."
         );
     }

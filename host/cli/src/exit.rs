@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use replaysafe::ledger::LedgerError;
+use replaysafe::{keys::KeyError, ledger::LedgerError};
 
 /// How a command ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -15,7 +15,7 @@ pub enum Exit {
     Usage = 2,
     /// Something that is needed is missing here: a file, a port, a permission.
     Environment = 3,
-    /// The ledger cannot be used: broken, locked by another process, or another key.
+    /// The ledger cannot be used: broken, in use by another process, or written with another key.
     Ledger = 4,
     /// A defect of the program.
     Defect = 5,
@@ -25,8 +25,11 @@ impl Exit {
     /// The exit that an error leads to.
     #[must_use]
     pub fn of(error: &anyhow::Error) -> Self {
-        if let Some(exit) = error.downcast_ref::<Because>() {
-            return exit.exit;
+        if let Some(because) = error.downcast_ref::<Because>() {
+            return because.exit;
+        }
+        if error.chain().any(|cause| cause.is::<KeyError>()) {
+            return Self::Environment;
         }
         if error.chain().any(|cause| cause.is::<LedgerError>()) {
             return Self::Ledger;
@@ -65,14 +68,19 @@ pub(crate) fn environment(message: impl Into<String>) -> Because {
 }
 
 /// What `--help` says about exit codes.
-pub(crate) const HELP: &str = "Exit codes:
+pub(crate) const HELP: &str = "\
+Exit codes:
   0  all is as it should be
-  1  the command did its work, and its result is negative (`demo`: a line is wrong; `decide`: refused;
-     `explain`: other bytes; `ledger audit`: notes)
+  1  the command did its work, and its result is negative:
+     demo           a case is wrong through the gateway
+     decide         the request is refused, or breaks the contract
+     explain        other bytes than those that are recorded
+     ledger audit   a law is broken
+     component inspect   it imports something
   2  the command line, or a file named by it, cannot be understood
-  3  something that is needed is missing here: a file, a port, a permission, a decision that has expired
-  4  the ledger cannot be used: broken, open in another process, or written with another key
-  5  a defect of the program: please report it";
+  3  something is missing here: a file, a port, a permission, a decision
+  4  the ledger cannot be used: broken, in use, or written with another key
+  5  a defect of the program: please report it with what it printed";
 
 #[cfg(test)]
 mod tests {

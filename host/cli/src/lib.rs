@@ -17,34 +17,39 @@ use clap::Parser as _;
 pub use self::command::CommandLine;
 pub use self::exit::{Because, Exit};
 pub use self::output::Format;
-pub use self::policy::{PolicyError, from_toml as policy_from_toml};
 
 /// Runs the command line `arguments`, the program's name first, and gives how it ended.
 ///
 /// Prints results on standard output and errors on standard error. Starts a runtime of its own.
 #[must_use]
 pub fn run(arguments: impl IntoIterator<Item = OsString>) -> Exit {
-    let line = match CommandLine::try_parse_from(arguments) {
+    let arguments: Vec<OsString> = arguments.into_iter().collect();
+    let line = match CommandLine::try_parse_from(&arguments) {
         Ok(line) => line,
+        Err(refusal) if refusal.use_stderr() && wants_json(&arguments) => {
+            output::complain(Format::Json, Exit::Usage, refusal.to_string().trim_end());
+            return Exit::Usage;
+        }
         Err(refusal) => {
             // Printing fails only where nobody listens.
             drop(refusal.print());
             return if refusal.use_stderr() { Exit::Usage } else { Exit::Good };
         }
     };
+    let format = line.format();
     match line.run() {
         Ok(exit) => exit,
-        Err(error) if is_closed_pipe(&error) => Exit::Good,
         Err(error) => {
-            output::complain(&error);
-            Exit::of(&error)
+            let exit = Exit::of(&error);
+            output::complain(format, exit, &format!("{error:#}"));
+            exit
         }
     }
 }
 
-/// The reader has gone, as `head` does: no error of ours.
-fn is_closed_pipe(error: &anyhow::Error) -> bool {
-    error
-        .downcast_ref::<std::io::Error>()
-        .is_some_and(|cause| cause.kind() == std::io::ErrorKind::BrokenPipe)
+/// Whether a command line that cannot be understood asks for JSON.
+fn wants_json(arguments: &[OsString]) -> bool {
+    let follows =
+        arguments.windows(2).any(|pair| matches!(pair, [a, b] if a == "--format" && b == "json"));
+    follows || arguments.iter().any(|argument| argument == "--format=json")
 }

@@ -2,8 +2,11 @@
 
 use std::io::{self, IsTerminal, Write};
 
+use anyhow::Context as _;
 use clap::ValueEnum;
-use serde_json::Value;
+use serde_json::{Value, json};
+
+use crate::exit::Exit;
 
 /// How results are written.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
@@ -34,11 +37,23 @@ impl Output {
     ///
     /// # Errors
     ///
-    /// If standard output is closed.
-    pub(crate) fn result(&self, text: &str, json: &Value) -> io::Result<()> {
+    /// If standard output cannot be written. A reader that has gone, as `head` does, is no error.
+    pub(crate) fn result(&self, text: &str, json: &Value) -> anyhow::Result<()> {
         match self.format {
-            Format::Text => self.write(text.trim_end_matches('\n')),
-            Format::Json => self.write(&format!("{json:#}")),
+            Format::Text => write(text.trim_end_matches('\n')),
+            Format::Json => write(&format!("{json:#}")),
+        }
+    }
+
+    /// Writes a result as one line, for a program that waits for it.
+    ///
+    /// # Errors
+    ///
+    /// As [`result`](Self::result).
+    pub(crate) fn line(&self, text: &str, json: &Value) -> anyhow::Result<()> {
+        match self.format {
+            Format::Text => write(text),
+            Format::Json => write(&json.to_string()),
         }
     }
 
@@ -46,23 +61,21 @@ impl Output {
     ///
     /// # Errors
     ///
-    /// If standard output is closed.
-    pub(crate) fn narrate(&self, text: &str) -> io::Result<()> {
+    /// As [`result`](Self::result).
+    pub(crate) fn narrate(&self, text: &str) -> anyhow::Result<()> {
         match self.format {
-            Format::Text => self.write(text),
+            Format::Text => write(text),
             Format::Json => Ok(()),
         }
     }
 
-    /// Writes bytes as they are.
+    /// Writes bytes as they are, in either format.
     ///
     /// # Errors
     ///
-    /// If standard output is closed.
-    pub(crate) fn bytes(&self, bytes: &[u8]) -> io::Result<()> {
-        let mut out = io::stdout().lock();
-        out.write_all(bytes)?;
-        out.flush()
+    /// As [`result`](Self::result).
+    pub(crate) fn bytes(&self, bytes: &[u8]) -> anyhow::Result<()> {
+        written(bytes)
     }
 
     /// The text, green or red where colours are shown.
@@ -80,22 +93,33 @@ impl Output {
     pub(crate) fn strong(&self, text: &str) -> String {
         if self.colour { format!("\u{1b}[1m{text}\u{1b}[0m") } else { text.to_owned() }
     }
+}
 
-    fn write(&self, text: &str) -> io::Result<()> {
-        let mut out = io::stdout().lock();
-        writeln!(out, "{text}")?;
-        // A program that waits for the line `listening on …` must see it at once.
-        out.flush()
+fn write(text: &str) -> anyhow::Result<()> {
+    written(format!("{text}\n").as_bytes())
+}
+
+fn written(bytes: &[u8]) -> anyhow::Result<()> {
+    let mut out = io::stdout().lock();
+    // A program that waits for the line `listening on …` must see it at once.
+    match out.write_all(bytes).and_then(|()| out.flush()) {
+        // The reader has heard enough. What the command found is still its exit code.
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        other => other.context("writing to standard output"),
     }
 }
 
 /// Says on standard error what went wrong, with its causes.
-pub(crate) fn complain(error: &anyhow::Error) {
-    // Nothing is left to be told if standard error is closed.
-    drop(writeln!(io::stderr().lock(), "replaysafe: {error:#}"));
+pub(crate) fn complain(format: Format, exit: Exit, message: &str) {
+    let line = match format {
+        Format::Text => format!("replaysafe: {message}"),
+        Format::Json => json!({"error": {"exit": exit as u8, "message": message}}).to_string(),
+    };
+    remark(&line);
 }
 
 /// Says something on standard error that is no result.
 pub(crate) fn remark(text: &str) {
+    // Nothing is left to be told if standard error is closed.
     drop(writeln!(io::stderr().lock(), "{text}"));
 }

@@ -1,90 +1,223 @@
 //! Policy files: TOML is the command line's spelling of the contract's JSON document (S45).
+//!
+//! What a member means is checked by the component; here a mistake gets its line and its rule.
+
+use std::fmt;
 
 use serde_json::{Map, Number, Value};
-use thiserror::Error;
+use toml::de::{DeTable, DeValue};
 
-/// Gives the JSON document that a policy in TOML stands for. What it means is checked by the component.
+/// Gives the policy that `text` spells, as `check` gives it: the component's canonical form.
+///
+/// `check` takes a JSON document and refuses it with a sentence.
 ///
 /// # Errors
 ///
-/// [`PolicyError`]: no TOML, or a value that JSON does not have.
-pub fn from_toml(text: &str) -> Result<Value, PolicyError> {
-    let table: toml::Table = toml::from_str(text)?;
-    object(table, "")
-}
-
-/// Why a policy file cannot be read
-#[derive(Debug, Error)]
-#[non_exhaustive]
-pub enum PolicyError {
-    /// It is no TOML
-    #[error("the policy is no TOML: {0}")]
-    Syntax(#[from] toml::de::Error),
-    /// A value has no counterpart: a date, a fraction
-    #[error("the policy's `{path}` is {kind}: write a whole number, a text, true or false")]
-    Value {
-        /// Where, from the top
-        path: String,
-        /// What stands there
-        kind: &'static str,
-    },
-}
-
-fn object(table: toml::Table, at: &str) -> Result<Value, PolicyError> {
-    let mut members = Map::new();
-    for (name, held) in table {
-        let path = if at.is_empty() { name.clone() } else { format!("{at}.{name}") };
-        members.insert(name, value(held, &path)?);
+/// [`Mistake`]: no TOML, a value that JSON does not have, or a member that `check` refuses.
+pub(crate) fn read(
+    text: &str,
+    check: impl Fn(&Value) -> Result<String, String>,
+) -> Result<String, Mistake> {
+    let line_at = |at: usize| 1 + text.bytes().take(at).filter(|byte| *byte == b'\n').count();
+    let table = DeTable::parse(text).map_err(|refusal| Mistake {
+        line: refusal.span().map(|span| line_at(span.start)),
+        reason: format!("no TOML: {}", refusal.message()),
+        ..Mistake::default()
+    })?;
+    let mut members = Vec::new();
+    leaves(table.get_ref(), &[], &mut members);
+    let located = |member: &Member, reason| Mistake {
+        line: Some(line_at(member.at)),
+        member: member.path.join("."),
+        rule: member.path.first().map(|name| rule(name)),
+        reason,
+    };
+    let mut policy = Value::Object(Map::new());
+    for member in &members {
+        let value = member.value.clone().map_err(|kind| {
+            located(member, format!("{kind}: write a whole number, a text, true or false"))
+        })?;
+        put(&mut policy, &member.path, value);
     }
-    Ok(Value::Object(members))
-}
-
-fn value(held: toml::Value, path: &str) -> Result<Value, PolicyError> {
-    Ok(match held {
-        toml::Value::String(text) => Value::String(text),
-        toml::Value::Integer(number) => Value::Number(Number::from(number)),
-        toml::Value::Boolean(flag) => Value::Bool(flag),
-        toml::Value::Array(elements) => Value::Array(
-            elements.into_iter().map(|element| value(element, path)).collect::<Result<_, _>>()?,
-        ),
-        toml::Value::Table(table) => object(table, path)?,
-        toml::Value::Float(_) => return Err(unfit(path, "a fraction")),
-        toml::Value::Datetime(_) => return Err(unfit(path, "a date")),
+    check(&policy).map_err(|reason| {
+        // Asked for each alone, the component tells which of them it does not take.
+        let refused = members.iter().find_map(|member| {
+            let mut alone = Value::Object(Map::new());
+            put(&mut alone, &member.path, member.value.clone().ok()?);
+            let reason = check(&alone).err()?;
+            Some(located(member, of_one_member(&reason)))
+        });
+        refused.unwrap_or(Mistake { reason, ..Mistake::default() })
     })
 }
 
-fn unfit(path: &str, kind: &'static str) -> PolicyError {
-    PolicyError::Value { path: path.to_owned(), kind }
+/// What is wrong with a policy file, and where.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Mistake {
+    line: Option<usize>,
+    member: String,
+    rule: Option<&'static str>,
+    reason: String,
 }
+
+impl fmt::Display for Mistake {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(line) = self.line {
+            write!(f, "line {line}: ")?;
+        }
+        if let Some(rule) = self.rule {
+            write!(f, "`{}` ({rule} in docs/rules.md): ", self.member)?;
+        }
+        f.write_str(&self.reason)
+    }
+}
+
+/// A member that is no table, or an empty table.
+struct Member {
+    path: Vec<String>,
+    /// Where its name begins, in bytes.
+    at: usize,
+    /// Its value, or what JSON does not have.
+    value: Result<Value, &'static str>,
+}
+
+fn leaves(table: &DeTable<'_>, above: &[String], members: &mut Vec<Member>) {
+    for (name, held) in table {
+        let mut path = above.to_vec();
+        path.push(name.get_ref().to_string());
+        if let DeValue::Table(table) = held.get_ref()
+            && !table.is_empty()
+        {
+            leaves(table, &path, members);
+        } else {
+            members.push(Member { path, at: name.span().start, value: value(held.get_ref()) });
+        }
+    }
+}
+
+fn value(held: &DeValue<'_>) -> Result<Value, &'static str> {
+    Ok(match held {
+        DeValue::String(text) => Value::String(text.to_string()),
+        DeValue::Integer(number) => {
+            let parsed = i64::from_str_radix(number.as_str(), number.radix());
+            Value::Number(Number::from(parsed.map_err(|_large| "a number that is too large")?))
+        }
+        DeValue::Boolean(flag) => Value::Bool(*flag),
+        DeValue::Array(elements) => {
+            Value::Array(elements.iter().map(|one| value(one.get_ref())).collect::<Result<_, _>>()?)
+        }
+        DeValue::Table(table) => {
+            let mut members = Map::new();
+            for (name, held) in table {
+                members.insert(name.get_ref().to_string(), value(held.get_ref())?);
+            }
+            Value::Object(members)
+        }
+        DeValue::Float(_) => return Err("a fraction"),
+        DeValue::Datetime(_) => return Err("a date"),
+    })
+}
+
+/// Puts `value` at `path`, with the objects that lead there.
+fn put(document: &mut Value, path: &[String], value: Value) {
+    let Some(object) = document.as_object_mut() else { return };
+    match path {
+        [] => {}
+        [name] => drop(object.insert(name.clone(), value)),
+        [name, below @ ..] => {
+            let inner = object.entry(name.clone()).or_insert_with(|| Value::Object(Map::new()));
+            put(inner, below, value);
+        }
+    }
+}
+
+/// The component's sentence, without what only its JSON explains.
+fn of_one_member(reason: &str) -> String {
+    let reason = reason.strip_prefix("the policy has a wrong member: ").unwrap_or(reason);
+    // The line and column are those of the JSON, which nobody has written.
+    reason.split(" at line ").next().unwrap_or(reason).to_owned()
+}
+
+/// The rule that explains a member.
+fn rule(name: &str) -> &'static str {
+    RULES.iter().find(|(member, _)| *member == name).map_or("S45", |(_, rule)| rule)
+}
+
+const RULES: &[(&str, &str)] = &[
+    ("adopt", "S18"),
+    ("correlation", "S16"),
+    ("disabled", "S22"),
+    ("existing", "S19"),
+    ("on-unknown", "S13"),
+    ("receipt-hours", "S10"),
+    ("replay-window-seconds", "S2a"),
+    ("returns", "S21"),
+    ("safe-direction-passes", "S36"),
+    ("weak-identity", "S2"),
+];
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::wiring;
 
     #[test]
     fn a_table_becomes_an_object() {
-        let policy =
-            "returns = \"refuse\"\nreceipt-hours = 48\n[correlation]\nGroup = [\"displayName\"]\n";
+        let given = |text: &str| read(text, |policy| Ok(policy.to_string())).unwrap();
+        assert_eq!(given(""), "{}");
         assert_eq!(
-            from_toml(policy).unwrap().to_string(),
+            given(
+                "returns = \"refuse\"\nreceipt-hours = 4_8\n[correlation]\nGroup = [\"displayName\"]\n"
+            ),
             r#"{"correlation":{"Group":["displayName"]},"receipt-hours":48,"returns":"refuse"}"#
         );
-        assert_eq!(from_toml("").unwrap().to_string(), "{}");
     }
 
     #[test]
-    fn what_json_policies_do_not_have_is_refused_by_its_path() {
+    fn what_json_policies_do_not_have_is_refused_by_line_and_name() {
         check(
-            "a.b = 0.5",
-            "the policy's `a.b` is a fraction: write a whole number, a text, true or false",
+            "adopt = \"never\"\n\na.b = 0.5",
+            "line 3: `a.b` (S45 in docs/rules.md): a fraction: write a whole number, a text, true or false",
         );
         check(
             "since = 2026-01-01",
-            "the policy's `since` is a date: write a whole number, a text, true or false",
+            "line 1: `since` (S45 in docs/rules.md): a date: write a whole number, a text, true or false",
         );
+        check("a = 1\nb = = 2", "line 2: no TOML: extra `=`, expected nothing");
+    }
+
+    #[test]
+    fn a_member_that_the_component_refuses_is_named_with_line_and_rule() {
+        begins("# ours\nadopt = \"sometimes\"", "line 2: `adopt` (S18 in docs/rules.md): ");
+        begins("receipt-hours = 0", "line 1: `receipt-hours` (S10 in docs/rules.md): ");
+        begins(
+            "returns = \"allow\"\n[correlation]\nUser = []\nGroup = 5",
+            "line 4: `correlation.Group` (S16 in docs/rules.md): ",
+        );
+        begins("adoptt = \"never\"", "line 1: `adoptt` (S45 in docs/rules.md): ");
+    }
+
+    #[test]
+    fn every_member_that_the_component_knows_has_its_rule() {
+        let refusal = by_component(&serde_json::json!({"unknown": 1})).unwrap_err();
+        let known: Vec<&str> = refusal.split('`').skip(3).step_by(2).collect();
+        assert!(9 <= known.len(), "{refusal}");
+        for name in known {
+            assert_ne!(rule(name), "S45", "{name}");
+        }
     }
 
     fn check(policy: &str, expected: &str) {
-        assert_eq!(from_toml(policy).unwrap_err().to_string(), expected);
+        assert_eq!(read(policy, by_component).unwrap_err().to_string(), expected);
+    }
+
+    fn begins(policy: &str, expected: &str) {
+        let mistake = read(policy, by_component).unwrap_err().to_string();
+        assert!(mistake.starts_with(expected), "{mistake}");
+        assert!(!mistake.contains("column"), "{mistake}");
+    }
+
+    fn by_component(policy: &Value) -> Result<String, String> {
+        wiring::check_policy(&wiring::guest().unwrap(), policy)
     }
 }

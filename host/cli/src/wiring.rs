@@ -35,12 +35,7 @@ use crate::{command::gateway::Host, exit};
 /// Its compiled code is kept in the user's cache folder, so that the next start takes milliseconds.
 /// Where that cannot be a folder of ours alone it is not used, and the component is compiled anew.
 pub(crate) fn guest() -> anyhow::Result<Guest> {
-    let cached = GuestOptions { cache: cache_folder(), ..GuestOptions::default() };
-    let guest = match Guest::embedded_with(&cached) {
-        Err(GuestError::Cache { .. }) => Guest::embedded(),
-        other => other,
-    };
-    guest.context("starting the component")
+    started(&GuestOptions::default())
 }
 
 /// `replaysafe` in `$XDG_CACHE_HOME`, else in `~/.cache` (XDG Base Directory Specification 0.8).
@@ -55,13 +50,31 @@ fn cache_folder() -> Option<PathBuf> {
 
 /// The component with a limit of fuel, so that running out of it is the same on every machine.
 pub(crate) fn guest_with_fuel() -> anyhow::Result<Guest> {
-    let options = GuestOptions { fuel: Some(EXPLAIN_FUEL), ..GuestOptions::default() };
-    Guest::load(COMPONENT, &options).context("starting the component")
+    started(&GuestOptions { fuel: Some(EXPLAIN_FUEL), ..GuestOptions::default() })
+}
+
+fn started(options: &GuestOptions) -> anyhow::Result<Guest> {
+    let cached = GuestOptions { cache: cache_folder(), ..options.clone() };
+    let guest = match Guest::embedded_with(&cached) {
+        Err(GuestError::Cache { .. }) => Guest::embedded_with(options),
+        other => other,
+    };
+    guest.context("starting the component")
 }
 
 /// Calls a function of the contract through the JSON door.
 pub(crate) fn call_json(guest: &Guest, function: &str, input: &str) -> anyhow::Result<String> {
     guest.call_json(function, input).context("asking the component")
+}
+
+/// Asks the component for a policy's canonical form; the error is a sentence.
+pub(crate) fn check_policy(guest: &Guest, policy: &serde_json::Value) -> Result<String, String> {
+    guest.check_policy(&policy.to_string()).map_err(|refusal| {
+        if let GuestError::Contract(refusal) = refusal {
+            return refusal.detail;
+        }
+        refusal.to_string()
+    })
 }
 
 /// Runs a recorded step again and gives what the component gives for it, in the spelling of the record.
@@ -90,9 +103,7 @@ pub(crate) fn open_ledger(path: &Path, key: &Path) -> anyhow::Result<SqliteLedge
 }
 
 fn open_key(path: &Path) -> anyhow::Result<Arc<LedgerKey>> {
-    let key = LedgerKey::open_or_create(path)
-        .map_err(|refusal| exit::environment(refusal.to_string()))?;
-    Ok(Arc::new(key))
+    Ok(Arc::new(LedgerKey::open_or_create(path)?))
 }
 
 /// What a gateway is started with.
@@ -148,11 +159,7 @@ impl Gateway {
             tls,
             ..GatewayOptions::default()
         };
-        let provisioner = provisioner(guest, upstream.clone(), &settings)?;
-        let recovering = tokio::spawn({
-            let provisioner = provisioner.clone();
-            async move { provisioner.recover_always().await }
-        });
+        // Before the ledger is made: a mistake in the address should leave nothing behind.
         let listener = TcpListener::bind(settings.listen).await.map_err(|refusal| {
             exit::environment(format!(
                 "cannot listen on {}: {refusal}; name another address with `--listen`",
@@ -160,6 +167,11 @@ impl Gateway {
             ))
         })?;
         let url = format!("{scheme}://{}", listener.local_addr()?);
+        let provisioner = provisioner(guest, upstream.clone(), &settings)?;
+        let recovering = tokio::spawn({
+            let provisioner = provisioner.clone();
+            async move { provisioner.recover_always().await }
+        });
         let (end, ended) = oneshot::channel();
         let serving = tokio::spawn(async move {
             // A sender that is gone ends it too.
@@ -198,10 +210,10 @@ fn provisioner(
     upstream: Upstream,
     settings: &GatewaySettings,
 ) -> anyhow::Result<Provisioner<SqliteLedger, ScimTarget>> {
-    let policy =
-        guest.check_policy(&settings.policy).map_err(|refusal| exit::usage(refusal.to_string()))?;
+    let policy = guest.check_policy(&settings.policy).context("checking the policy")?;
     let key = open_key(&settings.ledger_key)?;
-    let ledger = SqliteLedger::open(&settings.ledger, Arc::clone(&key))?;
+    let ledger = SqliteLedger::open(&settings.ledger, Arc::clone(&key))
+        .with_context(|| format!("opening the ledger `{}`", settings.ledger.display()))?;
     let target = ScimTarget { upstream, clock: Arc::new(SystemClock) };
     let credential = settings.credential.as_deref().map(credential).transpose()?;
     let options =

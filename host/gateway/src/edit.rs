@@ -187,13 +187,12 @@ impl<B: Body + Unpin> Body for Edited<B> {
                     this.editor.finish(&mut written);
                 }
                 Some(Err(error)) => return Poll::Ready(Some(Err(error))),
-                Some(Ok(frame)) => match frame.into_data() {
-                    Ok(mut data) => {
-                        this.editor.feed(&data.copy_to_bytes(data.remaining()), &mut written)
-                    }
-                    // Trailers: they are the end.
-                    Err(_) => continue,
-                },
+                // Trailers are left out: they are the end.
+                Some(Ok(frame)) => {
+                    let Ok(mut data) = frame.into_data() else { continue };
+                    let data = data.copy_to_bytes(data.remaining());
+                    this.editor.feed(&data, &mut written);
+                }
             }
             if !written.is_empty() {
                 return Poll::Ready(Some(Ok(Frame::data(written.into()))));

@@ -30,10 +30,8 @@ pub(crate) fn head(headers: &HeaderMap, method: Method) -> Result<Head, Refused>
 /// Checks that a body is JSON that can be read in one way, within `limits`. What it means is the component's affair.
 pub(crate) fn body(bytes: &[u8], limits: &Limits) -> Result<(), Refused> {
     let Err(error) = parse(bytes, limits) else { return Ok(()) };
-    let verdict = match error {
-        JsonError::TooLarge { .. } => Verdict::TooLarge,
-        _ => Verdict::Malformed,
-    };
+    let too_large = matches!(error, JsonError::TooLarge { .. });
+    let verdict = if too_large { Verdict::TooLarge } else { Verdict::Malformed };
     let detail = format!("The body cannot be read: {error} ({}). Mend it.", error.code());
     Err(Refused::body(verdict, "invalidSyntax", detail))
 }

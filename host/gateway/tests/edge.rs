@@ -67,6 +67,99 @@ async fn a_body_has_a_limit_by_its_resource_type() {
     assert_eq!(edge.calls().len(), 1);
 }
 
+/// Nos 37 and 40 of the catalogue, at random: whatever comes, nobody is left without an answer, and every refusal is a
+/// SCIM error, not hyper's empty body. Who may still send more is waited for.
+#[tokio::test]
+async fn whatever_comes_is_answered_in_scims_words() {
+    let edge = Edge::start(vec![]).await;
+    let requests = [
+        format!("PUT /v2/Users/1 HTTP/1.1\r\nHost: me\r\n{JSON}Content-Length: 2\r\n\r\n{{}}"),
+        format!(
+            "PUT /v2/Users/1 HTTP/1.1\r\nHost: me\r\n{JSON}Transfer-Encoding: chunked\r\n\r\n\
+             2;a=b\r\n{{}}\r\n0\r\nX: y\r\n\r\n"
+        ),
+        "DELETE /v2/Users/1 HTTP/1.1\r\nHost: me\r\nIdempotency-Key: \"k\"\r\n\r\n".to_owned(),
+    ];
+    let pieces = [
+        "\r\n",
+        "\n",
+        "\r",
+        "\0",
+        " ",
+        "\t",
+        ":",
+        ";",
+        ",",
+        "%",
+        "/",
+        "..",
+        "\u{e9}",
+        "\x7f",
+        "\x0b",
+        "\x0c",
+        "\"",
+        "Transfer-Encoding: chunked\r\n",
+        "Content-Length: 1\r\n",
+        "Host: other\r\n",
+        "HTTP/1.0",
+        "HTTP/2.0",
+        "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
+        "Connection: upgrade\r\nUpgrade: h2c\r\n",
+        "Expect: 100-continue\r\n",
+        "Connection: close\r\n",
+        "*",
+        "http://x",
+        "0",
+        "f",
+        "-",
+        "+",
+    ];
+    let (mut seed, mut asking) = (4711_u64, Vec::new());
+    for _ in 0..1500 {
+        let mut random = |below: usize| {
+            // Marsaglia's xorshift64: any order of the cases does.
+            seed ^= seed << 13;
+            seed ^= seed >> 7;
+            seed ^= seed << 17;
+            usize::try_from(seed % u64::try_from(below).unwrap()).unwrap()
+        };
+        let mut bytes = requests[random(requests.len())].clone().into_bytes();
+        for _ in 0..=random(2) {
+            let (at, piece) = (random(bytes.len()), pieces[random(pieces.len())].bytes());
+            // Put in, put in the place of another, or left out.
+            match random(3) {
+                0 => drop(bytes.splice(at..at, piece)),
+                1 => drop(bytes.splice(at..=at, piece)),
+                _ => drop(bytes.remove(at)),
+            }
+        }
+        let address = edge.address;
+        asking.push(tokio::spawn(async move {
+            let mut stream = TcpStream::connect(address).await.unwrap();
+            drop(stream.write_all(&bytes).await);
+            let mut answer = Vec::new();
+            let ended =
+                tokio::time::timeout(Duration::from_millis(300), stream.read_to_end(&mut answer));
+            (ended.await.is_ok(), String::from_utf8_lossy(&answer).into_owned(), bytes)
+        }));
+        if asking.len() == 100 {
+            for asking in asking.drain(..) {
+                let (ended, answer, bytes) = asking.await.unwrap();
+                let request = String::from_utf8_lossy(&bytes);
+                assert!(!ended || answer.starts_with("HTTP/1.1 "), "{request:?}");
+                let heads = answer.split("HTTP/1.1 ").skip(1);
+                for answer in heads.filter(|answer| answer.starts_with(['4', '5'])) {
+                    assert!(
+                        answer.contains("Content-Type: application/scim+json\r\n"),
+                        "{request:?}: {answer}"
+                    );
+                    assert!(answer.contains("\"detail\":\""), "{request:?}: {answer}");
+                }
+            }
+        }
+    }
+}
+
 /// No 38 of the catalogue: a client who sends nothing more is not waited for.
 #[tokio::test(start_paused = true)]
 async fn a_head_that_does_not_come_ends_the_connection() {

@@ -3,7 +3,10 @@
 //! Nothing here knows a function of the contract.
 
 use std::{
-    sync::{Condvar, Mutex, PoisonError},
+    sync::{
+        Condvar, Mutex, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
     thread,
     time::Duration,
 };
@@ -23,6 +26,7 @@ pub(super) struct Sandbox {
     code: InstancePre<Limits>,
     slots: Slots,
     fuel: Option<u64>,
+    burned: AtomicU64,
     pooled: bool,
 }
 
@@ -39,7 +43,8 @@ impl Sandbox {
         }
         // INVARIANT: the linker stays empty. Whatever a component asks for, it does not get.
         let code = Linker::new(engine).instantiate_pre(code).map_err(GuestError::Invalid)?;
-        Ok(Self { code, slots: Slots::new(SLOTS), fuel, pooled: *pooled })
+        let burned = AtomicU64::new(0);
+        Ok(Self { code, slots: Slots::new(SLOTS), fuel, burned, pooled: *pooled })
     }
 
     /// The compiled code.
@@ -50,6 +55,11 @@ impl Sandbox {
     /// Memory comes from a pool, not from the system at each call.
     pub(super) fn is_pooled(&self) -> bool {
         self.pooled
+    }
+
+    /// How many units of fuel all calls together have burned; 0 where fuel is not counted.
+    pub(super) fn burned(&self) -> u64 {
+        self.burned.load(Ordering::Relaxed)
     }
 
     /// Whether the function `export` has this type.
@@ -81,6 +91,9 @@ impl Sandbox {
             let function = instance.get_typed_func::<P, R>(&mut store, export)?;
             function.call(&mut store, parameters)
         });
+        if let (Some(fuel), Ok(left)) = (self.fuel, store.get_fuel()) {
+            self.burned.fetch_add(fuel.saturating_sub(left), Ordering::Relaxed);
+        }
         called.map_err(|error| self.failed(error, store.data()))
     }
 

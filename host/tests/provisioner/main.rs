@@ -9,6 +9,7 @@
     reason = "helpers of tests fail with their test"
 )]
 
+mod contended;
 mod crash;
 mod service;
 mod world;

@@ -22,6 +22,7 @@ struct State {
     users: BTreeMap<String, Map<String, Value>>,
     made: u32,
     sent: Vec<String>,
+    looks: usize,
 }
 
 impl Service {
@@ -34,6 +35,11 @@ impl Service {
     pub(crate) fn users(&self, attribute: &str) -> Vec<(String, Value)> {
         let of = |user: &Map<String, Value>| user.get(attribute).cloned().unwrap_or_default();
         self.state().users.iter().map(|(id, user)| (id.clone(), of(user))).collect()
+    }
+
+    /// How many looks there were.
+    pub(crate) fn looks(&self) -> usize {
+        self.state().looks
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -98,7 +104,8 @@ impl Target for Service {
         _: &Caller,
         keep: &(dyn Fn(Vec<String>) -> Vec<String> + Send + Sync),
     ) -> Sight {
-        let state = self.state();
+        let mut state = self.state();
+        state.looks += 1;
         let listed = |fits: &dyn Fn(&Map<String, Value>) -> bool| {
             let users = state.users.values().filter(|user| fits(user));
             users.map(|user| Value::Object(user.clone()).to_string()).collect()

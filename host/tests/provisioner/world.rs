@@ -4,7 +4,7 @@ use std::{
     future::{Future, pending},
     path::PathBuf,
     sync::{
-        Arc,
+        Arc, Mutex,
         atomic::{AtomicBool, AtomicUsize, Ordering},
     },
     time::Duration,
@@ -16,7 +16,7 @@ use replaysafe::{
     clock::Clock,
     contract::{
         Answer, Effect, Endpoint, Entry, EntryId, Field, Found, Method, Outcome, Question, Scope,
-        Sight, Tag, Verdict,
+        Sight, Stage, Tag, Verdict,
     },
     guest::Guest,
     keys::LedgerKey,
@@ -84,6 +84,16 @@ struct Inner {
     away: AtomicBool,
     /// After how many more writes it cannot be used; 0: no such number.
     writes_left: AtomicUsize,
+    /// How many more writes come too late.
+    late: AtomicUsize,
+    /// Every second look into the ledger finds nobody.
+    wanders: AtomicBool,
+    finds: AtomicUsize,
+    /// Somebody else settles the entry before its next write.
+    overtaken: AtomicBool,
+    /// What was due when that was asked last; and whether it is told again.
+    due: Mutex<Vec<Entry>>,
+    due_is_old: AtomicBool,
 }
 
 impl Faults {
@@ -98,6 +108,31 @@ impl Faults {
 
     pub(crate) fn ledger_goes_after_writes(&self, count: usize) {
         self.0.writes_left.store(count, Ordering::SeqCst);
+    }
+
+    /// The next `count` writes come too late.
+    pub(crate) fn writes_come_late(&self, count: usize) {
+        self.0.late.store(count, Ordering::SeqCst);
+    }
+
+    /// The names lead elsewhere whenever they are looked up again.
+    pub(crate) fn names_wander(&self) {
+        self.0.wanders.store(true, Ordering::SeqCst);
+    }
+
+    /// How often the ledger was looked into.
+    pub(crate) fn finds(&self) -> usize {
+        self.0.finds.load(Ordering::SeqCst)
+    }
+
+    /// Somebody else settles an entry before it is written again.
+    pub(crate) fn overtake(&self) {
+        self.0.overtaken.store(true, Ordering::SeqCst);
+    }
+
+    /// The ledger tells what was due before.
+    pub(crate) fn due_is_old(&self) {
+        self.0.due_is_old.store(true, Ordering::SeqCst);
     }
 
     /// Is ready once the process has stopped.
@@ -158,10 +193,25 @@ impl<L: Ledger> Ledger for Faulty<L> {
         statement: &Tag,
         names: &[Tag],
     ) -> Result<Found, LedgerError> {
-        self.faults.in_ledger(self.inner.find(scope, key, statement, names)).await
+        let found = self.faults.in_ledger(self.inner.find(scope, key, statement, names)).await?;
+        let count = self.faults.0.finds.fetch_add(1, Ordering::SeqCst);
+        if self.faults.0.wanders.load(Ordering::SeqCst) && count.is_multiple_of(2) {
+            return Ok(Found { holders: Vec::new(), open: Vec::new(), ..found });
+        }
+        Ok(found)
     }
 
     async fn write(&self, record: &Record) -> Result<(), LedgerError> {
+        let late = &self.faults.0.late;
+        if late.try_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1)).is_ok() {
+            return Err(LedgerError::Fenced);
+        }
+        let prior = self.inner.entry(&record.entry.id).await?;
+        if prior.is_some() && self.faults.0.overtaken.swap(false, Ordering::SeqCst) {
+            let entry = Entry { stage: Stage::Settled, wake_at: None, ..record.entry.clone() };
+            let other = Record { entry, identities: Vec::new(), step: None, ..record.clone() };
+            self.inner.write(&other).await?;
+        }
         let done = self.faults.in_ledger(self.inner.write(record)).await;
         let left = self.faults.0.writes_left.load(Ordering::SeqCst);
         if 0 < left {
@@ -176,7 +226,12 @@ impl<L: Ledger> Ledger for Faulty<L> {
     }
 
     async fn due(&self, now: u64, most: u32) -> Result<Vec<Entry>, LedgerError> {
-        self.faults.in_ledger(self.inner.due(now, most)).await
+        let due = self.faults.in_ledger(self.inner.due(now, most)).await?;
+        let mut told = self.faults.0.due.lock().unwrap();
+        if !self.faults.0.due_is_old.load(Ordering::SeqCst) {
+            told.clone_from(&due);
+        }
+        Ok(told.clone())
     }
 
     async fn profile(&self, target: &str) -> Result<Vec<Field>, LedgerError> {

@@ -15,17 +15,24 @@ use crate::{
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
-    /// Tell the component's world, imports, exports, size and SHA-256
+    /// Tell the component's imports (none), exports, size in bytes, SHA-256 and contract
+    ///
+    /// Loads the component into the sandbox, so what is told is what runs. Ends with 1 if it imports anything.
+    #[command(after_help = "Examples:
+  replaysafe component inspect
+  replaysafe component inspect --format json | jq -r .component.sha256")]
     Inspect,
     /// Write the component to a file, for a host of your own
+    ///
+    /// It is the one that this program runs, byte for byte; docs/embedding.md says how to run it elsewhere.
     #[command(after_help = "Examples:
   replaysafe component export replaysafe.wasm
   replaysafe component export --core - | sha256sum")]
     Export {
-        /// The file; `-` is standard output
+        /// The file, which is replaced if it exists; `-` is standard output
         #[arg(value_name = "FILE")]
         file: PathBuf,
-        /// Write the core module instead, for runtimes without components
+        /// Write the core module instead, for runtimes without components (canonical ABI)
         #[arg(long)]
         core: bool,
     },
@@ -38,10 +45,15 @@ pub(super) fn run(command: &Command, output: Output) -> anyhow::Result<Exit> {
             let bytes = if *core { wiring::CORE_MODULE } else { wiring::COMPONENT };
             if file.as_os_str() == "-" {
                 output.bytes(bytes)?;
-            } else {
-                std::fs::write(file, bytes)
-                    .with_context(|| format!("writing `{}`", file.display()))?;
+                return Ok(Exit::Good);
             }
+            std::fs::write(file, bytes).with_context(|| format!("writing `{}`", file.display()))?;
+            let (name, size) = (file.display().to_string(), bytes.len());
+            let sha256 = wiring::hexadecimal(&Sha256::digest(bytes));
+            output.result(
+                &format!("{name}: {size} bytes, sha256 {sha256}"),
+                &json!({"file": name, "bytes": size, "sha256": sha256}),
+            )?;
             Ok(Exit::Good)
         }
     }
@@ -55,7 +67,7 @@ fn inspect(output: Output) -> anyhow::Result<Exit> {
     let said = if imports.is_empty() { "none".to_owned() } else { imports.join(", ") };
     output.result(
         &format!(
-            "imports    {said}\nexports    {}\nsize       {bytes} bytes\nsha256     {sha256}\ncore       {} bytes\nsha256     {of_core}\n\n{}",
+            "imports    {said}\nexports    {}\ncomponent  {bytes} bytes, sha256 {sha256}\ncore       {} bytes, sha256 {of_core}\n\n{}",
             exports.join("\n           "),
             core.len(),
             world,

@@ -1,6 +1,9 @@
 //! `replaysafe decide FILE`: what would the component do in this situation?
 
-use std::{io::Read as _, path::PathBuf};
+use std::{
+    io::Read as _,
+    path::{Path, PathBuf},
+};
 
 use anyhow::Context as _;
 use serde_json::{Map, Value, json};
@@ -15,21 +18,24 @@ use crate::{
 /// Ask the component for a decision, from a JSON file.
 ///
 /// FILE holds a situation, or a request alone. What is left out of a situation is filled in: an empty ledger, nothing observed, the default policy, time 0, made-up tags.
-/// Nothing is sent, nothing is written: the component computes an answer from its arguments.
-/// Names are those of the contract (`wit/types.wit`), in kebab case.
+/// Nothing is sent, nothing is written: the component computes an answer from its arguments. The result is JSON in either format.
+/// Names are those of the contract (`wit/types.wit`), in kebab case. Ends with 1 where the decision is a refusal, or the input breaks the contract.
 #[derive(Debug, clap::Args)]
-#[command(after_long_help = "Input, a request:
+#[command(after_long_help = "\
+Input, a request (`body` may be an object or its text):
   {
     \"method\": \"create\",
     \"resource-type\": \"User\",
-    \"body\": \"{\\\"userName\\\": \\\"ada@example.org\\\"}\"
+    \"body\": {\"userName\": \"ada@example.org\"}
   }
 
 The same as a situation in which the target has been looked at:
   {
     \"request\": { … as above … },
     \"observed\": [{
-      \"question\": {\"search\": {\"resource-type\": \"User\", \"attribute\": \"userName\", \"value\": \"ada@example.org\"}},
+      \"question\": {\"search\": {\"resource-type\": \"User\",
+                              \"attribute\": \"userName\",
+                              \"value\": \"ada@example.org\"}},
       \"asked-at\": 0, \"seen-at\": 1, \"sight\": {\"listed\": []}
     }]
   }
@@ -37,8 +43,9 @@ The same as a situation in which the target has been looked at:
 Any other function of the contract:
   {\"function\": \"check-policy\", \"input\": {\"policy\": \"{}\"}}
 
-`body` may be an object in place of its text. Example:
-  echo '{\"method\":\"delete\",\"resource-type\":\"User\",\"id\":\"42\"}' | replaysafe decide -")]
+Example:
+  echo '{\"method\": \"delete\", \"resource-type\": \"User\", \"id\": \"42\"}' \\
+      | replaysafe decide -")]
 pub(super) struct Arguments {
     /// The file; `-` is standard input
     #[arg(value_name = "FILE")]
@@ -48,7 +55,8 @@ pub(super) struct Arguments {
 pub(super) fn run(arguments: &Arguments, output: Output) -> anyhow::Result<Exit> {
     let text = read(&arguments.file)?;
     let guest = wiring::guest()?;
-    let answer = ask(&text, |function, input| wiring::call_json(&guest, function, input))?;
+    let answer = ask(&text, |function, input| wiring::call_json(&guest, function, input))
+        .with_context(|| format!("reading `{}`", arguments.file.display()))?;
     // The JSON is the result in either format: a person gets it indented too.
     output.result(&format!("{:#}", answer.json), &answer.json)?;
     Ok(answer.exit)
@@ -60,15 +68,15 @@ struct Answered {
     exit: Exit,
 }
 
-fn read(file: &PathBuf) -> anyhow::Result<String> {
-    let mut text = String::new();
+fn read(file: &Path) -> anyhow::Result<String> {
+    let mut bytes = Vec::new();
     if file.as_os_str() == "-" {
-        std::io::stdin().read_to_string(&mut text).context("reading standard input")?;
+        std::io::stdin().read_to_end(&mut bytes).context("reading standard input")?;
     } else {
-        text = std::fs::read_to_string(file)
-            .with_context(|| format!("reading `{}`", file.display()))?;
+        bytes = std::fs::read(file).with_context(|| format!("reading `{}`", file.display()))?;
     }
-    Ok(text)
+    let text = String::from_utf8(bytes).map_err(|_no_text| exit::usage("no text in UTF-8"));
+    text.with_context(|| format!("reading `{}`", file.display()))
 }
 
 /// Asks through `call`, the JSON door.
@@ -76,12 +84,10 @@ fn ask(
     text: &str,
     call: impl Fn(&str, &str) -> anyhow::Result<String>,
 ) -> anyhow::Result<Answered> {
-    let input: Value = serde_json::from_str(text)
-        .map_err(|refusal| exit::usage(format!("the input is no JSON: {refusal}")))?;
+    let input: Value =
+        serde_json::from_str(text).map_err(|refusal| exit::usage(format!("no JSON: {refusal}")))?;
     let Value::Object(mut input) = input else {
-        return Err(
-            exit::usage("the input is no JSON object: see `replaysafe decide --help`").into()
-        );
+        return Err(exit::usage("no JSON object: see `replaysafe decide --help`").into());
     };
     let door = |function: &str, input: &Value| -> anyhow::Result<Value> {
         serde_json::from_str(&call(function, &input.to_string())?)
@@ -98,7 +104,7 @@ fn ask(
         None if input.contains_key("method") => with(Map::new(), "request", completed(input)),
         None => {
             return Err(exit::usage(
-                "the input has neither `request` nor `method` nor `function`: see `replaysafe decide --help`",
+                "neither `request` nor `method` nor `function` is in it: see `replaysafe decide --help`",
             )
             .into());
         }

@@ -15,14 +15,19 @@ use crate::{
 
 /// Tell why a decision was made, and make it again from its recorded inputs.
 ///
-/// Runs the component on the inputs that the ledger recorded, with a limit of fuel, and compares what it gives byte by byte.
-/// Names attributes, ids and states; never a value. Recorded inputs are kept for 7 days.
+/// Runs the component on the inputs that the ledger recorded, with a limit of fuel, and compares what it gives byte by byte; ends with 1 if anything differs.
+/// Tells for each step what was asked, what was seen in the ledger and at the target, what was decided, and how many units of fuel it took (about one for each instruction, the same on every machine).
+/// Names attributes, ids and states; never a value. Recorded inputs are kept for 7 days. Reads only, and may run beside the gateway.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Example:
-  curl -sD- … | grep Replaysafe-Decision
-  replaysafe explain 01J… --ledger sqlite:replaysafe.db")]
+#[command(after_long_help = "\
+Example:
+  $ curl -sD- -o/dev/null -X DELETE -H 'Authorization: Bearer …' \\
+        http://127.0.0.1:8080/v2/Users/2819c223 | grep -i decision
+  replaysafe-decision: 7f3c9a52d0b14e6c8a1f02b7c4d95e30
+  $ replaysafe explain 7f3c9a52d0b14e6c8a1f02b7c4d95e30 \\
+        --ledger sqlite:replaysafe.db")]
 pub(super) struct Arguments {
-    /// The decision, from an answer's `Replaysafe-Decision`
+    /// The decision, as an answer's `Replaysafe-Decision` names it
     #[arg(value_name = "DECISION")]
     decision: EntryId,
     #[command(flatten)]
@@ -37,7 +42,7 @@ pub(super) fn run(arguments: &Arguments, output: Output) -> anyhow::Result<Exit>
     })?;
     if steps.is_empty() {
         return Err(exit::environment(format!(
-            "the ledger has no recorded inputs of the decision `{}`: it is another ledger's, or older than they are kept",
+            "the ledger has no recorded inputs of the decision `{}`: it is another ledger's, or more than 7 days old, or it was answered before anything was decided",
             arguments.decision
         ))
         .into());
@@ -45,7 +50,9 @@ pub(super) fn run(arguments: &Arguments, output: Output) -> anyhow::Result<Exit>
     let guest = wiring::guest_with_fuel()?;
     let mut told = Vec::new();
     for step in &steps {
-        told.push(Told { story: story(step), again: again(&guest, step) });
+        let before = guest.fuel_burned();
+        let again = again(&guest, step);
+        told.push(Told { story: story(step), again, fuel: guest.fuel_burned() - before });
     }
     let same = told.iter().all(|told| told.again == Again::Same);
     output.result(
@@ -53,6 +60,7 @@ pub(super) fn run(arguments: &Arguments, output: Output) -> anyhow::Result<Exit>
         &json!({
             "decision": arguments.decision,
             "same": same,
+            "component": wiring::COMPONENT_SHA256,
             "steps": told.iter().map(Told::json).collect::<Vec<_>>(),
         }),
     )?;
@@ -63,6 +71,8 @@ pub(super) fn run(arguments: &Arguments, output: Output) -> anyhow::Result<Exit>
 struct Told {
     story: Story,
     again: Again,
+    /// Units that running it again has burned.
+    fuel: u64,
 }
 
 impl Told {
@@ -70,7 +80,7 @@ impl Told {
         let Story { function, asked, seen, decided } = &self.story;
         json!({
             "function": function, "asked": asked, "seen": seen, "decided": decided,
-            "again": self.again.word(),
+            "again": self.again.word(), "fuel": self.fuel,
         })
     }
 }
@@ -98,14 +108,13 @@ impl Again {
 
     fn sentence(&self) -> String {
         match self {
-            Self::Same => "run again: the same, byte for byte".to_owned(),
-            Self::Different => {
-                "run again: DIFFERENT; the record or the component was changed".to_owned()
-            }
+            Self::Same => "the same, byte for byte".to_owned(),
+            Self::Different => "DIFFERENT: the record or the component was changed".to_owned(),
             Self::OtherComponent => {
-                "run again: different, as another component decided then; use the release with its SHA-256".to_owned()
+                "different, as another component decided then: use the release that has it"
+                    .to_owned()
             }
-            Self::Failed(why) => format!("run again: FAILED, {why}"),
+            Self::Failed(why) => format!("FAILED, {why}"),
         }
     }
 }
@@ -130,13 +139,13 @@ struct Story {
 
 fn text(decision: &str, told: &[Told]) -> String {
     let mut lines = vec![format!("decision {decision}")];
-    for (at, Told { story, again }) in told.iter().enumerate() {
+    for (at, Told { story, again, fuel }) in told.iter().enumerate() {
         lines.push(String::new());
         lines.push(format!("{}. {}", at + 1, story.function));
         lines.push(format!("   asked    {}", story.asked));
         lines.extend(story.seen.iter().map(|seen| format!("   seen     {seen}")));
         lines.push(format!("   decided  {}", story.decided));
-        lines.push(format!("   {}", again.sentence()));
+        lines.push(format!("   again    {}, with {fuel} units of fuel", again.sentence()));
     }
     lines.join("\n")
 }

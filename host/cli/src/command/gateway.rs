@@ -10,65 +10,72 @@ use crate::{
     command::{LedgerArguments, runtime},
     exit::{self, Exit},
     output::{self, Output},
-    policy, wiring,
+    policy,
+    wiring::{self, Guest},
 };
 
 /// Serve SCIM in front of a SCIM service, so that repeats are safe.
 ///
 /// The gateway serves the path of the service: with `--upstream http://up/scim/v2 --listen 127.0.0.1:8080`, a client is given `http://127.0.0.1:8080/scim/v2`.
-/// Creates, updates and deletes of Users, Groups and whatever else the service lists in `/ResourceTypes` are made safe to repeat; everything else streams through untouched.
-/// Prints `listening on http://ADDR` when it is ready. SIGTERM or SIGINT ends it after the requests that are under way.
+/// Creates, updates and deletes of Users, Groups and whatever else the service lists in `/ResourceTypes` are made safe to repeat; everything else streams through untouched, but for `/Bulk`, `/Me` and unknown changing paths, which are answered with 501.
+/// Prints `listening on http://ADDR` when it is ready. `GET /healthz` and `GET /readyz` tell how it is.
+/// SIGTERM or SIGINT ends it after the requests that are under way, within 55 seconds.
 #[derive(Debug, clap::Args)]
-#[command(after_long_help = "Examples:
+#[command(after_long_help = "\
+Examples:
   replaysafe gateway --upstream http://127.0.0.1:9000/scim/v2 \\
       --listen 127.0.0.1:8080 --ledger sqlite:replaysafe.db
 
-  replaysafe gateway --upstream https://scim.example.com/v2 --listen 0.0.0.0:8443 \\
-      --ledger sqlite:/var/lib/replaysafe/ledger.db --policy policy.toml \\
-      --tls-cert cert.pem --tls-key key.pem
+  replaysafe gateway --upstream https://scim.example.com/v2 \\
+      --listen 0.0.0.0:8443 --ledger sqlite:/var/lib/replaysafe/ledger.db \\
+      --tls-cert cert.pem --tls-key key.pem --policy policy.toml
 
-A policy file, all of it optional, with its default values; docs/rules.md explains each:
-  replay-window-seconds = 120   # how long an equal request without key is taken for a retry
-  receipt-hours = 24            # how long a given key gets its receipt again
-  adopt = \"never\"             # resources that others made: never, equal, matching
-  existing = \"refuse\"         # a create on a resource that differs: refuse, update
-  disabled = \"refuse\"         # a create on a disabled account: refuse, reactivate
-  returns = \"allow\"           # a create after a deletion: allow, refuse
-  on-unknown = \"park\"         # presence and absence cannot be proved: park, retry-and-converge
-  weak-identity = \"allow\"     # a create that identifies nothing: allow, refuse
-  [correlation]                 # attributes by which resources are found again
+A policy file, all of it optional, here with its default values; docs/rules.md
+explains each by the rule in brackets:
+  replay-window-seconds = 120   # an equal request without key is a retry (S2a)
+  receipt-hours = 24            # a given key gets its receipt again (S10)
+  adopt = \"never\"               # what others made: never, equal, matching (S18)
+  existing = \"refuse\"           # create on what differs: refuse, update (S19)
+  disabled = \"refuse\"           # create on a disabled one: refuse, reactivate (S22)
+  returns = \"allow\"             # create after deletion: allow, refuse (S21)
+  on-unknown = \"park\"           # nothing can be proved: park, retry-and-converge (S13)
+  weak-identity = \"allow\"       # create that identifies nothing: allow, refuse (S2)
+  [correlation]                 # attributes by which a type is found again (S16)
   # Group = [\"displayName\"]")]
 pub(super) struct Arguments {
-    /// The service's base URL, http or https
+    /// The service's base URL, http or https, for example `https://scim.example.com/v2`
     #[arg(long, value_name = "URL")]
     upstream: String,
-    /// The address to serve on; port 0 takes a free one
+    /// The address to serve on, for example `127.0.0.1:8080`; port 0 takes a free one
     #[arg(long, value_name = "ADDR")]
     listen: SocketAddr,
     #[command(flatten)]
     ledger: LedgerArguments,
-    /// A policy in TOML
+    /// A policy in TOML, as `--help` shows it at its end [default: every member's default]
     #[arg(long, value_name = "FILE.toml")]
     policy: Option<PathBuf>,
-    /// Serve https with this certificate chain (PEM)
+    /// Serve https with this certificate chain (PEM) [default: serve http]
     #[arg(long, value_name = "FILE", requires = "tls_key")]
     tls_cert: Option<PathBuf>,
-    /// The key of the certificate (PEM)
+    /// The private key of the certificate (PEM)
     #[arg(long, value_name = "FILE", requires = "tls_cert")]
     tls_key: Option<PathBuf>,
-    /// Trust these certificates (PEM) for an https upstream, and no others
+    /// Trust these certificates (PEM) for an https upstream, and no others [default: those of the system]
     #[arg(long, value_name = "FILE")]
     upstream_ca: Option<PathBuf>,
-    /// The Host that the service sees: the client's, or its own, with URLs in its answers rewritten. Default: keep for http, upstream for https
+    /// The Host that the service sees [default: keep for http, upstream for https]
     #[arg(long, value_enum)]
     host: Option<Host>,
-    /// Let unknown changing requests to this path through, unprotected; may be given more than once
+    /// Let unknown changing requests to this path below the base through, unprotected, for example `/Bulk`; may be given more than once
     #[arg(long, value_name = "PATH")]
     pass_unprotected: Vec<String>,
-    /// A file with an `Authorization` value of the gateway's own, for recovery after a crash. The variable `REPLAYSAFE_UPSTREAM_CREDENTIAL` may hold the value itself
+    /// A file with the value of `Authorization` for the gateway's own calls, with which it finishes what a crash interrupted, for example `Bearer …`
+    ///
+    /// The variable `REPLAYSAFE_UPSTREAM_CREDENTIAL` may hold the value itself.
+    /// Without either it uses the credential of a client that was here, for 10 minutes at most, or waits for the next one.
     #[arg(long, value_name = "FILE")]
     upstream_credential: Option<PathBuf>,
-    /// Whose data this is: nothing crosses a tenant
+    /// Whose data this is: keys, names and receipts of one tenant mean nothing under another
     #[arg(long, default_value = "default", value_name = "NAME")]
     tenant: String,
 }
@@ -76,19 +83,20 @@ pub(super) struct Arguments {
 /// Which Host the service sees.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Host {
-    /// The client's.
+    /// The client's: the service makes its URLs with it
     Keep,
-    /// The upstream's own; absolute URLs in its answers are rewritten.
+    /// The service's own: absolute URLs in its answers are rewritten
     Upstream,
 }
 
 pub(super) fn run(arguments: &Arguments, output: Output) -> anyhow::Result<Exit> {
+    let guest = wiring::guest()?;
     let settings = wiring::GatewaySettings {
         upstream: arguments.upstream.clone(),
         listen: arguments.listen,
         ledger: arguments.ledger.ledger.0.clone(),
         ledger_key: arguments.ledger.key_file(),
-        policy: read_policy(arguments.policy.as_ref())?,
+        policy: read_policy(arguments.policy.as_ref(), &guest)?,
         tls: arguments.tls_cert.clone().zip(arguments.tls_key.clone()),
         upstream_ca: arguments.upstream_ca.clone(),
         host: arguments.host,
@@ -98,10 +106,9 @@ pub(super) fn run(arguments: &Arguments, output: Output) -> anyhow::Result<Exit>
     };
     runtime()?.block_on(async {
         let mut stop = Stop::listen()?;
-        let guest = wiring::guest()?;
         let gateway = wiring::Gateway::start(guest, settings).await?;
         let url = gateway.url();
-        output.result(&format!("listening on {url}"), &json!({ "listening": url }))?;
+        output.line(&format!("listening on {url}"), &json!({ "listening": url }))?;
         stop.wait().await;
         output::remark("stopping: finishing the requests that are under way");
         gateway.stop().await?;
@@ -109,14 +116,15 @@ pub(super) fn run(arguments: &Arguments, output: Output) -> anyhow::Result<Exit>
     })
 }
 
-/// The policy as JSON; `{}` where none is named.
-fn read_policy(path: Option<&PathBuf>) -> anyhow::Result<String> {
+/// The policy in the component's canonical form; that of `{}` where none is named.
+fn read_policy(path: Option<&PathBuf>, guest: &Guest) -> anyhow::Result<String> {
     let Some(path) = path else { return Ok("{}".to_owned()) };
-    let text = std::fs::read_to_string(path)
-        .with_context(|| format!("reading the policy `{}`", path.display()))?;
-    let policy = policy::from_toml(&text)
-        .map_err(|refusal| exit::usage(format!("`{}`: {refusal}", path.display())))?;
-    Ok(policy.to_string())
+    let name = path.display();
+    let bytes = std::fs::read(path).with_context(|| format!("reading the policy `{name}`"))?;
+    let text = String::from_utf8(bytes)
+        .map_err(|_no_text| exit::usage(format!("the policy `{name}`: no text in UTF-8")))?;
+    let policy = policy::read(&text, |policy| wiring::check_policy(guest, policy));
+    policy.map_err(|mistake| exit::usage(format!("the policy `{name}`, {mistake}")).into())
 }
 
 /// The value of `Authorization`, without the newline that editors add.

@@ -13,7 +13,10 @@ use crate::{
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
-    /// Check every law of a ledger; each one broken is a note
+    /// Check every law of a ledger: each row opens, no stage and no fence has moved back, no name has two owners
+    ///
+    /// Reads only, and may run beside the gateway. Each law that is broken is a note: the law's name, the record's id, one sentence without personal data.
+    /// Ends with 1 if there is any note.
     #[command(after_help = "Example:
   replaysafe ledger audit --ledger sqlite:replaysafe.db")]
     Audit(LedgerArguments),

@@ -47,9 +47,10 @@ impl Client {
                 .get("replaysafe-verdict")
                 .and_then(|verdict| verdict.to_str().ok())
                 .map(str::to_owned);
+            let replayed = response.headers().contains_key("idempotency-replayed");
             let body = response.into_body().collect().await.ok()?.to_bytes();
             let body = serde_json::from_slice(&body).unwrap_or_default();
-            Some(Got::Answer { status, verdict, body })
+            Some(Got::Answer { status, verdict, replayed, body })
         };
         match tokio::time::timeout(self.patience, exchange).await {
             Ok(Some(got)) => got,
@@ -68,6 +69,8 @@ pub(super) enum Got {
         status: StatusCode,
         /// What the gateway said about it.
         verdict: Option<String>,
+        /// It is the first answer, given again.
+        replayed: bool,
         /// Its body; null if there was none.
         body: Value,
     },
@@ -93,14 +96,30 @@ impl Got {
 impl fmt::Display for Got {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Answer { status, verdict: Some(verdict), .. } => {
-                write!(f, "{} ({verdict})", status.as_u16())
+            Self::Answer { status, verdict: Some(verdict), replayed, .. } => {
+                let status = status.as_u16();
+                let meaning = if *replayed { REPLAYED } else { meaning(verdict) };
+                let comma = if *replayed { ", " } else { "" };
+                let colon = if *replayed || meaning.is_empty() { "" } else { ": " };
+                write!(f, "{status} ({verdict}{comma}{colon}{meaning})")
             }
             Self::Answer { status, verdict: None, .. } => write!(f, "{}", status.as_u16()),
             Self::Nothing(how) => f.write_str(how),
         }
     }
 }
+
+/// What a verdict says, in a few words; nothing where the word says it.
+fn meaning(verdict: &str) -> &'static str {
+    match verdict {
+        "adopted" => "what the lost one had made was found",
+        "already-satisfied" => "it holds, nothing was sent",
+        "superseded" => "it would give back what was taken away",
+        _ => "",
+    }
+}
+
+const REPLAYED: &str = "replayed: the first answer again";
 
 /// The credential that the service wants; the gateway passes it on.
 pub(super) const TOKEN: &str = "demo";

@@ -134,7 +134,7 @@ impl Case {
 
     /// Plays the client on one side.
     pub(super) async fn play(&self, side: &mut Side) -> anyhow::Result<Told> {
-        let mut story = Story::default();
+        let mut story = Story::of(Watch::Users);
         match self.script {
             Script::LostCreate(lost) => {
                 side.target.strike(Fault::next(Verb::Post, "/Users", lost));
@@ -153,6 +153,7 @@ impl Case {
 
 async fn member(side: &mut Side, mut story: Story) -> anyhow::Result<Told> {
     let group = put_in(side, "Groups", json!({"displayName": "Engineers"}))?;
+    story.watch = Watch::Members(group.clone());
     let path = format!("/Groups/{group}");
     side.target.strike(Fault::next(Verb::Patch, "/Groups", Lost::Cut));
     let add = |member| patch("add", "members", &json!([member]));
@@ -169,6 +170,7 @@ async fn member(side: &mut Side, mut story: Story) -> anyhow::Result<Told> {
 async fn revoke(side: &mut Side, mut story: Story) -> anyhow::Result<Told> {
     let path = format!("/Users/{}", put_in(side, "Users", ada())?);
     let id = path.trim_start_matches("/Users/").to_owned();
+    story.watch = Watch::Roles(id.clone());
     let grant = patch("add", "roles", &json!([{"value": "admin"}]));
     let revoke = json!({
         "schemas": [PATCH_OP],
@@ -189,6 +191,7 @@ async fn revoke(side: &mut Side, mut story: Story) -> anyhow::Result<Told> {
 
 async fn stack(side: &mut Side, mut story: Story) -> anyhow::Result<Told> {
     let id = put_in(side, "Users", ada())?;
+    story.watch = Watch::Roles(id.clone());
     let path = format!("/Users/{id}");
     let mut all = true;
     for display in [None, None, Some("Admin"), Some("Administrator")] {
@@ -256,20 +259,46 @@ async fn crash(side: &mut Side, mut story: Story) -> anyhow::Result<Told> {
         }
     };
     tokio::time::timeout(Duration::from_secs(20), arrived).await?;
-    story.steps.push("create: carried out by the service".to_owned());
-    side.kill().await?;
-    story.steps.push(format!("the client got: {}", first.await?));
+    story.steps.push(format!("create: sent, and no answer comes → {}", story.watch.seen(side)));
+    let killed = side.kill().await?;
+    let killed = if killed { "the gateway is killed and started again; " } else { "" };
+    story.steps.push(format!("{killed}the client got: {}", first.await?));
     let got = story.until_success(side, "create again", Method::POST, "/Users", &ada()).await;
     Ok(story.counted(side, "Users", "user", got.is_success()))
 }
 
 /// What is told of a case while it runs.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Story {
     steps: Vec<String>,
+    watch: Watch,
+}
+
+/// What a case is about at the service, looked at behind everybody's back after each step.
+#[derive(Clone, Debug)]
+enum Watch {
+    Users,
+    /// The members of a group.
+    Members(String),
+    /// The roles of a user.
+    Roles(String),
+}
+
+impl Watch {
+    fn seen(&self, side: &Side) -> String {
+        match self {
+            Self::Users => plural(side.target.resources("Users").len(), "user"),
+            Self::Members(id) => plural(elements(side, "Groups", id, "members"), "member"),
+            Self::Roles(id) => plural(elements(side, "Users", id, "roles"), "role"),
+        }
+    }
 }
 
 impl Story {
+    fn of(watch: Watch) -> Self {
+        Self { steps: Vec::new(), watch }
+    }
+
     async fn once(
         &mut self,
         side: &Side,
@@ -279,7 +308,7 @@ impl Story {
         body: Option<&Value>,
     ) -> Got {
         let got = side.send(method, path, body).await;
-        self.steps.push(format!("{what}: {got}"));
+        self.steps.push(format!("{what}: {got} → {}", self.watch.seen(side)));
         got
     }
 
@@ -311,9 +340,8 @@ impl Story {
     /// Ends with the number of resources, of which there must be one.
     fn counted(self, side: &Side, endpoint: &str, what: &str, told_so: bool) -> Told {
         let count = side.target.resources(endpoint).len();
-        let plural = if count == 1 { "" } else { "s" };
         let client = if told_so { "" } else { ", and the client does not know" };
-        self.end(format!("{count} {what}{plural}{client}"), count == 1 && told_so)
+        self.end(format!("{}{client}", plural(count, what)), count == 1 && told_so)
     }
 }
 
@@ -326,6 +354,10 @@ fn elements(side: &Side, endpoint: &str, id: &str, attribute: &str) -> usize {
         .resource(endpoint, id)
         .and_then(|resource| resource.get(attribute)?.as_array().map(Vec::len))
         .unwrap_or_default()
+}
+
+fn plural(count: usize, what: &str) -> String {
+    if count == 1 { format!("1 {what}") } else { format!("{count} {what}s") }
 }
 
 fn times(count: usize) -> String {

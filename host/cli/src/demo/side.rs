@@ -86,15 +86,16 @@ impl Side {
         (self.client.clone(), self.base.clone())
     }
 
-    /// Kills the gateway as `kill -9` does and starts it again on its ledger; nothing without a gateway.
-    pub(super) async fn kill(&mut self) -> anyhow::Result<()> {
+    /// Kills the gateway as `kill -9` does and starts it again on its ledger; gives false without a gateway.
+    pub(super) async fn kill(&mut self) -> anyhow::Result<bool> {
         if let Front::Apart(process) = &mut self.front {
             process.kill()?;
             let (next, url) = Process::start(&self.target.base(), process.ledger.clone()).await?;
             *process = next;
             self.base = format!("{url}{PATH}");
+            return Ok(true);
         }
-        Ok(())
+        Ok(false)
     }
 
     /// Ends the gateway and audits its ledger: gives what is wrong with it.

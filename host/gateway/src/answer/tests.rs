@@ -74,6 +74,21 @@ fn the_targets_answer_is_repeated() {
     }
 }
 
+/// What the target says of when to come again, and of how to sign in, reaches the client (S9: neither is recorded).
+#[test]
+fn a_refusal_of_the_target_says_how_to_go_on() {
+    let challenge = Field { name: "www-authenticate".into(), value: "Bearer realm=\"up\"".into() };
+    for status in [401, 429] {
+        let target =
+            TargetAnswer { retry_after: Some(7), extra: vec![challenge.clone()], ..target(status) };
+        let answer = Answer { target: Some(target), ..answer(Verdict::Refused) };
+        let response = respond(&answer, &asked(Method::Create));
+        assert_eq!(response.status().as_u16(), status);
+        assert_eq!(response.headers()["retry-after"], "7");
+        assert_eq!(response.headers()["www-authenticate"], "Bearer realm=\"up\"");
+    }
+}
+
 #[test]
 fn a_key_makes_an_attached_request_a_409() {
     let asked = Asked { with_key: true, ..asked(Method::Create) };

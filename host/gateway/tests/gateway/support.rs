@@ -578,10 +578,8 @@ async fn handle(
         holding.wait_for(|held| !held).await.unwrap();
     }
     let (status, document) = state.lock().unwrap().apply(&asked, &host);
-    let mut response = Response::new(match &document {
-        Value::Null => Full::default(),
-        document => Full::from(document.to_string()),
-    });
+    let text = if document.is_null() { String::new() } else { document.to_string() };
+    let mut response = Response::new(Full::from(text));
     *response.status_mut() = status;
     let headers = response.headers_mut();
     if !document.is_null() {

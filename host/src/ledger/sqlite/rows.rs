@@ -262,7 +262,8 @@ impl Rows<'_> {
                 return Err(LedgerError::Law { law: "nothing-crosses-a-scope" });
             }
             if !may_follow(prior.entry.stage, entry.stage) {
-                return Err(LedgerError::Law { law: "stage-never-moves-back" });
+                // The monitor allowed it after what was read: somebody else has moved it on since.
+                return Err(LedgerError::Fenced);
             }
         }
         if let Some(identity) = &entry.identity {
@@ -287,7 +288,8 @@ impl Rows<'_> {
             return Ok(());
         };
         if other.entry.stage != Stage::Refused {
-            return Err(LedgerError::Law { law: "one-effect-per-key" });
+            // It was free when it was read: somebody else has used it since (S4).
+            return Err(LedgerError::Fenced);
         }
         other.entry.key = None;
         let scope = Scope {

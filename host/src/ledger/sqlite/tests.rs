@@ -586,10 +586,11 @@ proptest! {
     }
 }
 
-const BACK: &str = "the ledger refuses the write: stage-never-moves-back";
-const KEY: &str = "the ledger refuses the write: one-effect-per-key";
-const NAME: &str = "the identity was changed by another request";
-const FENCED: &str = "the identity was changed by another request";
+/// An entry that was moved on, a key that was used, a name that was taken: by whoever wrote in between.
+const BACK: &str = FENCED;
+const KEY: &str = FENCED;
+const NAME: &str = FENCED;
+const FENCED: &str = "the entry or its identity was changed by another request";
 
 /// Writes one after the other and expects the last to fail as said, or none to:
 ///

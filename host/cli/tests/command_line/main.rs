@@ -1,0 +1,14 @@
+//! The program as its user meets it: every command, both formats, every exit code.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "helpers of tests fail with their test"
+)]
+
+mod docs;
+mod gateway;
+mod ledger;
+mod offline;
+mod support;

@@ -1,0 +1,173 @@
+//! Runs the program, and a gateway in front of an in-memory service.
+
+use std::{
+    io::{BufRead as _, BufReader, Read as _, Write as _},
+    net::TcpStream,
+    path::Path,
+    process::{Child, Command, Output, Stdio},
+    sync::Once,
+};
+
+use replaysafe_cli::memory::{Behaviour, MemoryTarget};
+use serde_json::Value;
+
+/// What a command gave.
+#[derive(Debug)]
+pub(crate) struct Ran {
+    pub(crate) code: i32,
+    pub(crate) out: String,
+    pub(crate) err: String,
+}
+
+impl Ran {
+    pub(crate) fn of(output: &Output) -> Self {
+        let text = |bytes| String::from_utf8_lossy(bytes).into_owned();
+        Self {
+            code: output.status.code().unwrap_or(-1),
+            out: text(&output.stdout),
+            err: text(&output.stderr),
+        }
+    }
+
+    /// Standard output as the one JSON document that it is.
+    pub(crate) fn json(&self) -> Value {
+        serde_json::from_str(&self.out).unwrap_or_else(|error| panic!("{error}: {self:?}"))
+    }
+}
+
+/// The program with `arguments`, where `folder` is the current one.
+pub(crate) fn program(folder: &Path, arguments: &[&str]) -> Command {
+    // Compiling the component takes seconds: one process does it, and all others find it kept.
+    static KEPT: Once = Once::new();
+    KEPT.call_once(|| {
+        assert!(bare(folder, &["component", "inspect"]).output().unwrap().status.success());
+    });
+    bare(folder, arguments)
+}
+
+fn bare(folder: &Path, arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_replaysafe"));
+    command
+        .args(arguments)
+        .current_dir(folder)
+        .env("XDG_CACHE_HOME", env!("CARGO_TARGET_TMPDIR"))
+        .env_remove("REPLAYSAFE_UPSTREAM_CREDENTIAL")
+        .stdin(Stdio::null());
+    command
+}
+
+pub(crate) fn run(folder: &Path, arguments: &[&str]) -> Ran {
+    Ran::of(&program(folder, arguments).output().unwrap())
+}
+
+/// Runs with `input` on standard input.
+pub(crate) fn run_on(folder: &Path, arguments: &[&str], input: &str) -> Ran {
+    let mut command = program(folder, arguments);
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = command.spawn().unwrap();
+    child.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
+    Ran::of(&child.wait_with_output().unwrap())
+}
+
+/// The command ends with `code`, writes nothing on standard output, and says `saying` in one error.
+#[track_caller]
+pub(crate) fn fails(folder: &Path, arguments: &[&str], code: i32, saying: &[&str]) {
+    let ran = run(folder, arguments);
+    assert_eq!(ran.code, code, "{arguments:?}: {ran:?}");
+    assert_eq!(ran.out, "", "{arguments:?}");
+    for part in saying {
+        assert!(ran.err.contains(part), "{arguments:?} must say {part:?}: {}", ran.err);
+    }
+    let as_json = run(folder, &[&["--format", "json"], arguments].concat());
+    let error: Value = serde_json::from_str(&as_json.err).unwrap_or_else(|_| panic!("{as_json:?}"));
+    assert_eq!((as_json.code, as_json.out.as_str()), (code, ""), "{arguments:?}");
+    assert_eq!(error["error"]["exit"], code, "{arguments:?}");
+    let message = error["error"]["message"].as_str().unwrap();
+    for part in saying {
+        assert!(message.contains(part), "{arguments:?} must say {part:?} in JSON: {message}");
+    }
+}
+
+/// A gateway in a process of its own, an in-memory service behind it.
+pub(crate) struct Served {
+    pub(crate) url: String,
+    pub(crate) target: MemoryTarget,
+    child: Child,
+    _runtime: tokio::runtime::Runtime,
+}
+
+impl Served {
+    /// Starts it with its ledger at `a.db` in `folder`.
+    pub(crate) fn start(folder: &Path, options: &[&str]) -> Self {
+        let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
+        let target = runtime.block_on(MemoryTarget::start(Behaviour::lenient())).unwrap();
+        let base = target.base();
+        let mut arguments = vec!["gateway", "--upstream", &base, "--listen", "127.0.0.1:0"];
+        arguments.extend(["--ledger", "sqlite:a.db"]);
+        arguments.extend(options);
+        let mut child = program(folder, &arguments)
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut line = String::new();
+        BufReader::new(child.stdout.as_mut().unwrap()).read_line(&mut line).unwrap();
+        Self { url: line, target, child, _runtime: runtime }
+    }
+
+    /// The address in `listening on http://ADDRESS`.
+    pub(crate) fn address(&self) -> &str {
+        self.url.trim().strip_prefix("listening on http://").unwrap()
+    }
+
+    /// Sends one request through the gateway; gives its answer, head and body.
+    pub(crate) fn send(&self, method: &str, path: &str, body: &str) -> String {
+        let mut connection = TcpStream::connect(self.address()).unwrap();
+        write!(
+            connection,
+            "{method} /scim/v2{path} HTTP/1.1\r\nHost: {}\r\nAuthorization: Bearer t\r\n\
+             Content-Type: application/scim+json\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{body}",
+            self.address(),
+            body.len(),
+        )
+        .unwrap();
+        let mut answer = String::new();
+        connection.read_to_string(&mut answer).unwrap();
+        answer
+    }
+
+    /// Creates a user and gives the decision.
+    pub(crate) fn create(&self) -> String {
+        let answer =
+            self.send("POST", "/Users", r#"{"userName":"ada@example.org","externalId":"1"}"#);
+        assert!(answer.starts_with("HTTP/1.1 201"), "{answer}");
+        header(&answer, "replaysafe-decision").unwrap()
+    }
+
+    /// Ends it by SIGTERM, and gives what came of it.
+    pub(crate) fn stop(mut self) -> Ran {
+        let pid = self.child.id().to_string();
+        assert!(Command::new("kill").args(["-TERM", &pid]).status().unwrap().success());
+        let mut err = String::new();
+        self.child.stderr.as_mut().unwrap().read_to_string(&mut err).unwrap();
+        let code = self.child.wait().unwrap().code().unwrap_or(-1);
+        Ran { code, out: String::new(), err }
+    }
+}
+
+impl Drop for Served {
+    fn drop(&mut self) {
+        // It has ended already where this fails.
+        drop(self.child.kill());
+        drop(self.child.wait());
+    }
+}
+
+/// A header of an answer.
+pub(crate) fn header(answer: &str, name: &str) -> Option<String> {
+    let head = answer.split("\r\n\r\n").next()?;
+    head.lines().find_map(|line| {
+        let (given, value) = line.split_once(':')?;
+        given.eq_ignore_ascii_case(name).then(|| value.trim().to_owned())
+    })
+}

@@ -1,0 +1,159 @@
+//! What was read is outdated before it is acted on: read again, never for ever, and with pauses (S6, S15).
+
+use std::time::Duration;
+
+use replaysafe::{
+    contract::{Entry, Stage, Verdict},
+    ledger::Ledger as _,
+    target::Caller,
+};
+use serde_json::json;
+use tokio::time::{Instant, sleep};
+
+use crate::world::{Faults, Process, World, create, insist, patch, with_key};
+
+#[tokio::test(start_paused = true)]
+async fn a_write_that_comes_too_late_is_decided_again_at_once_three_times() {
+    for (late, pause) in [(3, Duration::ZERO), (4, Duration::from_secs(1))] {
+        let (world, faults, process) = hired().await;
+        let start = Instant::now();
+        faults.writes_come_late(late);
+        let answer = process.provision(patch("u1", "displayName", &json!("Ada"))).await;
+        assert_eq!(answer.verdict, Verdict::Done);
+        assert_eq!(start.elapsed(), pause, "{late} writes too late");
+        assert_eq!(world.service.sent(), ["POST", "PATCH u1"]);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn writes_that_always_come_too_late_do_not_wear_out_the_target() {
+    let (world, faults, process) = hired().await;
+    let before = world.service.looks();
+    faults.writes_come_late(usize::MAX);
+    let answer = process.provision(patch("u1", "displayName", &json!("Ada"))).await;
+    assert_eq!(answer.verdict, Verdict::InFlight);
+    // The budget is 50 s: one look a second, and three at once.
+    let looks = world.service.looks() - before;
+    assert!((40..=55).contains(&looks), "{looks} looks");
+    assert_eq!(world.service.sent(), ["POST"]);
+    faults.writes_come_late(0);
+    let answer = insist(&process, &patch("u1", "displayName", &json!("Ada"))).await;
+    assert_eq!(answer.verdict, Verdict::Done);
+    assert_eq!(world.service.sent(), ["POST", "PATCH u1"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn names_that_always_lead_elsewhere_are_not_followed_for_ever() {
+    let (world, faults, process) = hired().await;
+    let before = faults.finds();
+    faults.names_wander();
+    let answer = process.provision(patch("u1", "displayName", &json!("Ada"))).await;
+    assert_eq!(answer.verdict, Verdict::InFlight);
+    let finds = faults.finds() - before;
+    assert!((80..=110).contains(&finds), "{finds} looks into the ledger");
+    assert_eq!(world.service.sent(), ["POST"]);
+}
+
+/// S4: whichever is first has the key.
+#[tokio::test(start_paused = true)]
+async fn a_key_that_is_used_twice_at_once_is_of_one_request() {
+    let world = World::new();
+    let process = world.start(&Faults::default());
+    let (ada, bob) = (with_key(create("ada"), "hire"), with_key(create("bob"), "hire"));
+    let (one, other) = tokio::join!(process.provision(ada), process.provision(bob));
+    let mut verdicts = [one.verdict, other.verdict];
+    verdicts.sort_by_key(|verdict| *verdict != Verdict::Done);
+    assert_eq!(verdicts, [Verdict::Done, Verdict::KeyReused]);
+    assert_eq!(world.service.sent(), ["POST"]);
+}
+
+/// The law `stage-never-moves-back`: what somebody else has settled is settled.
+#[tokio::test(start_paused = true)]
+async fn an_entry_that_somebody_else_has_settled_is_left_so() {
+    let (world, open) = interrupted().await;
+    let faults = Faults::default();
+    let process = start(&world, &faults);
+    faults.overtake();
+    sleep(Duration::from_secs(60)).await;
+    process.recover().await.unwrap();
+    let ended = process.ledger().entry(&open.id).await.unwrap().unwrap();
+    assert_eq!(ended.stage, Stage::Settled);
+    assert_eq!(process.ledger().due(u64::MAX, 100).await.unwrap(), []);
+}
+
+/// A newer entry asks the same, and the names lead to another identity by then.
+#[tokio::test(start_paused = true)]
+async fn an_entry_that_no_name_leads_to_is_brought_to_its_end() {
+    let (world, open) = interrupted().await;
+    let ledger = rusqlite::Connection::open(world.path("ledger")).unwrap();
+    assert!(0 < ledger.execute("DELETE FROM name", []).unwrap());
+    drop(ledger);
+    let process = start(&world, &Faults::default());
+    let again = with_key(patch("u1", "displayName", &json!("Ada")), "again");
+    assert_eq!(process.provision(again).await.verdict, Verdict::Done);
+    let known = process.ledger().entry(&open.id).await.unwrap().unwrap();
+    assert_eq!(known.stage, Stage::Dispatched);
+    sleep(Duration::from_secs(60)).await;
+    assert_eq!(process.recover().await.unwrap(), 1);
+    let ended = process.ledger().entry(&open.id).await.unwrap().unwrap();
+    assert_eq!(ended.stage, Stage::Settled);
+    assert_eq!(process.ledger().due(u64::MAX, 100).await.unwrap(), []);
+    assert_eq!(world.service.sent(), ["POST", "PATCH u1"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_entry_that_ended_since_it_was_listed_is_left_alone() {
+    let (world, open) = interrupted().await;
+    let faults = Faults::default();
+    let process = start(&world, &faults);
+    sleep(Duration::from_secs(60)).await;
+    assert_eq!(process.recover().await.unwrap(), 1);
+    let ended = process.ledger().entry(&open.id).await.unwrap().unwrap();
+    assert_eq!(ended.stage, Stage::Settled);
+    let looks = world.service.looks();
+    faults.due_is_old();
+    assert_eq!(process.recover().await.unwrap(), 0);
+    assert_eq!(process.ledger().entry(&open.id).await.unwrap(), Some(ended));
+    assert_eq!(world.service.looks(), looks);
+}
+
+/// A user `ada` as `u1`.
+async fn hired() -> (World, Faults, Process) {
+    let world = World::new();
+    let faults = Faults::default();
+    let process = world.start(&faults);
+    let answer = process.provision(with_key(create("ada"), "hire")).await;
+    assert_eq!(answer.verdict, Verdict::Done);
+    (world, faults, process)
+}
+
+/// A process that died between the record of an update and its effect.
+async fn interrupted() -> (World, Entry) {
+    let mut step = 0;
+    loop {
+        step += 1;
+        let (world, _, process) = hired().await;
+        drop(process);
+        let faults = Faults::stop_at(step);
+        let process = world.start(&faults);
+        let work = tokio::spawn({
+            let process = process.clone();
+            async move { process.provision(patch("u1", "displayName", &json!("Ada"))).await }
+        });
+        faults.stopped().await;
+        work.abort();
+        drop(work.await);
+        drop(process);
+        let open = world.start(&Faults::default()).ledger().due(u64::MAX, 100).await.unwrap();
+        if let [open] = open.as_slice() {
+            assert_eq!(world.service.sent(), ["POST"]);
+            return (world, open.clone());
+        }
+    }
+}
+
+/// A process that may recover.
+fn start(world: &World, faults: &Faults) -> Process {
+    let headers = create("ada").caller.headers;
+    world.start_with(faults, Some(Caller { headers, query: None }))
+}
