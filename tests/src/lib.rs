@@ -16,9 +16,9 @@
     reason = "a world of tests stops at once where it is wrong itself"
 )]
 
-pub mod reference;
 #[cfg(feature = "component")]
 pub mod monitored;
+pub mod reference;
 #[cfg(feature = "component")]
 pub mod script;
 pub mod sim;

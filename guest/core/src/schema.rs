@@ -7,7 +7,7 @@ mod discovery;
 mod document;
 mod secrets;
 
-use alloc::{borrow::ToOwned, string::String, vec::Vec};
+use alloc::{borrow::ToOwned, string::String, sync::Arc, vec::Vec};
 
 use crate::ordered::BTreeMap;
 
@@ -22,8 +22,8 @@ use crate::spelling;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Schema {
     types: Vec<ResourceType>,
-    /// By URN in lower case.
-    schemas: BTreeMap<String, Attributes>,
+    /// By URN in lower case; shared, since each statement has its schema.
+    schemas: Arc<BTreeMap<String, Attributes>>,
     declared: BTreeMap<String, String>,
 }
 
@@ -241,7 +241,7 @@ impl Default for Schema {
         .into_iter()
         .map(|(urn, tables)| (urn.to_ascii_lowercase(), attributes(tables)))
         .collect();
-        Self { types, schemas, declared: BTreeMap::new() }
+        Self { types, schemas: Arc::new(schemas), declared: BTreeMap::new() }
     }
 }
 

@@ -22,7 +22,7 @@ impl Random {
     }
 
     /// The next number.
-    pub fn next(&mut self) -> u64 {
+    pub fn number(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
         let mut mixed = self.0;
         mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
@@ -33,7 +33,7 @@ impl Random {
     /// A number below `end`.
     pub fn below(&mut self, end: usize) -> usize {
         let end = u64::try_from(end.max(1)).unwrap_or(1);
-        usize::try_from(self.next() % end).unwrap_or(0)
+        usize::try_from(self.number() % end).unwrap_or(0)
     }
 
     /// True in `percent` of all cases.
@@ -66,7 +66,7 @@ struct Habits {
 
 impl Habits {
     fn draw(random: &mut Random) -> Self {
-        let bits = random.next();
+        let bits = random.number();
         let on = |bit: u32| bits >> bit & 1 == 1;
         Self {
             nulls: on(0),
@@ -129,7 +129,7 @@ pub fn case(seed: u64) -> Case {
         method,
         body,
         other,
-        spelling: if draw.random.chance(50) { draw.random.next() | 1 } else { 0 },
+        spelling: if draw.random.chance(50) { draw.random.number() | 1 } else { 0 },
         shows_edges: draw.random.chance(85),
     }
 }
@@ -663,7 +663,7 @@ pub fn write(body: &Value, spelling: u64) -> String {
         return body.to_string();
     }
     let mut random = Random::new(spelling);
-    let bits = random.next();
+    let bits = random.number();
     let mut text = String::new();
     let pen = Pen {
         letters: bits & 1 == 1,
@@ -686,7 +686,7 @@ struct Pen {
 impl Pen {
     fn space(self, random: &mut Random, text: &mut String) {
         if self.spaces && random.chance(30) {
-            text.push_str(*random.pick::<&str>(&[" ", "\n", "\t ", "\r\n"]));
+            text.push_str(random.pick::<&str>(&[" ", "\n", "\t ", "\r\n"]));
         }
     }
 

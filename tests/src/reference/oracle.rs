@@ -21,15 +21,6 @@ pub enum Holds {
     Unclear,
 }
 
-/// What a request gives and takes, by edge or as `active`.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Change {
-    /// Access that it gives.
-    pub gives: Vec<String>,
-    /// Access that it takes.
-    pub takes: Vec<String>,
-}
-
 /// Whether a request holds on a resource that was observed.
 #[must_use]
 pub fn holds(resource_type: &str, method: Method, body: &Value, observed: &Members) -> Holds {
@@ -139,40 +130,6 @@ pub fn safe_way(resource_type: &str, method: Method, body: &Value) -> Option<boo
             Some(safe)
         }
     }
-}
-
-/// What changes between two readings of a resource, as far as it is access.
-#[must_use]
-pub fn change(resource_type: &str, before: &Members, after: &Members) -> Change {
-    let mut change = Change::default();
-    let on = |resource: &Members| resource.get("active") == Some(&json!(true));
-    let off = |resource: &Members| resource.get("active") == Some(&json!(false));
-    if off(before) && !off(after) && on(after) {
-        change.gives.push("active".into());
-    }
-    if !off(before) && off(after) {
-        change.takes.push("active".into());
-    }
-    for (name, kind) in facts::attributes(resource_type, None) {
-        if kind != Kind::Edges {
-            continue;
-        }
-        let items = |resource: &Members| -> Vec<Members> {
-            let list = resource.get(name).and_then(Value::as_array).into_iter().flatten();
-            list.filter_map(|item| item.as_object().cloned()).collect()
-        };
-        let (old, new) = (items(before), items(after));
-        let label = |item: &Members| {
-            let part = |part: &str| item.get(part).and_then(Value::as_str).unwrap_or_default();
-            format!("{name} {} {}", part("value"), part("type"))
-        };
-        let lacks = |list: &[Members], item: &Members| {
-            !list.iter().any(|known| server::same_value(name, kind, item, known))
-        };
-        change.gives.extend(new.iter().filter(|item| lacks(&old, item)).map(label));
-        change.takes.extend(old.iter().filter(|item| lacks(&new, item)).map(label));
-    }
-    change
 }
 
 /// Whether two requests on one resource differ only in what S3 says does not count: then they have one fingerprint.

@@ -368,7 +368,7 @@ fn patch(
     }
     let mut part = part_of(resource, path.urn);
     if operation.op == "remove" {
-        remove(style, &mut part, attribute, path, operation.value.as_ref())?;
+        remove(&mut part, attribute, path, operation.value.as_ref())?;
     } else {
         let value = operation.value.clone().ok_or(Wrong::Unclear)?;
         let first = part_of(first, path.urn);
@@ -472,7 +472,6 @@ fn is_exact(kind: Kind) -> bool {
 
 /// `remove`, RFC 7644 §3.5.2.2; with a value it removes the values listed (quirk 5).
 fn remove(
-    style: Style,
     resource: &mut Members,
     (name, kind): (&'static str, Kind),
     path: &Path,
