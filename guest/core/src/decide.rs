@@ -263,7 +263,7 @@ fn stale(
 // ---- a create ---------------------------------------------------------------------------------
 
 fn create(case: &Case<'_>, standing: Standing) -> Step {
-    let linked = linked(case, &standing).cloned();
+    let mut linked = linked(case, &standing).cloned();
     let link = linked.as_ref().and_then(|person| person.memory.target_id.clone());
     let mut questions = case.wish.searches.clone();
     questions.extend(link.as_deref().map(|id| case.by_id(id)));
@@ -278,20 +278,30 @@ fn create(case: &Case<'_>, standing: Standing) -> Step {
     if let Some(answer) = unreachable(case, &standing.record.id) {
         return only(Action::Answer(answer));
     }
-    let alive = link.as_deref().and_then(|id| {
+    let seen = |id: &str| {
         let seen = case.seen(&case.by_id(id))?;
         let Sight::Answered(answer) = &seen.sight else { return None };
         Some((resource_in(answer)?, answer.clone()))
-    });
+    };
+    let mut alive = link.as_deref().and_then(seen);
+    let correlation = case.ground.policy.correlation(&case.request.resource_type);
+    let matches = |resource: &Value| case.wish.statement.matches(resource, correlation);
     // Names lock and do not match: what a name in its coarsest form leads to may be somebody else (S8, S16).
     let other = alive.as_ref().is_some_and(|(resource, _)| {
-        let correlation = case.ground.policy.correlation(&case.request.resource_type);
-        let matches = case.wish.statement.matches(resource, correlation);
         let shown = crate::reading::names_of(case, resource).into_iter();
         let mut locked = shown.filter(|name| name.kind == NameKind::Correlation);
-        matches == Match::No && locked.any(|name| case.wish.names.contains(&name))
+        matches(resource) == Match::No && locked.any(|name| case.wish.names.contains(&name))
     });
-    let linked = linked.filter(|_| !other);
+    if other {
+        // It may lead to several; the one that is meant shows the name as it is compared.
+        let mut people = case.people.iter().filter(|person| person.memory.life == Life::Live);
+        let meant = people.find_map(|person| {
+            let (resource, answer) = seen(person.memory.target_id.as_deref()?)?;
+            let is_meant = matches!(matches(&resource), Match::ExternalId | Match::Correlation(_));
+            is_meant.then(|| (person.clone(), (resource, answer)))
+        });
+        (linked, alive) = meant.map_or((None, None), |(person, seen)| (Some(person), Some(seen)));
+    }
     let tombstone = linked.as_ref().is_some_and(|person| person.memory.life == Life::Deleted);
     if let (Some(person), Some((resource, answer))) = (&linked, &alive) {
         if tombstone {
