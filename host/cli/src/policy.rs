@@ -26,17 +26,19 @@ pub(crate) fn read(
     })?;
     let mut members = Vec::new();
     leaves(table.get_ref(), &[], &mut members);
-    let located = |member: &Member, reason| Mistake {
-        line: Some(line_at(member.at)),
-        member: member.path.join("."),
-        rule: member.path.first().map(|name| rule(name)),
-        reason,
+    let located = |member: &Member, reason: &str| {
+        let known = member.path.first().and_then(|name| KNOWN.iter().find(|known| known.0 == name));
+        let reason = match known {
+            Some((.., wanted)) => format!("{reason}; write {wanted}"),
+            None => format!("there is no such member; there are {}", names()),
+        };
+        let rule = known.map_or("S45", |(_, rule, _)| *rule);
+        let line = Some(line_at(member.at));
+        Mistake { line, member: member.path.join("."), rule: Some(rule), reason }
     };
     let mut policy = Value::Object(Map::new());
     for member in &members {
-        let value = member.value.clone().map_err(|kind| {
-            located(member, format!("{kind}: write a whole number, a text, true or false"))
-        })?;
+        let value = member.value.clone().map_err(|kind| located(member, kind))?;
         put(&mut policy, &member.path, value);
     }
     check(&policy).map_err(|reason| {
@@ -45,7 +47,7 @@ pub(crate) fn read(
             let mut alone = Value::Object(Map::new());
             put(&mut alone, &member.path, member.value.clone().ok()?);
             let reason = check(&alone).err()?;
-            Some(located(member, of_one_member(&reason)))
+            Some(located(member, of_one_member(&reason, &member.path)))
         });
         refused.unwrap_or(Mistake { reason, ..Mistake::default() })
     })
@@ -131,29 +133,29 @@ fn put(document: &mut Value, path: &[String], value: Value) {
     }
 }
 
-/// The component's sentence, without what only its JSON explains.
-fn of_one_member(reason: &str) -> String {
+/// The component's sentence about one member, without what is said before it already.
+fn of_one_member<'a>(reason: &'a str, path: &[String]) -> &'a str {
     let reason = reason.strip_prefix("the policy has a wrong member: ").unwrap_or(reason);
-    // The line and column are those of the JSON, which nobody has written.
-    reason.split(" at line ").next().unwrap_or(reason).to_owned()
+    path.iter()
+        .fold(reason, |reason, name| reason.strip_prefix(&format!("`{name}`: ")).unwrap_or(reason))
 }
 
-/// The rule that explains a member.
-fn rule(name: &str) -> &'static str {
-    RULES.iter().find(|(member, _)| *member == name).map_or("S45", |(_, rule)| rule)
+/// The names of all members, for a person.
+fn names() -> String {
+    KNOWN.iter().map(|(name, ..)| format!("`{name}`")).collect::<Vec<_>>().join(", ")
 }
 
-const RULES: &[(&str, &str)] = &[
-    ("adopt", "S18"),
-    ("correlation", "S16"),
-    ("disabled", "S22"),
-    ("existing", "S19"),
-    ("on-unknown", "S13"),
-    ("receipt-hours", "S10"),
-    ("replay-window-seconds", "S2a"),
-    ("returns", "S21"),
-    ("safe-direction-passes", "S36"),
-    ("weak-identity", "S2"),
+/// What a policy may have: name, rule, and what may stand there.
+const KNOWN: &[(&str, &str, &str)] = &[
+    ("adopt", "S18", "`never`, `equal` or `matching`"),
+    ("correlation", "S16", "attribute names by type, such as `Group = [\"displayName\"]`"),
+    ("disabled", "S22", "`refuse` or `reactivate`"),
+    ("existing", "S19", "`refuse` or `update`"),
+    ("on-unknown", "S13", "`park` or `retry-and-converge`"),
+    ("receipt-hours", "S10", "a whole number from 1 to 8760"),
+    ("replay-window-seconds", "S2a", "a whole number from 0 to 86400"),
+    ("returns", "S21", "`allow` or `refuse`"),
+    ("weak-identity", "S2", "`allow` or `refuse`"),
 ];
 
 #[cfg(test)]
@@ -176,34 +178,60 @@ mod tests {
     #[test]
     fn what_json_policies_do_not_have_is_refused_by_line_and_name() {
         check(
-            "adopt = \"never\"\n\na.b = 0.5",
-            "line 3: `a.b` (S45 in docs/rules.md): a fraction: write a whole number, a text, true or false",
+            "adopt = \"never\"\n\nreceipt-hours = 0.5",
+            "line 3: `receipt-hours` (S10 in docs/rules.md): a fraction; write a whole number from 1 to 8760",
         );
         check(
-            "since = 2026-01-01",
-            "line 1: `since` (S45 in docs/rules.md): a date: write a whole number, a text, true or false",
+            "returns = 2026-01-01",
+            "line 1: `returns` (S21 in docs/rules.md): a date; write `allow` or `refuse`",
         );
         check("a = 1\nb = = 2", "line 2: no TOML: extra `=`, expected nothing");
     }
 
     #[test]
     fn a_member_that_the_component_refuses_is_named_with_line_and_rule() {
-        begins("# ours\nadopt = \"sometimes\"", "line 2: `adopt` (S18 in docs/rules.md): ");
+        check(
+            "# ours\nadopt = \"sometimes\"",
+            "line 2: `adopt` (S18 in docs/rules.md): the case `sometimes` is unknown; write `never`, `equal` or `matching`",
+        );
         begins("receipt-hours = 0", "line 1: `receipt-hours` (S10 in docs/rules.md): ");
         begins(
             "returns = \"allow\"\n[correlation]\nUser = []\nGroup = 5",
             "line 4: `correlation.Group` (S16 in docs/rules.md): ",
         );
-        begins("adoptt = \"never\"", "line 1: `adoptt` (S45 in docs/rules.md): ");
+        begins(
+            "adoptt = \"never\"",
+            "line 1: `adoptt` (S45 in docs/rules.md): there is no such member; there are `adopt`, ",
+        );
     }
 
+    /// The component's own canonical form of the default policy has every member.
     #[test]
-    fn every_member_that_the_component_knows_has_its_rule() {
-        let refusal = by_component(&serde_json::json!({"unknown": 1})).unwrap_err();
-        let known: Vec<&str> = refusal.split('`').skip(3).step_by(2).collect();
-        assert!(9 <= known.len(), "{refusal}");
-        for name in known {
-            assert_ne!(rule(name), "S45", "{name}");
+    fn what_is_said_of_members_is_what_the_component_takes() {
+        let canonical = by_component(&serde_json::json!({})).unwrap();
+        let canonical: Map<String, Value> = serde_json::from_str(&canonical).unwrap();
+        assert_eq!(
+            canonical.keys().map(String::as_str).collect::<Vec<_>>(),
+            KNOWN.iter().map(|(name, ..)| *name).collect::<Vec<_>>()
+        );
+        for (name, _, wanted) in KNOWN {
+            let takes = |value: Value| {
+                let mut policy = Map::new();
+                policy.insert((*name).to_owned(), value);
+                by_component(&Value::Object(policy)).is_ok()
+            };
+            if let Some((least, most)) = wanted
+                .strip_prefix("a whole number from ")
+                .and_then(|bounds| bounds.split_once(" to "))
+            {
+                let (least, most): (i64, i64) = (least.parse().unwrap(), most.parse().unwrap());
+                assert!(takes(least.into()) && takes(most.into()), "{name}");
+                assert!(!takes((least - 1).into()) && !takes((most + 1).into()), "{name}");
+            } else if *name != "correlation" {
+                for word in wanted.split('`').skip(1).step_by(2) {
+                    assert!(takes(word.into()), "{name} = {word}");
+                }
+            }
         }
     }
 
@@ -214,7 +242,6 @@ mod tests {
     fn begins(policy: &str, expected: &str) {
         let mistake = read(policy, by_component).unwrap_err().to_string();
         assert!(mistake.starts_with(expected), "{mistake}");
-        assert!(!mistake.contains("column"), "{mistake}");
     }
 
     fn by_component(policy: &Value) -> Result<String, String> {
