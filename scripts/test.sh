@@ -8,7 +8,7 @@ set -euo pipefail
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 cd "$root"
 # `servers` is run by name: it takes as long as all others together.
-PHASES="tools format deny lint build unit docs demo"
+PHASES="tools format deny lint build unit prove docs reproducible demo"
 
 main() {
     local phase began started=$SECONDS
@@ -37,8 +37,11 @@ describe() {
     lint) echo "clippy, no warnings" ;;
     build) echo "library, gateway, program; the component from source" ;;
     unit) echo "unit, corpus, property and end-to-end tests" ;;
+    prove) echo "schedules of a simulated host, each law audited" ;;
+    prove-all) echo "many more schedules, a shared ledger, and whether each rule is missed" ;;
     corpus) echo "unit tests of the JSON crate and the core; the corpus itself is run by unit" ;;
     docs) echo "documentation and its examples" ;;
+    reproducible) echo "the component, built in two folders: the same bytes" ;;
     demo) echo "the demonstration, every line right" ;;
     servers) echo "real SCIM servers and clients, directly and through the gateway" ;;
     *) echo "no such phase; there are: $PHASES" >&2 && exit 2 ;;
@@ -79,6 +82,22 @@ phase_unit() {
     fi
 }
 
+prove() {
+    cargo run --quiet --profile prove --locked -p replaysafe-tests --no-default-features --bin replaysafe-prove -- "$@"
+}
+
+# The same schedules each time; a law that breaks is shown with the command that tells how.
+phase_prove() {
+    prove run 0 20000
+    prove run 0 2000 shared
+}
+
+phase_prove-all() {
+    prove run 0 200000
+    prove run 0 20000 shared
+    prove power 20000
+}
+
 phase_corpus() {
     cargo test -p replaysafe-json -p replaysafe-core --lib --locked
 }
@@ -86,6 +105,10 @@ phase_corpus() {
 phase_docs() {
     cargo test --workspace --doc --locked
     RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --locked --quiet
+}
+
+phase_reproducible() {
+    scripts/reproducible.sh
 }
 
 phase_demo() {

@@ -3,9 +3,11 @@
 //! Form only: sizes, media type, path and headers are checked. What the body says is read by the component.
 
 use bytes::Bytes;
-use http::HeaderValue;
+use http::{HeaderValue, header::AUTHORIZATION};
+use replaysafe_json::{Limits, Value, parse};
 
 use crate::contract::{Field, Method};
+use crate::keys::frame;
 use crate::target::{Body, Caller};
 
 /// One provisioning request.
@@ -33,14 +35,76 @@ pub struct Call {
     pub extra: Vec<Field>,
 }
 
-/// Who earns receipts (S1). A name, or material of which the host makes a keyed digest.
+impl Call {
+    /// A create (`POST`) of a resource, for whoever shows `authorization`.
+    #[must_use]
+    pub fn create(resource_type: &str, body: &str, authorization: HeaderValue) -> Self {
+        Self::new(Method::Create, resource_type, None, Some(body), authorization)
+    }
+
+    /// A replacement (`PUT`) of the resource `id`.
+    #[must_use]
+    pub fn replace(resource_type: &str, id: &str, body: &str, authorization: HeaderValue) -> Self {
+        Self::new(Method::Replace, resource_type, Some(id), Some(body), authorization)
+    }
+
+    /// A change (`PATCH`) of the resource `id`.
+    #[must_use]
+    pub fn patch(resource_type: &str, id: &str, body: &str, authorization: HeaderValue) -> Self {
+        Self::new(Method::Patch, resource_type, Some(id), Some(body), authorization)
+    }
+
+    /// A delete (`DELETE`) of the resource `id`.
+    #[must_use]
+    pub fn delete(resource_type: &str, id: &str, authorization: HeaderValue) -> Self {
+        Self::new(Method::Delete, resource_type, Some(id), None, authorization)
+    }
+
+    fn new(
+        method: Method,
+        resource_type: &str,
+        id: Option<&str>,
+        body: Option<&str>,
+        authorization: HeaderValue,
+    ) -> Self {
+        let content_type = HeaderValue::from_static("application/scim+json");
+        let bytes = body.map(|body| Bytes::copy_from_slice(body.as_bytes()));
+        Self {
+            method,
+            resource_type: resource_type.into(),
+            id: id.map(str::to_owned),
+            body: bytes.map(|bytes| Body { bytes, content_type }),
+            key: None,
+            if_match: None,
+            principal: Principal::of(Some(&authorization)),
+            caller: Caller { headers: vec![(AUTHORIZATION, authorization)], query: None },
+            extra: Vec::new(),
+        }
+    }
+}
+
+/// Who earns receipts (S1): what a credential says of its holder, or the whole credential.
+///
+/// What it says is believed only while the target accepts the credential, and only of that very
+/// credential: whoever forges a user name, an issuer or a client gets nothing by it.
 ///
 /// Its `Debug` shows no credential.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Principal {
-    /// No credential was sent.
+    /// No `Authorization` was sent.
     Anonymous,
-    /// The user name of HTTP Basic.
+    /// The subject of a client certificate, where TLS has verified one.
+    Certificate(String),
+    /// Issuer and client of a JWT: a token that rotates leaves them as they are.
+    Client {
+        /// `iss`.
+        issuer: String,
+        /// The claim that names the client: `client_id`, else `azp`, `appid`, `cid`, `sub`.
+        claim: &'static str,
+        /// Its value. Whoever is named so by another claim is another.
+        client: String,
+    },
+    /// The user name of HTTP Basic, or the name that an embedder gives a credential.
     Name(String),
     /// The whole `Authorization`: never log or store it, digest it.
     Credential(Bytes),
@@ -49,36 +113,44 @@ pub enum Principal {
 impl Principal {
     /// Reads the principal out of an `Authorization`, none if there was none.
     ///
-    /// Basic credentials that cannot be read count as a whole, like those of any other scheme.
+    /// Gives the first of these that applies:
     ///
-    /// Source: RFC 7617 section 2.
+    /// 1. [`Name`](Self::Name) for Basic with a user name,
+    /// 2. [`Client`](Self::Client) for a signed JWT that names its issuer and its client,
+    /// 3. [`Credential`](Self::Credential): anything else counts as a whole.
+    ///
+    /// No signature is checked here: that is the target's, and its answer decides.
+    ///
+    /// Source: RFC 7617 section 2; RFC 7519; RFC 9068 section 2.2.
     #[must_use]
     pub fn of(authorization: Option<&HeaderValue>) -> Self {
         let Some(value) = authorization else { return Self::Anonymous };
-        let name = value
-            .to_str()
-            .ok()
-            .and_then(|text| text.split_once(' '))
-            .filter(|(scheme, _)| scheme.eq_ignore_ascii_case("basic"))
-            .and_then(|(_, pair)| decode_base64(pair.trim()))
-            .and_then(|pair| String::from_utf8(pair).ok())
-            .and_then(|pair| pair.split_once(':').map(|(user, _)| user.to_owned()))
-            .filter(|user| !user.is_empty());
-        match name {
-            Some(name) => Self::Name(name),
-            None => Self::Credential(Bytes::copy_from_slice(value.as_bytes())),
-        }
+        let whole = || Self::Credential(Bytes::copy_from_slice(value.as_bytes()));
+        let Some((scheme, rest)) = value.to_str().ok().and_then(|text| text.split_once(' ')) else {
+            return whole();
+        };
+        let read = match scheme.to_ascii_lowercase().as_str() {
+            "basic" => user_name(rest.trim()).map(Self::Name),
+            "bearer" => client(rest.trim()),
+            _ => None,
+        };
+        read.unwrap_or_else(whole)
     }
 
     /// Framed material for the keyed digest: no two principals have the same.
     #[must_use]
     pub fn material(&self) -> Vec<u8> {
-        let (frame, bytes): (&[u8], &[u8]) = match self {
-            Self::Anonymous => (b"anonymous\0", b""),
-            Self::Name(name) => (b"basic\0", name.as_bytes()),
-            Self::Credential(credential) => (b"credential\0", credential),
+        let (label, bytes): (&[u8], Vec<u8>) = match self {
+            Self::Anonymous => (b"anonymous\0", Vec::new()),
+            Self::Certificate(subject) => (b"certificate\0", subject.as_bytes().into()),
+            Self::Client { issuer, claim, client } => {
+                let parts = [issuer.as_bytes(), claim.as_bytes(), client.as_bytes()];
+                (b"client\0", frame(&parts))
+            }
+            Self::Name(name) => (b"basic\0", name.as_bytes().into()),
+            Self::Credential(credential) => (b"credential\0", credential.to_vec()),
         };
-        [frame, bytes].concat()
+        [label, &bytes].concat()
     }
 }
 
@@ -86,6 +158,8 @@ impl std::fmt::Debug for Principal {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(match self {
             Self::Anonymous => "Anonymous",
+            Self::Certificate(_) => "Certificate(..)",
+            Self::Client { .. } => "Client(..)",
             Self::Name(_) => "Name(..)",
             Self::Credential(_) => "Credential(..)",
         })
@@ -124,6 +198,58 @@ impl Recovery {
             Self::Waiting => "waiting",
         }
     }
+}
+
+/// The user name of Basic credentials (RFC 7617 section 2); none if it is empty or they cannot be read.
+fn user_name(pair: &str) -> Option<String> {
+    let pair = String::from_utf8(decode_base64(pair)?).ok()?;
+    let (user, _password) = pair.split_once(':')?;
+    (!user.is_empty()).then(|| user.to_owned())
+}
+
+/// Issuer and client of a JWT in the compact form (RFC 7515 section 3.1); none if it is no signed one.
+fn client(token: &str) -> Option<Principal> {
+    if TOKEN_BYTES_MOST < token.len() {
+        return None;
+    }
+    let mut parts = token.split('.');
+    let (header, claims, signature) = (parts.next()?, parts.next()?, parts.next()?);
+    if parts.next().is_some() || decode_base64url(signature)?.is_empty() {
+        return None;
+    }
+    let object = |part: &str| {
+        let value = parse(&decode_base64url(part)?, &Limits::request()).ok()?;
+        value.as_object().is_some().then_some(value)
+    };
+    let text = |of: &Value, name: &str| {
+        let text = of.find(name)?.as_str()?;
+        (!text.is_empty()).then(|| text.to_owned())
+    };
+    let algorithm = text(&object(header)?, "alg")?;
+    // RFC 7518 section 3.6: whoever likes can make such a token.
+    if algorithm.eq_ignore_ascii_case("none") {
+        return None;
+    }
+    let claims = object(claims)?;
+    let issuer = text(&claims, "iss")?;
+    let mut named = CLIENT_CLAIMS.iter().filter_map(|claim| Some((*claim, text(&claims, claim)?)));
+    let (claim, client) = named.next()?;
+    Some(Principal::Client { issuer, claim, client })
+}
+
+/// Where a token names its client: RFC 9068, OIDC, Entra ID, Okta; `sub` is the client
+/// itself where no person has given a consent (RFC 9068 section 2.2).
+const CLIENT_CLAIMS: [&str; 5] = ["client_id", "azp", "appid", "cid", "sub"];
+
+/// 16 KiB: what a gateway takes as a head. A longer token counts as a whole.
+const TOKEN_BYTES_MOST: usize = 16 << 10;
+
+/// Decodes base64url without padding, as RFC 7515 section 2 has it.
+fn decode_base64url(text: &str) -> Option<Vec<u8>> {
+    if text.bytes().any(|byte| matches!(byte, b'+' | b'/' | b'=')) {
+        return None;
+    }
+    decode_base64(&text.replace('-', "+").replace('_', "/"))
 }
 
 /// Decodes base64 as in RFC 4648 section 4; padding may be missing.
@@ -167,9 +293,102 @@ mod tests {
         assert_eq!(Principal::of(None), Principal::Anonymous);
     }
 
+    /// RFC 7519 section 3.1 has this token; RFC 7515 section A.1.1 has its three parts.
+    #[test]
+    fn a_token_without_a_client_counts_as_a_whole() {
+        let token = "eyJ0eXAiOiJKV1QiLA0KICJhbGciOiJIUzI1NiJ9.\
+            eyJpc3MiOiJqb2UiLA0KICJleHAiOjEzMDA4MTkzODAsDQogImh0dHA6Ly9leGFtcGxlLmNvbS9pc19yb290Ijp0cnVlfQ.\
+            dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk";
+        check_whole(&format!("Bearer {token}"));
+    }
+
+    /// S1: a token that rotates keeps its principal; the client is named as each issuer names it.
+    #[test]
+    fn a_token_gives_its_issuer_and_its_client() {
+        let client = |issuer: &str, claim: &'static str, client: &str| Principal::Client {
+            issuer: issuer.into(),
+            claim,
+            client: client.into(),
+        };
+        let rs256 = r#"{"alg":"RS256"}"#;
+        for (claims, expected) in [
+            (r#"{"iss":"i","client_id":"c","sub":"s","exp":1}"#, client("i", "client_id", "c")),
+            (r#"{"iss":"i","client_id":"c","sub":"t","exp":2}"#, client("i", "client_id", "c")),
+            (r#"{"iss":"i","azp":"a","sub":"s"}"#, client("i", "azp", "a")),
+            (r#"{"iss":"i","appid":"a","sub":"s"}"#, client("i", "appid", "a")),
+            (r#"{"iss":"i","cid":"a","sub":"s"}"#, client("i", "cid", "a")),
+            (r#"{"iss":"i","sub":"s"}"#, client("i", "sub", "s")),
+        ] {
+            check(&token(rs256, claims, "c2ln"), &expected);
+        }
+        // No issuer and client can be spelled as another pair.
+        assert_ne!(client("ab", "cid", "c").material(), client("a", "cid", "bc").material());
+        // A person cannot take the name of a client.
+        assert_ne!(client("i", "sub", "c").material(), client("i", "client_id", "c").material());
+    }
+
+    #[test]
+    fn what_is_no_signed_token_counts_as_a_whole() {
+        let good = r#"{"iss":"i","client_id":"c"}"#;
+        let rs256 = r#"{"alg":"RS256"}"#;
+        for (header, claims, signature) in [
+            (r#"{"alg":"none"}"#, good, "c2ln"),
+            (r#"{"alg":"NoNe"}"#, good, "c2ln"),
+            (r#"{"alg":7}"#, good, "c2ln"),
+            (r#"{"typ":"JWT"}"#, good, "c2ln"),
+            ("[]", good, "c2ln"),
+            (rs256, good, ""),
+            (rs256, good, "c2ln.c2ln"),
+            (rs256, good, "%"),
+            (rs256, "no json", "c2ln"),
+            (rs256, r#"{"iss":"i","iss":"j","client_id":"c"}"#, "c2ln"),
+            (rs256, r#"{"iss":["i"],"client_id":"c"}"#, "c2ln"),
+            (rs256, r#"{"iss":"","client_id":"c"}"#, "c2ln"),
+            (rs256, r#"{"client_id":"c"}"#, "c2ln"),
+            (rs256, &"[".repeat(10_000), "c2ln"),
+        ] {
+            check_whole(&token(header, claims, signature));
+        }
+        for text in ["Bearer", "Bearer ", "Bearer .", "Bearer ..", "Bearer a.b.c", "Bearer =.=.="] {
+            check_whole(text);
+        }
+        let long = format!(r#"{{"iss":"{}","client_id":"c"}}"#, "i".repeat(TOKEN_BYTES_MOST));
+        check_whole(&token(rs256, &long, "c2ln"));
+    }
+
+    fn check_whole(authorization: &str) {
+        let whole = Bytes::copy_from_slice(authorization.as_bytes());
+        check(authorization, &Principal::Credential(whole));
+    }
+
+    fn token(header: &str, claims: &str, signature: &str) -> String {
+        format!("Bearer {}.{}.{signature}", base64url(header), base64url(claims))
+    }
+
+    /// RFC 4648 section 5, without padding.
+    fn base64url(text: &str) -> String {
+        const ALPHABET: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+        let mut encoded = String::new();
+        for chunk in text.as_bytes().chunks(3) {
+            let at = |index: usize| u32::from(chunk.get(index).copied().unwrap_or_default());
+            let bits = (at(0) << 16) | (at(1) << 8) | at(2);
+            for n in 0..=chunk.len() {
+                let six = usize::try_from((bits >> (18 - 6 * n)) & 63).unwrap();
+                encoded.push(char::from(ALPHABET[six]));
+            }
+        }
+        encoded
+    }
+
     #[test]
     fn a_credential_is_not_shown() {
-        let principal = Principal::Credential(Bytes::from_static(b"Bearer abc"));
-        assert!(!format!("{principal:?}").contains("abc"));
+        for principal in [
+            Principal::Credential(Bytes::from_static(b"Bearer abc")),
+            Principal::Name("abc".into()),
+            Principal::Certificate("abc".into()),
+            Principal::Client { issuer: "abc".into(), claim: "sub", client: "abc".into() },
+        ] {
+            assert!(!format!("{principal:?}").contains("abc"));
+        }
     }
 }

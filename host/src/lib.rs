@@ -8,16 +8,11 @@
 //! ```no_run
 //! use std::sync::Arc;
 //!
-//! use http::{HeaderValue, header::AUTHORIZATION};
+//! use http::HeaderValue;
 //! use replaysafe::{
-//!     call::{Call, Principal},
-//!     clock::SystemClock,
-//!     contract::Method,
-//!     guest::Guest,
-//!     keys::LedgerKey,
-//!     ledger::SqliteLedger,
+//!     call::Call, clock::SystemClock, guest::Guest, keys::LedgerKey, ledger::SqliteLedger,
 //!     provisioner::{Options, Provisioner},
-//!     target::{Body, Caller, scim::ScimTarget, upstream::{Roots, Upstream}},
+//!     target::{scim::ScimTarget, upstream::{Roots, Upstream}},
 //! };
 //!
 //! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
@@ -29,18 +24,8 @@
 //! tokio::spawn({ let scan = provisioner.clone(); async move { scan.recover_always().await } });
 //!
 //! let token = HeaderValue::from_static("Bearer token");
-//! let json = HeaderValue::from_static("application/scim+json");
-//! let call = Call {
-//!     method: Method::Create,
-//!     resource_type: "User".into(),
-//!     id: None,
-//!     body: Some(Body { bytes: r#"{"userName":"ada"}"#.into(), content_type: json }),
-//!     key: Some("hire-4711".into()),
-//!     if_match: None,
-//!     principal: Principal::of(Some(&token)),
-//!     caller: Caller { headers: vec![(AUTHORIZATION, token)], query: None },
-//!     extra: Vec::new(),
-//! };
+//! let hire = Call::create("User", r#"{"userName":"ada"}"#, token);
+//! let call = Call { key: Some("hire-4711".into()), ..hire };
 //! let answer = tokio::spawn(async move { provisioner.provision(call).await }).await?;
 //! println!("{:?}: {}", answer.verdict, answer.detail);
 //! # Ok(())

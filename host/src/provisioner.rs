@@ -19,7 +19,7 @@ use crate::{
         Retry, Scope, Settings, Sight, Situation, Stage, Step, Tag, Tags, Verdict,
     },
     guest::{Guest, GuestError},
-    keys::LedgerKey,
+    keys::{LedgerKey, frame},
     ledger::{Leased, Ledger, LedgerError, Record, RecordedStep, Waiting},
     monitor::{self, Function},
     target::{Body, Caller, Target},
@@ -175,7 +175,7 @@ impl<L: Ledger, T: Target> Provisioner<L, T> {
     ///
     /// # Errors
     ///
-    /// Where the component refuses the policy.
+    /// As [`new`](Self::new).
     pub fn with_clock(
         guest: Guest,
         ledger: L,
@@ -203,27 +203,47 @@ impl<L: Ledger, T: Target> Provisioner<L, T> {
     /// Run it as a task of its own: dropping it abandons work that may have been sent, which the scan
     /// takes up again only after a while.
     pub async fn provision(&self, call: Call) -> Answer {
-        match self.try_provision(call).await {
+        match self.try_provision(&call).await {
             Ok(answer) => answer,
             Err(error) => failed(&error),
         }
     }
 
-    async fn try_provision(&self, call: Call) -> Result<Answer, ProvisionError> {
+    async fn try_provision(&self, call: &Call) -> Result<Answer, ProvisionError> {
         let inner = &*self.0;
         let deadline = Instant::now() + inner.options.answer_budget;
         let schema = self.schema(&call.caller).await?;
         let settings = self.settings(&schema.document, &schema.declared).await?;
-        let principal = inner.key.principal(&inner.options.tenant, &call.principal.material());
+        let mut run = match self.begin(call, schema.endpoints, settings).await? {
+            Ok(run) => run,
+            Err(answer) => return Ok(*answer),
+        };
+        let mut answer = self.carry(&mut run, deadline).await?;
+        run.secrets.put_back_answer(&mut answer);
+        monitor::tidy(&mut answer);
+        Ok(answer)
+    }
+
+    /// Reads a call and proves its credential; the answer is what can be told without the ledger.
+    async fn begin(
+        &self,
+        call: &Call,
+        endpoints: Vec<Endpoint>,
+        settings: Settings,
+    ) -> Result<Result<Run, Box<Answer>>, ProvisionError> {
+        let inner = &*self.0;
+        let who = self.who(call);
         let mut secrets = Secrets::new(&inner.key, &inner.options.tenant);
         let paths = inner.guest.secret_paths(&call.resource_type, &settings)?;
         secrets.look_at(paths);
         let body = match call.body.as_ref().map(|body| secrets.lift_request(&body.bytes)) {
             None => None,
             Some(Ok(text)) => Some(text),
-            Some(Err(error)) => return Ok(malformed(&error)),
+            Some(Err(error)) => return Ok(Err(Box::new(malformed(&error)))),
         };
-        let request = Request {
+        let accepted = inner.callers.accepted(&who.credential, inner.clock.now());
+        let principal = if accepted { &who.proved } else { &who.unproved };
+        let mut request = Request {
             scope: Scope {
                 tenant: inner.options.tenant.clone(),
                 target: inner.options.target.clone(),
@@ -231,37 +251,47 @@ impl<L: Ledger, T: Target> Provisioner<L, T> {
                 principal: principal.clone(),
             },
             method: call.method,
-            resource_type: call.resource_type,
-            id: call.id,
+            resource_type: call.resource_type.clone(),
+            id: call.id.clone(),
             body,
-            key: call.key,
+            key: call.key.clone(),
             version: None,
-            if_match: call.if_match,
+            if_match: call.if_match.clone(),
             received_at: inner.clock.now(),
-            extra: call.extra,
+            extra: call.extra.clone(),
         };
-        let identified = match inner.guest.identify(&request, &settings)? {
-            Reading::Unreadable(answer) => return Ok(answer),
+        let mut identified = match inner.guest.identify(&request, &settings)? {
+            Reading::Unreadable(answer) => return Ok(Err(Box::new(answer))),
             Reading::Readable(identified) => identified,
         };
-        if !inner.callers.accepted(&principal, &call.caller, inner.clock.now()) {
-            match self.prove(&identified, &schema.endpoints, &call.caller).await {
+        if !accepted {
+            match self.prove(&identified, &endpoints, &call.caller).await {
                 Proof::Accepted => {
-                    inner.callers.accept(&principal, &call.caller, inner.clock.now());
+                    let principals = [who.proved.clone(), who.unproved];
+                    let now = inner.clock.now();
+                    inner.callers.accept(&who.credential, principals, &call.caller, now);
+                    request.scope.principal = who.proved;
                 }
                 // Nothing blocks a revocation: it goes to the target, which judges it itself (S14c).
+                // Its sender is nobody that is known: it earns and gets no receipt of anybody's.
                 Proof::Unproved => {}
-                Proof::Refused(refusal) => return Ok(*refusal),
+                Proof::Refused(refusal) => return Ok(Err(refusal)),
+            }
+            // The principal scopes given keys, and nothing else (S1).
+            if request.key.is_some()
+                && let Reading::Readable(again) = inner.guest.identify(&request, &settings)?
+            {
+                identified = again;
             }
         }
-        let mut run = Run {
+        Ok(Ok(Run {
             tags: self.tags(&identified),
             safe_way: identified.safe_way,
-            caller: call.caller,
-            body: call.body,
+            caller: call.caller.clone(),
+            body: call.body.clone(),
             secrets,
             settings,
-            endpoints: schema.endpoints,
+            endpoints,
             new_entry: random_id()?,
             new_identity: random_id()?,
             claimed: Vec::new(),
@@ -270,11 +300,7 @@ impl<L: Ledger, T: Target> Provisioner<L, T> {
             steps: 0,
             fenced: 0,
             request,
-        };
-        let mut answer = self.carry(&mut run, deadline).await?;
-        run.secrets.put_back_answer(&mut answer);
-        monitor::tidy(&mut answer);
-        Ok(answer)
+        }))
     }
 
     /// Leases, reads the ledger, asks the component, does what it says, until there is an answer.
@@ -299,8 +325,14 @@ impl<L: Ledger, T: Target> Provisioner<L, T> {
             }
             run.passed |= matches!(people, Leased::Passed);
             let held = (names, people);
-            let found = self.find(run).await?;
+            let mut found = self.find(run).await?;
             let next = if self.identity_tags(&found) == identities {
+                // What this run has written is its own request, whoever has asked the same since.
+                if let Some(id) = &mine
+                    && let Some(own) = inner.ledger.entry(id).await?
+                {
+                    found.by_statement = Some(own);
+                }
                 self.decide(run, found, &mut mine).await?
             } else {
                 // The names lead elsewhere since: others are giving them away.
@@ -597,15 +629,31 @@ impl<L: Ledger, T: Target> Provisioner<L, T> {
             Sight::Listed(_) => return Proof::Accepted,
             Sight::Answered(answer) | Sight::Refused(answer) => match answer.status {
                 401 => return Proof::Refused(Box::new(refused(answer))),
-                403 | 429 => refused(answer),
-                500..=599 if answer.status != 501 => refused(answer),
-                _ => return Proof::Accepted,
+                // What is said of the question, not of who asks.
+                200..=299 | 400 | 404 | 405 | 410 | 414 | 422 | 501 => return Proof::Accepted,
+                // A redirect leads to a login page, as a rule; the others say nothing of the credential.
+                _ => refused(answer),
             },
             Sight::Nothing => {
                 plain(Verdict::Unavailable, "the target could not be reached; nothing has happened")
             }
         };
         if identified.safe_way { Proof::Unproved } else { Proof::Refused(Box::new(refusal)) }
+    }
+
+    /// Who asks, as it is known before and after the target has accepted the credential (S1).
+    fn who(&self, call: &Call) -> Who {
+        let inner = &*self.0;
+        let tenant = &inner.options.tenant;
+        let said = call.principal.material();
+        let whole = frame(&[&said, &memory::shown(&call.caller)]);
+        let credential = inner.key.digest(tenant, "credential", &whole);
+        let unproved = [b"unproved\0", credential.as_bytes()].concat();
+        Who {
+            proved: inner.key.principal(tenant, &said),
+            unproved: inner.key.principal(tenant, &unproved),
+            credential,
+        }
     }
 
     async fn look(&self, run: &mut Run, questions: &[Question]) -> Vec<Observation> {
@@ -788,6 +836,16 @@ impl<L: Ledger, T: Target> Provisioner<L, T> {
             profile: declared.iter().cloned().chain(learned).collect(),
         })
     }
+}
+
+/// Who asks (S1).
+struct Who {
+    /// A keyed digest of the whole credential: what acceptance is remembered by.
+    credential: String,
+    /// Whom it names, believed while the target accepts it.
+    proved: String,
+    /// Whom it names where the target has not said so: nobody but itself.
+    unproved: String,
 }
 
 /// What a look says about a credential (S1).

@@ -18,6 +18,7 @@
 
 #[cfg(feature = "component")]
 pub mod monitored;
+pub mod reference;
 #[cfg(feature = "component")]
 pub mod script;
 pub mod sim;

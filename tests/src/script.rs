@@ -8,6 +8,7 @@
 //! has user1 User {"userName":"a"}                the target has it, and nobody told us
 //! meddle user1 User {"active":true}              somebody changes it behind our back
 //! target QUIRK                                   deactivates, add-replaces, drops ATTRIBUTE,
+//!                                                keeps ATTRIBUTE (that a PUT leaves out), fills ATTRIBUTE (by itself),
 //!                                                refuses-filters, refuses-values (of removals, with 501),
 //!                                                refuses-lists, refuses-reads, shows-reads, exact-filters,
 //!                                                ignores-filter ATTRIBUTE, silent-filter ATTRIBUTE,
@@ -83,6 +84,8 @@ fn quirk(target: &mut Target, quirk: &str) -> Result<(), String> {
             target.contended = u32::try_from(number(times)?).map_err(|error| error.to_string())?;
         }
         ("drops", attribute) => target.drops.push(attribute.into()),
+        ("keeps", attribute) => target.keeps.push(attribute.into()),
+        ("fills", attribute) => target.fills.push(attribute.into()),
         _ => return Err("is no quirk of a target".into()),
     }
     Ok(())
@@ -161,7 +164,12 @@ fn placed(text: &str) -> Result<((String, String), serde_json::Map<String, Value
     Ok(((kind.into(), id.into()), members))
 }
 
-fn request(verb: &str, text: &str, now: u64) -> Result<(Request, Option<Fault>, bool), String> {
+/// Reads a request as a case writes it, what is to happen to its effect, and whether the host dies of it.
+///
+/// # Errors
+///
+/// A word that is none of a request.
+pub fn request(verb: &str, text: &str, now: u64) -> Result<(Request, Option<Fault>, bool), String> {
     let (head, body, tail) = match (text.find('{'), text.rfind('}')) {
         (Some(start), Some(last)) => (&text[..start], Some(&text[start..=last]), &text[last + 1..]),
         _ => {

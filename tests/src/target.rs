@@ -45,6 +45,10 @@ pub struct Target {
     pub deactivates: bool,
     /// Attributes that it takes and does not keep.
     pub drops: Vec<String>,
+    /// Attributes that a PUT which leaves them out does not take away.
+    pub keeps: Vec<String>,
+    /// Attributes that it makes of `userName` where they are not stated.
+    pub fills: Vec<String>,
     /// Whether an `add` replaces the list.
     pub add_replaces: bool,
     /// Whether it refuses a removal by a filter on `value` (501).
@@ -206,6 +210,7 @@ impl Target {
             let mut resource = body.as_object().cloned().unwrap_or_default();
             resource.remove("password");
             resource.retain(|name, _| !self.drops.contains(name));
+            fill(&mut resource, &self.fills);
             resource.insert("id".into(), json!(id));
             resource.insert("meta".into(), json!({ "location": format!("/{kind}s/{id}") }));
             self.made_at.insert((kind.clone(), id.clone()), self.now);
@@ -242,8 +247,14 @@ impl Target {
             Method::Replace => {
                 let mut fresh = body.as_object().cloned().unwrap_or_default();
                 fresh.remove("password");
+                fresh.retain(|name, _| !self.drops.contains(name));
                 fresh.insert("id".into(), json!(id));
                 fresh.insert("meta".into(), resource.get("meta").cloned().unwrap_or_default());
+                for name in &self.keeps {
+                    let kept = resource.get(name).cloned().unwrap_or_default();
+                    fresh.entry(name).or_insert(kept);
+                }
+                fill(&mut fresh, &self.fills);
                 *resource = fresh;
                 answer(200, Some(resource))
             }
@@ -255,6 +266,13 @@ impl Target {
                 answer(200, Some(resource))
             }
         }
+    }
+}
+
+fn fill(resource: &mut Map<String, Value>, names: &[String]) {
+    for name in names {
+        let made = resource.get("userName").cloned().unwrap_or_default();
+        resource.entry(name).or_insert(made);
     }
 }
 

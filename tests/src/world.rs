@@ -30,6 +30,10 @@ pub struct World {
     pub now: u64,
     /// Policy, schema and profile.
     pub settings: Settings,
+    /// Every stage that an entry was written at, in order.
+    pub stages: Vec<(String, Stage)>,
+    /// Every fence that an identity was written at, in order.
+    pub fences: Vec<(String, u64)>,
     entries: Vec<Entry>,
     identities: BTreeMap<String, Identity>,
     names: BTreeMap<String, Vec<(NameKind, String)>>,
@@ -57,6 +61,8 @@ impl World {
             target: Target::default(),
             now: 1_000_000,
             settings,
+            stages: Vec::new(),
+            fences: Vec::new(),
             entries: Vec::new(),
             identities: BTreeMap::new(),
             names: BTreeMap::new(),
@@ -258,6 +264,7 @@ impl World {
     fn write(&mut self, write: Option<&Write>) {
         let Some(write) = write else { return };
         let entry = write.entry.clone();
+        self.stages.push((entry.id.clone(), entry.stage));
         match self.entries.iter_mut().find(|known| known.id == entry.id) {
             Some(known) => {
                 let ended = known.stage == Stage::Settled && entry.stage != Stage::Settled;
@@ -271,9 +278,16 @@ impl World {
             let fence = self.identities.get(&next.id).map_or(0, |known| known.fence);
             assert_eq!(next.fence, fence, "fence-never-shrinks");
             next.fence += 1;
+            self.fences.push((next.id.clone(), next.fence));
             if let Some(names) = &identity.names {
                 let tagged = names.iter().map(|name| (name.kind, name.material.clone()));
-                self.names.insert(next.id.clone(), tagged.collect());
+                let tagged: Vec<(NameKind, String)> = tagged.collect();
+                let exclusive = |kind| matches!(kind, NameKind::TargetId | NameKind::ExternalId);
+                let others = self.names.iter().filter(|(id, _)| **id != next.id);
+                let mut taken = others.flat_map(|(_, names)| names);
+                let taken = taken.any(|name| exclusive(name.0) && tagged.contains(name));
+                assert!(!taken, "one-identity-per-name: {tagged:?} of {}", next.id);
+                self.names.insert(next.id.clone(), tagged);
             }
             self.identities.insert(next.id.clone(), next);
         }

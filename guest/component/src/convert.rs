@@ -1,6 +1,6 @@
 //! Generated types to the core's and back: field by field, and nothing else.
 //!
-//! A field or case that is missing on one side does not compile.
+//! A field or case that is missing on one side does not compile: the law `convert-round-trips` holds by form.
 
 use alloc::{string::String, vec::Vec};
 

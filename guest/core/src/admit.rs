@@ -83,6 +83,10 @@ fn unkeyed(case: &Case<'_>) -> Admission {
         }
         return own(case, record);
     };
+    // What this very request has written came to its end while it waited: it has its answer.
+    if record.id == case.given.new_entry {
+        return Admission::Answered(replay(case, record, receipt));
+    }
     let newer = case.request.version > record.progress.request.version;
     let Some(person) = case.person_of(record).filter(|_| !newer) else {
         return stand(case, case.fresh(), None);
@@ -115,11 +119,23 @@ fn own(case: &Case<'_>, record: &Record) -> Admission {
         Some(Stage::Dispatched | Stage::Parked) => first(case, record),
         // Refused without an effect: decided anew under the same entry (S9).
         Some(Stage::Refused | Stage::Claimed | Stage::Settled) | None => {
+            let taken_since = deleted_since(case, record);
             let mut record = record.clone();
             record.progress = crate::state::Progress::new(case.request);
-            stand(case, record, None)
+            match stand(case, record, None) {
+                Admission::Look(standing) => Admission::Look(Standing { taken_since, ..standing }),
+                ended @ (Admission::Answered(_) | Admission::First(_)) => ended,
+            }
         }
     }
+}
+
+/// What was taken away since a create without key was refused: it may have been made all the same and deleted (S2a, S21).
+fn deleted_since(case: &Case<'_>, record: &Record) -> BTreeSet<String> {
+    let person = case.person_of(record);
+    let creates = case.request.method == Method::Create && case.request.key.is_none();
+    let Some(person) = person.filter(|_| creates) else { return BTreeSet::new() };
+    person.memory.taken_since(record.progress.seq, case.now(), case.ground.policy.window())
 }
 
 /// An open entry has to end before anything is said on its identity (S14a).

@@ -53,6 +53,15 @@ pub(crate) fn refused(decision: &str, answer: &TargetAnswer) -> Answer {
     }
 }
 
+/// Says what the resource did not keep (S11).
+pub(crate) fn keeps_not(answer: &mut Answer, names: Vec<String>) {
+    if names.is_empty() {
+        return;
+    }
+    answer.notes.push(note("not-kept", &names.join(",")));
+    answer.attributes.extend(names);
+}
+
 /// A receipt, told again.
 pub(crate) fn replay(receipt: &Answer, diverged: Divergence) -> Answer {
     Answer { replayed: true, diverged, ..receipt.clone() }

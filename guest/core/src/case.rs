@@ -140,12 +140,24 @@ impl<'a> Case<'a> {
 
     /// The identity that a name of this kind led to; the one with the smallest id, if several.
     pub(crate) fn person(&self, kind: NameKind) -> Option<&Person> {
-        self.people.iter().find(|person| {
-            person.by.iter().any(|position| {
-                let name = usize::try_from(*position).ok().and_then(|at| self.wish.names.get(at));
-                name.is_some_and(|name| name.kind == kind)
-            })
+        self.people.iter().find(|person| self.is_led_to(person, kind))
+    }
+
+    /// Whether a name of this kind led to an identity.
+    pub(crate) fn is_led_to(&self, person: &Person, kind: NameKind) -> bool {
+        person.by.iter().any(|position| {
+            let name = usize::try_from(*position).ok().and_then(|at| self.wish.names.get(at));
+            name.is_some_and(|name| name.kind == kind)
         })
+    }
+
+    /// Whether the names of a create lead to an identity: by external id where one is stated, else by any name (S16).
+    pub(crate) fn led_to(&self, person: &Person) -> bool {
+        let mut names = self.wish.names.iter();
+        let states_external_id = names.any(|name| name.kind == NameKind::ExternalId);
+        let kinds = [NameKind::Correlation, NameKind::Weak].into_iter();
+        self.is_led_to(person, NameKind::ExternalId)
+            || !states_external_id && kinds.into_iter().any(|kind| self.is_led_to(person, kind))
     }
 
     /// The identity that an entry is about.

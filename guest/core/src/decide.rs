@@ -181,12 +181,15 @@ fn on_present(
     }
     if difference.satisfied || kept::satisfied(case, &person.memory, resource, &difference) {
         let taken = stated_takings(case, resource);
-        let receipt = Answer {
+        let mut receipt = Answer {
             status: Some(first_status(&standing, satisfied_status(case))),
             target: Some(TargetAnswer { status: 200, ..answer.clone() }),
             evidence: Evidence::Read,
             ..answers::of(Verdict::AlreadySatisfied, &standing.record.id)
         };
+        if !difference.satisfied {
+            answers::keeps_not(&mut receipt, kept::lacking(case, resource));
+        }
         return close(case, standing, person, Some(names), receipt, taken);
     }
     let mut standing = standing;
@@ -260,7 +263,7 @@ fn stale(
 // ---- a create ---------------------------------------------------------------------------------
 
 fn create(case: &Case<'_>, standing: Standing) -> Step {
-    let linked = linked(case, &standing).cloned();
+    let mut linked = linked(case, &standing).cloned();
     let link = linked.as_ref().and_then(|person| person.memory.target_id.clone());
     let mut questions = case.wish.searches.clone();
     questions.extend(link.as_deref().map(|id| case.by_id(id)));
@@ -275,20 +278,30 @@ fn create(case: &Case<'_>, standing: Standing) -> Step {
     if let Some(answer) = unreachable(case, &standing.record.id) {
         return only(Action::Answer(answer));
     }
-    let alive = link.as_deref().and_then(|id| {
+    let seen = |id: &str| {
         let seen = case.seen(&case.by_id(id))?;
         let Sight::Answered(answer) = &seen.sight else { return None };
         Some((resource_in(answer)?, answer.clone()))
-    });
+    };
+    let mut alive = link.as_deref().and_then(seen);
+    let correlation = case.ground.policy.correlation(&case.request.resource_type);
+    let matches = |resource: &Value| case.wish.statement.matches(resource, correlation);
     // Names lock and do not match: what a name in its coarsest form leads to may be somebody else (S8, S16).
     let other = alive.as_ref().is_some_and(|(resource, _)| {
-        let correlation = case.ground.policy.correlation(&case.request.resource_type);
-        let matches = case.wish.statement.matches(resource, correlation);
         let shown = crate::reading::names_of(case, resource).into_iter();
         let mut locked = shown.filter(|name| name.kind == NameKind::Correlation);
-        matches == Match::No && locked.any(|name| case.wish.names.contains(&name))
+        matches(resource) == Match::No && locked.any(|name| case.wish.names.contains(&name))
     });
-    let linked = linked.filter(|_| !other);
+    if other {
+        // It may lead to several; the one that is meant shows the name as it is compared.
+        let mut people = case.people.iter().filter(|person| person.memory.life == Life::Live);
+        let meant = people.find_map(|person| {
+            let (resource, answer) = seen(person.memory.target_id.as_deref()?)?;
+            let is_meant = matches!(matches(&resource), Match::ExternalId | Match::Correlation(_));
+            is_meant.then(|| (person.clone(), (resource, answer)))
+        });
+        (linked, alive) = meant.map_or((None, None), |(person, seen)| (Some(person), Some(seen)));
+    }
     let tombstone = linked.as_ref().is_some_and(|person| person.memory.life == Life::Deleted);
     if let (Some(person), Some((resource, answer))) = (&linked, &alive) {
         if tombstone {
@@ -310,11 +323,9 @@ fn linked<'a>(case: &'a Case<'_>, standing: &Standing) -> Option<&'a Person> {
         let record = case.by_statement.as_ref().filter(|_| standing.replays_if_alive)?;
         return case.person_of(record);
     }
-    case.person(NameKind::ExternalId).or_else(|| {
-        let states_external_id =
-            case.wish.names.iter().any(|name| name.kind == NameKind::ExternalId);
-        case.person(NameKind::Correlation).filter(|_| !states_external_id)
-    })
+    let linking = || case.people.iter().filter(|person| case.led_to(person));
+    let by_external_id = |person: &&Person| case.is_led_to(person, NameKind::ExternalId);
+    linking().find(by_external_id).or_else(|| linking().next())
 }
 
 /// A look failed: nothing is known, and nothing was sent.
@@ -365,12 +376,13 @@ fn on_linked(
     }
     let id = id_of(resource).unwrap_or_default();
     see(&mut person, &id, case.now());
-    let receipt = Answer {
+    let mut receipt = Answer {
         status: Some(first_status(&standing, 201)),
         target: Some(located(answer)),
         evidence: Evidence::Read,
         ..answers::of(Verdict::AlreadySatisfied, &standing.record.id)
     };
+    answers::keeps_not(&mut receipt, kept::lacking(case, resource));
     let names = linked_names(case, &person, &id, Some(resource));
     close(case, standing, person, Some(names), receipt, BTreeSet::new())
 }
@@ -421,10 +433,13 @@ fn on_existing(
     if !case.holds(&name) {
         return only(Action::Claim(vec![name]));
     }
-    // An identity that is known by this id only is the same one.
-    let by_target_id =
-        || case.people.iter().find(|one| one.memory.target_id.as_deref() == Some(id));
-    let linked = linked.or_else(|| by_target_id().cloned());
+    // The link comes first: whose resource this is, whatever the request's names led to (S16).
+    let mut people = case.people.iter();
+    let linked = people
+        .find(|one| one.memory.target_id.as_deref() == Some(id))
+        .or_else(|| case.holder_of(&name))
+        .cloned()
+        .or(linked);
     let tombstone = linked.as_ref().filter(|person| person.memory.life == Life::Deleted);
     if let Some(person) = tombstone
         && person.memory.target_id.as_deref() == Some(id)
@@ -474,10 +489,10 @@ fn on_nothing(
     alike: Vec<String>,
 ) -> Step {
     let mut person = linked.unwrap_or_else(|| new_person(case));
+    if let Some(answer) = former_life(case, &standing, &person) {
+        return only(Action::Answer(answer));
+    }
     if person.memory.life == Life::Deleted {
-        if let Some(answer) = former_life(case, &standing, &person) {
-            return only(Action::Answer(answer));
-        }
         person.incarnation += 1;
     }
     person.memory.life = Life::Expected;
@@ -490,19 +505,34 @@ fn on_nothing(
     dispatch(case, standing, &person, Some(names), effect)
 }
 
-/// Why a create on a tombstone belongs to the life before it (S21).
+/// Why a create belongs to the life before a deletion (S21).
 fn former_life(case: &Case<'_>, standing: &Standing, person: &Person) -> Option<Answer> {
     let by_version =
         case.request.version.is_some() && case.request.version <= person.memory.version;
     let refused = case.ground.policy.returns == Returns::Refuse;
-    if by_version || refused {
+    let deleted = person.memory.life == Life::Deleted;
+    if deleted && (by_version || refused) || deleted_since_its_key_was_seen(case) {
         return Some(answers::of(Verdict::SupersededByDeletion, &standing.record.id));
     }
     let all = BTreeSet::from([String::from("*")]);
-    if standing.earlier.is_some() && gives_back(&all, &standing.taken_since) {
+    if deleted && gives_back(&all, &standing.taken_since) {
         return Some(answers::of(Verdict::Superseded, &standing.record.id));
     }
     None
+}
+
+/// The given key was first seen in a life that has ended: what was refused then is not decided anew after it.
+fn deleted_since_its_key_was_seen(case: &Case<'_>) -> bool {
+    let Some(record) = &case.by_key else { return false };
+    let mut tombstones = case.people.iter().filter(|person| {
+        let memory = &person.memory;
+        memory.life == Life::Deleted && case.led_to(person)
+    });
+    tombstones.any(|person| {
+        let same = record.identity.as_ref() == Some(&person.id);
+        let before = record.progress.sent_at <= person.memory.deleted_at;
+        if same { record.progress.seq < person.memory.seq } else { before }
+    })
 }
 
 /// The target deactivates on delete: a return switches the resource on again (S22).

@@ -47,6 +47,14 @@ pub(crate) fn differing(case: &Case<'_>, memory: Option<&Memory>, resource: &Val
     }
 }
 
+/// What is stated and does not read as stated, by name: told again wherever it is taken for equal (S11).
+pub(crate) fn lacking(case: &Case<'_>, resource: &Value) -> Vec<String> {
+    let holds = case.wish.statement.holds(Some(resource), resource, &case.ground.schema);
+    let mut names: Vec<String> = holds.not_kept.into_iter().map(|one| one.name).collect();
+    names.dedup();
+    names
+}
+
 /// All that an update would change is known not to be kept: sending it again changes nothing.
 pub(crate) fn satisfied(
     case: &Case<'_>,
@@ -79,7 +87,13 @@ fn unexplained(
     names
 }
 
-fn explains(memory: &Memory, one: &NotKept) -> bool {
+/// Something is not as stated, and all of that is known not to be kept.
+pub(crate) fn all_explained(memory: &Memory, holds: &Holds) -> bool {
+    !holds.not_kept.is_empty() && holds.not_kept.iter().all(|one| explains(memory, one))
+}
+
+/// The same was stated over the same observation, and was not kept.
+pub(crate) fn explains(memory: &Memory, one: &NotKept) -> bool {
     let known = memory.not_kept.get(&one.path.0);
     let same = known.is_some_and(|(stated, shown)| *stated == one.stated && *shown == one.observed);
     same && !one.taking && !one.active

@@ -8,6 +8,7 @@ use replaysafe_json::Value;
 
 use crate::{
     case::{Case, Ground, name, read_resource},
+    spelling,
     statement::{NamedKind, Operation, Statement},
     types::{Name, NameKind, Request},
 };
@@ -51,7 +52,7 @@ pub(crate) fn differing(earlier: &Request, later: &Request, _: &Ground<'_>) -> V
 pub(crate) fn is_false(value: &Value) -> bool {
     match value {
         Value::Bool(value) => !value,
-        Value::String(text) => text.eq_ignore_ascii_case("false"),
+        Value::String(text) => spelling::truth(text) == Some(false),
         Value::Null | Value::Number(_) | Value::Array(_) | Value::Object(_) => false,
     }
 }

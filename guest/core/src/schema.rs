@@ -7,20 +7,23 @@ mod discovery;
 mod document;
 mod secrets;
 
-use alloc::{borrow::ToOwned, string::String, vec::Vec};
+use alloc::{borrow::ToOwned, string::String, sync::Arc, vec::Vec};
 
 use crate::ordered::BTreeMap;
 
 use replaysafe_json::{Path, Value, sort_by};
 
-use built_in::{COMMON, ENTERPRISE, ENTERPRISE_URN, GROUP, GROUP_URN, USER, USER_URN};
+pub(crate) use built_in::ENTERPRISE_URN;
+use built_in::{COMMON, ENTERPRISE, GROUP, GROUP_URN, USER, USER_URN};
+
+use crate::spelling;
 
 /// What is known about a target's attributes: RFC 7643, and what its discovery endpoints add.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Schema {
     types: Vec<ResourceType>,
-    /// By URN in lower case.
-    schemas: BTreeMap<String, Attributes>,
+    /// By URN in lower case; shared, since each statement has its schema.
+    schemas: Arc<BTreeMap<String, Attributes>>,
     declared: BTreeMap<String, String>,
 }
 
@@ -161,7 +164,7 @@ impl Schema {
 
     /// Splits a path into the URN of an extension, if there is one, and what is behind it.
     ///
-    /// Known URNs are tried first: their version has a dot, and their last part may look like an attribute. The type's own URN is no extension's. Else the last colon splits (RFC 7644 §3.5.2).
+    /// The URNs of SCIM 1.0 are those of today. Known URNs are tried first: their version has a dot, and their last part may look like an attribute. The type's own URN is no extension's. Else the last colon splits (RFC 7644 §3.5.2).
     pub(crate) fn split_urn<'a>(
         &self,
         resource_type: &str,
@@ -173,6 +176,12 @@ impl Schema {
         let own = self.core_urn(resource_type);
         if let Some(rest) = behind(path, &own) {
             return if rest.is_empty() { (Some(own), rest) } else { (None, rest) };
+        }
+        match spelling::of_today(path) {
+            Some((Some(extension), rest)) => return (Some(extension.to_ascii_lowercase()), rest),
+            Some((None, "")) => return (Some(own), ""),
+            Some((None, rest)) => return (None, rest),
+            None => {}
         }
         // The longest first: one URN may begin like another.
         let mut known: Vec<&String> = self.schemas.keys().collect();
@@ -232,12 +241,12 @@ impl Default for Schema {
         .into_iter()
         .map(|(urn, tables)| (urn.to_ascii_lowercase(), attributes(tables)))
         .collect();
-        Self { types, schemas, declared: BTreeMap::new() }
+        Self { types, schemas: Arc::new(schemas), declared: BTreeMap::new() }
     }
 }
 
 /// What stands behind `urn` and a colon in `path`; empty if the path is the URN alone.
-fn behind<'a>(path: &'a str, urn: &str) -> Option<&'a str> {
+pub(crate) fn behind<'a>(path: &'a str, urn: &str) -> Option<&'a str> {
     let head = path.get(..urn.len())?;
     if !head.eq_ignore_ascii_case(urn) {
         return None;

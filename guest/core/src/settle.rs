@@ -208,7 +208,14 @@ impl Work<'_> {
             return only(Action::Ask(vec![question]));
         };
         let Sight::Answered(answer) = &seen.sight else { return self.by_response() };
-        let Some(resource) = resource_in(answer) else { return self.by_response() };
+        let Some(resource) = resource_in(answer) else {
+            // Deleted meanwhile, and with it whatever was to be taken away.
+            let gone = matches!(answer.status, 404 | 410) && self.visible_at() <= seen.asked_at;
+            if gone && self.case.wish.statement.safe_way() {
+                return self.done_by_response();
+            }
+            return self.by_response();
+        };
         let before = self.record.progress.before.as_ref();
         let holds = self.case.wish.statement.holds(before, &resource, &self.case.ground.schema);
         let accepted = self.record.progress.answered.as_ref();
@@ -233,7 +240,8 @@ impl Work<'_> {
         let due = missing.iter().any(|one| {
             let taken = passed.iter().any(|path| crate::state::overlaps(path, &one.path.0));
             // What this resource used to keep is sent once more, then it is said not to be kept (S11).
-            let lapsed = self.person.memory.kept.contains(&one.path.0) && !given_up;
+            let kept = self.person.memory.kept.contains(&one.path.0);
+            let lapsed = kept && !kept::explains(&self.person.memory, one) && !given_up;
             !taken && (one.taking || one.active || lapsed)
         });
         if due {
@@ -241,7 +249,7 @@ impl Work<'_> {
         }
         let names: Vec<String> = missing.iter().map(|one| one.name.clone()).collect();
         let swept = !holds.swept.is_empty() && self.record.progress.restored.is_empty();
-        if swept && passed.is_empty() {
+        if swept && passed.is_empty() && self.alone_on(&holds.swept) {
             return self.restore(id, resource, holds.swept);
         }
         kept::remember(self.case, &mut self.person.memory, &holds);
@@ -269,7 +277,9 @@ impl Work<'_> {
             }
         }
         let taken = stated_takings(self.case, resource);
-        let verdict = if !self.record.progress.left_out.is_empty() || !passed.is_empty() {
+        let undone = missing.iter().any(|one| crate::state::overlaps_any(&one.path.0, &passed));
+        let superseded = undone || !passed.is_empty() && self.gives_any_of(&passed);
+        let verdict = if !self.record.progress.left_out.is_empty() || superseded {
             if self.parked_beside() { Verdict::Parked } else { Verdict::Superseded }
         } else if opaque {
             Verdict::Opaque
@@ -284,10 +294,7 @@ impl Work<'_> {
             receipt.target = None;
             receipt.attributes = self.record.progress.left_out.iter().cloned().collect();
         }
-        if !names.is_empty() {
-            receipt.notes.push(answers::note("not-kept", &names.join(",")));
-            receipt.attributes.extend(names);
-        }
+        answers::keeps_not(&mut receipt, names);
         if receipt.target.is_none() && answers::is_success(verdict) {
             receipt.target = Some(self.shown(id));
             receipt.status =
@@ -421,8 +428,9 @@ impl Work<'_> {
         if self.case.request.method != Method::Delete {
             let before = self.record.progress.before.as_ref();
             let holds = self.case.wish.statement.holds(before, &resource, &self.case.ground.schema);
-            let holds_so = holds.all && !self.unseen_removal(&holds);
-            if holds_so && self.record.progress.before.as_ref() != Some(&resource) {
+            if self.is_so(&resource, &holds)
+                && self.record.progress.before.as_ref() != Some(&resource)
+            {
                 self.record.progress.answered = None;
                 return self.judge_update(&id, &resource, holds);
             }
@@ -540,10 +548,6 @@ impl Work<'_> {
             let backoff = LOOK_MS << self.record.progress.looks.min(4);
             return self.wait(conclusive_at.min(now + backoff));
         }
-        // Deleted since it was sent: it is of the life before (S21).
-        if self.person.memory.life == Life::Deleted {
-            return self.refuse(answers::of(Verdict::SupersededByDeletion, &self.record.id));
-        }
         let parked = self.record.stage == Some(Stage::Parked);
         let proved = match absence::by_search(self.case, conclusive_at, &mut self.learned) {
             Proof::Absent => true,
@@ -564,6 +568,10 @@ impl Work<'_> {
         let again = proved || converges && !parked;
         if !again {
             return self.park(&[]);
+        }
+        // Deleted since it was sent: it is of the life before, and nothing of it has come since (S21).
+        if self.person.memory.life == Life::Deleted {
+            return self.refuse(answers::of(Verdict::SupersededByDeletion, &self.record.id));
         }
         if CREATES_MOST <= self.record.progress.sends {
             let answer = answers::of(Verdict::Unavailable, &self.record.id);
@@ -600,7 +608,7 @@ impl Work<'_> {
                     let before = self.record.progress.before.as_ref();
                     let schema = &self.case.ground.schema;
                     let holds = self.case.wish.statement.holds(before, &resource, schema);
-                    if holds.all && !self.unseen_removal(&holds) {
+                    if self.is_so(&resource, &holds) {
                         self.record.progress.answered = None;
                         return self.judge_update(&id, &resource, holds);
                     }
@@ -782,10 +790,7 @@ impl Work<'_> {
             receipt.target = Some(TargetAnswer { status: 200, ..self.shown(&id) });
             receipt.status = Some(200);
         }
-        if !lost.is_empty() {
-            receipt.notes.push(answers::note("not-kept", &lost.join(",")));
-            receipt.attributes.extend(lost);
-        }
+        answers::keeps_not(&mut receipt, lost);
         if self.record.progress.unproved {
             receipt.notes.push(answers::note("absence", "unproved"));
         }
@@ -854,6 +859,11 @@ impl Work<'_> {
             let receipt = self.receipt(Verdict::Done, true, Evidence::Response);
             return self.finish(receipt, None, Vec::new());
         }
+        self.done_by_response()
+    }
+
+    /// What takes access away was accepted, and that is all there is to see.
+    fn done_by_response(&mut self) -> Step {
         let taken = self.case.takes();
         let receipt = self.receipt(Verdict::Done, true, Evidence::Response);
         let touched = self.case.touched();
@@ -1058,6 +1068,40 @@ impl Work<'_> {
         );
         let touched = self.case.touched();
         if gives_back(&touched, &taken) { taken } else { BTreeSet::new() }
+    }
+
+    /// Whether the request gives any of what was taken: what only takes away gives nothing back.
+    fn gives_any_of(&self, taken: &BTreeSet<String>) -> bool {
+        if !self.case.wish.statement.safe_way() {
+            return true;
+        }
+        let nothing = Value::Object(replaysafe_json::Object::new());
+        let before = self.record.progress.before.as_ref().unwrap_or(&nothing);
+        let schema = &self.case.ground.schema;
+        let difference = self.case.wish.statement.against(before, schema, &Allowance::default());
+        let gives = difference.gives.into_iter().map(|path| path.0).collect();
+        difference.opaque || gives_back(&gives, taken)
+    }
+
+    /// Nobody else has changed these edge attributes since the effect was decided, or may have.
+    fn alone_on(&self, attributes: &[String]) -> bool {
+        let paths: BTreeSet<String> = attributes.iter().cloned().collect();
+        let others = self.case.open.iter().filter(|open| open.id != self.record.id);
+        let mut stated = others.filter_map(|open| self.case.statement_of(open));
+        let beside = stated
+            .any(|of| of.touched().iter().any(|path| crate::state::overlaps_any(&path.0, &paths)));
+        !beside && !self.person.memory.moved_since(self.record.progress.seq, &paths)
+    }
+
+    /// Everything was seen to be as stated, but for what this resource is known not to keep (S11); a secret is never seen (S3a).
+    fn is_so(&self, resource: &Value, holds: &Holds) -> bool {
+        let statement = &self.case.wish.statement;
+        let explained = || {
+            let schema = &self.case.ground.schema;
+            let opaque = statement.against(resource, schema, &Allowance::default()).opaque;
+            !opaque && kept::all_explained(&self.person.memory, holds)
+        };
+        !statement.states_secret() && !self.unseen_removal(holds) && (holds.all || explained())
     }
 
     /// Edges are taken away that this target has never shown under their value: that they are absent proves nothing (S11).

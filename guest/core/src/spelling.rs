@@ -8,7 +8,7 @@ use replaysafe_json::{Object, Value};
 
 use crate::{
     path::{self, PatchPath, Place},
-    schema::{Characteristics, Schema},
+    schema::{self, Characteristics, ENTERPRISE_URN, Schema},
 };
 
 /// What a PATCH operation does.
@@ -61,6 +61,19 @@ pub(crate) fn unassigned(value: &Value) -> bool {
         Value::Bool(_) | Value::Number(_) | Value::String(_) => false,
     }
 }
+
+/// What stands behind a URN of SCIM 1.0, with the URN of today: none for the type's own (no 22: `OneLogin`'s older template).
+///
+/// A version of its own, `core:1.01`, is another URN.
+pub(crate) fn of_today(path: &str) -> Option<(Option<&'static str>, &str)> {
+    let urns = [(CORE_1_0, None), (ENTERPRISE_1_0, Some(ENTERPRISE_URN))];
+    urns.into_iter().find_map(|(old, today)| Some((today, schema::behind(path, old)?)))
+}
+
+/// The URN of SCIM 1.0's core attributes: a secret may stand behind it too.
+pub(crate) const CORE_1_0: &str = "urn:scim:schemas:core:1.0";
+
+const ENTERPRISE_1_0: &str = "urn:scim:schemas:extension:enterprise:1.0";
 
 /// Attributes that are echoed and never set: `id`, `meta`, `schemas`, and a user's `groups` (nos 6, 16, 17, 20: Entra, Okta).
 pub(crate) fn echoed(place: &Place, resource_type: &str) -> bool {
@@ -281,6 +294,18 @@ mod tests {
         );
         check(r#"{"urn:ietf:params:scim:schemas:core:2.0:User:title":"T"}"#, r#"title="T""#);
         check(r#"{"urn:x:2.0:Y":{"z":1}}"#, "urn:x:2.0:y:z=1");
+    }
+
+    /// No 22, `OneLogin`'s older template.
+    #[test]
+    fn a_urn_of_scim_1_0_is_that_of_today() {
+        check(r#"{"urn:scim:schemas:core:1.0:title":"T"}"#, r#"title="T""#);
+        check(r#"{"URN:scim:schemas:core:1.0":{"title":"T"}}"#, r#"title="T""#);
+        check(
+            r#"{"urn:scim:schemas:extension:enterprise:1.0":{"department":"D"}}"#,
+            r#"urn:ietf:params:scim:schemas:extension:enterprise:2.0:user:department="D""#,
+        );
+        check(r#"{"urn:scim:schemas:core:1.01":{"z":1}}"#, "urn:scim:schemas:core:1.01:z=1");
     }
 
     /// Nos 6, 16, 17, 20.

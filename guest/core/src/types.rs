@@ -437,9 +437,9 @@ pub enum Verdict {
     Unavailable,
     /// It already is as asked: nothing was sent.
     AlreadySatisfied,
-    /// A resource that exists became this identity's: nothing was created (S18).
+    /// A resource that exists became this identity's: nothing was created (S18). It was changed where policy says so (S19): then `changed` is set.
     Adopted,
-    /// A disabled resource was switched on again for a return (S22).
+    /// A disabled resource was switched on again, for a return or by policy (S22).
     Reactivated,
     /// The target accepted, and what it did could not be read in time (S11).
     AcceptedUnverified,
@@ -517,7 +517,7 @@ pub struct Answer {
     pub detail: String,
     /// Names of attributes that the verdict is about: differing, not kept, left out.
     pub attributes: Vec<String>,
-    /// Room for growth. Known in 0.1.0: `not-kept` (names, comma separated), `absence` (`unproved`), `candidates` (ids), `scim-type`.
+    /// Room for growth. Known in 0.1.0: `not-kept` (names, comma separated), `absence` (`unproved`), `candidates` (ids), `scim-type`, `secret-differs` (`true`: the secret that this repeat of a create states was not written).
     pub notes: Vec<Field>,
 }
 

@@ -244,6 +244,30 @@ fn each_client_is_understood_in_its_own_spelling() {
         r#"{"op":"replace","path":"members","value":[]}"#,
         "as sent -members/a -members/b",
     );
+    // 6: Entra's Group POST, with a second schema and no members yet
+    create(
+        r#"{"schemas":["urn:ietf:params:scim:schemas:core:2.0:Group"],"displayName":"G","externalId":"e"}"#,
+        r#"{"schemas":["urn:ietf:params:scim:schemas:core:2.0:Group","http://schemas.microsoft.com/2006/11/ResourceManagement/ADSCIM/2.0/Group"],
+            "externalId":"e","displayName":"G","members":[],"meta":{"resourceType":"Group"}}"#,
+        "satisfied",
+    );
+    // 22: OneLogin's URNs of SCIM 1.0
+    create(
+        r#"{"schemas":["urn:ietf:params:scim:schemas:core:2.0:User"],"userName":"ann","urn:ietf:params:scim:schemas:extension:enterprise:2.0:User":{"department":"D"}}"#,
+        r#"{"schemas":["urn:scim:schemas:core:1.0","urn:scim:schemas:extension:enterprise:1.0"],"userName":"ann",
+            "urn:scim:schemas:extension:enterprise:1.0":{"department":"D"}}"#,
+        "satisfied",
+    );
+    patch(
+        USER,
+        r#"{"op":"replace","path":"urn:scim:schemas:core:1.0:title","value":"T"},{"op":"replace","value":{"urn:scim:schemas:extension:enterprise:1.0:department":"D"}}"#,
+        "satisfied",
+    );
+    patch(
+        USER,
+        r#"{"op":"replace","path":"urn:scim:schemas:core:1.0:active","value":"False"}"#,
+        "as sent -active",
+    );
     // 22: OneLogin
     create(USER, r#"{"userName":"ann","emails":{"value":"w@x","type":"work"}}"#, "names emails");
     create(
@@ -611,6 +635,57 @@ fn an_unknown_extension_is_no_attribute() {
     patch(observed, r#"{"op":"add","path":"urn:x:2.0:Y:z","value":1}"#, "satisfied");
     patch(observed, r#"{"op":"remove","path":"urn:x:2.0:Y:z"}"#, "as sent");
     put(observed, observed, "satisfied");
+}
+
+/// S25: that a filter makes what it describes is no rule of RFC 7644 (§3.5.2.3 has the target refuse): what the client made itself is not left to it.
+#[test]
+fn what_is_made_first_and_changed_by_a_filter_goes_out_as_both() {
+    patch(
+        "{}",
+        r#"{"op":"replace","value":{"addresses":[{"locality":"Oslo"}]}},{"op":"add","path":"addresses[locality eq \"Oslo\"]","value":{"country":"NO"}}"#,
+        "as sent",
+    );
+}
+
+/// RFC 7643 §2.4: one value is primary. A filter that finds two does not say which (S25).
+#[test]
+fn two_that_are_to_be_primary_are_opaque() {
+    patch(
+        r#"{"roles":[{"value":"r","type":"a","primary":true},{"value":"r","type":"b"}]}"#,
+        r#"{"op":"replace","path":"roles[value eq \"r\"].primary","value":true}"#,
+        "as sent opaque",
+    );
+}
+
+/// S3, S27: the values of one list have no order; what is stated twice is stated once.
+#[test]
+fn the_order_of_a_list_does_not_count() {
+    let both = r#"{"emails":[{"value":"a@x"},{"value":"a@x","type":"work"}]}"#;
+    for list in [
+        r#"[{"value":"a@x"},{"value":"a@x","type":"work"}]"#,
+        r#"[{"value":"a@x","type":"work"},{"value":"a@x"}]"#,
+        r#"[{"value":"a@x","type":"work"},{"value":"a@x"},{"value":"a@x"}]"#,
+    ] {
+        let operation = |op: &str| format!(r#"{{"op":"{op}","path":"emails","value":{list}}}"#);
+        patch(both, &operation("replace"), "satisfied");
+        patch(both, &operation("add"), "satisfied");
+        put(both, &format!(r#"{{"emails":{list}}}"#), "satisfied");
+    }
+}
+
+/// S25, S27: a list that is replaced undoes what was done to it before.
+#[test]
+fn a_list_that_is_replaced_is_what_it_says() {
+    patch(
+        r#"{"displayName":"G","members":[{"value":"a"}]}"#,
+        r#"{"op":"add","path":"members[value eq \"a\"].display","value":"X"},{"op":"replace","path":"members","value":[{"value":"a"}]}"#,
+        "satisfied",
+    );
+    patch(
+        GROUP,
+        r#"{"op":"add","path":"members","value":[{"value":"c"}]},{"op":"replace","path":"members","value":[{"value":"a"}]}"#,
+        r#"[{"op":"replace","path":"members","value":[{"value":"a"}]}] -members/b"#,
+    );
 }
 
 /// S24, peers.md §5 no 4: `active` is a boolean of whatever type.

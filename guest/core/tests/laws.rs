@@ -14,7 +14,7 @@ use replaysafe_json::{Limits, Object, Value, parse};
 proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
 
-    /// S25, S34: after what is sent has been applied, nothing is left to be sent.
+    /// The law `decide-is-a-fixpoint` (S25, S34): after what is sent has been applied, nothing is left to be sent.
     #[test]
     fn deciding_is_a_fixpoint(resource in resource(), ops in operations()) {
         let of = patch(&ops);
@@ -104,6 +104,22 @@ proptest! {
         prop_assert_eq!(same, fingerprints.0 == fingerprints.1);
     }
 
+    /// S3, S24: a client's own spelling (peers.md §5, nos 3 to 7, 18 and 22) changes neither what is asked nor what follows.
+    #[test]
+    fn a_spelling_means_the_same(resource in resource(), asked in prop::collection::vec(spelled(), 1..4)) {
+        let plain: Vec<String> = asked.iter().map(|(plain, _)| plain.clone()).collect();
+        let spelled: Vec<String> = asked.into_iter().map(|(_, spelled)| spelled).collect();
+        let (plain, spelled) = (read("User", &plain), read("User", &spelled));
+        prop_assert_eq!(plain.fingerprint(), spelled.fingerprint());
+        prop_assert_eq!((plain.safe_way(), plain.touched(), plain.takes()), (spelled.safe_way(), spelled.touched(), spelled.takes()));
+        let schema = Schema::default();
+        let seen = |of: &Statement| {
+            let difference = of.against(&resource, &schema, &Allowance::default());
+            (difference.satisfied, difference.opaque, difference.gives, difference.takes, difference.names)
+        };
+        prop_assert_eq!(seen(&plain), seen(&spelled));
+    }
+
     /// Whatever comes in, nothing panics, and deciding twice gives the same.
     #[test]
     fn any_operation_can_be_decided_on(path in "[ -~é]{0,20}", value in any_json(), resource in any_json()) {
@@ -120,8 +136,12 @@ proptest! {
 }
 
 fn patch(ops: &[String]) -> Statement {
+    read("Group", ops)
+}
+
+fn read(kind: &str, ops: &[String]) -> Statement {
     let body = json(&format!("{{\"Operations\":[{}]}}", ops.join(",")));
-    Statement::read(Operation::Patch, "Group", Some("1"), Some(&body), None, &Schema::default())
+    Statement::read(Operation::Patch, kind, Some("1"), Some(&body), None, &Schema::default())
         .expect("well-formed")
 }
 
@@ -149,6 +169,67 @@ fn resource() -> impl Strategy<Value = Value> {
             Value::Object(object)
         },
     )
+}
+
+/// An operation, and the same in a client's spelling.
+fn spelled() -> impl Strategy<Value = (String, String)> {
+    const CORE: [&str; 3] =
+        ["", "urn:ietf:params:scim:schemas:core:2.0:User:", "URN:scim:schemas:core:1.0:"];
+    const ENTERPRISE: [&str; 2] = [
+        "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User",
+        "urn:scim:schemas:extension:enterprise:1.0",
+    ];
+    let op = |plain: &str, path: &str, value: &str| {
+        format!(r#"{{"op":"{plain}","path":"{path}","value":{value}}}"#)
+    };
+    let core = prop::sample::select(&CORE[..]);
+    let enterprise = prop::sample::select(&ENTERPRISE[..]);
+    prop_oneof![
+        (any::<bool>(), core.clone()).prop_map(move |(active, urn)| {
+            let text = if active { "\"True\"" } else { "\"False\"" };
+            let plain = op("replace", "active", &active.to_string());
+            (plain, op("Replace", &format!("{urn}Active"), text))
+        }),
+        any::<bool>().prop_map(move |active| {
+            let plain = op("replace", "active", &active.to_string());
+            (plain, format!(r#"{{"OP":"Replace","VALUE":{{"ACTIVE":"{active}"}}}}"#))
+        }),
+        ("[tu]", core).prop_map(move |(title, urn)| {
+            let value = format!("\"{title}\"");
+            let spelled = format!(r#"{{"op":"ADD","value":{{"{urn}Title":{value}}}}}"#);
+            (op("add", "title", &value), spelled)
+        }),
+        "[A-C]".prop_map(move |name| {
+            let value = format!("\"{name}\"");
+            let spelled = format!(r#"{{"op":"Replace","value":{{"name.GivenName":{value}}}}}"#);
+            (op("replace", "name.givenName", &value), spelled)
+        }),
+        ("[A-C]", enterprise.clone()).prop_map(move |(name, urn)| {
+            let value = format!("\"{name}\"");
+            let plain = op("replace", &format!("{}:department", ENTERPRISE[0]), &value);
+            (plain, format!(r#"{{"op":"Replace","value":{{"{urn}:Department":{value}}}}}"#))
+        }),
+        ("[A-C]", enterprise).prop_map(move |(name, urn)| {
+            let plain =
+                op("replace", &format!("{}:department", ENTERPRISE[0]), &format!("\"{name}\""));
+            (plain, op("Replace", urn, &format!(r#"{{"Department":"{name}"}}"#)))
+        }),
+        "[a-d]".prop_map(move |id| {
+            let plain = op("add", "members", &format!(r#"[{{"value":"{id}"}}]"#));
+            (
+                plain,
+                op("Add", "members", &format!(r#"{{"$ref":null,"Value":"{id}","display":"x"}}"#)),
+            )
+        }),
+        "[a-d]".prop_map(move |id| {
+            let plain = op("remove", "members", &format!(r#"[{{"value":"{id}"}}]"#));
+            (plain, op("Remove", "members", &format!(r#"["{id}"]"#)))
+        }),
+        "[a-d]".prop_map(move |id| {
+            let plain = op("replace", "emails", &format!(r#"[{{"value":"{id}"}}]"#));
+            (plain, op("Replace", "emails", &format!(r#"{{"VALUE":"{id}"}}"#)))
+        }),
+    ]
 }
 
 fn operations() -> impl Strategy<Value = Vec<String>> {

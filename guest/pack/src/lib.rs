@@ -57,6 +57,7 @@ pub fn pack(core_module: &[u8]) -> Result<Packed> {
         .module(core_module)
         .and_then(|mut encoder| encoder.encode())
         .context("making a component of the core module")?;
+    let component = without_names(&component)?;
     ensure!(
         component.len() <= BYTES_MOST,
         "the component has {} bytes, more than the {BYTES_MOST} that it may have",
@@ -90,7 +91,7 @@ pub fn describe(component: &[u8]) -> Result<String> {
     Ok(printer.output.to_string())
 }
 
-/// The contract in `folder` as one WIT text, with its documentation.
+/// The contract in `folder` as one WIT text, without its prose: names, types, order and `@since`.
 ///
 /// # Errors
 ///
@@ -99,6 +100,7 @@ pub fn print_package(folder: &Path) -> Result<String> {
     let mut resolve = Resolve::default();
     let (package, _) = resolve.push_dir(folder).context("reading the WIT package")?;
     let mut printer = WitPrinter::default();
+    printer.emit_docs(false);
     printer.print(&resolve, package, &[]).context("printing the WIT package")?;
     Ok(printer.output.to_string())
 }
@@ -107,6 +109,33 @@ pub fn print_package(folder: &Path) -> Result<String> {
 #[must_use]
 pub fn sha256(bytes: &[u8]) -> String {
     Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// A component without what it says for debuggers only: names of its parts, and the tools that made it.
+fn without_names(component: &[u8]) -> Result<Vec<u8>> {
+    let (mut kept, mut end, mut depth) = (Vec::new(), 0, 0);
+    for payload in Parser::new(0).parse_all(component) {
+        let payload = payload.context("reading the component")?;
+        depth += i32::from(matches!(payload, Payload::Version { .. }));
+        depth -= i32::from(matches!(payload, Payload::End(_)));
+        if let Payload::CustomSection(section) = &payload
+            && depth == 1
+        {
+            let range = section.range();
+            // A section is its number, its length and its content; no number is longer than a byte.
+            let start = range.start - 1 - length_bytes(range.len());
+            kept.extend_from_slice(component.get(end..start).context("a section out of order")?);
+            end = range.end;
+        }
+    }
+    kept.extend_from_slice(component.get(end..).context("a section behind the end")?);
+    Ok(kept)
+}
+
+/// How many bytes a length takes in a module: seven bits in each.
+fn length_bytes(length: usize) -> usize {
+    let bits = usize::BITS - length.max(1).leading_zeros();
+    usize::try_from(bits.div_ceil(7)).unwrap_or(usize::MAX)
 }
 
 /// What a core module imports, as `module.name`.
@@ -130,8 +159,8 @@ fn core_imports(core_module: &[u8]) -> Result<Vec<String>> {
     Ok(names)
 }
 
-/// 1.5 MiB: a component is loaded by every product that embeds it.
-pub const BYTES_MOST: usize = 1536 << 10;
+/// 512 KiB: a component is loaded by every product that embeds it. It has 475 KiB, so that growth is noticed.
+pub const BYTES_MOST: usize = 512 << 10;
 
 #[cfg(test)]
 mod tests {

@@ -1,4 +1,4 @@
-//! Builds and packs the component: `replaysafe-pack WORKSPACE TARGET OUT`.
+//! Builds and packs the component, or prints the contract in a folder.
 
 use std::{env, fs, path::Path};
 
@@ -6,11 +6,18 @@ use anyhow::{Context as _, Result, bail};
 
 fn main() -> Result<()> {
     let arguments: Vec<_> = env::args_os().skip(1).collect();
-    let [root, target, out] = arguments.as_slice() else {
-        bail!("usage: replaysafe-pack WORKSPACE TARGET OUT");
-    };
-    let out = Path::new(out);
-    let packed = replaysafe_pack::build(Path::new(root), Path::new(target))?;
+    match arguments.as_slice() {
+        [root, target, out] => build(root.as_ref(), target.as_ref(), out.as_ref()),
+        [verb, folder] if verb == "print" => {
+            print(&replaysafe_pack::print_package(folder.as_ref())?);
+            Ok(())
+        }
+        _ => bail!("usage: replaysafe-pack WORKSPACE TARGET OUT, or replaysafe-pack print FOLDER"),
+    }
+}
+
+fn build(root: &Path, target: &Path, out: &Path) -> Result<()> {
+    let packed = replaysafe_pack::build(root, target)?;
     fs::create_dir_all(out).with_context(|| format!("making `{}`", out.display()))?;
     let files: [(&str, &[u8]); 3] = [
         ("replaysafe.wasm", &packed.component),
@@ -21,11 +28,11 @@ fn main() -> Result<()> {
         let path = out.join(name);
         fs::write(&path, bytes).with_context(|| format!("writing `{}`", path.display()))?;
     }
-    print(&packed);
+    print(&format!("{}  {} bytes\n", packed.sha256, packed.component.len()));
     Ok(())
 }
 
 #[expect(clippy::print_stdout, reason = "a command's answer")]
-fn print(packed: &replaysafe_pack::Packed) {
-    println!("{}  {} bytes", packed.sha256, packed.component.len());
+fn print(text: &str) {
+    print!("{text}");
 }

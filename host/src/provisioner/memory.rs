@@ -5,12 +5,7 @@ use std::{
     sync::{Mutex, MutexGuard, PoisonError},
 };
 
-use http::{
-    HeaderValue,
-    header::{AUTHORIZATION, COOKIE},
-};
-
-use crate::{contract::Schema, target::Caller};
+use crate::{contract::Schema, keys::frame, target::Caller};
 
 /// What the target says about itself.
 pub(super) struct Known(Mutex<State>);
@@ -62,60 +57,94 @@ impl Known {
 }
 
 /// Whose credential the target has accepted of late (S1), for as long as it may be relied on.
+///
+/// Kept under a keyed digest of all that was shown: a credential that only says the same of its holder
+/// was not accepted.
 #[derive(Default)]
-pub(super) struct Callers(Mutex<BTreeMap<String, (Caller, u64)>>);
+pub(super) struct Callers(Mutex<BTreeMap<String, Accepted>>);
+
+struct Accepted {
+    /// Whose it is, and what its holder was called before that was known.
+    principals: [String; 2],
+    caller: Caller,
+    at: u64,
+}
 
 impl Callers {
-    /// Whether this very credential was accepted: a principal may have several, and wrong ones.
-    pub(super) fn accepted(&self, principal: &str, caller: &Caller, now: u64) -> bool {
-        let callers = held(&self.0);
-        callers
-            .get(principal)
-            .is_some_and(|(known, at)| same_credential(known, caller) && now < at + ACCEPTED_MS)
+    /// Whether the target accepted this very credential within the last minute.
+    pub(super) fn accepted(&self, credential: &str, now: u64) -> bool {
+        held(&self.0).get(credential).is_some_and(|one| now < one.at + ACCEPTED_MS)
     }
 
-    pub(super) fn accept(&self, principal: &str, caller: &Caller, now: u64) {
+    /// Notes that the target accepted a credential, and whose it is.
+    pub(super) fn accept(
+        &self,
+        credential: &str,
+        principals: [String; 2],
+        caller: &Caller,
+        now: u64,
+    ) {
         let mut callers = held(&self.0);
-        callers.retain(|_, (_, at)| now < *at + LENT_MS);
-        if CALLERS_MOST <= callers.len() && !callers.contains_key(principal) {
-            let oldest = callers.iter().min_by_key(|(_, (_, at))| *at);
-            if let Some(oldest) = oldest.map(|(principal, _)| principal.clone()) {
+        callers.retain(|_, one| now < one.at + LENT_MS);
+        if CALLERS_MOST <= callers.len() && !callers.contains_key(credential) {
+            let oldest = callers.iter().min_by_key(|(_, one)| one.at);
+            if let Some(oldest) = oldest.map(|(credential, _)| credential.clone()) {
                 callers.remove(&oldest);
             }
         }
-        // What proves the credential is a look; a call within the minute does not prolong it.
-        match callers.get_mut(principal) {
-            Some((known, at)) if same_credential(known, caller) && now < *at + ACCEPTED_MS => {}
-            Some(entry) => *entry = (caller.clone(), now),
-            None => {
-                callers.insert(principal.into(), (caller.clone(), now));
-            }
-        }
+        // The query belongs to one request, the headers to whoever sent it.
+        let caller = Caller { headers: caller.headers.clone(), query: None };
+        callers.insert(credential.into(), Accepted { principals, caller, at: now });
     }
 
-    /// The credential of a client that has touched what is to be recovered (S41).
+    /// The latest credential of a client that has touched what is to be recovered (S41).
     pub(super) fn of(&self, principal: &str, now: u64) -> Option<Caller> {
         let callers = held(&self.0);
-        callers
-            .get(principal)
-            .filter(|(_, at)| now < at + LENT_MS)
-            .map(|(caller, _)| caller.clone())
+        let lent = callers.values().filter(|one| one.principals.iter().any(|it| it == principal));
+        let live = lent.filter(|one| now < one.at + LENT_MS);
+        live.max_by_key(|one| one.at).map(|one| one.caller.clone())
     }
 
     pub(super) fn any(&self, now: u64) -> bool {
-        held(&self.0).values().any(|(_, at)| now < at + LENT_MS)
+        held(&self.0).values().any(|one| now < one.at + LENT_MS)
     }
 }
 
-/// RFC 7644 section 2: what proves a client to the target is in one of these.
-fn same_credential(one: &Caller, other: &Caller) -> bool {
-    let of = |caller: &Caller| -> Vec<HeaderValue> {
-        let named =
-            caller.headers.iter().filter(|(name, _)| *name == AUTHORIZATION || *name == COOKIE);
-        named.map(|(_, value)| value.clone()).collect()
-    };
-    of(one) == of(other)
+/// All that a caller shows that may be a credential, framed.
+///
+/// Which header is one, only the target knows: each counts, but for those that are known to be none. One
+/// that changes with every request costs a look more, and nothing else.
+pub(super) fn shown(caller: &Caller) -> Vec<u8> {
+    let mut parts: Vec<&[u8]> = Vec::new();
+    for (name, value) in &caller.headers {
+        if !NO_CREDENTIAL.contains(&name.as_str()) {
+            parts.extend([name.as_str().as_bytes(), value.as_bytes()]);
+        }
+    }
+    frame(&parts)
 }
+
+/// Headers that say nothing of who asks, and that may differ from request to request.
+const NO_CREDENTIAL: [&str; 18] = [
+    "accept",
+    "accept-charset",
+    "accept-language",
+    "cache-control",
+    "date",
+    "forwarded",
+    "host",
+    "origin",
+    "pragma",
+    "referer",
+    "traceparent",
+    "tracestate",
+    "user-agent",
+    "via",
+    "x-correlation-id",
+    "x-forwarded-for",
+    "x-real-ip",
+    "x-request-id",
+];
 
 /// A lock whose holder panicked still guards whole values: each write is one assignment.
 fn held<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -136,3 +165,71 @@ const KNOWN_MS: u64 = 600_000;
 
 /// 30 seconds where it has not said all.
 const UNKNOWN_MS: u64 = 30_000;
+
+#[cfg(test)]
+mod tests {
+    use http::{HeaderName, HeaderValue};
+
+    use super::*;
+
+    #[test]
+    fn a_credential_is_relied_on_for_a_minute_and_lent_for_ten() {
+        let callers = Callers::default();
+        callers.accept("digest", principals(), &caller(&[("authorization", "a")]), 1_000);
+        let relied = |now| callers.accepted("digest", now);
+        assert!(relied(1_000) && relied(60_999) && !relied(61_000));
+        let lent = |now| callers.of("p", now).is_some();
+        assert!(lent(61_000) && lent(600_999) && !lent(601_000));
+        assert!(!callers.accepted("p", 1_000), "a principal is no credential");
+        assert!(callers.of("digest", 1_000).is_none());
+    }
+
+    /// S41: the latest of a client's tokens is the one that still works.
+    #[test]
+    fn a_rotated_token_is_lent_in_place_of_its_predecessor() {
+        let callers = Callers::default();
+        callers.accept("old", principals(), &caller(&[("authorization", "old")]), 1_000);
+        callers.accept("new", principals(), &caller(&[("authorization", "new")]), 2_000);
+        let lent = callers.of("p", 3_000).unwrap();
+        assert_eq!(lent.headers[0].1, "new");
+    }
+
+    #[test]
+    fn the_oldest_makes_room() {
+        let callers = Callers::default();
+        for n in 0..=CALLERS_MOST {
+            let now = u64::try_from(n).unwrap();
+            callers.accept(&format!("c{n}"), principals(), &caller(&[]), now);
+        }
+        assert_eq!(held(&callers.0).len(), CALLERS_MOST);
+        assert!(!callers.accepted("c0", 1_001) && callers.accepted("c1", 1_001));
+    }
+
+    /// S1: the whole credential, wherever the target looks for it.
+    #[test]
+    fn every_header_that_may_be_a_credential_counts() {
+        let one = [("authorization", "a"), ("user-agent", "x"), ("x-request-id", "1")];
+        let same = [("authorization", "a"), ("user-agent", "y"), ("x-request-id", "2")];
+        assert_eq!(shown(&caller(&one)), shown(&caller(&same)));
+        for other in [
+            [("authorization", "b")].as_slice(),
+            &[("authorization", "a"), ("x-api-key", "k")],
+            &[("authorization", "a"), ("cookie", "c")],
+            &[("x-api-key", "a")],
+            &[],
+        ] {
+            assert_ne!(shown(&caller(&one)), shown(&caller(other)), "{other:?}");
+        }
+    }
+
+    fn principals() -> [String; 2] {
+        ["p".into(), "unproved".into()]
+    }
+
+    fn caller(headers: &[(&'static str, &'static str)]) -> Caller {
+        let header = |(name, value): &(&'static str, &'static str)| {
+            (HeaderName::from_static(name), HeaderValue::from_static(value))
+        };
+        Caller { headers: headers.iter().map(header).collect(), query: None }
+    }
+}

@@ -11,5 +11,6 @@
 
 mod contended;
 mod crash;
+mod principal;
 mod service;
 mod world;

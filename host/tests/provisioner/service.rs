@@ -1,10 +1,11 @@
-//! A service in memory, as a target: it takes what it gets, and counts.
+//! A service in memory, as a target: it takes what it gets, knows its credentials, and counts.
 
 use std::{
     collections::BTreeMap,
     sync::{Arc, Mutex, MutexGuard},
 };
 
+use http::header::AUTHORIZATION;
 use replaysafe::{
     contract::{
         ById, Effect, EffectBody, Endpoint, Method, Outcome, Question, Search, Sight, TargetAnswer,
@@ -23,9 +24,18 @@ struct State {
     made: u32,
     sent: Vec<String>,
     looks: usize,
+    credentials: Vec<String>,
+    stranger: Option<u16>,
 }
 
 impl Service {
+    /// Lets everybody in who shows one of these; others get `stranger` as status.
+    pub(crate) fn admit(&self, credentials: &[&str], stranger: u16) {
+        let mut state = self.state();
+        state.credentials = credentials.iter().map(|one| (*one).to_owned()).collect();
+        state.stranger = Some(stranger);
+    }
+
     /// The effects that were carried out: `POST`, `PATCH u1`.
     pub(crate) fn sent(&self) -> Vec<String> {
         self.state().sent.clone()
@@ -48,6 +58,14 @@ impl Service {
 }
 
 impl State {
+    /// The status that a caller is turned away with.
+    fn turns_away(&self, caller: &Caller) -> Option<u16> {
+        let stranger = self.stranger?;
+        let shown = caller.headers.iter().find(|(name, _)| name == AUTHORIZATION);
+        let known = shown.is_some_and(|(_, value)| self.credentials.iter().any(|one| value == one));
+        (!known).then_some(stranger)
+    }
+
     fn shown(&self, id: &str) -> TargetAnswer {
         match self.users.get(id) {
             Some(user) => answer(200, Some(&Value::Object(user.clone()))),
@@ -101,11 +119,14 @@ impl Target for Service {
         &self,
         question: &Question,
         _: &[Endpoint],
-        _: &Caller,
+        caller: &Caller,
         keep: &(dyn Fn(Vec<String>) -> Vec<String> + Send + Sync),
     ) -> Sight {
         let mut state = self.state();
         state.looks += 1;
+        if let Some(status) = state.turns_away(caller) {
+            return Sight::Refused(answer(status, None));
+        }
         let listed = |fits: &dyn Fn(&Map<String, Value>) -> bool| {
             let users = state.users.values().filter(|user| fits(user));
             users.map(|user| Value::Object(user.clone()).to_string()).collect()
@@ -124,9 +145,12 @@ impl Target for Service {
         effect: &Effect,
         _: &[Endpoint],
         body: Option<Body>,
-        _: &Caller,
+        caller: &Caller,
     ) -> Outcome {
         let mut state = self.state();
+        if let Some(status) = state.turns_away(caller) {
+            return Outcome::Answered(answer(status, None));
+        }
         assert!((effect.body == EffectBody::Empty) == body.is_none());
         Outcome::Answered(state.change(effect, body))
     }

@@ -68,6 +68,14 @@ impl World {
     pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
     }
+
+    /// All that lies in the folder, as text.
+    pub(crate) fn files(&self) -> String {
+        let files = std::fs::read_dir(self.folder.path()).unwrap();
+        let bytes: Vec<u8> =
+            files.flat_map(|file| std::fs::read(file.unwrap().path()).unwrap()).collect();
+        String::from_utf8_lossy(&bytes).into_owned()
+    }
 }
 
 /// What goes wrong in a process.

@@ -2,9 +2,18 @@
 
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a program's output")]
 
-use std::{collections::BTreeMap, process::ExitCode, time::Instant};
+use std::{
+    collections::BTreeMap,
+    num::NonZero,
+    panic::resume_unwind,
+    process::ExitCode,
+    sync::atomic::{AtomicU64, Ordering},
+    thread,
+    time::Instant,
+};
 
 use replaysafe_tests::sim::{
+    auditor::Violation,
     decider::Decider,
     rule::Rule,
     schedule::{self, Worlds},
@@ -58,30 +67,63 @@ fn worlds(words: &[&str]) -> Option<Worlds> {
     Some(worlds)
 }
 
+/// What became of some schedules.
+#[derive(Default)]
+struct Sum {
+    steps: u64,
+    calls: u64,
+    /// The seeds that break a law, with what they break.
+    found: BTreeMap<u64, Violation>,
+}
+
 fn run(first: u64, count: u64, worlds: Worlds) -> bool {
-    let mut core = Decider::default();
     let began = Instant::now();
-    let mut steps = 0_u64;
-    let mut found = BTreeMap::<&str, u64>::new();
-    for seed in first..first.saturating_add(count) {
-        let outcome = schedule::run(seed, worlds, &mut core, &mut |_, _, _| {});
-        steps += u64::from(outcome.steps);
-        if let Some(violation) = outcome.violation {
-            let times = found.entry(violation.law).or_default();
-            *times += 1;
-            if *times <= SHOWN_MOST {
-                println!("seed {seed}: {violation}\n  replaysafe-prove trace {seed}");
+    let next = AtomicU64::new(first);
+    let end = first.saturating_add(count);
+    let workers = thread::available_parallelism().map_or(1, NonZero::get);
+    let sum = thread::scope(|scope| {
+        let work = || {
+            let mut core = Decider::default();
+            let mut sum = Sum::default();
+            loop {
+                let seed = next.fetch_add(1, Ordering::Relaxed);
+                if end <= seed {
+                    return Sum { calls: core.calls, ..sum };
+                }
+                let outcome = schedule::run(seed, worlds, &mut core, &mut |_, _, _| {});
+                sum.steps += u64::from(outcome.steps);
+                sum.found.extend(outcome.violation.map(|violation| (seed, violation)));
             }
+        };
+        let workers: Vec<_> = (0..workers).map(|_| scope.spawn(work)).collect();
+        let mut all = Sum::default();
+        for worker in workers {
+            let one = worker.join().unwrap_or_else(|panic| resume_unwind(panic));
+            all.steps += one.steps;
+            all.calls += one.calls;
+            all.found.extend(one.found);
+        }
+        all
+    });
+    let shared = if worlds.shared { " shared" } else { "" };
+    let about = worlds.about.map_or(String::new(), |rule| format!(" {}", rule.word()));
+    let off = if worlds.off { " off" } else { "" };
+    let mut laws = BTreeMap::<&str, u64>::new();
+    for (seed, violation) in &sum.found {
+        let times = laws.entry(violation.law).or_default();
+        *times += 1;
+        if *times <= SHOWN_MOST {
+            println!("seed {seed}: {violation}\n  {COMMAND} trace {seed}{shared}{about}{off}");
         }
     }
     let seconds = began.elapsed().as_secs_f64();
     let rate = u128::from(count) * 1_000 / began.elapsed().as_millis().max(1);
     println!(
-        "{count} schedules, {steps} steps, {} calls of the core, {seconds:.1} s: {rate} schedules/s",
-        core.calls
+        "{count} schedules{shared}, {} steps, {} calls of the core, {seconds:.1} s: {rate} schedules/s",
+        sum.steps, sum.calls
     );
-    println!("laws that do not hold: {found:?}");
-    found.is_empty()
+    println!("laws that do not hold: {laws:?}");
+    sum.found.is_empty()
 }
 
 fn trace(seed: u64, worlds: Worlds) -> bool {
@@ -128,6 +170,9 @@ fn power(most: u64, only: Option<Rule>) -> bool {
     }
     all
 }
+
+/// What runs this program again, to look at one schedule.
+const COMMAND: &str = "cargo run -q --profile prove --locked -p replaysafe-tests --no-default-features --bin replaysafe-prove --";
 
 /// Two schedules of each law that does not hold are shown.
 const SHOWN_MOST: u64 = 2;

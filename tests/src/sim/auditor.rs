@@ -13,6 +13,7 @@ use std::{
 use replaysafe_core::types::{Answer, Entry, Evidence, Method, Question, Stage, Verdict};
 
 use super::{
+    gateway::ANSWER_BUDGET_MS,
     ledger::{Refusal, Written},
     target::{self, APPLY_BOUND_MS, Change, Resource, SEARCH_LAG_MS},
     workload::{Ask, Intent, Kind, Subject},
@@ -63,6 +64,7 @@ struct Sent {
 #[derive(Clone, Debug, Default)]
 struct Work {
     intent: Option<usize>,
+    arrived: u64,
     sent: u32,
     /// The ledger has refused a write of it as unlawful.
     lawless: bool,
@@ -70,12 +72,33 @@ struct Work {
     looks: BTreeMap<u32, (Tick, Option<Resource>)>,
     /// When everything was listed, since its last effect.
     listed_at: Option<u64>,
+    /// When this attribute was searched by, likewise.
+    searched_at: BTreeMap<String, u64>,
+}
+
+/// A resource that an effect took out of the target.
+#[derive(Clone, Debug)]
+struct Removed {
+    subject: Subject,
+    /// Whether it had an external id.
+    external: bool,
+    at: Tick,
+    /// The entry.
+    by: String,
+}
+
+impl Removed {
+    fn new(resource: &Resource, at: Tick, by: &str) -> Self {
+        let Resource { subject, external, .. } = *resource;
+        Self { subject, external, at, by: by.to_owned() }
+    }
 }
 
 /// Something that was done, or found to be so, and was answered for.
 #[derive(Clone, Debug)]
 struct Done {
     intent: usize,
+    entry: String,
     /// The target's id.
     id: Option<u32>,
     begin: Tick,
@@ -101,7 +124,7 @@ pub struct Auditor {
     changed: BTreeMap<u8, String>,
     done: Vec<Done>,
     /// Resources that a delete has taken out of the target: subject, when, by which entry.
-    removed: Vec<(Subject, Tick, String)>,
+    removed: Vec<Removed>,
     /// What was said not to be kept (S11): the same over the same is equal.
     not_kept: BTreeSet<(Subject, Ask)>,
     lied: bool,
@@ -151,7 +174,8 @@ impl Auditor {
             self.tick += 1;
             match event {
                 Event::Arrived { run, intent } => {
-                    let work = Work { intent: Some(*intent), ..Work::default() };
+                    let arrived = world.now;
+                    let work = Work { intent: Some(*intent), arrived, ..Work::default() };
                     self.work.insert(*run, work);
                 }
                 Event::Looked { run, question, answered } => {
@@ -178,7 +202,7 @@ impl Auditor {
                     }
                 }
                 Event::Answered { run, intent, answer } => {
-                    self.told(*run, *intent, answer)?;
+                    self.told(world, *run, *intent, answer)?;
                 }
                 Event::Broken { run, how } => {
                     return broken("the-contract-is-kept", || format!("run {run}: {how}"));
@@ -208,7 +232,10 @@ impl Auditor {
             Question::All(_) if !world.setup.profile.refuses_lists => {
                 work.listed_at = Some(world.now);
             }
-            Question::All(_) | Question::Search(_) => {}
+            Question::Search(search) => {
+                work.searched_at.insert(search.attribute.clone(), world.now);
+            }
+            Question::All(_) => {}
         }
     }
 
@@ -257,6 +284,10 @@ impl Auditor {
         known.identity.clone_from(&entry.identity);
         known.parked = entry.stage == Stage::Parked;
         if entry.stage == Stage::Dispatched && answer.is_none() {
+            // Without a key nobody can tell a repeat of what was refused from a new wish (S2a, S9, S21).
+            if last == Some(Stage::Refused) && entry.key.is_none() {
+                known.dispatched = None;
+            }
             known.dispatched.get_or_insert((tick, world.now));
             known.ended = false;
         }
@@ -353,7 +384,8 @@ impl Auditor {
             None => looked.map_or(tick, |(at, _)| *at),
         };
         let (intent, verdict) = (known.intent, answer.verdict);
-        self.done.push(Done { intent, id, begin, end: tick, claimed, verdict });
+        let entry = entry.to_owned();
+        self.done.push(Done { intent, entry, id, begin, end: tick, claimed, verdict });
     }
 
     /// The id that an update's or delete's statement names.
@@ -382,8 +414,11 @@ impl Auditor {
         }
         let work = self.work.entry(run).or_default();
         work.listed_at = None;
+        work.searched_at.clear();
         work.looks.clear();
-        work.sent += 1;
+        // What it sends for an earlier request that has to end first is not its own.
+        let own = self.entries.get(entry).map(|known| known.intent);
+        work.sent += u32::from(own == work.intent);
         let sent = Sent { at: now, creates, heard: None, landed: false };
         self.calls.insert(call, sent);
         let Some(known) = self.entries.get_mut(entry) else { return Ok(()) };
@@ -392,7 +427,8 @@ impl Auditor {
         self.predecessors(entry, own, identity.as_deref())
     }
 
-    /// `absence-needs-proof`: nothing is taken for not done before everything was listed, after D and L.
+    /// `absence-needs-proof`: nothing is taken for not done before everything was listed after D and L, or
+    /// searched by every name, where the target is known to answer such searches (S14).
     fn absent(
         &mut self,
         world: &World,
@@ -411,7 +447,11 @@ impl Auditor {
         let Some(at) = last.filter(|_| !self.setup.policy.contains("retry-and-converge")) else {
             return Ok(());
         };
-        let listed_at = self.work.get(&run).and_then(|work| work.listed_at);
+        let own = known.intent;
+        let listed_at = self.work.get(&run).and_then(|work| {
+            let searched_at = self.searched_at(world, own, work);
+            work.listed_at.max(searched_at)
+        });
         // The record, from which the wait is counted, may be older than the call: never by much.
         let enough = at + (APPLY_BOUND_MS + SEARCH_LAG_MS) / 2;
         if listed_at.is_none_or(|listed_at| listed_at < enough) {
@@ -423,6 +463,22 @@ impl Auditor {
             });
         }
         Ok(())
+    }
+
+    /// When the last of the searches by every name of a wish was asked that prove an absence.
+    fn searched_at(&self, world: &World, wish: usize, work: &Work) -> Option<u64> {
+        let intent = self.intent(wish)?;
+        let Ask::Create { external, .. } = intent.ask else { return None };
+        let user = intent.subject.kind == Kind::User;
+        let names = [("userName", user), ("externalId", external || !user)];
+        let stated = names.iter().filter(|(_, stated)| *stated).map(|(name, _)| *name);
+        let proving = stated.map(|name| {
+            let fact = format!("filter/{}/{name}", intent.subject.kind.name());
+            let answered =
+                world.ledger.facts.iter().any(|known| known.name == fact && known.value == "eq");
+            work.searched_at.get(name).copied().filter(|_| answered)
+        });
+        proving.collect::<Option<Vec<u64>>>()?.into_iter().min()
     }
 
     /// `one-writer-per-name`: nobody but who takes access away acts on an identity that an earlier effect may yet change.
@@ -462,11 +518,11 @@ impl Auditor {
         }
         let (before, after) = (change.before.as_ref(), change.after.as_ref());
         if let (Some(before), None) = (before, after) {
-            self.removed.push((before.subject, tick, entry.to_owned()));
+            self.removed.push(Removed::new(before, tick, entry));
         }
         if let (Some(before), Some(after)) = (before, after) {
             if before.is_on() && !after.is_on() {
-                self.removed.push((before.subject, tick, entry.to_owned()));
+                self.removed.push(Removed::new(before, tick, entry));
             }
             let doubled = |resource: &Resource| {
                 let set: BTreeSet<u8> = resource.edges.iter().copied().collect();
@@ -486,13 +542,16 @@ impl Auditor {
                 format!("{entry} made another resource of {:?}: there are {count}", made.subject)
             });
         }
-        self.back_again(entry, made.subject)
+        self.back_again(entry, made)
     }
 
     /// `deleted-stays-deleted`: what was sent before a deletion that was answered for brings nothing back.
-    fn back_again(&self, entry: &str, subject: Subject) -> Result<(), Violation> {
+    fn back_again(&self, entry: &str, made: &Resource) -> Result<(), Violation> {
         let sent = self.entries.get(entry).and_then(|known| known.dispatched);
-        for (of, at, by) in self.removed.iter().filter(|(of, ..)| *of == subject) {
+        // Who has an external id is not known to be one who was deleted and had none (S16).
+        let same =
+            |gone: &&Removed| gone.subject == made.subject && (gone.external || !made.external);
+        for Removed { subject: of, at, by, .. } in self.removed.iter().filter(same) {
             let before = sent.is_some_and(|(sent, _)| sent < *at);
             let deletes = self.entries.get(by).is_some_and(|known| {
                 known.ended
@@ -507,14 +566,20 @@ impl Auditor {
         Ok(())
     }
 
-    fn told(&mut self, run: u32, number: usize, answer: &Rc<Answer>) -> Result<(), Violation> {
+    fn told(
+        &mut self,
+        world: &World,
+        run: u32,
+        number: usize,
+        answer: &Rc<Answer>,
+    ) -> Result<(), Violation> {
         let Some(intent) = self.intent(number).cloned() else { return Ok(()) };
         let sent = self.work.get(&run).map_or(0, |work| work.sent);
         if answer.verdict == Verdict::KeyReused && (answer.changed || 0 < sent) {
             return broken("mismatch-never-acts", || format!("{intent} has acted"));
         }
         if intent.ask.takes() {
-            self.passes(run, number, &intent, answer)?;
+            self.passes(world, run, number, &intent, answer)?;
         }
         let told = answer.replayed || is_success(answer.verdict) || answer.changed;
         if !told {
@@ -556,6 +621,7 @@ impl Auditor {
     /// `nothing-blocks-a-revocation`: what takes access away by id is not kept waiting by others.
     fn passes(
         &self,
+        world: &World,
         run: u32,
         number: usize,
         intent: &Intent,
@@ -565,10 +631,13 @@ impl Auditor {
             let other = work.intent.and_then(|other| self.intent(other));
             other.is_some_and(|other| other.subject == intent.subject && other.ask == intent.ask)
         };
+        // Who was so slow himself that there was no time left was kept waiting by nobody.
+        let late = |work: &Work| work.arrived + ANSWER_BUDGET_MS < world.now;
         let blocked = match answer.verdict {
             Verdict::InFlight => {
                 let others = self.work.iter().filter(|(one, _)| **one != run);
-                !others.map(|(_, work)| work).any(equal)
+                let attaches = others.map(|(_, work)| work).any(equal);
+                !attaches && !self.work.get(&run).is_some_and(late)
             }
             Verdict::Parked | Verdict::Superseded | Verdict::Ambiguous => true,
             Verdict::Unavailable => self.work.get(&run).is_some_and(|work| work.lawless),
@@ -629,8 +698,11 @@ impl Auditor {
         let on = there.iter().any(|(_, resource)| resource.is_on());
         let says = |done: &Done| match self.intent(done.intent)?.ask {
             Ask::Create { .. } => Some(true),
-            // That an id is gone says nothing of another one.
-            Ask::Delete => (done.verdict == Verdict::Done).then_some(false),
+            // That an id is gone says nothing of another one: what took nothing away found it gone.
+            Ask::Delete => {
+                let took = self.removed.iter().any(|gone| gone.by == done.entry);
+                (done.verdict == Verdict::Done && took).then_some(false)
+            }
             Ask::Put { .. } | Ask::Title(_) | Ask::Switch(_) | Ask::Grant(_) | Ask::Revoke(_) => {
                 None
             }

@@ -8,9 +8,9 @@ use std::{collections::BTreeSet, mem, rc::Rc};
 use replaysafe_core::{
     lifecycle::Reading,
     types::{
-        Action, Answer, Divergence, Effect, EffectBody, EntryId, Evidence, Field, Found, Name,
-        Observation, Outcome, Question, Report, Request, Retry, Settings, Sight, Situation, Step,
-        Tag, Tags, UnixMillis, Verdict, Write,
+        Action, Answer, Divergence, Effect, EffectBody, Entry, EntryId, Evidence, Field, Found,
+        Name, NameKind, Observation, Outcome, Question, Report, Request, Retry, Settings, Sight,
+        Situation, Stage, Step, Tag, Tags, UnixMillis, Verdict, Write,
     },
 };
 
@@ -135,6 +135,7 @@ pub struct Run {
     passed: bool,
     people: Vec<Tag>,
     steps: u32,
+    fenced: u32,
     function: Function,
     found: Option<Rc<Found>>,
     observed: Vec<Observation>,
@@ -333,6 +334,7 @@ impl World {
             passed: false,
             people: Vec::new(),
             steps: 0,
+            fenced: 0,
             function: Function::Admit,
             found: None,
             observed: Vec::new(),
@@ -463,11 +465,17 @@ impl World {
             run.people = people;
             return Next::On(At::Enter(Whose::People));
         }
-        if run.settling.is_some() && run.message.is_none() {
-            return Next::On(At::Settle);
+        if let (Some(settling), None) = (&run.settling, &run.message) {
+            // It may have come to its end since it was found to be due.
+            let open = self.ledger.entry(&settling.entry).is_some_and(|entry| is_open(entry));
+            return if open { Next::On(At::Settle) } else { Next::End };
         }
         if run.people != people {
-            return Next::On(At::Enter(Whose::Names));
+            return self.fenced(run, At::Enter(Whose::Names));
+        }
+        // What this run has written is its own request, whoever has asked the same since.
+        if let Some(own) = run.mine.as_ref().and_then(|id| self.ledger.entry(id)) {
+            found.by_statement = Some(Entry::clone(own));
         }
         if self.setup.lacks(Rule::PredecessorFirst) {
             found.open.clear();
@@ -510,7 +518,7 @@ impl World {
                 };
                 match self.write(run, &write, told) {
                     Ok(()) => {}
-                    Err(Refusal::Fenced) => return Next::On(At::Enter(Whose::Names)),
+                    Err(Refusal::Fenced) => return self.fenced(run, At::Enter(Whose::Names)),
                     Err(Refusal::Law(_)) => return reply(plain(Verdict::Unavailable)),
                 }
             }
@@ -604,9 +612,30 @@ impl World {
                 (&run.tags, run.tags.names.iter().cloned().chain(claimed).collect())
             }
         };
-        let found = self.ledger.find(tags.key.as_ref(), &tags.statement, &names);
+        let mut found = self.ledger.find(tags.key.as_ref(), &tags.statement, &names);
+        if !known(&found, &settling.entry) {
+            // A newer one asks the same, or its names lead elsewhere by now.
+            match self.ledger.entry(&settling.entry).filter(|entry| is_open(entry)) {
+                Some(entry) => found.open.push(Entry::clone(entry)),
+                // Others have brought it to its end: how it ended is looked up anew.
+                None if run.message.is_none() => return Next::End,
+                None => return self.wait_far(run, self.now),
+            }
+        }
         settling.found = Some(Rc::new(found));
         Next::On(At::Judge)
+    }
+
+    /// What was read is outdated: read again at once, and after some times with a pause: `Run::outdated`.
+    fn fenced(&mut self, run: &mut Run, at: At) -> Next {
+        run.fenced += 1;
+        if run.fenced <= FENCED_MOST {
+            return Next::On(at);
+        }
+        if run.message.is_none() {
+            return Next::End;
+        }
+        self.wait_far(run, self.now + FENCED_PAUSE_MS)
     }
 
     /// From a sent effect to its end: `settle`.
@@ -648,7 +677,7 @@ impl World {
                     Err(Refusal::Fenced) => {
                         settling.observed = Vec::new();
                         run.settling = Some(settling);
-                        return Next::On(At::Settle);
+                        return self.fenced(run, At::Settle);
                     }
                     Err(Refusal::Law(_)) if run.message.is_none() => return Next::End,
                     Err(Refusal::Law(_)) => return reply(plain(Verdict::Unavailable)),
@@ -753,7 +782,13 @@ impl World {
         write: &Write,
         answer: Option<Rc<Answer>>,
     ) -> Result<(), Refusal> {
-        match self.ledger.write(write, self.setup.off) {
+        let leased = run.tickets.iter().all(|ticket| self.leases.held(*ticket));
+        // A shared ledger must ask this in the transaction that writes: nothing else tells that somebody else
+        // has made an identity for the same correlation value, which two may share, since the lease lapsed.
+        let refused = 1 < self.setup.gateways && !leased && nothing_guards(write);
+        let written =
+            if refused { Err(Refusal::Fenced) } else { self.ledger.write(write, self.setup.off) };
+        match written {
             Ok(written) => {
                 let entry = self.ledger.entry(&write.entry.id).cloned();
                 let entry = entry.unwrap_or_else(|| Rc::new(write.entry.clone()));
@@ -803,6 +838,25 @@ fn forget_ids(found: &mut Found) {
             }
         }
     }
+}
+
+/// It makes an identity that no exclusive name and no fence protects from being made twice.
+fn nothing_guards(write: &Write) -> bool {
+    let exclusive = |name: &Name| matches!(name.kind, NameKind::TargetId | NameKind::ExternalId);
+    write
+        .identities
+        .iter()
+        .any(|one| one.identity.fence == 0 && !one.names.iter().flatten().any(exclusive))
+}
+
+fn known(found: &Found, id: &EntryId) -> bool {
+    let given = found.by_key.iter().chain(&found.by_statement).chain(&found.open);
+    given.into_iter().any(|entry| entry.id == *id)
+}
+
+/// Its end is still to come, or to be looked after.
+fn is_open(entry: &Entry) -> bool {
+    matches!(entry.stage, Stage::Dispatched | Stage::Parked)
 }
 
 fn reply(answer: Answer) -> Next {
@@ -860,13 +914,19 @@ const PASS_AFTER_MS: UnixMillis = 250;
 const QUEUE_WAIT_MS: UnixMillis = 30_000;
 
 /// `Options::answer_budget` of the host.
-const ANSWER_BUDGET_MS: UnixMillis = 50_000;
+pub const ANSWER_BUDGET_MS: UnixMillis = 50_000;
 
 /// `NEAR` of the host.
 const NEAR_MS: UnixMillis = 1_000;
 
 /// `STEPS_MOST` of the host.
 const STEPS_MOST: u32 = 1_000;
+
+/// `FENCED_MOST` of the host.
+const FENCED_MOST: u32 = 3;
+
+/// `FENCED_PAUSE_MS` of the host.
+const FENCED_PAUSE_MS: UnixMillis = 1_000;
 
 /// `ACCEPTED_MS` of the host.
 const ACCEPTED_MS: UnixMillis = 60_000;

@@ -28,7 +28,7 @@ pub struct Ledger {
 /// Why nothing was written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Refusal {
-    /// Somebody else has written the identity since it was read.
+    /// Somebody else has written the identity, taken one of its names, or moved the entry on since it was read.
     Fenced,
     /// It would break this law.
     Law(&'static str),
@@ -140,7 +140,7 @@ impl Ledger {
                 let taken =
                     self.names.iter().any(|(_, other, tag)| other == kind && tag == material);
                 if exclusive && taken && off != Some(Rule::Arbitration) {
-                    return Err(Refusal::Law("one-identity-per-name"));
+                    return Err(Refusal::Fenced);
                 }
                 self.names.insert((identity.id.clone(), *kind, material.clone()));
             }
@@ -159,7 +159,7 @@ impl Ledger {
         if let Some(prior) = stage_before
             && !may_follow(prior, entry.stage)
         {
-            return Err(Refusal::Law("stage-never-moves-back"));
+            return Err(Refusal::Fenced);
         }
         if let Some(identity) = &entry.identity
             && !self.identities.contains_key(identity)

@@ -4,7 +4,9 @@
 //! the time and others never, some deliver late and others at once. Chaos first; then faults stop, clients
 //! repeat themselves until they are answered, and everything must come to rest.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+
+use replaysafe_core::types::UnixMillis;
 
 use super::{
     auditor::{Auditor, EDGES_MOST, Violation},
@@ -132,6 +134,8 @@ impl Drive<'_> {
     fn heal(&mut self) -> Result<(), Violation> {
         self.world.budget = Budget::default();
         let mut idle = 0;
+        // What is due is scanned once a second: one whose names are held is not taken up again meanwhile.
+        let mut scanned: (UnixMillis, BTreeSet<Action>) = (0, BTreeSet::new());
         for _ in 0..HEAL_STEPS_MOST {
             if self.settled() {
                 idle += 1;
@@ -143,16 +147,22 @@ impl Drive<'_> {
                 continue;
             }
             self.world.enabled(&[], &mut self.actions);
-            let heals: Vec<Action> =
-                self.actions.iter().copied().filter(|action| self.heals(*action)).collect();
-            let action = if heals.is_empty() {
-                match self.actions.iter().find(|action| **action == Action::Wake) {
-                    Some(wake) => *wake,
-                    None => return self.stuck(),
-                }
-            } else {
-                self.random.one_of(&heals)
+            if scanned.0 != self.world.now {
+                scanned = (self.world.now, BTreeSet::new());
+            }
+            let heals = self.actions.iter().copied().filter(|action| self.heals(*action));
+            let (again, heals): (Vec<Action>, Vec<Action>) =
+                heals.partition(|action| scanned.1.contains(action));
+            let wake = self.actions.contains(&Action::Wake);
+            let action = match (heals.is_empty(), wake, again.is_empty()) {
+                (false, _, _) => self.random.one_of(&heals),
+                (true, true, _) => Action::Wake,
+                (true, false, false) => self.random.one_of(&again),
+                (true, false, true) => return self.stuck(),
             };
+            if let Action::Scan(..) = action {
+                scanned.1.insert(action);
+            }
             self.act(action)?;
         }
         self.stuck()

@@ -4,7 +4,7 @@
 
 pub(super) const USER_URN: &str = "urn:ietf:params:scim:schemas:core:2.0:User";
 pub(super) const GROUP_URN: &str = "urn:ietf:params:scim:schemas:core:2.0:Group";
-pub(super) const ENTERPRISE_URN: &str =
+pub(crate) const ENTERPRISE_URN: &str =
     "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User";
 
 /// RFC 7643 §3 and §3.1: every resource has these.

@@ -4,6 +4,7 @@ use alloc::{
     borrow::ToOwned,
     format,
     string::{String, ToString},
+    sync::Arc,
     vec::Vec,
 };
 
@@ -53,7 +54,8 @@ fn listed(answer: Option<&Value>) -> Vec<&Value> {
 
 fn read_schema(schema: &mut Schema, described: &Value) {
     let Some(urn) = text(described, "id") else { return };
-    let attributes = schema.schemas.entry(urn.to_ascii_lowercase()).or_default();
+    let attributes =
+        Arc::make_mut(&mut schema.schemas).entry(urn.to_ascii_lowercase()).or_default();
     merge(attributes, &read_attributes(described, "attributes", DEPTH));
 }
 
@@ -113,7 +115,7 @@ fn read_type(schema: &mut Schema, described: &Value) {
         .map(str::to_owned)
         .collect();
     for extension in &extensions {
-        schema.schemas.entry(extension.to_ascii_lowercase()).or_default();
+        Arc::make_mut(&mut schema.schemas).entry(extension.to_ascii_lowercase()).or_default();
     }
     match schema.types.iter_mut().find(|of| of.name.eq_ignore_ascii_case(name)) {
         Some(known) => {

@@ -1,6 +1,6 @@
 //! How is a schema written down? Only what RFC 7643 does not say is.
 
-use alloc::{borrow::ToOwned, format, string::String, vec::Vec};
+use alloc::{borrow::ToOwned, format, string::String, sync::Arc, vec::Vec};
 
 use replaysafe_json::{Object, Value};
 
@@ -41,7 +41,8 @@ pub(super) fn read(document: &Value) -> Result<Schema, String> {
             }
             "schemas" => {
                 for (urn, attributes) in object(value, "schemas")? {
-                    schema.schemas.insert(urn.to_ascii_lowercase(), read_attributes(attributes)?);
+                    Arc::make_mut(&mut schema.schemas)
+                        .insert(urn.to_ascii_lowercase(), read_attributes(attributes)?);
                 }
             }
             "declared" => {

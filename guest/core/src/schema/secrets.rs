@@ -7,17 +7,22 @@ use alloc::{format, vec::Vec};
 use replaysafe_json::{Path, Segment, sort_by};
 
 use super::{Attributes, Schema};
+use crate::spelling::CORE_1_0;
 
 pub(super) fn paths(schema: &Schema, resource_type: &str) -> Vec<Path> {
     let mut found = Vec::new();
     let own = schema.core_urn(resource_type);
-    for (urn, attributes) in &schema.schemas {
+    for (urn, attributes) in schema.schemas.iter() {
         let mut secrets = Vec::new();
         collect(attributes, &mut Vec::new(), &mut secrets);
         secrets.iter().for_each(|names| add(&mut found, urn, *urn == own, names));
+        if *urn == own {
+            secrets.iter().for_each(|names| add(&mut found, CORE_1_0, false, names));
+        }
     }
     // A password is a secret in whatever type it is sent to.
     add(&mut found, &own, true, &["password"]);
+    add(&mut found, CORE_1_0, false, &["password"]);
     sort_by(&mut found, Ord::cmp);
     found.dedup();
     found
@@ -150,6 +155,10 @@ mod tests {
         check(
             r#"{"Operations":[{"op":"add","value":[{"password":"x"}]}]}"#,
             r##"{"Operations":[{"op":"add","value":[{"password":"#"}]}]}"##,
+        );
+        check(
+            r#"{"Operations":[{"path":"urn:scim:schemas:core:1.0:password","value":"x"}]}"#,
+            r##"{"Operations":[{"path":"urn:scim:schemas:core:1.0:password","value":"#"}]}"##,
         );
         check(r#"{"Resources":[{"password":"x"}]}"#, r##"{"Resources":[{"password":"#"}]}"##);
     }

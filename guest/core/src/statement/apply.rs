@@ -8,7 +8,7 @@ use replaysafe_json::{Object, Value};
 
 use super::{
     form::edge_value,
-    list::{Kind, List, covers, elements, merge},
+    list::{self, Kind, List, covers, elements, is_primary, merge},
     names::fold,
     read::Op,
 };
@@ -40,6 +40,8 @@ pub(super) struct Outcome {
     pub(super) changed: bool,
     /// What it does cannot be said.
     pub(super) opaque: bool,
+    /// It made the element that its filter describes: many targets do not.
+    pub(super) made: bool,
     /// The slots of a list that it changed.
     pub(super) slots: Vec<usize>,
 }
@@ -49,8 +51,8 @@ impl Outcome {
         Self { opaque: true, ..Self::default() }
     }
 
-    fn of_slots(slots: Vec<usize>) -> Self {
-        Self { changed: !slots.is_empty(), opaque: false, slots }
+    pub(super) fn of_slots(slots: Vec<usize>) -> Self {
+        Self { changed: !slots.is_empty(), slots, ..Self::default() }
     }
 
     fn of_change(changed: bool) -> Self {
@@ -236,6 +238,8 @@ fn apply_list(
         };
     }
     match stated {
+        // RFC 7643 §2.4: one value is primary. Which of several cannot be said.
+        Some(stated) if 1 < slots.len() && is_primary(&stated) => Outcome::opaque(),
         Some(stated) => {
             let mut changed = Vec::new();
             for slot in slots {
@@ -332,7 +336,7 @@ fn create(list: &mut List, place: &Place, stated: &Value) -> Outcome {
         return Outcome::opaque();
     }
     let slot = list.push(element);
-    Outcome::of_slots(with_primary(list, alloc::vec![slot]))
+    Outcome { made: true, ..Outcome::of_slots(with_primary(list, alloc::vec![slot])) }
 }
 
 /// The slots that changed, and those that are no longer primary for it.
@@ -357,7 +361,8 @@ fn known_by(element: &Value, typed: bool) -> Value {
 pub(super) fn alike(left: &State, right: &State) -> bool {
     match (left, right) {
         (State::List(left), State::List(right)) => left.set() == right.set(),
-        (State::Single(left), State::Single(right)) => left == right,
+        (State::Single(Some(left)), State::Single(Some(right))) => list::alike(left, right),
+        (State::Single(left), State::Single(right)) => left.is_none() && right.is_none(),
         (State::List(_), State::Single(_)) | (State::Single(_), State::List(_)) => false,
     }
 }

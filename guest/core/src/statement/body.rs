@@ -192,10 +192,11 @@ fn chosen(op: &Op, positions: &[usize]) -> Vec<Value> {
     positions.iter().filter_map(|position| sent.get(*position).cloned()).collect()
 }
 
+/// An operation with another value. What it had is not copied: a list that goes out in many operations would be, with each.
 fn with_value(operation: &Value, value: Value) -> Value {
-    let mut operation = operation.clone();
-    if let Value::Object(members) = &mut operation {
-        members.insert("value", value);
-    }
-    operation
+    let Value::Object(members) = operation else { return operation.clone() };
+    let others = members.iter().filter(|(name, _)| !name.eq_ignore_ascii_case("value"));
+    let spelled = members.find_entry("value").map_or("value", |(name, _)| name);
+    let all = others.map(|(name, member)| (name, member.clone())).chain([(spelled, value)]);
+    Value::Object(all.collect())
 }

@@ -12,7 +12,7 @@ use super::{
     body::{self, Extra, Keep},
     form::{edge_key, edge_value},
     group::{Atom, Group, groups},
-    list::{List, elements},
+    list::{List, elements, text},
     omitted::omitted,
     read::Op,
 };
@@ -289,7 +289,9 @@ fn keep(of: &Statement, group: &Group<'_>, rules: &Rules<'_>, keeps: &mut BTreeM
         keeps.extend(group.ops.iter().map(|(position, _)| (*position, Keep::Nothing)));
         return;
     }
-    let as_sent = group.is_opaque() || of.operation != Operation::Patch;
+    // What a filter makes is the target's affair: RFC 7644 §3.5.2.3 has it refuse.
+    let made = group.atoms.iter().any(|atom| atom.outcome.made);
+    let as_sent = made || group.is_opaque() || of.operation != Operation::Patch;
     if as_sent || group.is_clean() {
         keeps.extend(group.ops.iter().map(|(position, _)| (*position, Keep::All)));
         return;
@@ -299,7 +301,9 @@ fn keep(of: &Statement, group: &Group<'_>, rules: &Rules<'_>, keeps: &mut BTreeM
 
 /// The atoms that are needed to end where all of them end.
 fn effective(group: &Group<'_>, rules: &Rules<'_>) -> Vec<bool> {
-    let reaches = |kept: &[bool]| alike(&group.simulate(kept, rules), &group.after);
+    let reaches = |kept: &[bool]| {
+        group.simulate(kept, rules).is_some_and(|reached| alike(&reached, &group.after))
+    };
     let last = last_touching(group, &group.net);
     if matches!(group.before, State::List(_)) && reaches(&last) {
         return last;
@@ -322,14 +326,15 @@ fn effective(group: &Group<'_>, rules: &Rules<'_>) -> Vec<bool> {
     kept
 }
 
-/// Of each slot that is to change, the atom that changes it last; and what is forced.
+/// Of each slot that is to change, the atoms of the operation that changes it last; and what is forced.
 fn last_touching(group: &Group<'_>, slots: &BTreeSet<usize>) -> Vec<bool> {
-    let mut done: BTreeSet<usize> = BTreeSet::new();
+    let mut last: BTreeMap<usize, usize> = BTreeMap::new();
     let mut kept: Vec<bool> = Vec::new();
     for atom in group.atoms.iter().rev() {
-        let touched = &atom.outcome.slots;
-        let needed = touched.iter().any(|slot| slots.contains(slot) && !done.contains(slot));
-        done.extend(touched.iter().copied());
+        let mut needed = false;
+        for slot in atom.outcome.slots.iter().filter(|slot| slots.contains(*slot)) {
+            needed |= *last.entry(*slot).or_insert_with(|| atom.op) == atom.op;
+        }
         kept.push(needed || atom.forced);
     }
     kept.reverse();
@@ -345,8 +350,9 @@ fn by_atoms(group: &Group<'_>, kept: &[bool], keeps: &mut BTreeMap<usize, Keep>)
         while let Some((atom, kept)) = rest.next_if(|(atom, _)| atom.op == index) {
             own.push((atom.element, *kept));
         }
-        let some: Vec<usize> =
+        let mut some: Vec<usize> =
             own.iter().filter(|(_, kept)| *kept).filter_map(|(element, _)| *element).collect();
+        sort_by(&mut some, Ord::cmp);
         let keep = if own.iter().all(|(_, kept)| !kept) {
             Keep::Nothing
         } else if own.iter().all(|(_, kept)| *kept) {
@@ -371,7 +377,7 @@ struct HeldList<'a> {
 
 impl HeldList<'_> {
     fn keep(&self, rules: &Rules<'_>, keeps: &mut BTreeMap<usize, Keep>, more: &mut Vec<Value>) {
-        let wanted: BTreeSet<String> = self.wanted().into_values().map(canonical).collect();
+        let wanted: BTreeSet<String> = self.wanted().into_values().map(text).collect();
         let all = || self.group.ops.iter().map(|(position, _)| *position);
         if wanted == self.before.set() && !self.group.atoms.iter().any(|atom| self.is_needed(atom))
         {
@@ -394,7 +400,7 @@ impl HeldList<'_> {
             .collect();
         let most: Vec<bool> = atoms().map(|atom| self.is_free(atom)).collect();
         for kept in [&least, &most] {
-            if set_of(&self.group.simulate(kept, rules)) == wanted {
+            if self.reached(kept, rules).is_some_and(|reached| reached == wanted) {
                 by_atoms(self.group, kept, keeps);
                 return;
             }
@@ -406,22 +412,33 @@ impl HeldList<'_> {
             .collect();
         let before = self.before.set();
         let known = |kept: &[bool]| {
-            let reached = set_of(&self.group.simulate(kept, rules));
+            let reached = self.reached(kept, rules)?;
             let known = reached.iter().all(|item| wanted.contains(item) || before.contains(item));
             known.then_some(reached)
         };
         let needed: Vec<bool> = atoms().map(|atom| self.is_needed(atom)).collect();
         let (kept, reached) = match known(&single) {
             Some(reached) => (single, reached),
-            None => (needed.clone(), set_of(&self.group.simulate(&needed, rules))),
+            None => {
+                let reached = self.reached(&needed, rules).unwrap_or_else(|| self.before.set());
+                (needed, reached)
+            }
         };
         by_atoms(self.group, &kept, keeps);
         let gone = self.before.items().values();
         let gone = gone.filter(|item| {
-            let text = canonical(item);
-            self.before.kind().is_edge() && reached.contains(&text) && !wanted.contains(&text)
+            let item = text(item);
+            self.before.kind().is_edge() && reached.contains(&item) && !wanted.contains(&item)
         });
         more.extend(gone.filter_map(|item| self.removal(item)));
+    }
+
+    /// What some of the atoms make of the list.
+    fn reached(&self, kept: &[bool], rules: &Rules<'_>) -> Option<BTreeSet<String>> {
+        match self.group.simulate(kept, rules)? {
+            State::List(list) => Some(list.set()),
+            State::Single(_) => None,
+        }
     }
 
     /// The list as it is to be, by slot.
@@ -479,12 +496,11 @@ impl HeldList<'_> {
         let value = edge_value(item)?;
         let mut removals = self.group.ops.iter().filter(|(_, op)| op.verb == Verb::Remove);
         let spelled = removals.find_map(|(_, op)| self.of.op_text(op.wire)).unwrap_or("remove");
-        let text = |value: &Value| canonical(value);
         let twin = |other: &&&Value| edge_value(other).as_ref() == Some(&value) && **other != item;
         let kind = item.find("type").filter(|_| self.wanted().values().any(|other| twin(&other)));
-        let kind = kind.map(|kind| format!(" and type eq {}", text(kind))).unwrap_or_default();
+        let kind = kind.map(|kind| format!(" and type eq {}", canonical(kind))).unwrap_or_default();
         let name = &self.group.place.name;
-        let path = format!("{name}[value eq {}{kind}]", text(&Value::from(value.as_str())));
+        let path = format!("{name}[value eq {}{kind}]", canonical(&Value::from(value.as_str())));
         let members = [("op", Value::from(spelled)), ("path", Value::from(path))];
         Some(Value::Object(members.into_iter().collect::<Object>()))
     }
@@ -495,13 +511,6 @@ fn states_all(op: &Op) -> bool {
     let place = op.place.as_ref();
     op.verb == Verb::Replace
         && place.is_some_and(|place| place.filter.is_none() && place.sub.is_none())
-}
-
-fn set_of(state: &State) -> BTreeSet<String> {
-    match state {
-        State::List(list) => list.set(),
-        State::Single(_) => BTreeSet::new(),
-    }
 }
 
 /// What an observed edge is known by.

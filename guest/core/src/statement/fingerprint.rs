@@ -98,7 +98,7 @@ fn operation(op: &Op) -> Value {
         Verb::Remove => "remove",
     };
     let mut text = alloc::vec![Value::from(verb)];
-    match &op.place {
+    match op.place.as_ref().or(op.said.as_ref()) {
         Some(place) => {
             text.push(Value::String(path(place)));
             text.extend(op.value.as_ref().map(|value| value_of(op, place, value)));

@@ -8,9 +8,9 @@ use replaysafe_json::Value;
 
 use super::{
     Operation, Statement,
-    apply::{Outcome, Rules, State, changed_slots},
+    apply::{Outcome, Rules, State, alike, changed_slots},
     form::edge_value,
-    list::elements,
+    list::{List, elements, in_order, text},
     read::Op,
 };
 use crate::{path::Place, spelling::Verb, unicode::lower};
@@ -80,8 +80,10 @@ fn group<'a>(
     for (position, op) in only.iter().enumerate() {
         let forced = op.is_secret(rules.resource_type, rules.schema)
             || unproved && (op.verb == Verb::Remove || empties(op, &before));
+        let mut together = Together::of(op, &after);
         for element in atoms_of(op, &after) {
             let outcome = after.apply(op, element, rules);
+            let outcome = together.outcome(outcome, op, element, &after);
             let forced = forced
                 || op.verb == Verb::Remove
                     && !outcome.changed
@@ -96,6 +98,47 @@ fn group<'a>(
     Some(Group { place, ops, atoms, before, after, net })
 }
 
+/// The elements of one `add`: each is measured against what was there before all of them, so that none is left out for what another one states. Two edges of one value are one.
+#[derive(Default)]
+struct Together {
+    start: Option<List>,
+    read: BTreeSet<String>,
+}
+
+impl Together {
+    fn of(op: &Op, state: &State) -> Self {
+        let several =
+            op.verb == Verb::Add && 1 < op.value.as_ref().map_or(0, |of| elements(of).len());
+        match state {
+            State::List(list) if several && !list.kind().is_edge() => {
+                Self { start: Some(list.clone()), read: BTreeSet::new() }
+            }
+            State::List(_) | State::Single(_) => Self::default(),
+        }
+    }
+
+    fn outcome(
+        &mut self,
+        outcome: Outcome,
+        op: &Op,
+        element: Option<usize>,
+        after: &State,
+    ) -> Outcome {
+        let (Some(start), State::List(after), Some(position)) = (&self.start, after, element)
+        else {
+            return outcome;
+        };
+        let Some(stated) = op.value.as_ref().and_then(|value| elements(value).get(position)) else {
+            return outcome;
+        };
+        let repeats = !self.read.insert(text(stated));
+        if repeats || outcome.changed || start.holding(stated).is_some() {
+            return outcome;
+        }
+        after.holding(stated).map_or(outcome, |slot| Outcome::of_slots(alloc::vec![slot]))
+    }
+}
+
 /// The values of a list's edges in lower case, once they are asked for.
 #[derive(Default)]
 struct Folded(Option<BTreeSet<String>>);
@@ -103,7 +146,8 @@ struct Folded(Option<BTreeSet<String>>);
 impl Folded {
     /// Whether an edge whose value differs in letter case only is there, where none is as stated.
     ///
-    /// RFC 7643 §8.7.1 says of `members.value` that letter case does not matter: the target may mean it, so its removal is no repeat.
+    /// RFC 7643 §8.7.1 says of `members.value` that letter case does not matter, §3.1 says of an `id`, which it holds, that it does; the servers that were asked take the latter. So
+    /// they are two members, but the target may mean the one that is there: its removal is no repeat.
     fn holds(&mut self, op: &Op, element: Option<usize>, before: &State) -> bool {
         let State::List(list) = before else { return false };
         let Some(place) = op.place.as_ref().filter(|_| list.kind().is_edge()) else { return false };
@@ -151,7 +195,7 @@ fn atoms_of(op: &Op, state: &State) -> Vec<Option<usize>> {
         op.place.as_ref().is_some_and(|place| place.filter.is_none() && place.sub.is_none());
     match (state, &op.value, op.verb) {
         (State::List(_), Some(value), Verb::Add | Verb::Remove) if plain => {
-            (0..elements(value).len()).map(Some).collect()
+            in_order(elements(value)).into_iter().map(Some).collect()
         }
         _ => alloc::vec![None],
     }
@@ -168,22 +212,24 @@ impl<'a> Group<'a> {
         self.op(atom).is_some_and(|op| op.verb == Verb::Remove)
     }
 
-    /// What some of the atoms would make of what is observed.
-    pub(super) fn simulate(&self, kept: &[bool], rules: &Rules<'_>) -> State {
+    /// What some of the atoms would make of what is observed; none where one would do what it did not do among all: what its filter describes was there then.
+    pub(super) fn simulate(&self, kept: &[bool], rules: &Rules<'_>) -> Option<State> {
         let mut state = self.before.clone();
         for (atom, _) in self.atoms.iter().zip(kept).filter(|(_, kept)| **kept) {
-            if let Some(op) = self.op(atom) {
-                state.apply(op, atom.element, rules);
+            let outcome = state.apply(self.op(atom)?, atom.element, rules);
+            let other = outcome.made && !atom.outcome.made;
+            if other || outcome.opaque && !atom.outcome.opaque {
+                return None;
             }
         }
-        state
+        Some(state)
     }
 
     /// Whether the attribute would end as another than it is.
     pub(super) fn differs(&self) -> bool {
         match (&self.before, &self.after) {
             (State::List(_), State::List(_)) => !self.net.is_empty(),
-            (before, after) => before != after,
+            (before, after) => !alike(before, after),
         }
     }
 

@@ -2,11 +2,11 @@
 //!
 //! An element keeps its slot for as long as a statement is worked out, so that what cancels out is seen to.
 
-use alloc::{format, string::String, vec::Vec};
+use alloc::{format, rc::Rc, string::String, vec::Vec};
 
 use crate::ordered::{BTreeMap, BTreeSet};
 
-use replaysafe_json::{Object, Value, canonical};
+use replaysafe_json::{Object, Value, canonical, sort_by};
 
 use super::form::edge_value;
 use crate::spelling::{self, unassigned};
@@ -34,7 +34,9 @@ impl Kind {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct List {
     kind: Kind,
-    items: BTreeMap<usize, Value>,
+    items: Rc<BTreeMap<usize, Value>>,
+    /// What was observed.
+    observed: Rc<BTreeMap<usize, Value>>,
     /// What was there and was removed.
     gone: BTreeMap<usize, Value>,
     // INVARIANT: every slot of `items` and `gone` stands under the key of its element.
@@ -46,7 +48,8 @@ impl List {
     pub(super) fn new(kind: Kind, observed: Option<&Value>) -> Self {
         let mut list = Self {
             kind,
-            items: BTreeMap::new(),
+            items: Rc::default(),
+            observed: Rc::default(),
             gone: BTreeMap::new(),
             index: BTreeMap::new(),
             next: 0,
@@ -54,6 +57,7 @@ impl List {
         for element in observed.map(elements).unwrap_or_default() {
             list.push(element.clone());
         }
+        list.observed = Rc::clone(&list.items);
         list
     }
 
@@ -76,7 +80,17 @@ impl List {
     pub(super) fn of_value(&self, text: &str) -> Vec<usize> {
         let key = canonical(&Value::from(text));
         let slots = self.index.get(&key).map(Vec::as_slice).unwrap_or_default();
-        slots.iter().filter(|slot| self.items.contains_key(slot)).copied().collect()
+        // An element that became another stands under its former value too.
+        let is = |slot: &&usize| {
+            let value = self.items.get(slot).and_then(value_of);
+            value.and_then(Value::as_str) == Some(text)
+        };
+        slots.iter().filter(is).copied().collect()
+    }
+
+    /// The slot whose element is the one that `stated` means, and as stated.
+    pub(super) fn holding(&self, stated: &Value) -> Option<usize> {
+        self.same(stated).into_iter().find(|slot| self.covers(*slot, stated))
     }
 
     /// Adds an element; gives the slots that changed. An edge that is there satisfies it.
@@ -85,7 +99,8 @@ impl List {
             return Vec::new();
         }
         if let Some(slot) = self.same(stated).first().copied() {
-            if self.kind.is_edge() {
+            // RFC 7644 §3.5.2.1: where the value is contained nothing changes, whichever of several it is.
+            if self.kind.is_edge() || self.holding(stated).is_some() {
                 return Vec::new();
             }
             return self.agree(slot, stated);
@@ -103,43 +118,63 @@ impl List {
     /// Removes slots.
     pub(super) fn drop_all(&mut self, slots: &[usize]) {
         for slot in slots {
-            if let Some(item) = self.items.remove(slot) {
+            if let Some(item) = Rc::make_mut(&mut self.items).remove(slot) {
                 self.gone.insert(*slot, item);
             }
         }
     }
 
     /// Makes the list the set that is stated; gives the slots that changed.
+    ///
+    /// It says what the whole list is, so what operations before it did is undone. What is stated is measured against what was observed: what agrees in all first, then what
+    /// agrees in what is stated, then what is known by the same; each is taken once.
     pub(super) fn replace(&mut self, stated: &[Value]) -> Vec<usize> {
-        let mut changed = Vec::new();
-        let mut matched: BTreeSet<usize> = BTreeSet::new();
-        for element in stated.iter().filter(|element| !unassigned(element)) {
+        let earlier = core::mem::replace(&mut self.items, Rc::clone(&self.observed));
+        self.gone = BTreeMap::new();
+        let mut matched = BTreeMap::new();
+        let mut left: Vec<&Value> = Vec::new();
+        left.extend(in_order(stated).into_iter().filter_map(|position| stated.get(position)));
+        left.retain(|element| !unassigned(element));
+        left.dedup_by(|left, right| alike(left, right));
+        self.match_up(&mut left, &mut matched, alike);
+        self.match_up(&mut left, &mut matched, covers);
+        for element in left {
             let same = self.same(element);
-            if same.iter().any(|slot| matched.contains(slot) && self.covers(*slot, element)) {
+            let free = same.iter().find(|slot| !matched.contains_key(*slot));
+            if free.is_none() && self.holding(element).is_some() {
                 continue;
             }
-            let free = || same.iter().filter(|slot| !matched.contains(slot));
-            let best = free().find(|slot| self.covers(**slot, element)).or_else(|| free().next());
-            let slot = match best.copied() {
-                Some(slot) => {
-                    changed.extend(self.agree(slot, element));
-                    slot
-                }
-                None => {
-                    let slot = self.restore(element);
-                    let slot = slot.unwrap_or_else(|| self.push(element.clone()));
-                    self.agree(slot, element);
-                    changed.push(slot);
-                    slot
-                }
-            };
-            matched.insert(slot);
+            let slot = free.or_else(|| same.iter().find(|slot| self.is_one(**slot, element)));
+            let slot = slot.copied().unwrap_or_else(|| self.push(element.clone()));
+            self.agree(slot, element);
+            matched.insert(slot, element);
         }
-        let left: Vec<usize> =
-            self.items.keys().filter(|slot| !matched.contains(slot)).copied().collect();
-        self.drop_all(&left);
-        changed.extend(left);
-        changed
+        let unstated: Vec<usize> =
+            self.items.keys().filter(|slot| !matched.contains_key(slot)).copied().collect();
+        self.drop_all(&unstated);
+        if let Some((slot, _)) = matched.iter().find(|(_, element)| is_primary(element)) {
+            self.only_primary(*slot);
+        }
+        changed(&earlier, &self.items).into_iter().collect()
+    }
+
+    /// Gives elements that are stated the slots that fit, each slot once; leaves those that none fits.
+    fn match_up<'v>(
+        &self,
+        left: &mut Vec<&'v Value>,
+        matched: &mut BTreeMap<usize, &'v Value>,
+        fits: impl Fn(&Value, &Value) -> bool,
+    ) {
+        left.retain(|element| {
+            let same = self.same(element).into_iter();
+            let mut free = same.filter(|slot| !matched.contains_key(slot));
+            let fit =
+                free.find(|slot| self.items.get(slot).is_some_and(|item| fits(element, item)));
+            if let Some(slot) = fit {
+                matched.insert(slot, element);
+            }
+            fit.is_none()
+        });
     }
 
     /// Makes the element in a slot agree with what is stated; gives the slot if it changed.
@@ -153,7 +188,7 @@ impl List {
 
     /// Changes the element in a slot.
     pub(super) fn edit(&mut self, slot: usize, change: impl FnOnce(&mut Value)) {
-        let Some(item) = self.items.get_mut(&slot) else { return };
+        let Some(item) = Rc::make_mut(&mut self.items).get_mut(&slot) else { return };
         change(item);
         let key = key(item);
         let slots = self.index.entry(key).or_default();
@@ -170,33 +205,44 @@ impl List {
         let others = self.items.iter().filter(|(other, item)| **other != slot && is_primary(item));
         let others: Vec<usize> = others.map(|(other, _)| *other).collect();
         for other in &others {
-            if let Some(Value::Object(members)) = self.items.get_mut(other) {
+            if let Some(Value::Object(members)) = Rc::make_mut(&mut self.items).get_mut(other) {
                 members.remove(PRIMARY);
             }
         }
         others
     }
 
-    /// Gives what came back another way the slot that it had: an edge that became another is that one.
+    /// Gives what came back another way the slot that it had: an edge that became another is that one. Of what became alike one is left: a set has each once.
     pub(super) fn settle_on(&mut self, before: &Self) {
         let lost = before.items.iter().filter(|(slot, _)| !self.items.contains_key(slot));
         let lost: Vec<(usize, &Value)> = lost.map(|(slot, item)| (*slot, item)).collect();
         for (slot, item) in lost {
             let new = self.same(item).into_iter().find(|new| !before.items.contains_key(new));
-            let Some(moved) = new.and_then(|new| self.items.remove(&new)) else { continue };
+            let Some(moved) = new.and_then(|new| Rc::make_mut(&mut self.items).remove(&new)) else {
+                continue;
+            };
             self.gone.remove(&slot);
             let slots = self.index.entry(key(&moved)).or_default();
             if !slots.contains(&slot) {
                 slots.push(slot);
             }
-            self.items.insert(slot, moved);
+            Rc::make_mut(&mut self.items).insert(slot, moved);
+        }
+        let new = self.items.keys().filter(|slot| !before.items.contains_key(slot));
+        for slot in new.copied().collect::<Vec<usize>>() {
+            let Some(item) = self.items.get(&slot).filter(|_| !self.kind.is_edge()) else {
+                continue;
+            };
+            let mut others = self.same(item).into_iter().filter(|other| *other != slot);
+            if others.any(|other| self.items.get(&other).is_some_and(|other| alike(item, other))) {
+                Rc::make_mut(&mut self.items).remove(&slot);
+            }
         }
     }
 
     /// Whether an element is there that is as stated, whatever it is known by.
     pub(super) fn has(&self, stated: &Value) -> bool {
-        let mut same = self.same(stated).into_iter();
-        same.any(|slot| self.covers(slot, stated))
+        self.holding(stated).is_some()
             || edge_value(stated).is_none() && self.items.values().any(|item| covers(stated, item))
     }
 
@@ -211,24 +257,31 @@ impl List {
         let slot = self.next;
         self.next += 1;
         self.index.entry(key(&element)).or_default().push(slot);
-        self.items.insert(slot, element);
+        Rc::make_mut(&mut self.items).insert(slot, element);
         slot
     }
 
     /// The slots in which two lists differ that come from one.
     pub(super) fn changed_from(&self, before: &Self) -> BTreeSet<usize> {
-        let slots = before.items.keys().chain(self.items.keys());
-        let differs = |slot: &&usize| before.items.get(slot) != self.items.get(slot);
-        slots.filter(differs).copied().collect()
+        changed(&before.items, &self.items)
     }
 
     /// The elements as a set, in one order.
     pub(super) fn set(&self) -> BTreeSet<String> {
-        self.items.values().map(canonical).collect()
+        self.items.values().map(text).collect()
     }
 
     fn covers(&self, slot: usize, stated: &Value) -> bool {
         self.items.get(&slot).is_some_and(|item| covers(stated, item))
+    }
+
+    /// Whether an element that is stated and what another has become are one by what both state (S27); what states no type may be any, and is not one with each.
+    fn is_one(&self, slot: usize, stated: &Value) -> bool {
+        let is_kind = |item: &Value| match (kind_of(item), kind_of(stated)) {
+            (Some(item), Some(stated)) => item.eq_ignore_ascii_case(stated),
+            (item, stated) => item.is_none() && stated.is_none(),
+        };
+        self.items.get(&slot).is_some_and(|item| self.kind.is_edge() || is_kind(item))
     }
 
     /// Puts back what was removed: an edge is its value, anything else must be all the same.
@@ -242,7 +295,7 @@ impl List {
         };
         let slot = slots.iter().find(fits).copied()?;
         let item = self.gone.remove(&slot)?;
-        self.items.insert(slot, item);
+        Rc::make_mut(&mut self.items).insert(slot, item);
         Some(slot)
     }
 
@@ -263,6 +316,54 @@ impl List {
                 stated.eq_ignore_ascii_case(item)
             }
         }
+    }
+}
+
+/// The order in which the elements of one value are read: a set has none, and what comes out must not depend on how it was written (S3).
+///
+/// What states less comes first, so that it is measured against what was there and not against another element.
+pub(super) fn in_order(elements: &[Value]) -> Vec<usize> {
+    let rank = |(position, element): (usize, &Value)| {
+        let members = element.as_object().map_or(0, Object::len);
+        (kind_of(element).is_some(), members, text(element), position)
+    };
+    let mut ranks: Vec<(bool, usize, String, usize)> =
+        elements.iter().enumerate().map(rank).collect();
+    sort_by(&mut ranks, Ord::cmp);
+    ranks.into_iter().map(|(_, _, _, position)| position).collect()
+}
+
+/// The slots in which two states of a list differ.
+fn changed(before: &BTreeMap<usize, Value>, after: &BTreeMap<usize, Value>) -> BTreeSet<usize> {
+    let slots = before.keys().chain(after.keys());
+    let differs = |slot: &&usize| match (before.get(slot), after.get(slot)) {
+        (Some(before), Some(after)) => !alike(before, after),
+        (before, after) => before.is_some() != after.is_some(),
+    };
+    slots.filter(differs).copied().collect()
+}
+
+/// Whether two values are the same, whatever the letter case of names.
+pub(super) fn alike(left: &Value, right: &Value) -> bool {
+    covers(left, right) && covers(right, left)
+}
+
+/// One text for all values that are alike.
+pub(super) fn text(value: &Value) -> String {
+    canonical(&plain(value))
+}
+
+fn plain(value: &Value) -> Value {
+    match value {
+        Value::Object(object) => {
+            let kept = object
+                .iter()
+                .filter(|(name, value)| !unassigned(value) && !not_primary(name, value))
+                .map(|(name, value)| (name.to_ascii_lowercase(), plain(value)));
+            Value::Object(kept.collect())
+        }
+        Value::Array(items) => Value::Array(items.iter().map(plain).collect()),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => value.clone(),
     }
 }
 
@@ -325,7 +426,7 @@ fn not_primary(name: &str, value: &Value) -> bool {
     name.eq_ignore_ascii_case(PRIMARY) && *value == Value::Bool(false)
 }
 
-fn is_primary(item: &Value) -> bool {
+pub(super) fn is_primary(item: &Value) -> bool {
     item.find(PRIMARY) == Some(&Value::Bool(true))
 }
 

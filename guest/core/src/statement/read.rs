@@ -19,8 +19,10 @@ pub(super) struct Op {
     /// The position in `Operations`, from 0; 0 for a resource.
     pub(super) wire: usize,
     pub(super) verb: Verb,
-    /// None where it cannot be read.
+    /// None where it cannot be read, or is not worked out.
     pub(super) place: Option<Place>,
+    /// What is read and not worked out: it counts for the fingerprint (S3).
+    pub(super) said: Option<Place>,
     /// In one spelling; none for a removal by path.
     pub(super) value: Option<Value>,
     /// As sent.
@@ -165,7 +167,7 @@ fn read_operation(
         _ => None,
     };
     let raw = raw.cloned();
-    ops.push(Op { wire, verb, place, value, raw, source, ignored: false });
+    ops.push(Op { wire, verb, place, said: None, value, raw, source, ignored: false });
 }
 
 /// The URN that a path is, where no schema knows it and its value is an object: an extension (RFC 7643 §3.3).
@@ -215,6 +217,7 @@ fn of_member(wire: usize, verb: Verb, member: Member, within: &Object, resource_
         wire,
         verb,
         place: Some(member.place),
+        said: None,
         value: Some(member.value),
         raw,
         source: Source::Member { holder: member.holder, name: member.name },
@@ -234,7 +237,7 @@ fn guard_extensions(ops: &mut [Op]) {
             |op: &&mut Op| op.place.as_ref().is_some_and(|place| place.urn.as_ref() == Some(&urn));
         let about: Vec<&mut Op> = ops.iter_mut().filter(about).collect();
         if 1 < about.len() {
-            about.into_iter().for_each(|op| op.place = None);
+            about.into_iter().for_each(|op| op.said = op.place.take());
         }
     }
 }

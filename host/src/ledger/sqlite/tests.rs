@@ -472,6 +472,7 @@ fn every_tampering_is_noted() {
     check_tampered("UPDATE step SET decision = 'f'", "step f");
 }
 
+/// The law `honest-ledgers-audit-clean`.
 #[test]
 fn an_honest_ledger_audits_clean() {
     check_audit("", &[]);
