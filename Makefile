@@ -4,7 +4,7 @@
 
 help:
 	@echo "make demo         what repeats do to a SCIM service, directly and through the gateway"
-	@echo "make test         build, tests of the core, demonstration; scripts/test.sh has more phases"
+	@echo "make test         all checks, phase by phase; scripts/test.sh PHASE runs one"
 	@echo "make prove        200,000 simulated schedules, 20,000 on a shared ledger, and what finds a missing rule: 30 minutes"
 	@echo "make build        the program, optimised: target/release/replaysafe"
 	@echo "make lint         rustfmt and clippy"
