@@ -39,7 +39,6 @@ describe() {
     unit) echo "unit, corpus, property and end-to-end tests" ;;
     prove) echo "schedules of a simulated host, each law audited" ;;
     prove-all) echo "many more schedules, a shared ledger, and whether each rule is missed" ;;
-    corpus) echo "unit tests of the JSON crate and the core; the corpus itself is run by unit" ;;
     docs) echo "documentation and its examples" ;;
     reproducible) echo "the component, built in two folders: the same bytes" ;;
     demo) echo "the demonstration, every line right" ;;
@@ -96,10 +95,6 @@ phase_prove-all() {
     prove run 0 200000
     prove run 0 20000 shared
     prove power 20000
-}
-
-phase_corpus() {
-    cargo test -p replaysafe-json -p replaysafe-core --lib --locked
 }
 
 phase_docs() {

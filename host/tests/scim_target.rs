@@ -33,6 +33,20 @@ async fn a_resource_is_read_by_its_id() {
     assert!(!asked.to_ascii_lowercase().contains("accept-encoding"), "{asked}");
 }
 
+/// S9: what is recorded holds no token of a handshake (RFC 4559 section 5), and a client is told who challenges it.
+#[tokio::test]
+async fn a_challenge_is_kept_of_a_401_alone() {
+    let headers = "WWW-Authenticate: Negotiate b3du\r\nSet-Cookie: a=b\r\n";
+    for (status, kept) in
+        [("200 OK", None), ("403 Forbidden", None), ("401 Unauthorized", Some("Negotiate b3du"))]
+    {
+        let (_, sight) = observe(vec![answer(status, headers, "{}")], &by_id("1")).await;
+        let (Sight::Answered(answer) | Sight::Refused(answer)) = sight else { panic!("{sight:?}") };
+        let values: Vec<&str> = answer.extra.iter().map(|field| field.value.as_str()).collect();
+        assert_eq!(values, Vec::from_iter(kept), "{status}");
+    }
+}
+
 /// No 41 of the catalogue.
 #[tokio::test]
 async fn a_hostile_id_is_not_asked_for() {

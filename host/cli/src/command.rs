@@ -52,7 +52,7 @@ enum Command {
     #[command(subcommand)]
     Ledger(ledger::Command),
     /// Print a completion script for a shell
-    #[command(alias = "completions", after_help = COMPLETION)]
+    #[command(after_help = COMPLETION)]
     Completion {
         /// The shell that reads it
         shell: Shell,

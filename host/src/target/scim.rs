@@ -272,8 +272,12 @@ impl ScimTarget {
                 .get(header::RETRY_AFTER)
                 .and_then(|value| retry_after(value.to_str().ok()?, self.clock.now())),
             body: if encoded { None } else { text(&body) },
+            // A challenge belongs to a 401, which is recorded nowhere (S9): elsewhere it may hold a token (RFC 4559).
             extra: [header::CONTENT_LOCATION, header::WWW_AUTHENTICATE]
                 .iter()
+                .filter(|name| {
+                    *name != header::WWW_AUTHENTICATE || status == StatusCode::UNAUTHORIZED
+                })
                 .flat_map(|name| headers.get_all(name).iter().map(move |value| (name, value)))
                 .filter_map(|(name, value)| {
                     let value = value.to_str().ok()?.to_owned();
