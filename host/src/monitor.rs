@@ -28,7 +28,7 @@ pub fn check(function: Function, situation: &Situation, step: &Step) -> Result<(
             let written = step.write.as_ref().map(|write| &write.entry);
             let entry = written.ok_or(Violation::Unrecorded)?;
             hold(entry.stage == Stage::Dispatched, Violation::Unrecorded)?;
-            check_effect(situation, effect)
+            check_effect(function, situation, effect)
         }
         Action::Answer(answer) => {
             check_answer(answer)?;
@@ -243,14 +243,23 @@ fn may_go_with(stage: Stage, action: &Action) -> bool {
     }
 }
 
-fn check_effect(situation: &Situation, effect: &Effect) -> Result<(), Violation> {
+fn check_effect(
+    function: Function,
+    situation: &Situation,
+    effect: &Effect,
+) -> Result<(), Violation> {
     let request = &situation.request;
     hold(effect.resource_type == request.resource_type, Violation::Effect)?;
     let same = effect.method == request.method && effect.id == request.id;
-    // A create that changes what is there (S19, S22): only what the target shows under this id at this
-    // moment, and to which an identity or a list has led.
+    // A create that changes what is there (S19, S22), or writes its secret (S3a): only what the target
+    // shows under this id at this moment, and to which an identity or a list has led.
+    let changes = match effect.method {
+        Method::Replace => true,
+        Method::Patch => function == Function::Settle,
+        Method::Create | Method::Delete => false,
+    };
     let returns = request.method == Method::Create
-        && effect.method == Method::Replace
+        && changes
         && matches!(effect.body, EffectBody::Document(_))
         && effect.id.as_deref().is_some_and(|id| {
             let led = !situation.found.holders.is_empty() || is_listed(situation, id);

@@ -24,6 +24,7 @@
 //! effects 2                                      how many effects it got
 //! looks 0                                        how often it was asked since the last such line
 //! shows user1 User {"active":true}               members that a resource must have
+//! password user1 User b                          the digest of the password that it has
 //! open 0                                         how many entries have not ended
 //! knows NAME VALUE                               what was learned of the target; no VALUE: nothing
 //! ```
@@ -126,6 +127,17 @@ fn act(world: &mut World, end: &mut Option<End>, line: &str) -> Result<(), Strin
         }
         "effects" => same(world.target.effects, rest)?,
         "looks" => same(std::mem::take(&mut world.target.looks), rest)?,
+        "password" => {
+            let words: Vec<&str> = rest.split_whitespace().collect();
+            let [id, kind, digest] = words.as_slice() else {
+                return Err("needs an id, a type and a digest".into());
+            };
+            let place = ((*kind).to_owned(), (*id).to_owned());
+            let kept = world.target.passwords.get(&place).cloned().unwrap_or_default();
+            if kept["$secret"] != **digest {
+                return Err(format!("has {kept}"));
+            }
+        }
         "open" => same(world.open(), rest)?,
         "knows" => {
             let (name, value) = rest.split_once(' ').unwrap_or((rest, ""));

@@ -71,6 +71,8 @@ pub struct Target {
     pub etags: bool,
     /// How many of the next preconditions find that somebody was faster.
     pub contended: u32,
+    /// The passwords, by type and id: never shown.
+    pub passwords: BTreeMap<(String, String), Value>,
     now: u64,
     made_at: BTreeMap<(String, String), u64>,
     next: u64,
@@ -208,7 +210,9 @@ impl Target {
             self.next += 1;
             let id = format!("{}{}", kind.to_ascii_lowercase(), self.next);
             let mut resource = body.as_object().cloned().unwrap_or_default();
-            resource.remove("password");
+            let password = resource.remove("password");
+            let place = (kind.clone(), id.clone());
+            self.passwords.extend(password.map(|password| (place, password)));
             resource.retain(|name, _| !self.drops.contains(name));
             fill(&mut resource, &self.fills);
             resource.insert("id".into(), json!(id));
@@ -246,7 +250,8 @@ impl Target {
             }
             Method::Replace => {
                 let mut fresh = body.as_object().cloned().unwrap_or_default();
-                fresh.remove("password");
+                let password = fresh.remove("password");
+                self.passwords.extend(password.map(|password| (place, password)));
                 fresh.retain(|name, _| !self.drops.contains(name));
                 fresh.insert("id".into(), json!(id));
                 fresh.insert("meta".into(), resource.get("meta").cloned().unwrap_or_default());
@@ -262,6 +267,8 @@ impl Target {
                 for operation in body["Operations"].as_array().into_iter().flatten() {
                     patch(resource, operation, self.add_replaces);
                 }
+                let password = resource.remove("password");
+                self.passwords.extend(password.map(|password| (place, password)));
                 resource.retain(|name, _| !self.drops.contains(name));
                 answer(200, Some(resource))
             }

@@ -121,9 +121,7 @@ impl World {
                         function = "decide";
                     }
                     Action::Resolve(id) => {
-                        if let End::Waits(until) = self.settle(&id, None) {
-                            let _ = until;
-                        }
+                        self.resolve(&id, request, &tags);
                         tried.push(id);
                         continue 'again;
                     }
@@ -165,9 +163,23 @@ impl World {
         self.entries.iter().filter(open).count()
     }
 
-    fn settle(&mut self, id: &str, mut report: Option<Report>) -> End {
+    /// Settles an entry; one that asks the same is settled with this attempt's own request and body.
+    fn resolve(&mut self, id: &str, request: &Request, tags: &Tags) {
+        let entry = self.entries.iter().find(|entry| entry.id == id).expect("known");
+        let same = entry.statement == tags.statement && entry.key == tags.key;
+        self.settle_as(id, same.then(|| request.clone()), None);
+    }
+
+    fn settle(&mut self, id: &str, report: Option<Report>) -> End {
+        self.settle_as(id, None, report)
+    }
+
+    fn settle_as(&mut self, id: &str, attempt: Option<Request>, mut report: Option<Report>) -> End {
+        let held = attempt.is_some() || report.is_some();
         let entry = self.entries.iter().find(|entry| entry.id == id).expect("known").clone();
-        let request: Request = self.subject.call("entry-request", &json!({ "state": entry.state }));
+        let request = attempt.unwrap_or_else(|| {
+            self.subject.call("entry-request", &json!({ "state": entry.state }))
+        });
         let input = json!({ "request": request, "settings": self.settings });
         let Reading::Readable(identified) = self.subject.call("identify", &input) else {
             panic!("what was dispatched can be read")
@@ -178,6 +190,10 @@ impl World {
             let ids = (id.to_owned(), "unused".to_owned());
             let mut situation = self.situation(&request, &tags, &ids, &[], &[]);
             situation.observed = observed.clone();
+            if held && request.body.is_some() {
+                let held = Field { name: "body-held".into(), value: "true".into() };
+                situation.extra.push(held);
+            }
             let input = json!({ "situation": situation, "report": report });
             let step: Step = self.subject.call("settle", &input);
             self.write(step.write.as_ref());

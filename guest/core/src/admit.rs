@@ -48,6 +48,9 @@ pub(crate) struct Standing {
 
 /// Admits a request: see `lifecycle.admit` for the order of precedence.
 pub(crate) fn admit(case: &Case<'_>) -> Admission {
+    if let Some(first) = unheard(case) {
+        return first;
+    }
     match (&case.request.key, &case.by_key) {
         (Some(_), Some(record)) => keyed(case, record),
         (Some(_), None) => stand(case, case.fresh(), None),
@@ -214,6 +217,35 @@ pub(crate) fn secret_differs(case: &Case<'_>, record: &Record) -> Option<Field> 
     let sent = case.statement_of(record)?.secret_digests();
     let differs = sent != case.wish.statement.secret_digests();
     differs.then(|| answers::note("secret-differs", "true"))
+}
+
+/// The note of a create that was not sent, of the secret that it states (S3a).
+pub(crate) fn secret_left(case: &Case<'_>) -> Option<Field> {
+    let sent = |record: &&Record| record.receipt().is_some() && record.progress.effect.is_some();
+    match case.by_statement.as_ref().filter(sent) {
+        Some(record) => secret_differs(case, record),
+        None => {
+            case.wish.statement.states_secret().then(|| answers::note("secret-differs", "true"))
+        }
+    }
+}
+
+/// A create that states a secret came to its end and nobody was told: whoever asks again has its own secret written (S3a).
+fn unheard(case: &Case<'_>) -> Option<Admission> {
+    let record = match &case.request.key {
+        Some(_) => &case.by_key,
+        None => &case.by_statement,
+    };
+    let record = record.as_ref().filter(|record| record.progress.unheard_until.is_some())?;
+    let tags = &case.given.tags;
+    let lives = case.person_of(record)?.memory.life == Life::Live;
+    if !lives || record.statement != tags.statement || record.key != tags.key {
+        return None;
+    }
+    if tried(case, &record.id) {
+        return Some(Admission::Answered(answers::of(Verdict::Unresolved, &record.id)));
+    }
+    Some(Admission::First(Action::Resolve(record.id.clone())))
 }
 
 /// Whether the resource has moved on since the receipt was earned (S9).

@@ -12,7 +12,7 @@ use replaysafe_json::{Object, Value, sort_by};
 
 use crate::{
     absence,
-    admit::{Admission, Standing, admit, gives_back, secret_differs},
+    admit::{Admission, Standing, admit, gives_back, secret_differs, secret_left},
     answers,
     case::{Candidates, Case, id_name, id_of, resource_in},
     kept,
@@ -383,6 +383,7 @@ fn on_linked(
         ..answers::of(Verdict::AlreadySatisfied, &standing.record.id)
     };
     answers::keeps_not(&mut receipt, kept::lacking(case, resource));
+    receipt.notes.extend(secret_left(case));
     let names = linked_names(case, &person, &id, Some(resource));
     close(case, standing, person, Some(names), receipt, BTreeSet::new())
 }
@@ -471,12 +472,13 @@ fn on_existing(
     }
     let mut person = linked.unwrap_or_else(|| new_person(case));
     see(&mut person, id, case.now());
-    let receipt = Answer {
+    let mut receipt = Answer {
         status: Some(201),
         target: Some(located(answer)),
         evidence: Evidence::Read,
         ..answers::of(Verdict::Adopted, &standing.record.id)
     };
+    receipt.notes.extend(secret_left(case));
     let names = linked_names(case, &person, id, Some(&current));
     close(case, standing, person, Some(names), receipt, BTreeSet::new())
 }

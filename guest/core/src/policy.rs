@@ -32,6 +32,8 @@ pub struct Policy {
     pub on_unknown: OnUnknown,
     /// Whether a create that identifies nothing is taken (S2).
     pub weak_identity: WeakIdentity,
+    /// Which secret a create leaves behind where nobody was told of its first attempt (S3a).
+    pub create_secret: CreateSecret,
     /// Attributes by which resources are found again, by resource type (S2). `userName` of a User always is one.
     pub correlation: BTreeMap<String, Vec<String>>,
 }
@@ -47,6 +49,7 @@ impl Default for Policy {
             returns: Returns::Allow,
             on_unknown: OnUnknown::Park,
             weak_identity: WeakIdentity::Allow,
+            create_secret: CreateSecret::Latest,
             correlation: BTreeMap::new(),
         }
     }
@@ -108,6 +111,15 @@ pub enum WeakIdentity {
     Refuse,
 }
 
+/// Which secret a create leaves behind where nobody was told of its first attempt (S3a).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CreateSecret {
+    /// That of whoever is told: it is written by one update.
+    Latest,
+    /// That of the attempt that was proved.
+    First,
+}
+
 impl Policy {
     /// Reads a policy document; `{}` is the default policy.
     ///
@@ -163,6 +175,7 @@ impl Form for Policy {
             name!(returns),
             name!(on_unknown),
             name!(weak_identity),
+            name!(create_secret),
             name!(correlation),
         ];
         let mut members = Members::of(value, KNOWN, faults);
@@ -177,6 +190,7 @@ impl Form for Policy {
             returns: members.or(name!(returns), otherwise.returns),
             on_unknown: members.or(name!(on_unknown), otherwise.on_unknown),
             weak_identity: members.or(name!(weak_identity), otherwise.weak_identity),
+            create_secret: members.or(name!(create_secret), otherwise.create_secret),
             correlation: members.or(name!(correlation), otherwise.correlation),
         }
     }
@@ -191,6 +205,7 @@ impl Form for Policy {
         members.put(name!(returns), self.returns.write());
         members.put(name!(on_unknown), self.on_unknown.write());
         members.put(name!(weak_identity), self.weak_identity.write());
+        members.put(name!(create_secret), self.create_secret.write());
         members.put(name!(correlation), self.correlation.write());
         members.object()
     }
@@ -203,6 +218,7 @@ names!(Disabled { Refuse, Reactivate });
 names!(Returns { Allow, Refuse });
 names!(OnUnknown { Park, RetryAndConverge });
 names!(WeakIdentity { Allow, Refuse });
+names!(CreateSecret { Latest, First });
 
 #[cfg(test)]
 mod tests {

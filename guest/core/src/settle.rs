@@ -22,15 +22,15 @@ use crate::{
         privileges_beside, see, stated_takings, version_is_etag, written,
     },
     kept,
-    policy::OnUnknown,
+    policy::{CreateSecret, OnUnknown},
     profile,
     reading::is_false,
     state::{Event, Life, Person, Record},
     statement::{Allowance, Holds, PathKey, Removal},
     types::{
-        Action, Answer, ContractError, EffectBody, Evidence, Field, IdentityWrite, Method, Name,
-        NameKind, Outcome, Question, Report, Sight, Stage, Step, TargetAnswer, UnixMillis, Verdict,
-        Write,
+        Action, Answer, ContractError, Effect, EffectBody, Evidence, Field, IdentityWrite, Method,
+        Name, NameKind, Outcome, Question, Report, Sight, Stage, Step, TargetAnswer, UnixMillis,
+        Verdict, Write,
     },
 };
 
@@ -77,6 +77,9 @@ impl Work<'_> {
     fn settle(&mut self, report: Option<&Report>) -> Step {
         if self.record.stage == Some(Stage::Settled) {
             return self.again();
+        }
+        if let Some(until) = self.record.progress.unheard_until {
+            return self.unheard(until, report);
         }
         match self.record.receipt().map(|receipt| receipt.verdict) {
             Some(Verdict::AcceptedUnverified) => return self.second_look(),
@@ -704,6 +707,76 @@ impl Work<'_> {
         self.end(event, wake, self.fenced())
     }
 
+    /// Nobody was told of a create that states a secret: the secret of whoever asks again is written by one update (S3a).
+    fn unheard(&mut self, until: UnixMillis, report: Option<&Report>) -> Step {
+        let Some(receipt) = self.record.receipt().cloned() else { return self.again() };
+        let sent = self.record.progress.effect.as_ref();
+        // An update whose answer was lost may be in force or not: it is sent again.
+        let lost = sent.is_some_and(|effect| effect.method == Method::Patch);
+        match report.map(|report| &report.outcome) {
+            None if self.case.says("body-held").is_none() => {
+                let over = until <= self.case.now();
+                self.record.progress.unheard_until = Some(until).filter(|_| !over);
+                let (event, wake) =
+                    if over { (Event::Settle, None) } else { (Event::Dispatch, Some(until)) };
+                return self.end(event, wake, self.fenced());
+            }
+            None if lost || self.states_another_secret() => return self.write_secret(),
+            None => {}
+            Some(Outcome::Answered(answer)) => match judge(Method::Patch, 1, answer) {
+                Judgement::Accepted => self.record.progress.request = self.case.request.clone(),
+                Judgement::NotSent | Judgement::Unknown => return self.secret_unknown(),
+                // The first secret stays, and the answer says so.
+                Judgement::Definite | Judgement::LookInto => {}
+            },
+            Some(Outcome::NotSent(_) | Outcome::Unknown(_)) => return self.secret_unknown(),
+        }
+        self.record.progress.unheard_until = None;
+        let identities = self.fenced();
+        let write = self.record.after(Event::Settle, None);
+        let write = write.map(|entry| Write { entry, identities, learned: Vec::new() });
+        Step { write, action: Action::Answer(receipt) }
+    }
+
+    /// The same request again writes its secret again.
+    fn secret_unknown(&self) -> Step {
+        only(Action::Answer(answers::of(Verdict::Unresolved, &self.record.id)))
+    }
+
+    fn states_another_secret(&self) -> bool {
+        crate::admit::secret_differs(self.case, &self.record).is_some()
+    }
+
+    fn write_secret(&mut self) -> Step {
+        let id = self.person.memory.target_id.clone().unwrap_or_default();
+        let question = self.case.by_id(&id);
+        let Some(seen) = self.case.seen(&question) else {
+            return only(Action::Ask(vec![question]));
+        };
+        let shown = matches!(&seen.sight, Sight::Answered(answer) if resource_in(answer).is_some());
+        if !shown {
+            return self.secret_unknown();
+        }
+        let effect = self.secret_effect(id);
+        let identities = self.fenced();
+        let write = self.record.after(Event::Dispatch, self.record.progress.unheard_until);
+        let write = write.map(|entry| Write { entry, identities, learned: Vec::new() });
+        Step { write, action: Action::Apply(effect) }
+    }
+
+    /// The update that writes the secrets of whoever asks; noted as what was sent last.
+    fn secret_effect(&mut self, id: String) -> Effect {
+        let effect = Effect {
+            method: Method::Patch,
+            resource_type: self.case.request.resource_type.clone(),
+            id: Some(id),
+            body: EffectBody::Document(self.case.wish.statement.secret_update().to_string()),
+            if_match: None,
+        };
+        self.record.progress.effect = Some(effect.clone());
+        effect
+    }
+
     /// What was accepted and could not be read is looked at until it shows, or D and L are over (S11).
     ///
     /// The receipt stands as it was told; what shows is remembered of the resource.
@@ -796,7 +869,17 @@ impl Work<'_> {
         }
         let names = linked_names(self.case, &self.person, &id, Some(resource));
         let touched = BTreeSet::from([String::from("*")]);
-        self.close(receipt, Some(self.with_own(names)), touched, BTreeSet::new(), Vec::new())
+        let latest = self.case.ground.policy.create_secret == CreateSecret::Latest;
+        let heard = self.case.says("body-held").is_some();
+        let differs = heard && self.states_another_secret();
+        let unheard = latest && self.case.wish.statement.states_secret() && (differs || !heard);
+        if unheard {
+            self.record.progress.unheard_until = Some(self.case.now() + UNHEARD_MS);
+        }
+        let update = (unheard && differs).then(|| self.secret_effect(id));
+        let names = Some(self.with_own(names));
+        let step = self.close(receipt, names, touched, BTreeSet::new(), Vec::new());
+        Step { action: update.map_or(step.action, Action::Apply), ..step }
     }
 
     /// The trace of our own effect becomes the identity's resource (S18).
@@ -935,6 +1018,10 @@ impl Work<'_> {
                 return self.refuse(Answer { detail: SECRET_GONE.into(), ..answer });
             }
         }
+        if effect.body == EffectBody::AsSent {
+            // Whoever asks now may state another secret than the one before (S3a).
+            self.record.progress.request = self.case.request.clone();
+        }
         self.record.progress.sends += 1;
         self.record.progress.sent_at = Some(self.case.now());
         self.record.progress.answered = None;
@@ -982,7 +1069,9 @@ impl Work<'_> {
         progress.before = None;
         let watched = progress.watch_until.is_some_and(|until| self.case.now() < until)
             || receipt.verdict == Verdict::AcceptedUnverified;
-        let (event, wake) = if watched {
+        let (event, wake) = if progress.unheard_until.is_some() {
+            (Event::Dispatch, progress.unheard_until)
+        } else if watched {
             (Event::Dispatch, Some(self.case.now() + WATCH_MS))
         } else {
             (Event::Settle, None)
@@ -1086,7 +1175,8 @@ impl Work<'_> {
     /// Nobody else has changed these edge attributes since the effect was decided, or may have.
     fn alone_on(&self, attributes: &[String]) -> bool {
         let paths: BTreeSet<String> = attributes.iter().cloned().collect();
-        let others = self.case.open.iter().filter(|open| open.id != self.record.id);
+        let ended = |open: &&Record| open.progress.unheard_until.is_some();
+        let others = self.case.open.iter().filter(|open| open.id != self.record.id && !ended(open));
         let mut stated = others.filter_map(|open| self.case.statement_of(open));
         let beside = stated
             .any(|of| of.touched().iter().any(|path| crate::state::overlaps_any(&path.0, &paths)));
@@ -1222,6 +1312,9 @@ const UNSEEN_BACKOFF_MOST: u32 = 10;
 
 /// 2 s: how often a revocation that passed others is looked after.
 const WATCH_MS: UnixMillis = 2_000;
+
+/// A day: as long as a step may wait, and longer than any client repeats a create.
+const UNHEARD_MS: UnixMillis = 86_400_000;
 
 /// 10 minutes: how often what is parked is looked at for a late proof.
 const PARKED_LOOK_MS: UnixMillis = 600_000;

@@ -244,6 +244,8 @@ pub struct Progress {
     pub blind: bool,
     /// Until when a revocation that passed others is looked after (S14c).
     pub watch_until: Option<UnixMillis>,
+    /// Nobody was told of a create that states a secret: until then whoever asks again has its own written (S3a).
+    pub unheard_until: Option<UnixMillis>,
     /// The receipt.
     pub receipt: Option<Answer>,
     /// When the receipt was earned.
@@ -277,6 +279,7 @@ impl Progress {
             updates: false,
             blind: false,
             watch_until: None,
+            unheard_until: None,
             receipt: None,
             settled_at: None,
             settled_seq: 0,
@@ -389,7 +392,7 @@ fn write_state<T: Form>(state: &T) -> String {
 names!(Life { Expected, Live, Deleted });
 record!(Memory { format, resource_type, life, version_safe, seq, recent, kept, not_kept } { target_id, made_by, seen_at, version, version_statement, deleted_at });
 record!(Change { seq, at, touched, taken });
-record!(Progress { format, request, sends, unknown, alike, unproved, left_out, seq, looks, contentions, respelled, restored, updates, blind, settled_seq } { sent_at, effect, answered, answered_at, before, watch_until, receipt, settled_at });
+record!(Progress { format, request, sends, unknown, alike, unproved, left_out, seq, looks, contentions, respelled, restored, updates, blind, settled_seq } { sent_at, effect, answered, answered_at, before, watch_until, unheard_until, receipt, settled_at });
 
 /// The form of the records in this version.
 const FORMAT: u8 = 1;

@@ -303,6 +303,12 @@ impl Statement {
         form::secret_digests(self.body.as_ref())
     }
 
+    /// A `PatchOp` that writes the secrets that it states (S3a).
+    #[must_use]
+    pub fn secret_update(&self) -> Value {
+        form::secret_update(self.body.as_ref())
+    }
+
     /// The top-level attributes that it states, sorted.
     #[must_use]
     pub fn stated(&self) -> Vec<String> {

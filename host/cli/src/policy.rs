@@ -149,6 +149,7 @@ fn names() -> String {
 const KNOWN: &[(&str, &str, &str)] = &[
     ("adopt", "S18", "`never`, `equal` or `matching`"),
     ("correlation", "S16", "attribute names by type, such as `Group = [\"displayName\"]`"),
+    ("create-secret", "S3a", "`latest` or `first`"),
     ("disabled", "S22", "`refuse` or `reactivate`"),
     ("existing", "S19", "`refuse` or `update`"),
     ("on-unknown", "S13", "`park` or `retry-and-converge`"),

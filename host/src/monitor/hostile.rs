@@ -78,6 +78,8 @@ fn a_create_touches_no_resource_that_was_not_shown() {
         effect_of(step).method = Method::Patch;
     };
     check(&returning(), Function::Decide, patches, refused);
+    // S3a: once it was made, its secret may be written.
+    check(&returning_sent(), Function::Settle, patches, "");
     let deletes = |step: &mut Step| {
         *step = returns("7");
         effect_of(step).method = Method::Delete;
@@ -412,6 +414,11 @@ fn create() -> Situation {
 /// A create whose identity was deleted, on a target that shows its resource.
 fn returning() -> Situation {
     Situation { request: create().request, ..update() }
+}
+
+/// The same create, sent under the entry `e0`.
+fn returning_sent() -> Situation {
+    Situation { request: create().request, ..sent() }
 }
 
 /// The same PATCH, sent under the entry `e0`.

@@ -4,7 +4,7 @@ use alloc::{borrow::ToOwned, format, string::String, vec::Vec};
 
 use crate::ordered::BTreeSet;
 
-use replaysafe_json::{Value, sort_by};
+use replaysafe_json::{Object, Value, sort_by};
 
 use super::{Operation, PathKey, Statement, read::Op};
 use crate::{
@@ -131,6 +131,34 @@ pub(super) fn secret_digests(body: Option<&Value>) -> Vec<String> {
     digests
 }
 
+/// A `PatchOp` that replaces each attribute in which a create states a secret.
+pub(super) fn secret_update(body: Option<&Value>) -> Value {
+    let mut operations = Vec::new();
+    for (name, value) in body.and_then(Value::as_object).into_iter().flat_map(Object::iter) {
+        match value.as_object().filter(|_| name.contains(':')) {
+            Some(extension) => {
+                let within = extension.iter();
+                within.for_each(|(part, value)| {
+                    replacing(&[name, ":", part], value, &mut operations)
+                });
+            }
+            None => replacing(&[name], value, &mut operations),
+        }
+    }
+    let schema = Value::from("urn:ietf:params:scim:api:messages:2.0:PatchOp");
+    let members =
+        [("schemas", Value::Array([schema].into())), ("Operations", Value::Array(operations))];
+    Value::Object(members.into_iter().collect())
+}
+
+fn replacing(path: &[&str], value: &Value, operations: &mut Vec<Value>) {
+    if !secret_digests(Some(value)).is_empty() {
+        let path = Value::from(path.concat());
+        let members = [("op", Value::from("replace")), ("path", path), ("value", value.clone())];
+        operations.push(Value::Object(members.into_iter().collect()));
+    }
+}
+
 fn collect(value: &Value, digests: &mut Vec<String>) {
     if let Some(digest) = spelling::secret(value) {
         digests.push(digest.to_owned());
@@ -224,6 +252,18 @@ mod tests {
     fn secrets_are_known_by_their_digests() {
         let of = put(r#"{"password":{"$secret":"b"},"x":[{"pin":{"$secret":"a"}}]}"#);
         assert_eq!(of.secret_digests(), ["a", "b"]);
+    }
+
+    /// S3a: each secret under the path that a PATCH has for it; nothing else is stated again.
+    #[test]
+    fn an_update_of_secrets_states_nothing_else() {
+        let body = r#"{"userName":"a","Password":{"$secret":"x"},"keys":[{"type":"t","secret":{"$secret":"y"}}],
+            "urn:acme:2.0:Badge":{"no":"1","pin":{"$secret":"z"}}}"#;
+        let of = statement(Operation::Create, "User", Some(body));
+        assert_eq!(
+            of.secret_update().to_string(),
+            r#"{"Operations":[{"op":"replace","path":"keys","value":[{"secret":{"$secret":"y"},"type":"t"}]},{"op":"replace","path":"Password","value":{"$secret":"x"}},{"op":"replace","path":"urn:acme:2.0:Badge:pin","value":{"$secret":"z"}}],"schemas":["urn:ietf:params:scim:api:messages:2.0:PatchOp"]}"#
+        );
     }
 
     fn check(operations: &str, expected: &str) {
