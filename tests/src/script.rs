@@ -221,6 +221,7 @@ pub fn request(verb: &str, text: &str, now: u64) -> Result<(Request, Option<Faul
         let (name, value) = word.split_once('=').unwrap_or((word, ""));
         match name {
             "key" => request.key = Some(value.into()),
+            "source" => request.scope.source = value.into(),
             "principal" => request.scope.principal = value.into(),
             "version" => request.version = Some(number(value)?),
             "if-match" => request.if_match = Some(value.into()),

@@ -134,6 +134,12 @@ impl Target {
             true => shown == value,
             false => shown.eq_ignore_ascii_case(value),
         };
+        // `emails.value`: any of the values.
+        let within = attribute.split_once('.').and_then(|(list, part)| {
+            let items = resource.get(list).and_then(Value::as_array)?;
+            items.iter().find_map(|item| item[part].as_str().filter(|shown| equal(shown)))
+        });
+        let shown = shown.or(within);
         has(&self.ignored_filters) || !has(&self.silent_filters) && shown.is_some_and(equal)
     }
 

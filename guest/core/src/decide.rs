@@ -17,7 +17,7 @@ use crate::{
     case::{Candidates, Case, id_name, id_of, resource_in},
     kept,
     policy::{Adopt, Disabled, Existing, Returns},
-    state::{Event, Life, Person},
+    state::{DEFAULT_SOURCE, Event, Life, Person},
     statement::{Allowance, Body, Difference, Match, PathKey},
     types::{
         Action, Answer, Divergence, Effect, EffectBody, Evidence, IdentityWrite, Method, Name,
@@ -441,6 +441,11 @@ fn on_existing(
         .or_else(|| case.holder_of(&name))
         .cloned()
         .or(linked);
+    let link = linked.as_ref().filter(|one| one.memory.target_id.as_deref() == Some(id));
+    if link.is_some_and(|one| one.memory.source() != case.request.scope.source) {
+        let refusal = answers::of(Verdict::FoundAlreadyLinked, &standing.record.id);
+        return only(Action::Answer(Answer { evidence: Evidence::Read, ..refusal }));
+    }
     let tombstone = linked.as_ref().filter(|person| person.memory.life == Life::Deleted);
     if let Some(person) = tombstone
         && person.memory.target_id.as_deref() == Some(id)
@@ -450,8 +455,9 @@ fn on_existing(
     let memory = linked.as_ref().map(|person| &person.memory);
     let names = kept::differing(case, memory, &current);
     let equal = names.is_empty();
+    let adopt = if ours || links(case, &current) { case.ground.policy.adopt } else { Adopt::Never };
     // What is ours, or may become ours although it differs, may be changed where policy says so.
-    if ours || case.ground.policy.adopt == Adopt::Matching {
+    if ours || adopt == Adopt::Matching {
         let person = || linked.clone().unwrap_or_else(|| new_person(case));
         if reactivates(case, &current) {
             return switch_on(case, standing, person(), &current, answer);
@@ -460,7 +466,7 @@ fn on_existing(
             return update_existing(case, standing, person(), &current, answer);
         }
     }
-    let allowed = match case.ground.policy.adopt {
+    let allowed = match adopt {
         Adopt::Never => ours && equal,
         Adopt::Equal => equal,
         Adopt::Matching => true,
@@ -481,6 +487,22 @@ fn on_existing(
     receipt.notes.extend(secret_left(case));
     let names = linked_names(case, &person, id, Some(&current));
     close(case, standing, person, Some(names), receipt, BTreeSet::new())
+}
+
+/// Whether what a resource is found by is enough to link it: what people are called by is so for users alone, and not where policy says that they are privileged (S17).
+fn links(case: &Case<'_>, resource: &Value) -> bool {
+    let kind = &case.request.resource_type;
+    if case.ground.policy.links_by_name(kind) {
+        return true;
+    }
+    let is_name = |attribute: &str| {
+        let name = attribute.rsplit(':').next().and_then(|name| name.split('.').next());
+        name.is_some_and(|name| NAMES.iter().any(|known| name.eq_ignore_ascii_case(known)))
+    };
+    let mut correlation = case.ground.policy.correlation(kind).to_vec();
+    correlation.retain(|attribute| !is_name(attribute));
+    let found = case.wish.statement.matches(resource, &correlation);
+    matches!(found, Match::Correlation(attribute) if !is_name(&attribute))
 }
 
 /// Nothing is there: the create goes out, unless it belongs to a life that has ended (S21).
@@ -715,7 +737,10 @@ pub(crate) fn person_for(case: &Case<'_>, id: &str) -> Person {
 }
 
 pub(crate) fn new_person(case: &Case<'_>) -> Person {
-    Person::new(&case.given.new_identity, &case.request.resource_type)
+    let mut person = Person::new(&case.given.new_identity, &case.request.resource_type);
+    let source = &case.request.scope.source;
+    person.memory.source = (source != DEFAULT_SOURCE).then(|| source.clone());
+    person
 }
 
 /// The resource was seen under this id.
@@ -896,6 +921,9 @@ const PRIVILEGES: [&str; 2] = ["roles", "entitlements"];
 
 /// What a resource can be given and lose, value by value (S27).
 const EDGES: [&str; 3] = ["members", "roles", "entitlements"];
+
+/// What people are called by, and whoever likes can call another (S17).
+const NAMES: [&str; 3] = ["userName", "displayName", "emails"];
 
 /// 64 KiB: any user, and a group of 500 members.
 const BEFORE_BYTES_MOST: usize = 64 << 10;

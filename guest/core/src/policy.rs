@@ -34,6 +34,8 @@ pub struct Policy {
     pub weak_identity: WeakIdentity,
     /// Which secret a create leaves behind where nobody was told of its first attempt (S3a).
     pub create_secret: CreateSecret,
+    /// Resource types that are never linked on e-mail, display name or user name; all but User never are (S17).
+    pub privileged: Vec<String>,
     /// Attributes by which resources are found again, by resource type (S2). `userName` of a User always is one.
     pub correlation: BTreeMap<String, Vec<String>>,
 }
@@ -50,6 +52,7 @@ impl Default for Policy {
             on_unknown: OnUnknown::Park,
             weak_identity: WeakIdentity::Allow,
             create_secret: CreateSecret::Latest,
+            privileged: Vec::new(),
             correlation: BTreeMap::new(),
         }
     }
@@ -157,6 +160,12 @@ impl Policy {
         UnixMillis::from(self.receipt_hours) * 3_600_000
     }
 
+    /// Whether a resource of this type may be linked on what people are called by (S17).
+    pub(crate) fn links_by_name(&self, resource_type: &str) -> bool {
+        let is = |name: &str| name.eq_ignore_ascii_case(resource_type);
+        is("User") && !self.privileged.iter().any(|name| is(name))
+    }
+
     /// The correlation attributes of a type that the policy names.
     pub(crate) fn correlation(&self, resource_type: &str) -> &[String] {
         self.correlation.get(resource_type).map_or(&[], Vec::as_slice)
@@ -176,6 +185,7 @@ impl Form for Policy {
             name!(on_unknown),
             name!(weak_identity),
             name!(create_secret),
+            name!(privileged),
             name!(correlation),
         ];
         let mut members = Members::of(value, KNOWN, faults);
@@ -191,6 +201,7 @@ impl Form for Policy {
             on_unknown: members.or(name!(on_unknown), otherwise.on_unknown),
             weak_identity: members.or(name!(weak_identity), otherwise.weak_identity),
             create_secret: members.or(name!(create_secret), otherwise.create_secret),
+            privileged: members.or(name!(privileged), otherwise.privileged),
             correlation: members.or(name!(correlation), otherwise.correlation),
         }
     }
@@ -206,6 +217,7 @@ impl Form for Policy {
         members.put(name!(on_unknown), self.on_unknown.write());
         members.put(name!(weak_identity), self.weak_identity.write());
         members.put(name!(create_secret), self.create_secret.write());
+        members.put(name!(privileged), self.privileged.write());
         members.put(name!(correlation), self.correlation.write());
         members.object()
     }

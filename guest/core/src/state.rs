@@ -70,6 +70,8 @@ pub struct Memory {
     pub format: u8,
     /// The name of the resource type.
     pub resource_type: String,
+    /// Whose external ids lead to it; none: the source `default` (S17).
+    pub source: Option<String>,
     /// Where it is in its life.
     pub life: Life,
     /// The target's id of it: the link.
@@ -116,6 +118,7 @@ impl Memory {
         Self {
             format: FORMAT,
             resource_type: resource_type.into(),
+            source: None,
             life: Life::Expected,
             target_id: None,
             made_by: None,
@@ -129,6 +132,11 @@ impl Memory {
             kept: BTreeSet::new(),
             not_kept: BTreeMap::new(),
         }
+    }
+
+    /// The source that it belongs to.
+    pub(crate) fn source(&self) -> &str {
+        self.source.as_deref().unwrap_or(DEFAULT_SOURCE)
     }
 
     /// Records a change that has settled, and forgets those that no window reaches.
@@ -390,9 +398,12 @@ fn write_state<T: Form>(state: &T) -> String {
 }
 
 names!(Life { Expected, Live, Deleted });
-record!(Memory { format, resource_type, life, version_safe, seq, recent, kept, not_kept } { target_id, made_by, seen_at, version, version_statement, deleted_at });
+record!(Memory { format, resource_type, life, version_safe, seq, recent, kept, not_kept } { source, target_id, made_by, seen_at, version, version_statement, deleted_at });
 record!(Change { seq, at, touched, taken });
 record!(Progress { format, request, sends, unknown, alike, unproved, left_out, seq, looks, contentions, respelled, restored, updates, blind, settled_seq } { sent_at, effect, answered, answered_at, before, watch_until, unheard_until, receipt, settled_at });
+
+/// The source of whoever says nothing of it (S1).
+pub(crate) const DEFAULT_SOURCE: &str = "default";
 
 /// The form of the records in this version.
 const FORMAT: u8 = 1;

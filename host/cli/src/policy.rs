@@ -153,6 +153,7 @@ const KNOWN: &[(&str, &str, &str)] = &[
     ("disabled", "S22", "`refuse` or `reactivate`"),
     ("existing", "S19", "`refuse` or `update`"),
     ("on-unknown", "S13", "`park` or `retry-and-converge`"),
+    ("privileged", "S17", "names of resource types, such as `[\"User\"]`"),
     ("receipt-hours", "S10", "a whole number from 1 to 8760"),
     ("replay-window-seconds", "S2a", "a whole number from 0 to 86400"),
     ("returns", "S21", "`allow` or `refuse`"),
@@ -228,6 +229,8 @@ mod tests {
                 let (least, most): (i64, i64) = (least.parse().unwrap(), most.parse().unwrap());
                 assert!(takes(least.into()) && takes(most.into()), "{name}");
                 assert!(!takes((least - 1).into()) && !takes((most + 1).into()), "{name}");
+            } else if *name == "privileged" {
+                assert!(takes(serde_json::json!(["User"])) && !takes("User".into()));
             } else if *name != "correlation" {
                 for word in wanted.split('`').skip(1).step_by(2) {
                     assert!(takes(word.into()), "{name} = {word}");

@@ -41,6 +41,7 @@ explains each by the rule in brackets:
   on-unknown = \"park\"           # nothing can be proved: park, retry-and-converge (S13)
   weak-identity = \"allow\"       # create that identifies nothing: allow, refuse (S2)
   create-secret = \"latest\"      # of attempts that nobody was told of: latest, first (S3a)
+  privileged = []               # types never linked on names or e-mail (S17)
   [correlation]                 # attributes by which a type is found again (S16)
   # Group = [\"displayName\"]")]
 pub(super) struct Arguments {
