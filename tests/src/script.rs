@@ -16,6 +16,7 @@
 //!                                                lists-after MILLIS (a search does not show it sooner)
 //! gone user1 User                                somebody deletes it behind our back
 //! pass 3000                                      milliseconds go by
+//! approve e2 3600000                             an operator lets the entry `e2` go, for so many milliseconds
 //! scan                                           what is due is looked at
 //! post User {...} [key=K] [version=N] [FAULT]    a request; also put, patch, delete TYPE/ID
 //!   -> VERDICT [changed] [replayed] [status=N] [diverged=changed] [id=ID] [names=a,b] [evidence=read]
@@ -31,6 +32,7 @@
 //!
 //! A FAULT is `lost`, `dropped`, `unsent`, `broken`, `made=408`, `hidden`, `refused=409`, `busy=503`, `late=2000`,
 //! `accepted=2000` or `killed`.
+//! `-> nothing to approve` says that the entry does not wait for an approval.
 //! `-> waits` says that nothing can be said yet, `-> killed` that the host died.
 
 use replaysafe_core::types::{Answer, Divergence, Field, Method, Request, Scope};
@@ -108,6 +110,10 @@ fn act(world: &mut World, end: &mut Option<End>, line: &str) -> Result<(), Strin
             world.settings.profile.push(Field { name: name.into(), value: value.into() });
         }
         "pass" => world.pass(number(rest)?),
+        "approve" => {
+            let (id, millis) = rest.split_once(' ').ok_or("needs an entry and milliseconds")?;
+            *end = Some(world.approve(id, number(millis)?));
+        }
         "scan" => world.scan(),
         "has" | "meddle" => {
             let (place, mut members) = placed(rest)?;
@@ -247,6 +253,10 @@ fn expect(end: &End, text: &str) -> Result<(), String> {
     let verdict = words.next().ok_or("needs a verdict")?;
     let answer = match end {
         End::Told(answer) => answer,
+        End::NothingToApprove => {
+            let said = text == "nothing to approve";
+            return said.then_some(()).ok_or("does not wait for an approval".into());
+        }
         End::Killed => return (verdict == "killed").then_some(()).ok_or("was killed".into()),
         End::Waits(until) => {
             return (verdict == "waits").then_some(()).ok_or(format!("waits until {until}"));

@@ -46,6 +46,24 @@ impl Subject {
     /// If core and component differ in one byte, the host's monitor refuses the step, or the input breaks
     /// the contract.
     pub fn call<O: DeserializeOwned>(&mut self, function: &str, input: &Value) -> O {
+        self.try_call(function, input)
+            .unwrap_or_else(|error| panic!("{function} of {input}: {error:?}"))
+    }
+
+    /// Calls a function of the contract; the error is what it says of a broken contract.
+    ///
+    /// # Errors
+    ///
+    /// Where the input breaks the contract.
+    ///
+    /// # Panics
+    ///
+    /// If core and component differ in one byte, or the host's monitor refuses the step.
+    pub fn try_call<O: DeserializeOwned>(
+        &mut self,
+        function: &str,
+        input: &Value,
+    ) -> Result<O, ContractError> {
         let text = input.to_string();
         let output = door::call(function, &text);
         if let Some(component) = &self.component {
@@ -54,7 +72,7 @@ impl Subject {
             monitored::check(function, input, &output);
         }
         self.calls += 1;
-        read(&output).unwrap_or_else(|error| panic!("{function} of {text}: {error:?}"))
+        read(&output)
     }
 }
 

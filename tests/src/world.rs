@@ -8,8 +8,8 @@ use std::collections::BTreeMap;
 use replaysafe_core::{
     lifecycle::Reading,
     types::{
-        Action, Answer, Entry, Field, Found, Holder, Identification, Identity, Name, NameKind,
-        Observation, Report, Request, Settings, Situation, Stage, Step, Tags, Write,
+        Action, Answer, ContractError, Entry, Field, Found, Holder, Identification, Identity, Name,
+        NameKind, Observation, Report, Request, Settings, Situation, Stage, Step, Tags, Write,
     },
 };
 use serde_json::json;
@@ -47,6 +47,8 @@ pub enum End {
     Told(Answer),
     /// The host was killed after the effect was sent.
     Killed,
+    /// What was to be approved does not wait for it.
+    NothingToApprove,
     /// Nothing can be said before this time.
     Waits(u64),
 }
@@ -153,6 +155,31 @@ impl World {
             .collect();
         for id in due {
             self.settle(&id, None);
+        }
+    }
+
+    /// An operator lets an entry go, for so many milliseconds.
+    pub fn approve(&mut self, id: &str, millis: u64) -> End {
+        let entry = self.entries.iter().find(|entry| entry.id == id).expect("known").clone();
+        let request: Request = self.subject.call("entry-request", &json!({ "state": entry.state }));
+        let input = json!({ "request": request, "settings": self.settings });
+        let Reading::Readable(identified) = self.subject.call("identify", &input) else {
+            panic!("what was staged can be read")
+        };
+        let ids = (id.to_owned(), "unused".to_owned());
+        let mut situation = self.situation(&request, &tags(&identified), &ids, &[], &[]);
+        if !known(&situation.found, id) {
+            situation.found.open.push(entry);
+        }
+        let until = (self.now + millis).to_string();
+        situation.extra.push(Field { name: "approve".into(), value: until });
+        let step: Result<Step, ContractError> =
+            self.subject.try_call("settle", &json!({ "situation": situation }));
+        let Ok(step) = step else { return End::NothingToApprove };
+        self.write(step.write.as_ref());
+        match step.action {
+            Action::Answer(answer) => End::Told(answer),
+            other => panic!("an approval is answered, and nothing else: {other:?}"),
         }
     }
 
@@ -312,6 +339,10 @@ impl World {
             self.settings.profile.push(learned.clone());
         }
     }
+}
+
+fn known(found: &Found, id: &str) -> bool {
+    found.by_key.iter().chain(&found.by_statement).chain(&found.open).any(|entry| entry.id == id)
 }
 
 /// The material itself is the tag: nothing secret is in a test.

@@ -9,7 +9,7 @@ use crate::ordered::BTreeSet;
 use crate::{
     answers,
     case::Case,
-    state::{Life, Record, overlaps_any},
+    state::{Life, Progress, Record, overlaps_any},
     types::{
         Action, Answer, Divergence, EntryId, Field, Method, NameKind, Stage, UnixMillis, Verdict,
     },
@@ -124,7 +124,8 @@ fn own(case: &Case<'_>, record: &Record) -> Admission {
         Some(Stage::Refused | Stage::Claimed | Stage::Settled) | None => {
             let taken_since = deleted_since(case, record);
             let mut record = record.clone();
-            record.progress = crate::state::Progress::new(case.request);
+            let Progress { staged, approved_until, .. } = record.progress;
+            record.progress = Progress { staged, approved_until, ..Progress::new(case.request) };
             match stand(case, record, None) {
                 Admission::Look(standing) => Admission::Look(Standing { taken_since, ..standing }),
                 ended @ (Admission::Answered(_) | Admission::First(_)) => ended,

@@ -140,7 +140,9 @@ fn detail(verdict: Verdict) -> &'static str {
             "it cannot be told whether an earlier request took effect; a person has to decide"
         }
         Verdict::BlockedBy => "a request that this one depends on has failed",
-        Verdict::Staged => "the change is larger than the guard allows; it waits for an approval",
+        Verdict::Staged => {
+            "nothing was sent: it waits for a person's approval; after that, the same request again goes through"
+        }
         Verdict::WeakIdentity => {
             "the request names no external id and no value to find the resource by; send one"
         }

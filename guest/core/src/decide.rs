@@ -513,8 +513,8 @@ fn on_nothing(
     alike: Vec<String>,
 ) -> Step {
     let mut person = linked.unwrap_or_else(|| new_person(case));
-    if let Some(answer) = former_life(case, &standing, &person) {
-        return only(Action::Answer(answer));
+    if let Some(step) = held_back(case, &standing, &person) {
+        return step;
     }
     if person.memory.life == Life::Deleted {
         person.incarnation += 1;
@@ -527,6 +527,34 @@ fn on_nothing(
     let effect = effect(case, None, as_sent(case), None);
     let names = case.wish.names.clone();
     dispatch(case, standing, &person, Some(names), effect)
+}
+
+/// A create of the life before a deletion, or a return that nobody has approved (S21): nothing is sent.
+fn held_back(case: &Case<'_>, standing: &Standing, person: &Person) -> Option<Step> {
+    if let Some(answer) = former_life(case, standing, person) {
+        return Some(only(Action::Answer(answer)));
+    }
+    if case.ground.policy.returns != Returns::Approve {
+        return None;
+    }
+    // Until the return is proved: what the target refused is no return, and opens the door to no other.
+    let deleted_at = person.memory.deleted_at?;
+    let mut record = standing.record.clone();
+    let waits = record.progress.staged == Some(deleted_at);
+    if waits && Some(case.now()) < record.progress.approved_until {
+        return None;
+    }
+    let answer = Action::Answer(answers::of(Verdict::Staged, &record.id));
+    if waits {
+        return Some(only(answer));
+    }
+    record.identity = Some(person.id.clone());
+    record.progress.staged = Some(deleted_at);
+    record.progress.approved_until = None;
+    record.progress.seq = person.memory.seq;
+    let entry = record.after(Event::Refuse, None);
+    let write = entry.map(|entry| Write { entry, identities: Vec::new(), learned: Vec::new() });
+    Some(Step { write, action: answer })
 }
 
 /// Why a create belongs to the life before a deletion (S21).
@@ -567,8 +595,8 @@ fn come_back(
     resource: &Value,
     answer: &TargetAnswer,
 ) -> Step {
-    if let Some(refusal) = former_life(case, &standing, &person) {
-        return only(Action::Answer(refusal));
+    if let Some(step) = held_back(case, &standing, &person) {
+        return step;
     }
     person.incarnation += 1;
     switch_on(case, standing, person, resource, answer)

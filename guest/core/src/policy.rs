@@ -92,6 +92,8 @@ pub enum Disabled {
 pub enum Returns {
     /// A new life of the identity.
     Allow,
+    /// A new life of the identity, once a person has approved this very request.
+    Approve,
     /// Refused.
     Refuse,
 }
@@ -227,7 +229,7 @@ through_value!(Policy);
 names!(Adopt { Never, Equal, Matching });
 names!(Existing { Refuse, Update });
 names!(Disabled { Refuse, Reactivate });
-names!(Returns { Allow, Refuse });
+names!(Returns { Allow, Approve, Refuse });
 names!(OnUnknown { Park, RetryAndConverge });
 names!(WeakIdentity { Allow, Refuse });
 names!(CreateSecret { Latest, First });

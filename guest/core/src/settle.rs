@@ -48,7 +48,10 @@ pub(crate) fn settle(case: &Case<'_>, report: Option<&Report>) -> Result<Step, C
     let person = case.person_of(record).or_else(|| case.people.first());
     let person = person.cloned().unwrap_or_else(|| new_person(case));
     let mut work = Work { case, record: record.clone(), person, learned: Vec::new() };
-    Ok(work.settle(report))
+    match case.says("approve") {
+        Some(until) => work.approve(until.parse().unwrap_or_default()),
+        None => Ok(work.settle(report)),
+    }
 }
 
 /// How S12 judges what was seen of a send.
@@ -832,6 +835,32 @@ impl Work<'_> {
     /// A settled entry is looked at again: only where its effect could not be read.
     fn again(&self) -> Step {
         self.end(Event::Settle, None, self.fenced())
+    }
+
+    /// A person lets this return go, until then: this request, after this deletion (S21). Approving twice is one approval.
+    fn approve(&mut self, until: UnixMillis) -> Result<Step, ContractError> {
+        let now = Some(self.case.now());
+        let deleted_at = self.person.memory.deleted_at;
+        let progress = &mut self.record.progress;
+        let waits = progress.staged.is_some() && progress.staged == deleted_at;
+        if !waits || self.record.stage != Some(Stage::Refused) || Some(until) <= now {
+            return Err(ContractError {
+                code: "state".into(),
+                detail: "this decision does not wait for an approval, or the approval is over before it begins".into(),
+            });
+        }
+        let known = now < progress.approved_until;
+        if !known {
+            progress.approved_until = Some(until);
+        }
+        let until = progress.approved_until.unwrap_or_default();
+        let mut answer = answers::of(Verdict::Staged, &self.record.id);
+        answer.notes.push(answers::note("approved-until", &until.to_string()));
+        // The fence tells whoever decides at this moment that it was approved meanwhile.
+        let identities = self.fenced();
+        let entry = self.record.after(Event::Refuse, None).filter(|_| !known);
+        let write = entry.map(|entry| Write { entry, identities, learned: Vec::new() });
+        Ok(Step { write, action: Action::Answer(answer) })
     }
 
     // ---- ends ---------------------------------------------------------------------------------

@@ -252,6 +252,10 @@ pub struct Progress {
     pub blind: bool,
     /// Until when a revocation that passed others is looked after (S14c).
     pub watch_until: Option<UnixMillis>,
+    /// It waits for an approval of a return: when the identity was deleted that it would bring back (S21).
+    pub staged: Option<UnixMillis>,
+    /// Until when that return is approved (S21).
+    pub approved_until: Option<UnixMillis>,
     /// Nobody was told of a create that states a secret: until then whoever asks again has its own written (S3a).
     pub unheard_until: Option<UnixMillis>,
     /// The receipt.
@@ -287,6 +291,8 @@ impl Progress {
             updates: false,
             blind: false,
             watch_until: None,
+            staged: None,
+            approved_until: None,
             unheard_until: None,
             receipt: None,
             settled_at: None,
@@ -400,7 +406,7 @@ fn write_state<T: Form>(state: &T) -> String {
 names!(Life { Expected, Live, Deleted });
 record!(Memory { format, resource_type, life, version_safe, seq, recent, kept, not_kept } { source, target_id, made_by, seen_at, version, version_statement, deleted_at });
 record!(Change { seq, at, touched, taken });
-record!(Progress { format, request, sends, unknown, alike, unproved, left_out, seq, looks, contentions, respelled, restored, updates, blind, settled_seq } { sent_at, effect, answered, answered_at, before, watch_until, unheard_until, receipt, settled_at });
+record!(Progress { format, request, sends, unknown, alike, unproved, left_out, seq, looks, contentions, respelled, restored, updates, blind, settled_seq } { sent_at, effect, answered, answered_at, before, watch_until, staged, approved_until, unheard_until, receipt, settled_at });
 
 /// The source of whoever says nothing of it (S1).
 pub(crate) const DEFAULT_SOURCE: &str = "default";
