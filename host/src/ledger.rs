@@ -75,6 +75,9 @@ pub trait Ledger: Send + Sync + 'static {
         decision: &EntryId,
     ) -> impl Future<Output = Result<Vec<RecordedStep>, LedgerError>> + Send;
 
+    /// Decisions at stage `refused` of which steps are recorded, the oldest first: some of them may wait for a person (S21).
+    fn refused(&self) -> impl Future<Output = Result<Vec<EntryId>, LedgerError>> + Send;
+
     /// Removes recorded steps that were written before `before`.
     fn forget_steps(&self, before: u64) -> impl Future<Output = Result<u64, LedgerError>> + Send;
 

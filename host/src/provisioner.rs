@@ -3,6 +3,7 @@
 //! Nothing is decided here. The component says what to look at, what to write and what to send; this
 //! file does so in that order, and never sends before the record of it is durable.
 
+pub mod approval;
 mod memory;
 mod secrets;
 

@@ -1,11 +1,13 @@
 //! The command line: which commands there are. Each has a file of its own below this one.
 
+mod approve;
 mod component;
 mod decide;
 mod demo;
 mod explain;
 pub(crate) mod gateway;
 mod ledger;
+mod staged;
 
 use std::{path::PathBuf, str::FromStr};
 
@@ -48,6 +50,8 @@ enum Command {
     #[command(subcommand)]
     Component(component::Command),
     Explain(explain::Arguments),
+    Staged(staged::Arguments),
+    Approve(approve::Arguments),
     /// Check a ledger
     #[command(subcommand)]
     Ledger(ledger::Command),
@@ -78,6 +82,8 @@ impl CommandLine {
             Command::Decide(arguments) => decide::run(&arguments, output),
             Command::Component(command) => component::run(&command, output),
             Command::Explain(arguments) => explain::run(&arguments, output),
+            Command::Staged(arguments) => staged::run(&arguments, output),
+            Command::Approve(arguments) => approve::run(&arguments, output),
             Command::Ledger(command) => ledger::run(&command, output),
             Command::Completion { shell } => {
                 let mut script = Vec::new();

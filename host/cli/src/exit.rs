@@ -77,6 +77,7 @@ Exit codes:
      explain        other bytes than those that are recorded
      ledger audit   a law is broken
      component inspect   it imports something
+     approve        there is nothing to approve
   2  the command line, or a file named by it, cannot be understood
   3  something is missing here: a file, a port, a permission, a decision
   4  the ledger cannot be used: broken, in use, or written with another key

@@ -156,7 +156,7 @@ const KNOWN: &[(&str, &str, &str)] = &[
     ("privileged", "S17", "names of resource types, such as `[\"User\"]`"),
     ("receipt-hours", "S10", "a whole number from 1 to 8760"),
     ("replay-window-seconds", "S2a", "a whole number from 0 to 86400"),
-    ("returns", "S21", "`allow` or `refuse`"),
+    ("returns", "S21", "`allow`, `approve` or `refuse`"),
     ("weak-identity", "S2", "`allow` or `refuse`"),
 ];
 
@@ -185,7 +185,7 @@ mod tests {
         );
         check(
             "returns = 2026-01-01",
-            "line 1: `returns` (S21 in docs/rules.md): a date; write `allow` or `refuse`",
+            "line 1: `returns` (S21 in docs/rules.md): a date; write `allow`, `approve` or `refuse`",
         );
         check("a = 1\nb = = 2", "line 2: no TOML: extra `=`, expected nothing");
     }

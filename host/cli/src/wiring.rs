@@ -4,13 +4,14 @@ use std::{
     net::SocketAddr,
     path::{Path, PathBuf},
     sync::Arc,
+    time::Duration,
 };
 
 use anyhow::Context as _;
 use http::{HeaderValue, header};
 use replaysafe::{
-    clock::SystemClock,
-    contract::{Report, Situation},
+    clock::{Clock as _, SystemClock},
+    contract::{EntryId, Report, Situation},
     keys::LedgerKey,
     ledger::{Ledger as _, Note, RecordedStep, SqliteLedger},
     target::{
@@ -25,7 +26,10 @@ use tokio::{net::TcpListener, sync::oneshot, task::JoinHandle};
 pub(crate) use replaysafe::guest::{COMPONENT, COMPONENT_SHA256, CORE_MODULE, Description, Guest};
 use replaysafe::{
     guest::{GuestError, GuestOptions},
-    provisioner::{Options, Provisioner},
+    provisioner::{
+        Options, Provisioner,
+        approval::{self, Approval, Staged},
+    },
 };
 
 use crate::{command::gateway::Host, exit};
@@ -100,6 +104,27 @@ struct Inputs {
 /// Opens the ledger in the file `path` for reading, with the key in the file `key`. A gateway may have it open.
 pub(crate) fn open_ledger(path: &Path, key: &Path) -> anyhow::Result<SqliteLedger> {
     Ok(SqliteLedger::open_read_only(path, open_key(key)?)?)
+}
+
+/// What waits for an approval in the ledger in the file `path`, and the time.
+pub(crate) async fn staged(path: &Path, key: &Path) -> anyhow::Result<(Vec<Staged>, u64)> {
+    let now = SystemClock.now();
+    Ok((approval::staged(&open_ledger(path, key)?, now).await?, now))
+}
+
+/// Lets a return go that waits in the ledger in the file `path`, for so long. A gateway may have it open.
+pub(crate) async fn approve(
+    guest: &Guest,
+    path: &Path,
+    key: &Path,
+    decision: &EntryId,
+    stands: Duration,
+) -> anyhow::Result<Approval> {
+    let key = open_key(key)?;
+    let ledger = SqliteLedger::open_beside(path, Arc::clone(&key))?;
+    let now = SystemClock.now();
+    let until = now.saturating_add(u64::try_from(stands.as_millis()).unwrap_or(u64::MAX));
+    Ok(approval::approve(guest, &ledger, &key, decision, until, now).await?)
 }
 
 fn open_key(path: &Path) -> anyhow::Result<Arc<LedgerKey>> {

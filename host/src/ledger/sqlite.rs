@@ -89,6 +89,28 @@ impl SqliteLedger {
         })
     }
 
+    /// Opens the ledger at `path` for one write of an operator's, also while another process serves from it.
+    ///
+    /// Names are leased in the memory of whoever serves, so nothing is leased here: what is written must
+    /// carry the fence of the identity that it rests on, and make none.
+    ///
+    /// # Errors
+    ///
+    /// As [`open`](Self::open), but never [`LedgerError::InUse`]. A file that does not exist is an error.
+    pub fn open_beside(path: impl AsRef<Path>, key: Arc<LedgerKey>) -> Result<Self, LedgerError> {
+        let path = path.as_ref().canonicalize().map_err(storage)?;
+        let connection = connect(&path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+        check(&connection, &key).map_err(|reason| reason.at(&path))?;
+        durable(&connection)?;
+        Ok(Self {
+            key,
+            leases: NameLeases::default(),
+            reader: None,
+            writer: Some(Worker::start("ledger", connection).map_err(storage)?),
+            lock: None,
+        })
+    }
+
     /// Makes a ledger that is gone when it is dropped.
     ///
     /// # Errors
@@ -232,6 +254,10 @@ impl Ledger for SqliteLedger {
         self.read(move |rows| rows.steps(&decision)).await
     }
 
+    async fn refused(&self) -> Result<Vec<EntryId>, LedgerError> {
+        self.read(|rows| rows.refused()).await
+    }
+
     async fn forget_steps(&self, before: u64) -> Result<u64, LedgerError> {
         let before = i64::try_from(before).unwrap_or(i64::MAX);
         self.change(move |rows| {
@@ -347,10 +373,13 @@ fn prepare(connection: &mut Connection, key: &LedgerKey) -> Result<(), Refusal> 
     // Changed only after the file is known to be ours. A log in memory stays as it is.
     connection
         .pragma_update_and_check(None, "journal_mode", "WAL", |row| row.get::<_, String>(0))?;
+    Ok(durable(connection)?)
+}
+
+fn durable(connection: &Connection) -> rusqlite::Result<()> {
     // FULL: each commit has reached the disk before it returns, as S7 demands of `dispatched`.
     connection.pragma_update(None, "synchronous", "FULL")?;
-    connection.pragma_update(None, "foreign_keys", true)?;
-    Ok(())
+    connection.pragma_update(None, "foreign_keys", true)
 }
 
 fn is_empty(connection: &Connection) -> rusqlite::Result<bool> {

@@ -4,15 +4,18 @@ use std::time::Duration;
 
 use replaysafe::{
     call::Call,
-    contract::{Stage, Verdict},
+    contract::{Answer, Method, Stage, Verdict},
     ledger::Ledger as _,
+    provisioner::approval::Approval,
     target::Caller,
 };
 use serde_json::json;
 
 use crate::{
     service::Service,
-    world::{Faults, World, create, create_unlinked, delete, insist, patch, replace, with_key},
+    world::{
+        Faults, World, call, create, create_unlinked, delete, insist, patch, replace, with_key,
+    },
 };
 
 #[tokio::test(start_paused = true)]
@@ -82,6 +85,75 @@ async fn a_return_ends_as_one_user() {
     check(&before, &with_key(create("ada"), "again"), &one).await;
 }
 
+/// S21: what a person let go is sent once, and only then.
+#[tokio::test(start_paused = true)]
+async fn an_approved_return_ends_as_one_user() {
+    for scans in [0, 60] {
+        let mut step = 1;
+        loop {
+            let mut world = World::new();
+            world.policy = r#"{"returns":"approve"}"#.into();
+            let process = world.start(&Faults::default());
+            for call in [with_key(create("ada"), "hire"), with_key(delete("u1"), "leave")] {
+                assert!(is_good(insist(&process, &call).await.verdict));
+            }
+            let call = with_key(create("ada"), "again");
+            let staged = process.provision(call.clone()).await;
+            assert_eq!(staged.verdict, Verdict::Staged);
+            let approved = world.approve(&staged.decision).await;
+            assert!(matches!(approved, Approval::Until(_)), "{approved:?}");
+            assert_eq!(world.approve(&staged.decision).await, approved, "twice is once");
+            let other = with_key(create("ada"), "another");
+            assert_eq!(process.provision(other).await.verdict, Verdict::Staged);
+            assert_eq!(world.service.sent(), ["POST", "DELETE u1"]);
+            drop(process);
+
+            let ended = stopped_at(step, &world, &call).await;
+            let answer = told_by_the_next(&world, &call, scans, step).await;
+            assert_eq!(answer.decision, staged.decision);
+            assert_eq!(world.service.users("userName"), [("u2".into(), json!("ada"))]);
+            assert_eq!(world.service.sent(), ["POST", "DELETE u1", "POST"]);
+            assert_eq!(world.approve(&staged.decision).await, Approval::Sent);
+            if ended {
+                break;
+            }
+            step += 1;
+        }
+        assert!(20 < step, "only {step} steps were seen");
+    }
+}
+
+/// S3a: the secret of whoever is told is written, or the answer says that it was not.
+#[tokio::test(start_paused = true)]
+async fn a_create_leaves_the_secret_that_its_answer_says() {
+    let secret = |secret: &str| {
+        let body = json!({"userName": "ada", "externalId": "x-ada", "password": secret});
+        call(Method::Create, None, Some(&body))
+    };
+    let mut written = 0;
+    for scans in [0, 60] {
+        let mut step = 1;
+        loop {
+            let world = World::new();
+            let ended = stopped_at(step, &world, &secret("first")).await;
+            let answer = told_by_the_next(&world, &secret("second"), scans, step).await;
+            let differs = answer.notes.iter().any(|note| note.name == "secret-differs");
+            let left = if differs { "first" } else { "second" };
+            assert_eq!(world.service.users("password"), [("u1".into(), json!(left))], "{step}");
+            assert!(world.service.sent().iter().filter(|sent| *sent == "POST").count() == 1);
+            // Whoever was told has the secret that was sent first.
+            assert!(!ended || differs, "{answer:?}");
+            written += usize::from(world.service.sent() == ["POST", "PATCH u1"]);
+            if ended {
+                break;
+            }
+            step += 1;
+        }
+        assert!(20 < step, "only {step} steps were seen");
+    }
+    assert!(5 < written, "the secret was written after {written} stops only");
+}
+
 /// Stops a process at each of its steps on the way of `call`, one after the other, until none is left.
 ///
 /// The next process is asked the same again, at once or after its scan had a minute.
@@ -111,6 +183,14 @@ async fn dies_at(
     }
     drop(process);
 
+    let ended = stopped_at(step, &world, call).await;
+    told_by_the_next(&world, call, scans, step).await;
+    holds(&world.service);
+    ended
+}
+
+/// Starts a process that stops at the step, on the way of `call`; gives whether the call came to its end before.
+async fn stopped_at(step: usize, world: &World, call: &Call) -> bool {
     let faults = Faults::stop_at(step);
     let process = world.start(&faults);
     let mut work = tokio::spawn({
@@ -125,8 +205,11 @@ async fn dies_at(
         work.abort();
         drop(work.await);
     }
-    drop(process);
+    ended
+}
 
+/// The next process is asked until it tells how the call ended, and then once more.
+async fn told_by_the_next(world: &World, call: &Call, scans: usize, step: usize) -> Answer {
     let own = Some(Caller { headers: call.caller.headers.clone(), query: None });
     let process = world.start_with(&Faults::default(), own);
     for _ in 0..scans {
@@ -135,17 +218,17 @@ async fn dies_at(
     }
     let answer = insist(&process, call).await;
     assert!(is_good(answer.verdict), "step {step}, {scans} scans: {answer:?}");
-    holds(&world.service);
+    let sent = world.service.sent();
     let again = insist(&process, call).await;
     assert!(is_good(again.verdict), "step {step}, {scans} scans: {again:?}");
-    holds(&world.service);
+    assert_eq!(world.service.sent(), sent, "step {step}, {scans} scans");
     for told in [&answer, &again] {
         let entry = process.ledger().entry(&told.decision).await.unwrap().unwrap();
         assert_eq!(entry.stage, Stage::Settled, "step {step}, {scans} scans: {told:?}");
     }
     assert_eq!(process.ledger().audit().await.unwrap(), [], "step {step}, {scans} scans");
     assert_eq!(process.ledger().due(u64::MAX, 100).await.unwrap(), [], "nothing is open");
-    ended
+    answer
 }
 
 fn is_good(verdict: Verdict) -> bool {

@@ -21,7 +21,10 @@ use replaysafe::{
     guest::Guest,
     keys::LedgerKey,
     ledger::{Leased, Ledger, LedgerError, Note, Record, RecordedStep, SqliteLedger, Waiting},
-    provisioner::{Options, Provisioner},
+    provisioner::{
+        Options, Provisioner,
+        approval::{self, Approval},
+    },
     target::{Body, Caller, Discovery, Target},
 };
 use serde_json::{Value, json};
@@ -63,6 +66,15 @@ impl World {
         let clock = Arc::clone(&self.clock);
         let guest = Guest::embedded().unwrap();
         Provisioner::with_clock(guest, ledger, service, key, options, clock).unwrap()
+    }
+
+    /// An operator lets a decision go for an hour, beside whoever has the ledger open.
+    pub(crate) async fn approve(&self, decision: &EntryId) -> Approval {
+        let key = Arc::new(LedgerKey::open_or_create(self.path("key")).unwrap());
+        let ledger = SqliteLedger::open_beside(self.path("ledger"), Arc::clone(&key)).unwrap();
+        let (guest, now) = (Guest::embedded().unwrap(), self.clock.now());
+        let until = now + 3_600_000;
+        approval::approve(&guest, &ledger, &key, decision, until, now).await.unwrap()
     }
 
     pub(crate) fn path(&self, name: &str) -> PathBuf {
@@ -257,6 +269,10 @@ impl<L: Ledger> Ledger for Faulty<L> {
 
     async fn steps(&self, decision: &EntryId) -> Result<Vec<RecordedStep>, LedgerError> {
         self.faults.in_ledger(self.inner.steps(decision)).await
+    }
+
+    async fn refused(&self) -> Result<Vec<EntryId>, LedgerError> {
+        self.faults.in_ledger(self.inner.refused()).await
     }
 
     async fn forget_steps(&self, before: u64) -> Result<u64, LedgerError> {

@@ -37,7 +37,7 @@ explains each by the rule in brackets:
   adopt = \"never\"               # what others made: never, equal, matching (S18)
   existing = \"refuse\"           # create on what differs: refuse, update (S19)
   disabled = \"refuse\"           # create on a disabled one: refuse, reactivate (S22)
-  returns = \"allow\"             # create after deletion: allow, refuse (S21)
+  returns = \"allow\"             # create after deletion: allow, approve, refuse (S21)
   on-unknown = \"park\"           # nothing can be proved: park, retry-and-converge (S13)
   weak-identity = \"allow\"       # create that identifies nothing: allow, refuse (S2)
   create-secret = \"latest\"      # of attempts that nobody was told of: latest, first (S3a)

@@ -11,7 +11,7 @@ use replaysafe_cli::CommandLine;
 use serde_json::Value;
 use tempfile::TempDir;
 
-use super::support::{Served, run, run_on};
+use super::support::{Served, header, run, run_on};
 
 #[test]
 fn every_command_line_on_a_page_is_one() {
@@ -125,8 +125,14 @@ fn every_command_has_its_shape_on_the_page_and_writes_it() {
     let served = Served::start(folder.path(), &["--format", "json"]);
     let listening: Value = serde_json::from_str(&served.url).unwrap();
     drop(served);
-    let served = Served::start(folder.path(), &[]);
+    let policy = "returns = \"approve\"\nreplay-window-seconds = 0\n";
+    fs::write(folder.path().join("p.toml"), policy).unwrap();
+    let served = Served::start(folder.path(), &["--policy", "p.toml"]);
     let decision = served.create();
+    let id = served.target.resources("Users")[0]["id"].as_str().unwrap().to_owned();
+    served.send("DELETE", &format!("/Users/{id}"), "");
+    let ada = r#"{"userName":"ada@example.org","externalId":"1"}"#;
+    let staged = header(&served.send("POST", "/Users", ada), "replaysafe-decision").unwrap();
     served.stop();
     let json = |arguments: &[&str]| {
         let ran = run(folder.path(), &[arguments, ["--format", "json"].as_slice()].concat());
@@ -142,6 +148,8 @@ fn every_command_has_its_shape_on_the_page_and_writes_it() {
         ("component inspect", json(&["component", "inspect"])),
         ("component export", json(&["component", "export", "c.wasm"])),
         ("explain", json(&["explain", &decision, "--ledger", "sqlite:a.db"])),
+        ("approve", json(&["approve", &staged, "--ledger", "sqlite:a.db"])),
+        ("staged", json(&["staged", "--ledger", "sqlite:a.db"])),
         ("ledger audit", json(&["ledger", "audit", "--ledger", "sqlite:a.db"])),
         ("an error", serde_json::from_str(&wrong.err).unwrap()),
     ]);

@@ -101,6 +101,18 @@ impl Served {
     pub(crate) fn start(folder: &Path, options: &[&str]) -> Self {
         let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
         let target = runtime.block_on(MemoryTarget::start(Behaviour::lenient())).unwrap();
+        let (url, child) = Self::gateway(folder, &target, options);
+        Self { url, target, child, _runtime: runtime }
+    }
+
+    /// Kills the gateway, and starts another one in front of the same service.
+    pub(crate) fn restart(&mut self, folder: &Path, options: &[&str]) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+        (self.url, self.child) = Self::gateway(folder, &self.target, options);
+    }
+
+    fn gateway(folder: &Path, target: &MemoryTarget, options: &[&str]) -> (String, Child) {
         let base = target.base();
         let mut arguments = vec!["gateway", "--upstream", &base, "--listen", "127.0.0.1:0"];
         arguments.extend(["--ledger", "sqlite:a.db"]);
@@ -112,7 +124,7 @@ impl Served {
             .unwrap();
         let mut line = String::new();
         BufReader::new(child.stdout.as_mut().unwrap()).read_line(&mut line).unwrap();
-        Self { url: line, target, child, _runtime: runtime }
+        (line, child)
     }
 
     /// The address in `listening on http://ADDRESS`.

@@ -237,6 +237,10 @@ impl Ledger for Breakable {
         self.up()?.steps(decision).await
     }
 
+    async fn refused(&self) -> Result<Vec<EntryId>, LedgerError> {
+        self.up()?.refused().await
+    }
+
     async fn forget_steps(&self, before: u64) -> Result<u64, LedgerError> {
         self.up()?.forget_steps(before).await
     }

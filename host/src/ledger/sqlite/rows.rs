@@ -149,6 +149,15 @@ impl Rows<'_> {
         .collect()
     }
 
+    pub(super) fn refused(&self) -> Result<Vec<String>, LedgerError> {
+        let mut refused = self.connection.prepare_cached(
+            "SELECT id FROM entry WHERE stage = 'refused'
+                AND EXISTS (SELECT 1 FROM step WHERE decision = entry.id) ORDER BY seq",
+        )?;
+        let ids = refused.query_map([], |row| row.get(0))?;
+        Ok(ids.collect::<rusqlite::Result<_>>()?)
+    }
+
     pub(super) fn open_step(
         &self,
         decision: &str,

@@ -1,0 +1,70 @@
+//! `replaysafe approve DECISION`: let one return go that waits for a person.
+
+use std::time::Duration;
+
+use replaysafe::{contract::EntryId, provisioner::approval::Approval};
+use serde_json::json;
+
+use crate::{
+    command::{LedgerArguments, runtime},
+    exit::{self, Exit},
+    output::Output,
+    wiring,
+};
+
+/// Let a return go that waits for an approval, once.
+///
+/// With the policy `returns = "approve"` a create of an account that was deleted is answered 503 `staged`, and nothing is sent.
+/// An approval names one decision: the same request, repeated by its client before the approval is over, goes through once; no other one does.
+/// It may run beside the gateway. Approving twice is one approval: the first stands until it is over.
+/// Ends with 1 where there is nothing to approve: the decision does not wait, or it was sent already.
+#[derive(Debug, clap::Args)]
+#[command(after_long_help = "\
+Example:
+  $ replaysafe staged --ledger sqlite:replaysafe.db
+  7f3c9a52d0b14e6c8a1f02b7c4d95e30  User  waits, asked 4 min ago
+  $ replaysafe approve 7f3c9a52d0b14e6c8a1f02b7c4d95e30 \\
+        --ledger sqlite:replaysafe.db --hours 8")]
+pub(super) struct Arguments {
+    /// The decision, as `replaysafe staged`, or an answer's `Replaysafe-Decision`, names it
+    #[arg(value_name = "DECISION")]
+    decision: EntryId,
+    /// How long the approval stands, in hours: 1 to 720
+    #[arg(long, value_name = "N", default_value_t = 24, value_parser = clap::value_parser!(u64).range(1..=HOURS_MOST))]
+    hours: u64,
+    #[command(flatten)]
+    ledger: LedgerArguments,
+}
+
+pub(super) fn run(arguments: &Arguments, output: Output) -> anyhow::Result<Exit> {
+    arguments.ledger.must_exist()?;
+    let guest = wiring::guest()?;
+    let stands = Duration::from_secs(arguments.hours * 3_600);
+    let (path, key) = (&arguments.ledger.ledger.0, arguments.ledger.key_file());
+    let decision = &arguments.decision;
+    let approval = runtime()?.block_on(wiring::approve(&guest, path, &key, decision, stands))?;
+    let (word, text) = match approval {
+        Approval::Until(_) => (
+            "approved",
+            "approved: the same request, repeated by its client in time, goes through once; `replaysafe staged` shows until when",
+        ),
+        Approval::Sent => ("sent", "nothing to approve: it was sent already"),
+        Approval::NotStaged => (
+            "not-staged",
+            "nothing to approve: it does not wait for an approval, or its resource was deleted again since",
+        ),
+        Approval::Unknown => {
+            return Err(exit::environment(format!(
+                "the ledger has no recorded inputs of the decision `{decision}`: it is another ledger's, or was last asked more than 7 days ago"
+            ))
+            .into());
+        }
+    };
+    let until = if let Approval::Until(until) = approval { Some(until) } else { None };
+    let json = json!({"decision": decision, "approval": word, "approved-until": until});
+    output.result(text, &json)?;
+    Ok(if until.is_some() { Exit::Good } else { Exit::Negative })
+}
+
+/// 30 days: what nobody repeats for so long is not waited for.
+const HOURS_MOST: u64 = 720;
