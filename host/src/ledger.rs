@@ -149,6 +149,9 @@ pub struct RecordedStep {
     pub function: String,
     /// The SHA-256 of the component, in hexadecimal.
     pub component: String,
+    /// The SHA-256 of the policy document that it was called with, in hexadecimal (S45).
+    #[serde(default)]
+    pub policy: String,
     /// When it was called.
     pub at: u64,
     /// The arguments, as JSON text of the contract's types.

@@ -9,6 +9,7 @@ mod secrets;
 
 use std::{sync::Arc, time::Duration};
 
+use sha2::{Digest as _, Sha256};
 use tokio::time::{Instant, sleep};
 
 use crate::{
@@ -20,7 +21,7 @@ use crate::{
         Retry, Scope, Settings, Sight, Situation, Stage, Step, Tag, Tags, Verdict,
     },
     guest::{Guest, GuestError},
-    keys::{LedgerKey, frame},
+    keys::{LedgerKey, frame, hex},
     ledger::{Leased, Ledger, LedgerError, Record, RecordedStep, Waiting},
     monitor::{self, Function},
     target::{Body, Caller, Target},
@@ -880,6 +881,12 @@ fn is_refusal(answer: &Answer) -> bool {
     !answer.replayed && answer.verdict != Verdict::Unavailable && !answer.decision.is_empty()
 }
 
+/// The SHA-256 of a policy document, in hexadecimal: of its canonical form, which is what decisions are made by (S45).
+#[must_use]
+pub fn policy_digest(canonical: &str) -> String {
+    hex(&Sha256::digest(canonical))
+}
+
 /// The call of the component, so that it can be run again (S38).
 fn recorded(
     guest: &Guest,
@@ -892,6 +899,7 @@ fn recorded(
     Some(RecordedStep {
         function: function.name().into(),
         component: guest.sha256().into(),
+        policy: policy_digest(&situation.settings.policy),
         at: situation.now,
         input: input.to_string(),
         output: serde_json::to_string(step).ok()?,

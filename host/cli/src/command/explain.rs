@@ -16,7 +16,7 @@ use crate::{
 /// Tell why a decision was made, and make it again from its recorded inputs.
 ///
 /// Runs the component on the inputs that the ledger recorded, with a limit of fuel, and compares what it gives byte by byte; ends with 1 if anything differs.
-/// Tells for each step what was asked, what was seen in the ledger and at the target, what was decided, and how many units of fuel it took (about one for each instruction, the same on every machine).
+/// Tells for each step under which policy, by the SHA-256 of its canonical document, what was asked, what was seen in the ledger and at the target, what was decided, and how many units of fuel it took (about one for each instruction, the same on every machine).
 /// Names attributes, ids and states; never a value. Recorded inputs are kept for 7 days. Reads only, and may run beside the gateway.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = "\
@@ -52,7 +52,8 @@ pub(super) fn run(arguments: &Arguments, output: Output) -> anyhow::Result<Exit>
     for step in &steps {
         let before = guest.fuel_burned();
         let again = again(&guest, step);
-        told.push(Told { story: story(step), again, fuel: guest.fuel_burned() - before });
+        let (story, policy) = (story(step), step.policy.clone());
+        told.push(Told { story, again, fuel: guest.fuel_burned() - before, policy });
     }
     let same = told.iter().all(|told| told.again == Again::Same);
     output.result(
@@ -73,6 +74,8 @@ struct Told {
     again: Again,
     /// Units that running it again has burned.
     fuel: u64,
+    /// The SHA-256 of the policy.
+    policy: String,
 }
 
 impl Told {
@@ -80,7 +83,7 @@ impl Told {
         let Story { function, asked, seen, decided } = &self.story;
         json!({
             "function": function, "asked": asked, "seen": seen, "decided": decided,
-            "again": self.again.word(), "fuel": self.fuel,
+            "again": self.again.word(), "fuel": self.fuel, "policy": self.policy,
         })
     }
 }
@@ -139,12 +142,13 @@ struct Story {
 
 fn text(decision: &str, told: &[Told]) -> String {
     let mut lines = vec![format!("decision {decision}")];
-    for (at, Told { story, again, fuel }) in told.iter().enumerate() {
+    for (at, Told { story, again, fuel, policy }) in told.iter().enumerate() {
         lines.push(String::new());
         lines.push(format!("{}. {}", at + 1, story.function));
         lines.push(format!("   asked    {}", story.asked));
         lines.extend(story.seen.iter().map(|seen| format!("   seen     {seen}")));
         lines.push(format!("   decided  {}", story.decided));
+        lines.push(format!("   policy   {policy}"));
         lines.push(format!("   again    {}, with {fuel} units of fuel", again.sentence()));
     }
     lines.join("\n")
@@ -298,6 +302,7 @@ mod tests {
         let step = RecordedStep {
             function: "decide".to_owned(),
             component: String::new(),
+            policy: String::new(),
             at: 0,
             input: json!({"situation": {
                 "request": {

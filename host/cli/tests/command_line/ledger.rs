@@ -8,9 +8,10 @@ use replaysafe::{
     ledger::{Ledger as _, RecordedStep, SqliteLedger},
 };
 use serde_json::{Value, json};
+use sha2::{Digest as _, Sha256};
 use tempfile::TempDir;
 
-use super::support::{Served, fails, header, run};
+use super::support::{Served, fails, header, run, run_on};
 
 #[test]
 fn a_decision_is_explained_and_made_again_with_the_same_bytes() {
@@ -26,6 +27,12 @@ fn a_decision_is_explained_and_made_again_with_the_same_bytes() {
     assert_eq!(told["decision"], decision);
     assert_eq!(told["component"], COMPONENT_SHA256);
     let steps = told["steps"].as_array().unwrap();
+    let input = r#"{"function":"check-policy","input":{"policy":"{}"}}"#;
+    let canonical = run_on(folder.path(), &["decide", "-"], input).json();
+    let policy_digest: String = Sha256::digest(canonical["ok"].as_str().unwrap())
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect();
     let functions: Vec<_> = steps.iter().map(|step| step["function"].as_str().unwrap()).collect();
     assert_eq!(
         functions,
@@ -34,6 +41,7 @@ fn a_decision_is_explained_and_made_again_with_the_same_bytes() {
     );
     for step in steps {
         assert_eq!(step["again"], "same", "{step}");
+        assert_eq!(step["policy"], policy_digest, "{step}");
         assert!(1_000 < step["fuel"].as_u64().unwrap(), "{step}");
         assert!(!step.to_string().contains("ada@"), "a value is told: {step}");
     }

@@ -779,6 +779,7 @@ fn tag(text: &str) -> Tag {
 
 fn step(function: &str, at: u64) -> RecordedStep {
     RecordedStep {
+        policy: "p".into(),
         function: function.to_owned(),
         component: tag("component"),
         at,
