@@ -24,7 +24,7 @@ use crate::{
     monitor::{self, Function},
     target::{Body, Caller, Target},
 };
-use memory::{Callers, Known};
+use memory::{Callers, Known, Saying};
 use secrets::Secrets;
 
 /// Makes provisioning requests safe to repeat.
@@ -264,12 +264,15 @@ impl<L: Ledger, T: Target> Provisioner<L, T> {
             Reading::Unreadable(answer) => return Ok(Err(Box::new(answer))),
             Reading::Readable(identified) => identified,
         };
-        if !accepted {
+        if accepted {
+            inner.known.learn(&self.credential(&call.caller));
+        } else {
             match self.prove(&identified, &endpoints, &call.caller).await {
                 Proof::Accepted => {
                     let principals = [who.proved.clone(), who.unproved];
                     let now = inner.clock.now();
                     inner.callers.accept(&who.credential, principals, &call.caller, now);
+                    inner.known.learn(&self.credential(&call.caller));
                     request.scope.principal = who.proved;
                 }
                 // Nothing blocks a revocation: it goes to the target, which judges it itself (S14c).
@@ -629,6 +632,8 @@ impl<L: Ledger, T: Target> Provisioner<L, T> {
             Sight::Listed(_) => return Proof::Accepted,
             Sight::Answered(answer) | Sight::Refused(answer) => match answer.status {
                 401 => return Proof::Refused(Box::new(refused(answer))),
+                // A collection that is not there may be one that strangers are not shown.
+                404 if !matches!(identified.proof, Question::ById(_)) => refused(answer),
                 // What is said of the question, not of who asks.
                 200..=299 | 400 | 404 | 405 | 410 | 414 | 422 | 501 => return Proof::Accepted,
                 // A redirect leads to a login page, as a rule; the others say nothing of the credential.
@@ -639,6 +644,12 @@ impl<L: Ledger, T: Target> Provisioner<L, T> {
             }
         };
         if identified.safe_way { Proof::Unproved } else { Proof::Refused(Box::new(refusal)) }
+    }
+
+    /// A keyed digest of all that a caller shows.
+    fn credential(&self, caller: &Caller) -> String {
+        let inner = &*self.0;
+        inner.key.digest(&inner.options.tenant, "shown", &memory::shown(caller))
     }
 
     /// Who asks, as it is known before and after the target has accepted the credential (S1).
@@ -815,16 +826,24 @@ impl<L: Ledger, T: Target> Provisioner<L, T> {
 
     async fn schema(&self, caller: &Caller) -> Result<crate::contract::Schema, ProvisionError> {
         let inner = &*self.0;
-        if inner.known.is_due(inner.clock.now()) {
-            let said = inner.target.discover(caller).await;
-            let schema = inner.guest.read_schema(
-                said.resource_types.as_deref(),
-                said.schemas.as_deref(),
-                said.service_provider_config.as_deref(),
-            )?;
-            inner.known.learn(schema, said.complete, inner.clock.now());
+        let now = inner.clock.now();
+        let known = inner.known.complete(now);
+        if let Some((schema, false)) = known {
+            return Ok(schema);
         }
-        Ok(inner.known.schema())
+        let said = inner.known.said(&self.credential(caller));
+        let mut said = said.lock().await;
+        if said.as_ref().is_none_or(|saying| saying.is_due(now)) {
+            let found = inner.target.discover(caller).await;
+            let schema = inner.guest.read_schema(
+                found.resource_types.as_deref(),
+                found.schemas.as_deref(),
+                found.service_provider_config.as_deref(),
+            )?;
+            *said = Some(Saying { schema, complete: found.complete, at: now });
+        }
+        let own = said.as_ref().map(|saying| saying.schema.clone());
+        Ok(known.map(|(schema, _)| schema).or(own).unwrap_or_else(|| inner.known.schema()))
     }
 
     async fn settings(&self, schema: &str, declared: &[Field]) -> Result<Settings, ProvisionError> {

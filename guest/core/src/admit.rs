@@ -95,7 +95,9 @@ fn unkeyed(case: &Case<'_>) -> Admission {
     let settled_at = record.progress.settled_at.unwrap_or_default();
     let recent = case.now() < settled_at.saturating_add(window);
     let moved = person.memory.moved_since(record.progress.settled_seq, &case.touched());
-    if recent && !moved && !case.wish.statement.safe_way() {
+    // A receipt is told to who has earned it; others see for themselves what holds (S1).
+    let earned = record.progress.request.scope.principal == case.request.scope.principal;
+    if recent && earned && !moved && !case.wish.statement.safe_way() {
         return Admission::Answered(replay(case, record, receipt));
     }
     let seq = record.progress.settled_seq;

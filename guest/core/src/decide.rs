@@ -234,7 +234,8 @@ fn difference(case: &Case<'_>, standing: &Standing, resource: &Value) -> Option<
     if withheld.is_empty() {
         return Some(whole);
     }
-    let allowance = Allowance { withheld, only_taking, unshown };
+    // The rest is as old as what would give back: but for what takes away, nothing of it is applied (S2a).
+    let allowance = Allowance { withheld, only_taking: true, unshown };
     Some(statement.against(resource, schema, &allowance))
 }
 

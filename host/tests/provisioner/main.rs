@@ -11,6 +11,7 @@
 
 mod contended;
 mod crash;
+mod discovery;
 mod principal;
 mod service;
 mod world;

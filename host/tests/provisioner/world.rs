@@ -332,6 +332,11 @@ pub(crate) fn create(name: &str) -> Call {
     call(Method::Create, None, Some(&body))
 }
 
+/// A create of a user as this body has it.
+pub(crate) fn create_with(body: &Value) -> Call {
+    call(Method::Create, None, Some(body))
+}
+
 /// A create of a user that nothing but its name identifies.
 pub(crate) fn create_unlinked(name: &str) -> Call {
     call(Method::Create, None, Some(&json!({"userName": name, "active": true})))
