@@ -59,6 +59,9 @@ pub struct Options {
     pub answer_budget: Duration,
     /// A credential of our own for recovery (S41).
     pub credential: Option<Caller>,
+    /// Told in one line what broken machinery a 503 or a failing scan comes of: for the operator's log.
+    /// The line holds no personal data and no secret.
+    pub on_failure: fn(&str),
 }
 
 impl Default for Options {
@@ -71,6 +74,7 @@ impl Default for Options {
             // Below the 60 seconds of the impatient.
             answer_budget: Duration::from_secs(50),
             credential: None,
+            on_failure: |_| {},
         }
     }
 }
@@ -205,7 +209,10 @@ impl<L: Ledger, T: Target> Provisioner<L, T> {
     pub async fn provision(&self, call: Call) -> Answer {
         match self.try_provision(&call).await {
             Ok(answer) => answer,
-            Err(error) => failed(&error),
+            Err(error) => {
+                (self.0.options.on_failure)(&causes(&error));
+                failed(&error)
+            }
         }
     }
 
@@ -577,6 +584,9 @@ impl<L: Ledger, T: Target> Provisioner<L, T> {
         let mut sweeps: u64 = 0;
         loop {
             let recovered = self.recover().await;
+            if let Err(error) = &recovered {
+                (self.0.options.on_failure)(&causes(error));
+            }
             self.0.known.note_recovery(recovered.is_ok());
             if sweeps.is_multiple_of(STEPS_SWEEP_EVERY) {
                 let before = self.0.clock.now().saturating_sub(STEPS_KEPT_MS);
@@ -986,7 +996,7 @@ fn in_flight(run: &Run, mine: Option<&str>) -> Answer {
     }
 }
 
-/// Broken machinery: everything fails closed (S36). The cause goes to nobody but the operator's log.
+/// Broken machinery: everything fails closed (S36). The cause goes to [`Options::on_failure`] and to nobody else.
 fn failed(error: &ProvisionError) -> Answer {
     let detail = match error {
         ProvisionError::Ledger(_) => "the ledger cannot be used; nothing was sent without a record",
@@ -994,8 +1004,7 @@ fn failed(error: &ProvisionError) -> Answer {
             "the decision could not be made; nothing was sent without a record"
         }
     };
-    let cause = Field { name: "cause".into(), value: causes(error) };
-    Answer { notes: vec![cause], ..plain(Verdict::Unavailable, detail) }
+    plain(Verdict::Unavailable, detail)
 }
 
 /// An error with its sources, in one line.

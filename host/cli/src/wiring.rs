@@ -28,7 +28,7 @@ use replaysafe::{
     provisioner::{Options, Provisioner},
 };
 
-use crate::{command::gateway::Host, exit};
+use crate::{command::gateway::Host, exit, output};
 
 /// The component in its sandbox.
 ///
@@ -216,8 +216,13 @@ fn provisioner(
         .with_context(|| format!("opening the ledger `{}`", settings.ledger.display()))?;
     let target = ScimTarget { upstream, clock: Arc::new(SystemClock) };
     let credential = settings.credential.as_deref().map(credential).transpose()?;
-    let options =
-        Options { tenant: settings.tenant.clone(), policy, credential, ..Options::default() };
+    let options = Options {
+        tenant: settings.tenant.clone(),
+        policy,
+        credential,
+        on_failure: output::note_failure,
+        ..Options::default()
+    };
     Provisioner::new(guest, ledger, target, key, options).context("joining the parts")
 }
 

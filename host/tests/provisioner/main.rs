@@ -14,4 +14,5 @@ mod crash;
 mod discovery;
 mod principal;
 mod service;
+mod sizes;
 mod world;
