@@ -57,7 +57,8 @@ pub struct Options {
     pub queue_wait: Duration,
     /// How long a client waits for its answer (S43a); the work goes on after it.
     pub answer_budget: Duration,
-    /// A credential of our own for recovery (S41).
+    /// A credential of our own, to look at the target with after what was interrupted (S41). Nothing is sent
+    /// again with it that the target has not accepted from its sender.
     pub credential: Option<Caller>,
     /// Told in one line what broken machinery a 503 or a failing scan comes of: for the operator's log.
     /// The line holds no personal data and no secret.
@@ -114,6 +115,8 @@ struct Run {
     tags: Tags,
     safe_way: bool,
     caller: Caller,
+    /// The credential is that of whoever the request is from.
+    own: bool,
     body: Option<Body>,
     secrets: Secrets,
     settings: Settings,
@@ -298,6 +301,7 @@ impl<L: Ledger, T: Target> Provisioner<L, T> {
             tags: self.tags(&identified),
             safe_way: identified.safe_way,
             caller: call.caller.clone(),
+            own: true,
             body: call.body.clone(),
             secrets,
             settings,
@@ -497,15 +501,26 @@ impl<L: Ledger, T: Target> Provisioner<L, T> {
         if entry.statement == run.tags.statement && entry.key == run.tags.key {
             return self.settle(run, id, None).await.map(Some);
         }
-        let caller = run.caller.clone();
-        let Some(mut other) = self.run_of(&entry.state, caller).await? else { return Ok(None) };
+        let Some(mut other) = self.run_of(&entry.state, Some(&run.caller)).await? else {
+            return Ok(None);
+        };
         self.settle(&mut other, id, None).await.map(Some)
     }
 
     /// A run of an entry's own request, as far as it is remembered: without its secrets.
-    async fn run_of(&self, state: &str, caller: Caller) -> Result<Option<Run>, ProvisionError> {
+    ///
+    /// It goes on with the live credential of whoever the request is from; without one it looks with that of
+    /// `at_hand`, and none if there is nobody.
+    async fn run_of(
+        &self,
+        state: &str,
+        at_hand: Option<&Caller>,
+    ) -> Result<Option<Run>, ProvisionError> {
         let inner = &*self.0;
         let request = inner.guest.entry_request(state)?;
+        let lent = inner.callers.of(&request.scope.principal, inner.clock.now());
+        let own = lent.is_some();
+        let Some(caller) = lent.or_else(|| at_hand.cloned()) else { return Ok(None) };
         let schema = self.schema(&caller).await?;
         let settings = self.settings(&schema.document, &schema.declared).await?;
         let Reading::Readable(identified) = inner.guest.identify(&request, &settings)? else {
@@ -517,6 +532,7 @@ impl<L: Ledger, T: Target> Provisioner<L, T> {
             tags: self.tags(&identified),
             safe_way: identified.safe_way,
             caller,
+            own,
             body: None,
             secrets,
             settings,
@@ -557,11 +573,8 @@ impl<L: Ledger, T: Target> Provisioner<L, T> {
     /// Brings one entry on; gives whether its names were free and a credential was at hand.
     async fn recover_one(&self, entry: &Entry) -> Result<bool, ProvisionError> {
         let inner = &*self.0;
-        let request = inner.guest.entry_request(&entry.state)?;
-        let own = inner.options.credential.clone();
-        let lent = || inner.callers.of(&request.scope.principal, inner.clock.now());
-        let Some(caller) = own.or_else(lent) else { return Ok(false) };
-        let Some(mut run) = self.run_of(&entry.state, caller).await? else { return Ok(false) };
+        let own = inner.options.credential.as_ref();
+        let Some(mut run) = self.run_of(&entry.state, own).await? else { return Ok(false) };
         let tags = self.leased_tags(&run);
         let names = inner.ledger.lease(&tags, &run.tags.statement, NO_WAIT).await?;
         let Leased::Held(_names) = names else { return Ok(false) };
@@ -793,6 +806,9 @@ impl<L: Ledger, T: Target> Provisioner<L, T> {
         }
         if run.body.is_some() {
             extra.push(field("body-held", "true"));
+        }
+        if !run.own {
+            extra.push(field("credential", "other"));
         }
         Situation {
             request: run.request.clone(),

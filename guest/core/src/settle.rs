@@ -493,6 +493,12 @@ impl Work<'_> {
     /// Somebody else changed the resource between our look and our effect (S25).
     fn decide_again(&mut self, resource: &Value, answer: &TargetAnswer) -> Step {
         let Some(mut effect) = self.record.progress.effect.clone() else { return self.pass_on() };
+        // What the target has not accepted from its sender is never sent with the credential of another (S41).
+        let accepted = self.record.receipt().is_some() || !self.record.progress.restored.is_empty();
+        if !accepted && self.case.says("credential").is_some() {
+            let answer = answers::of(Verdict::Unavailable, &self.record.id);
+            return self.refuse(Answer { detail: NOT_OURS.into(), ..answer });
+        }
         if self.case.request.method != Method::Delete {
             let schema = &self.case.ground.schema;
             // What was left out stays out, whatever the resource looks like by then.
@@ -1195,6 +1201,9 @@ fn judge(method: Method, sends: u32, answer: &TargetAnswer) -> Judgement {
 
 /// What a person reads where an update was sent as often as it may be and never seen.
 const UNSEEN: &str = "the request was sent several times and was never seen to take effect";
+
+/// What a person reads where only somebody else could send it again.
+const NOT_OURS: &str = "the request was sent and did not take effect, and its sender was not at hand; send the request again";
 
 /// What a person reads where a secret went with the process that held it.
 const SECRET_GONE: &str = "the request was sent and did not take effect, and its secret was not kept; send the request again";

@@ -36,7 +36,8 @@ async fn a_name_too_long_to_be_searched_for_is_refused_as_such() {
 #[tokio::test(start_paused = true)]
 async fn twenty_names_are_searched_for_and_forty_refused() {
     for (count, expected) in [(20, Verdict::Done), (40, Verdict::Malformed)] {
-        let world = World { policy: POLICY.into(), ..World::new() };
+        let mut world = World::new();
+        world.policy = POLICY.into();
         let process = world.start(&Faults::default());
         let emails: Vec<_> = (0..count).map(|n| json!({"value": format!("{n}@x.test")})).collect();
         let body = json!({"userName": "ada", "emails": emails});
