@@ -493,12 +493,6 @@ impl Work<'_> {
     /// Somebody else changed the resource between our look and our effect (S25).
     fn decide_again(&mut self, resource: &Value, answer: &TargetAnswer) -> Step {
         let Some(mut effect) = self.record.progress.effect.clone() else { return self.pass_on() };
-        // What the target has not accepted from its sender is never sent with the credential of another (S41).
-        let accepted = self.record.receipt().is_some() || !self.record.progress.restored.is_empty();
-        if !accepted && self.case.says("credential").is_some() {
-            let answer = answers::of(Verdict::Unavailable, &self.record.id);
-            return self.refuse(Answer { detail: NOT_OURS.into(), ..answer });
-        }
         if self.case.request.method != Method::Delete {
             let schema = &self.case.ground.schema;
             // What was left out stays out, whatever the resource looks like by then.
@@ -930,6 +924,12 @@ impl Work<'_> {
 
     fn send_again(&mut self) -> Step {
         let Some(mut effect) = self.record.progress.effect.clone() else { return self.pass_on() };
+        // What the target has not accepted from its sender is never sent with the credential of another (S41).
+        let accepted = self.record.receipt().is_some() || !self.record.progress.restored.is_empty();
+        if !accepted && self.case.says("credential").is_some() {
+            let answer = answers::of(Verdict::Unavailable, &self.record.id);
+            return self.refuse(Answer { detail: NOT_OURS.into(), ..answer });
+        }
         if self.case.says("body-held").is_none() {
             // The client's bytes are gone with the process: the same document, unless a secret was in it.
             if effect.body == EffectBody::AsSent {

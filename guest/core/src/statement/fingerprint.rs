@@ -199,7 +199,7 @@ mod tests {
                 r#"{"Title":null,"userName":"Ann","id":"1","roles":[{"value":"b"},{"value":"a"}]}"#
             )
             .fingerprint(),
-            r#"{"id":"1","operation":"replace","states":{"roles":[{"value":"a"},{"value":"b"}],"title":null,"username":"ann"},"type":"User","version":1}"#
+            r#"{"id":"1","operation":"replace","states":{"roles":[{"value":"a"},{"value":"b"}],"title":null,"username":"Ann"},"type":"User","version":1}"#
         );
     }
 
