@@ -229,7 +229,7 @@ pub fn entry_request(state: &str) -> Result<Request, ContractError> {
     Ok(progress.request)
 }
 
-variant!(Segment { Member, Path, Filter } { Each });
+variant!(Segment { Member(name), Each, Path(name), Filter(name) });
 record!(Endpoint { resource_type, path });
 record!(Schema { document, endpoints, declared });
-variant!(Reading { Readable, Unreadable } {});
+variant!(Reading { Readable(request), Unreadable(answer) });
