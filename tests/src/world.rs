@@ -125,7 +125,7 @@ impl World {
                         function = "decide";
                     }
                     Action::Resolve(id) => {
-                        if let End::Waits(until) = self.settle(&id, None) {
+                        if let End::Waits(until) = self.settle(&id, None, &[]) {
                             let _ = until;
                         }
                         tried.push(id);
@@ -141,7 +141,7 @@ impl World {
                             return End::Killed;
                         }
                         let report = Report { sent_at, ended_at: self.now, outcome };
-                        return self.settle(&entry.entry.id.clone(), Some(report));
+                        return self.settle(&entry.entry.id.clone(), Some(report), &claimed);
                     }
                 }
             }
@@ -158,7 +158,7 @@ impl World {
             .map(|entry| entry.id.clone())
             .collect();
         for id in due {
-            self.settle(&id, None);
+            self.settle(&id, None, &[]);
         }
     }
 
@@ -169,7 +169,7 @@ impl World {
         self.entries.iter().filter(open).count()
     }
 
-    fn settle(&mut self, id: &str, mut report: Option<Report>) -> End {
+    fn settle(&mut self, id: &str, mut report: Option<Report>, claimed: &[Name]) -> End {
         let entry = self.entries.iter().find(|entry| entry.id == id).expect("known").clone();
         let request: Request = self.subject.call("entry-request", &json!({ "state": entry.state }));
         let input = json!({ "request": request, "settings": self.settings });
@@ -180,7 +180,7 @@ impl World {
         let mut observed: Vec<Observation> = Vec::new();
         for _ in 0..STEPS_MOST {
             let ids = (id.to_owned(), "unused".to_owned());
-            let mut situation = self.situation(&request, &tags, &ids, &[], &[]);
+            let mut situation = self.situation(&request, &tags, &ids, &[], claimed);
             situation.observed = observed.clone();
             if request.scope.principal != self.principal {
                 let other = Field { name: "credential".into(), value: "other".into() };

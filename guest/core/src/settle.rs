@@ -16,7 +16,7 @@ use crate::{
     absence::{self, Proof},
     admit::gives_back,
     answers,
-    case::{Case, id_of, read_resource, resource_in},
+    case::{Case, id_name, id_of, read_resource, resource_in},
     decide::{
         bury, commit_version, edges_shown, linked_names, located, new_person, only, precondition,
         privileges_beside, see, stated_takings, version_is_etag, written,
@@ -141,7 +141,7 @@ impl Work<'_> {
             Sight::Answered(_) | Sight::Refused(_) | Sight::Listed(_) | Sight::Nothing => {
                 see(&mut self.person, &id, self.case.now());
                 self.person.memory.made_by = Some(self.record.statement.clone());
-                self.unverified()
+                self.unverified(self.with_own(None, &id))
             }
         }
     }
@@ -157,7 +157,7 @@ impl Work<'_> {
             Sight::Answered(answer) => resource_in(answer),
             Sight::Refused(_) | Sight::Listed(_) | Sight::Nothing => None,
         };
-        let Some(resource) = resource else { return self.unverified() };
+        let Some(resource) = resource else { return self.unverified(None) };
         if self.is_off(&resource) {
             return self.still_there();
         }
@@ -222,7 +222,7 @@ impl Work<'_> {
         let later = accepted.is_some_and(|answer| answer.status == 202);
         if later && !holds.not_kept.is_empty() && !self.case.wish.statement.safe_way() {
             // Accepted for later (RFC 9110 §15.3.3): that it is not so yet says nothing.
-            return self.unverified();
+            return self.unverified(None);
         }
         self.judge_update(&id, &resource, holds)
     }
@@ -306,7 +306,7 @@ impl Work<'_> {
         }
         let names = linked_names(self.case, &self.person, id, Some(resource));
         let touched = self.case.touched();
-        self.close(receipt, Some(names), touched, taken, learned)
+        self.close(receipt, names, touched, taken, learned)
     }
 
     /// This target's `add` has replaced the list: it is put back once, whole (S11).
@@ -315,7 +315,7 @@ impl Work<'_> {
         let whole = before.and_then(|before| self.case.wish.statement.restoring(before, &swept));
         let seen = self.shown(id);
         let Some((effect, whole)) = self.record.progress.effect.as_mut().zip(whole) else {
-            return self.unverified();
+            return self.unverified(None);
         };
         effect.body = EffectBody::Document(whole.to_string());
         effect.if_match = precondition(self.case, version_is_etag(resource, &seen), &seen);
@@ -731,9 +731,8 @@ impl Work<'_> {
             self.person.memory.made_by = Some(self.record.statement.clone());
         }
         let names = linked_names(self.case, &self.person, &id, Some(&resource));
-        let names = if creates { self.with_own(names) } else { names };
-        let identities =
-            vec![IdentityWrite { identity: self.person.identity(), names: Some(names) }];
+        let names = if creates { self.with_own(names, &id) } else { names };
+        let identities = vec![IdentityWrite { identity: self.person.identity(), names }];
         self.end(Event::Settle, None, identities)
     }
 
@@ -765,7 +764,7 @@ impl Work<'_> {
 
     /// The resource exists, and this request made it.
     fn made(&mut self, verdict: Verdict, resource: &Value) -> Step {
-        let Some(id) = id_of(resource) else { return self.unverified() };
+        let Some(id) = id_of(resource) else { return self.unverified(None) };
         see(&mut self.person, &id, self.case.now());
         self.person.memory.made_by = Some(self.record.statement.clone());
         let schema = &self.case.ground.schema;
@@ -796,7 +795,7 @@ impl Work<'_> {
         }
         let names = linked_names(self.case, &self.person, &id, Some(resource));
         let touched = BTreeSet::from([String::from("*")]);
-        self.close(receipt, Some(self.with_own(names)), touched, BTreeSet::new(), Vec::new())
+        self.close(receipt, self.with_own(names, &id), touched, BTreeSet::new(), Vec::new())
     }
 
     /// The trace of our own effect becomes the identity's resource (S18).
@@ -846,7 +845,7 @@ impl Work<'_> {
     /// The target accepted, and cannot be read: its own answer is the evidence (S14c).
     fn by_response(&mut self) -> Step {
         if !self.case.wish.statement.safe_way() {
-            return self.unverified();
+            return self.unverified(None);
         }
         if !self.record.progress.blind {
             // It could be read before: no success until it is seen (S11).
@@ -871,10 +870,10 @@ impl Work<'_> {
     }
 
     /// Accepted, and not seen: it closes, and claims no change (S11).
-    fn unverified(&mut self) -> Step {
+    fn unverified(&mut self, names: Option<Vec<Name>>) -> Step {
         let receipt = self.receipt(Verdict::AcceptedUnverified, false, Evidence::Response);
         let touched = self.case.touched();
-        self.close(receipt, None, touched, BTreeSet::new(), Vec::new())
+        self.close(receipt, names, touched, BTreeSet::new(), Vec::new())
     }
 
     /// The target's own answer ends it, and nothing has changed.
@@ -1145,11 +1144,12 @@ impl Work<'_> {
     }
 
     /// The names of the request stay names of what it made.
-    fn with_own(&self, mut names: Vec<Name>) -> Vec<Name> {
+    fn with_own(&self, names: Option<Vec<Name>>, id: &str) -> Option<Vec<Name>> {
+        let mut names = names.unwrap_or_else(|| vec![id_name(self.case.request, id)]);
         let own = self.case.wish.names.iter().filter(|name| name.kind != NameKind::TargetId);
         names.extend(own.cloned());
         crate::case::sort_names(&mut names);
-        names
+        Some(names)
     }
 
     fn trace(&self) -> Trace {

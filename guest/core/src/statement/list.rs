@@ -321,11 +321,12 @@ impl List {
 
 /// The order in which the elements of one value are read: a set has none, and what comes out must not depend on how it was written (S3).
 ///
-/// What states less comes first, so that it is measured against what was there and not against another element.
+/// What states less comes first, so that it is measured against what was there and not against another element. What is unassigned states nothing, and so does a `primary` that is false (RFC 7643 §2.4, §2.5).
 pub(super) fn in_order(elements: &[Value]) -> Vec<usize> {
     let rank = |(position, element): (usize, &Value)| {
-        let members = element.as_object().map_or(0, Object::len);
-        (kind_of(element).is_some(), members, text(element), position)
+        let plain = plain(element);
+        let members = plain.as_object().map_or(0, Object::len);
+        (kind_of(element).is_some(), members, canonical(&plain), position)
     };
     let mut ranks: Vec<(bool, usize, String, usize)> =
         elements.iter().enumerate().map(rank).collect();
