@@ -5,6 +5,7 @@
 
 mod memory;
 mod secrets;
+mod unrecorded;
 
 use std::{sync::Arc, time::Duration};
 
@@ -16,16 +17,17 @@ use crate::{
     contract::{
         Action, Answer, Divergence, Effect, EffectBody, Endpoint, Entry, EntryId, Evidence, Field,
         Found, Identification, Name, Observation, Outcome, Question, Reading, Report, Request,
-        Retry, Scope, Settings, Sight, Situation, Stage, Step, Tag, Tags, Verdict,
+        Retry, Schema, Scope, Settings, Sight, Situation, Stage, Step, Tag, Tags, Verdict,
     },
     guest::{Guest, GuestError},
     keys::{LedgerKey, frame},
-    ledger::{Leased, Ledger, LedgerError, Record, RecordedStep, Waiting},
+    ledger::{Journal, Leased, Ledger, LedgerError, Record, RecordedStep, Waiting},
     monitor::{self, Function},
     target::{Body, Caller, Target},
 };
 use memory::{Callers, Known};
 use secrets::Secrets;
+use unrecorded::{Drain, Scratch};
 
 /// Makes provisioning requests safe to repeat.
 ///
@@ -59,6 +61,9 @@ pub struct Options {
     pub answer_budget: Duration,
     /// A credential of our own for recovery (S41).
     pub credential: Option<Caller>,
+    /// Where it is written what goes out while the ledger cannot be used, where policy lets it (S36); none:
+    /// nothing goes out. What an earlier process has left in it is entered before the ledger is used.
+    pub journal: Option<Arc<Journal>>,
 }
 
 impl Default for Options {
@@ -71,6 +76,7 @@ impl Default for Options {
             // Below the 60 seconds of the impatient.
             answer_budget: Duration::from_secs(50),
             credential: None,
+            journal: None,
         }
     }
 }
@@ -84,6 +90,7 @@ struct Inner<L, T> {
     options: Options,
     known: Known,
     callers: Callers,
+    drain: Drain,
 }
 
 /// Why a request could not be brought to its end: broken machinery, never a refusal.
@@ -99,6 +106,15 @@ pub enum ProvisionError {
     /// The ledger cannot be used.
     #[error("the ledger cannot be used")]
     Ledger(#[from] LedgerError),
+    /// What has not to be sent can wait for the ledger (S36).
+    #[error("nothing has to be sent, and the ledger cannot be used")]
+    Unrecorded,
+    /// A line of the journal that does not become an entry: the ledger must not be used before it does (S36).
+    #[error("line `{id}` of the journal cannot be entered in the ledger")]
+    Unentered {
+        /// The line.
+        id: EntryId,
+    },
     /// The system gives no random bytes.
     #[error("the system gives no random bytes")]
     Random,
@@ -123,6 +139,10 @@ struct Run {
     tried: Vec<EntryId>,
     /// Whether others were passed (S14c).
     passed: bool,
+    /// Whether policy lets it go out without the ledger (S36).
+    may_pass: bool,
+    /// What stands for the ledger where that cannot be used (S36).
+    scratch: Option<Scratch>,
     /// How often the component was asked for a step.
     steps: u32,
     /// How often what was read was outdated before it could be acted on.
@@ -188,7 +208,8 @@ impl<L: Ledger, T: Target> Provisioner<L, T> {
         let schema = guest.read_schema(None, None, None)?;
         let known = Known::new(schema);
         let callers = Callers::default();
-        let inner = Inner { guest, ledger, target, key, clock, options, known, callers };
+        let drain = Drain::default();
+        let inner = Inner { guest, ledger, target, key, clock, options, known, callers, drain };
         Ok(Self(Arc::new(inner)))
     }
 
@@ -203,22 +224,41 @@ impl<L: Ledger, T: Target> Provisioner<L, T> {
     /// Run it as a task of its own: dropping it abandons work that may have been sent, which the scan
     /// takes up again only after a while.
     pub async fn provision(&self, call: Call) -> Answer {
-        match self.try_provision(&call).await {
-            Ok(answer) => answer,
-            Err(error) => failed(&error),
+        let mut mine = None;
+        let error = match self.try_provision(&call, &mut mine).await {
+            Ok(answer) => return answer,
+            Err(error) => error,
+        };
+        // What was recorded may have been sent, and is taken up from its record.
+        let unusable = matches!(
+            error,
+            ProvisionError::Ledger(LedgerError::Storage(_)) | ProvisionError::Unentered { .. }
+        );
+        if unusable && mine.is_none() {
+            return match self.pass(&call).await {
+                Ok(passed) => passed.unwrap_or_else(|| failed(&error)),
+                Err(error) => failed(&error),
+            };
         }
+        failed(&error)
     }
 
-    async fn try_provision(&self, call: &Call) -> Result<Answer, ProvisionError> {
+    /// `mine` is the entry of what was sent, from when its record is durable.
+    async fn try_provision(
+        &self,
+        call: &Call,
+        mine: &mut Option<EntryId>,
+    ) -> Result<Answer, ProvisionError> {
         let inner = &*self.0;
         let deadline = Instant::now() + inner.options.answer_budget;
+        self.drain(Some(&call.caller)).await?;
         let schema = self.schema(&call.caller).await?;
         let settings = self.settings(&schema.document, &schema.declared).await?;
         let mut run = match self.begin(call, schema.endpoints, settings).await? {
             Ok(run) => run,
             Err(answer) => return Ok(*answer),
         };
-        let mut answer = self.carry(&mut run, deadline).await?;
+        let mut answer = self.carry(&mut run, deadline, mine).await?;
         run.secrets.put_back_answer(&mut answer);
         monitor::tidy(&mut answer);
         Ok(answer)
@@ -287,6 +327,8 @@ impl<L: Ledger, T: Target> Provisioner<L, T> {
         Ok(Ok(Run {
             tags: self.tags(&identified),
             safe_way: identified.safe_way,
+            may_pass: identified.extra.iter().any(|field| field.name == UNRECORDED),
+            scratch: None,
             caller: call.caller.clone(),
             body: call.body.clone(),
             secrets,
@@ -304,9 +346,13 @@ impl<L: Ledger, T: Target> Provisioner<L, T> {
     }
 
     /// Leases, reads the ledger, asks the component, does what it says, until there is an answer.
-    async fn carry(&self, run: &mut Run, deadline: Instant) -> Result<Answer, ProvisionError> {
+    async fn carry(
+        &self,
+        run: &mut Run,
+        deadline: Instant,
+        mine: &mut Option<EntryId>,
+    ) -> Result<Answer, ProvisionError> {
         let inner = &*self.0;
-        let mut mine: Option<EntryId> = None;
         loop {
             let left = deadline.saturating_duration_since(Instant::now());
             let waiting = inner.options.queue_wait.min(left);
@@ -328,12 +374,12 @@ impl<L: Ledger, T: Target> Provisioner<L, T> {
             let mut found = self.find(run).await?;
             let next = if self.identity_tags(&found) == identities {
                 // What this run has written is its own request, whoever has asked the same since.
-                if let Some(id) = &mine
+                if let Some(id) = mine
                     && let Some(own) = inner.ledger.entry(id).await?
                 {
                     found.by_statement = Some(own);
                 }
-                self.decide(run, found, &mut mine).await?
+                self.decide(run, found, mine).await?
             } else {
                 // The names lead elsewhere since: others are giving them away.
                 run.outdated(inner.clock.now())
@@ -455,6 +501,10 @@ impl<L: Ledger, T: Target> Provisioner<L, T> {
             match step.action {
                 Action::Answer(answer) => return Ok(Settled::Answer(answer)),
                 Action::Ask(questions) => observed.extend(self.look(run, &questions).await),
+                // Without a record it goes out once (S36).
+                Action::Apply(_) if run.scratch.is_some() => {
+                    return Ok(Settled::Wait(inner.clock.now()));
+                }
                 Action::Apply(effect) => {
                     report = Some(self.apply(run, &effect).await);
                     observed = Vec::new();
@@ -494,9 +544,19 @@ impl<L: Ledger, T: Target> Provisioner<L, T> {
 
     /// A run of an entry's own request, as far as it is remembered: without its secrets.
     async fn run_of(&self, state: &str, caller: Caller) -> Result<Option<Run>, ProvisionError> {
-        let inner = &*self.0;
-        let request = inner.guest.entry_request(state)?;
+        let request = self.0.guest.entry_request(state)?;
         let schema = self.schema(&caller).await?;
+        self.run_for(request, caller, schema).await
+    }
+
+    /// A run of a request that was begun before.
+    async fn run_for(
+        &self,
+        request: Request,
+        caller: Caller,
+        schema: Schema,
+    ) -> Result<Option<Run>, ProvisionError> {
+        let inner = &*self.0;
         let settings = self.settings(&schema.document, &schema.declared).await?;
         let Reading::Readable(identified) = inner.guest.identify(&request, &settings)? else {
             return Ok(None);
@@ -506,6 +566,8 @@ impl<L: Ledger, T: Target> Provisioner<L, T> {
         Ok(Some(Run {
             tags: self.tags(&identified),
             safe_way: identified.safe_way,
+            may_pass: false,
+            scratch: None,
             caller,
             body: None,
             secrets,
@@ -531,6 +593,7 @@ impl<L: Ledger, T: Target> Provisioner<L, T> {
     /// Where the ledger or the component fails. What was brought on until then stays so.
     pub async fn recover(&self) -> Result<usize, ProvisionError> {
         let inner = &*self.0;
+        self.drain(inner.options.credential.as_ref()).await?;
         let mut count = 0;
         let mut failed = None;
         for entry in inner.ledger.due(inner.clock.now(), DUE_MOST).await? {
@@ -599,11 +662,11 @@ impl<L: Ledger, T: Target> Provisioner<L, T> {
         let word = if ledger.is_ok() { "ready" } else { "unavailable" };
         let scan = if inner.known.recovers() { "running" } else { "failing" };
         let detail = |name: &str, value: &str| Field { name: name.into(), value: value.into() };
-        Readiness {
-            ready: ledger.is_ok(),
-            recovery,
-            details: vec![detail("ledger", word), detail("scan", scan)],
+        let mut details = vec![detail("ledger", word), detail("scan", scan)];
+        if let Some(journal) = &inner.options.journal {
+            details.push(detail("journal", &journal.count().to_string()));
         }
+        Readiness { ready: ledger.is_ok(), recovery, details }
     }
 
     /// The target's resource types; asks the target on behalf of `caller` what it has not said so far.
@@ -646,7 +709,7 @@ impl<L: Ledger, T: Target> Provisioner<L, T> {
         let inner = &*self.0;
         let tenant = &inner.options.tenant;
         let said = call.principal.material();
-        let whole = frame(&[&said, &memory::shown(&call.caller)]);
+        let whole = frame(&[&said, &call.caller.credential()]);
         let credential = inner.key.digest(tenant, "credential", &whole);
         let unproved = [b"unproved\0", credential.as_bytes()].concat();
         Who {
@@ -721,6 +784,9 @@ impl<L: Ledger, T: Target> Provisioner<L, T> {
 
     async fn find(&self, run: &Run) -> Result<Found, ProvisionError> {
         let tags = self.leased_tags(run);
+        if let Some(scratch) = &run.scratch {
+            return Ok(scratch.find(&run.tags, &tags));
+        }
         let key = run.tags.key.as_ref();
         let ledger = &self.0.ledger;
         Ok(ledger.find(&run.request.scope, key, &run.tags.statement, &tags).await?)
@@ -728,7 +794,7 @@ impl<L: Ledger, T: Target> Provisioner<L, T> {
 
     async fn write(
         &self,
-        run: &Run,
+        run: &mut Run,
         function: Function,
         situation: &Situation,
         report: Option<&Report>,
@@ -739,6 +805,7 @@ impl<L: Ledger, T: Target> Provisioner<L, T> {
         let Some(write) = &step.write else {
             if let (Action::Answer(answer), Some(recorded)) = (&step.action, recorded)
                 && is_refusal(answer)
+                && run.scratch.is_none()
             {
                 let tenant = &run.request.scope.tenant;
                 inner.ledger.note(tenant, &answer.decision, &recorded).await?;
@@ -760,6 +827,9 @@ impl<L: Ledger, T: Target> Provisioner<L, T> {
             learned: write.learned.clone(),
             step: recorded,
         };
+        if run.scratch.is_some() {
+            return self.write_unrecorded(run, function, &record).await;
+        }
         Ok(inner.ledger.write(&record).await?)
     }
 
@@ -772,6 +842,9 @@ impl<L: Ledger, T: Target> Provisioner<L, T> {
         }
         if run.body.is_some() {
             extra.push(field("body-held", "true"));
+        }
+        if run.scratch.is_some() {
+            extra.push(field(UNRECORDED, "true"));
         }
         Situation {
             request: run.request.clone(),
@@ -813,7 +886,7 @@ impl<L: Ledger, T: Target> Provisioner<L, T> {
 
     // ---- what is known of the target ----------------------------------------------------------
 
-    async fn schema(&self, caller: &Caller) -> Result<crate::contract::Schema, ProvisionError> {
+    async fn schema(&self, caller: &Caller) -> Result<Schema, ProvisionError> {
         let inner = &*self.0;
         if inner.known.is_due(inner.clock.now()) {
             let said = inner.target.discover(caller).await;
@@ -970,7 +1043,11 @@ fn in_flight(run: &Run, mine: Option<&str>) -> Answer {
 /// Broken machinery: everything fails closed (S36). The cause goes to nobody but the operator's log.
 fn failed(error: &ProvisionError) -> Answer {
     let detail = match error {
-        ProvisionError::Ledger(_) => "the ledger cannot be used; nothing was sent without a record",
+        ProvisionError::Ledger(_)
+        | ProvisionError::Unrecorded
+        | ProvisionError::Unentered { .. } => {
+            "the ledger cannot be used; nothing was sent without a record"
+        }
         ProvisionError::Guest(_) | ProvisionError::Monitor(_) | ProvisionError::Random => {
             "the decision could not be made; nothing was sent without a record"
         }
@@ -990,6 +1067,9 @@ fn causes(error: &dyn std::error::Error) -> String {
     }
     line
 }
+
+/// How the component says that a request may go out without the ledger, and how it is told that it does (S36).
+const UNRECORDED: &str = "unrecorded";
 
 /// Entries that the settlement holds its names for: nothing else on them could be answered sooner.
 const NEAR: Duration = Duration::from_secs(1);

@@ -32,6 +32,8 @@ pub struct Policy {
     pub on_unknown: OnUnknown,
     /// Whether a create that identifies nothing is taken (S2).
     pub weak_identity: WeakIdentity,
+    /// Whether what takes access away goes out once although the ledger cannot be used (S36).
+    pub safe_direction_passes: bool,
     /// Attributes by which resources are found again, by resource type (S2). `userName` of a User always is one.
     pub correlation: BTreeMap<String, Vec<String>>,
 }
@@ -47,6 +49,7 @@ impl Default for Policy {
             returns: Returns::Allow,
             on_unknown: OnUnknown::Park,
             weak_identity: WeakIdentity::Allow,
+            safe_direction_passes: false,
             correlation: BTreeMap::new(),
         }
     }
@@ -163,6 +166,7 @@ impl Form for Policy {
             name!(returns),
             name!(on_unknown),
             name!(weak_identity),
+            name!(safe_direction_passes),
             name!(correlation),
         ];
         let mut members = Members::of(value, KNOWN, faults);
@@ -177,6 +181,8 @@ impl Form for Policy {
             returns: members.or(name!(returns), otherwise.returns),
             on_unknown: members.or(name!(on_unknown), otherwise.on_unknown),
             weak_identity: members.or(name!(weak_identity), otherwise.weak_identity),
+            safe_direction_passes: members
+                .or(name!(safe_direction_passes), otherwise.safe_direction_passes),
             correlation: members.or(name!(correlation), otherwise.correlation),
         }
     }
@@ -191,6 +197,7 @@ impl Form for Policy {
         members.put(name!(returns), self.returns.write());
         members.put(name!(on_unknown), self.on_unknown.write());
         members.put(name!(weak_identity), self.weak_identity.write());
+        members.put(name!(safe_direction_passes), self.safe_direction_passes.write());
         members.put(name!(correlation), self.correlation.write());
         members.object()
     }
@@ -219,6 +226,7 @@ mod tests {
         check("{\"adopt\":\"always\"}", "always");
         check("{\"replay-window\":1}", "replay-window");
         check("{\"receipt-hours\":0}", "receipt-hours");
+        check("{\"safe-direction-passes\":\"true\"}", "safe-direction-passes");
         check("[", "no JSON");
     }
 

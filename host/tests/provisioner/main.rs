@@ -13,4 +13,5 @@ mod contended;
 mod crash;
 mod principal;
 mod service;
+mod unrecorded;
 mod world;
