@@ -416,9 +416,15 @@ mod tests {
     fn check_whole(authorization: &str) {
         // By its own words, not by `credential`: each part behind its length.
         let length = |text: &str| u64::try_from(text.len()).unwrap().to_be_bytes();
-        let parts = [&length("authorization"), b"authorization".as_slice()];
-        let whole = [&parts.concat(), length(authorization).as_slice(), authorization.as_bytes()];
-        check(authorization, &Principal::Credential(whole.concat().into()));
+        let name = "authorization";
+        let whole = [
+            length(name).as_slice(),
+            name.as_bytes(),
+            &length(authorization),
+            authorization.as_bytes(),
+        ]
+        .concat();
+        check(authorization, &Principal::Credential(whole.into()));
     }
 
     fn token(header: &str, claims: &str, signature: &str) -> String {

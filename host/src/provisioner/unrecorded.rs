@@ -3,7 +3,7 @@
 //! The component decides what goes out, as ever; here is what stands for the ledger meanwhile, and the journal
 //! is written before anything is sent.
 
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 
 use tokio::{sync::Mutex, task::spawn_blocking, time::Instant};
 
