@@ -5,6 +5,7 @@
 
 mod memory;
 mod secrets;
+mod unrecorded;
 
 use std::{sync::Arc, time::Duration};
 
@@ -16,16 +17,17 @@ use crate::{
     contract::{
         Action, Answer, Divergence, Effect, EffectBody, Endpoint, Entry, EntryId, Evidence, Field,
         Found, Identification, Name, Observation, Outcome, Question, Reading, Report, Request,
-        Retry, Scope, Settings, Sight, Situation, Stage, Step, Tag, Tags, Verdict,
+        Retry, Schema, Scope, Settings, Sight, Situation, Stage, Step, Tag, Tags, Verdict,
     },
     guest::{Guest, GuestError},
     keys::{LedgerKey, frame},
-    ledger::{Leased, Ledger, LedgerError, Record, RecordedStep, Waiting},
+    ledger::{Journal, Leased, Ledger, LedgerError, Record, RecordedStep, Waiting},
     monitor::{self, Function},
     target::{Body, Caller, Target},
 };
 use memory::{Callers, Known, Saying};
 use secrets::Secrets;
+use unrecorded::{Drain, Scratch};
 
 /// Makes provisioning requests safe to repeat.
 ///
@@ -63,6 +65,9 @@ pub struct Options {
     /// Told in one line what broken machinery a 503 or a failing scan comes of: for the operator's log.
     /// The line holds no personal data and no secret.
     pub on_failure: fn(&str),
+    /// Where it is written what goes out while the ledger cannot be used, where policy lets it (S36); none:
+    /// nothing goes out. What an earlier process has left in it is entered before the ledger is used.
+    pub journal: Option<Arc<Journal>>,
 }
 
 impl Default for Options {
@@ -76,6 +81,7 @@ impl Default for Options {
             answer_budget: Duration::from_secs(50),
             credential: None,
             on_failure: |_| {},
+            journal: None,
         }
     }
 }
@@ -89,6 +95,7 @@ struct Inner<L, T> {
     options: Options,
     known: Known,
     callers: Callers,
+    drain: Drain,
 }
 
 /// Why a request could not be brought to its end: broken machinery, never a refusal.
@@ -104,6 +111,15 @@ pub enum ProvisionError {
     /// The ledger cannot be used.
     #[error("the ledger cannot be used")]
     Ledger(#[from] LedgerError),
+    /// What has not to be sent can wait for the ledger (S36).
+    #[error("nothing has to be sent, and the ledger cannot be used")]
+    Unrecorded,
+    /// A line of the journal that does not become an entry: the ledger must not be used before it does (S36).
+    #[error("line `{id}` of the journal cannot be entered in the ledger")]
+    Unentered {
+        /// The line.
+        id: EntryId,
+    },
     /// The system gives no random bytes.
     #[error("the system gives no random bytes")]
     Random,
@@ -130,6 +146,10 @@ struct Run {
     tried: Vec<EntryId>,
     /// Whether others were passed (S14c).
     passed: bool,
+    /// Whether policy lets it go out without the ledger (S36).
+    may_pass: bool,
+    /// What stands for the ledger where that cannot be used (S36).
+    scratch: Option<Scratch>,
     /// How often the component was asked for a step.
     steps: u32,
     /// How often what was read was outdated before it could be acted on.
@@ -195,7 +215,8 @@ impl<L: Ledger, T: Target> Provisioner<L, T> {
         let schema = guest.read_schema(None, None, None)?;
         let known = Known::new(schema);
         let callers = Callers::default();
-        let inner = Inner { guest, ledger, target, key, clock, options, known, callers };
+        let drain = Drain::default();
+        let inner = Inner { guest, ledger, target, key, clock, options, known, callers, drain };
         Ok(Self(Arc::new(inner)))
     }
 
@@ -210,25 +231,42 @@ impl<L: Ledger, T: Target> Provisioner<L, T> {
     /// Run it as a task of its own: dropping it abandons work that may have been sent, which the scan
     /// takes up again only after a while.
     pub async fn provision(&self, call: Call) -> Answer {
-        match self.try_provision(&call).await {
-            Ok(answer) => answer,
-            Err(error) => {
-                (self.0.options.on_failure)(&causes(&error));
-                failed(&error)
-            }
+        let mut mine = None;
+        let error = match self.try_provision(&call, &mut mine).await {
+            Ok(answer) => return answer,
+            Err(error) => error,
+        };
+        // What was recorded may have been sent, and is taken up from its record.
+        let unusable = matches!(
+            error,
+            ProvisionError::Ledger(LedgerError::Storage(_)) | ProvisionError::Unentered { .. }
+        );
+        if unusable && mine.is_none() {
+            return match self.pass(&call).await {
+                Ok(passed) => passed.unwrap_or_else(|| failed(&error)),
+                Err(error) => failed(&error),
+            };
         }
+        (self.0.options.on_failure)(&causes(&error));
+        failed(&error)
     }
 
-    async fn try_provision(&self, call: &Call) -> Result<Answer, ProvisionError> {
+    /// `mine` is the entry of what was sent, from when its record is durable.
+    async fn try_provision(
+        &self,
+        call: &Call,
+        mine: &mut Option<EntryId>,
+    ) -> Result<Answer, ProvisionError> {
         let inner = &*self.0;
         let deadline = Instant::now() + inner.options.answer_budget;
+        self.drain(Some(&call.caller)).await?;
         let schema = self.schema(&call.caller).await?;
         let settings = self.settings(&schema.document, &schema.declared).await?;
         let mut run = match self.begin(call, schema.endpoints, settings).await? {
             Ok(run) => run,
             Err(answer) => return Ok(*answer),
         };
-        let mut answer = self.carry(&mut run, deadline).await?;
+        let mut answer = self.carry(&mut run, deadline, mine).await?;
         run.secrets.put_back_answer(&mut answer);
         monitor::tidy(&mut answer);
         Ok(answer)
@@ -300,6 +338,8 @@ impl<L: Ledger, T: Target> Provisioner<L, T> {
         Ok(Ok(Run {
             tags: self.tags(&identified),
             safe_way: identified.safe_way,
+            may_pass: identified.extra.iter().any(|field| field.name == UNRECORDED),
+            scratch: None,
             caller: call.caller.clone(),
             own: true,
             body: call.body.clone(),
@@ -318,9 +358,13 @@ impl<L: Ledger, T: Target> Provisioner<L, T> {
     }
 
     /// Leases, reads the ledger, asks the component, does what it says, until there is an answer.
-    async fn carry(&self, run: &mut Run, deadline: Instant) -> Result<Answer, ProvisionError> {
+    async fn carry(
+        &self,
+        run: &mut Run,
+        deadline: Instant,
+        mine: &mut Option<EntryId>,
+    ) -> Result<Answer, ProvisionError> {
         let inner = &*self.0;
-        let mut mine: Option<EntryId> = None;
         loop {
             let left = deadline.saturating_duration_since(Instant::now());
             let waiting = inner.options.queue_wait.min(left);
@@ -342,12 +386,12 @@ impl<L: Ledger, T: Target> Provisioner<L, T> {
             let mut found = self.find(run).await?;
             let next = if self.identity_tags(&found) == identities {
                 // What this run has written is its own request, whoever has asked the same since.
-                if let Some(id) = &mine
+                if let Some(id) = mine
                     && let Some(own) = inner.ledger.entry(id).await?
                 {
                     found.by_statement = Some(own);
                 }
-                self.decide(run, found, &mut mine).await?
+                self.decide(run, found, mine).await?
             } else {
                 // The names lead elsewhere since: others are giving them away.
                 run.outdated(inner.clock.now())
@@ -469,6 +513,10 @@ impl<L: Ledger, T: Target> Provisioner<L, T> {
             match step.action {
                 Action::Answer(answer) => return Ok(Settled::Answer(answer)),
                 Action::Ask(questions) => observed.extend(self.look(run, &questions).await),
+                // Without a record it goes out once (S36).
+                Action::Apply(_) if run.scratch.is_some() => {
+                    return Ok(Settled::Wait(inner.clock.now()));
+                }
                 Action::Apply(effect) => {
                     report = Some(self.apply(run, &effect).await);
                     observed = Vec::new();
@@ -522,6 +570,17 @@ impl<L: Ledger, T: Target> Provisioner<L, T> {
         let own = lent.is_some();
         let Some(caller) = lent.or_else(|| at_hand.cloned()) else { return Ok(None) };
         let schema = self.schema(&caller).await?;
+        Ok(self.run_for(request, caller, schema).await?.map(|run| Run { own, ..run }))
+    }
+
+    /// A run of a request that was begun before.
+    async fn run_for(
+        &self,
+        request: Request,
+        caller: Caller,
+        schema: Schema,
+    ) -> Result<Option<Run>, ProvisionError> {
+        let inner = &*self.0;
         let settings = self.settings(&schema.document, &schema.declared).await?;
         let Reading::Readable(identified) = inner.guest.identify(&request, &settings)? else {
             return Ok(None);
@@ -531,8 +590,10 @@ impl<L: Ledger, T: Target> Provisioner<L, T> {
         Ok(Some(Run {
             tags: self.tags(&identified),
             safe_way: identified.safe_way,
+            may_pass: false,
+            scratch: None,
             caller,
-            own,
+            own: true,
             body: None,
             secrets,
             settings,
@@ -557,6 +618,7 @@ impl<L: Ledger, T: Target> Provisioner<L, T> {
     /// Where the ledger or the component fails. What was brought on until then stays so.
     pub async fn recover(&self) -> Result<usize, ProvisionError> {
         let inner = &*self.0;
+        self.drain(inner.options.credential.as_ref()).await?;
         let mut count = 0;
         let mut failed = None;
         for entry in inner.ledger.due(inner.clock.now(), DUE_MOST).await? {
@@ -625,11 +687,11 @@ impl<L: Ledger, T: Target> Provisioner<L, T> {
         let word = if ledger.is_ok() { "ready" } else { "unavailable" };
         let scan = if inner.known.recovers() { "running" } else { "failing" };
         let detail = |name: &str, value: &str| Field { name: name.into(), value: value.into() };
-        Readiness {
-            ready: ledger.is_ok(),
-            recovery,
-            details: vec![detail("ledger", word), detail("scan", scan)],
+        let mut details = vec![detail("ledger", word), detail("scan", scan)];
+        if let Some(journal) = &inner.options.journal {
+            details.push(detail("journal", &journal.count().to_string()));
         }
+        Readiness { ready: ledger.is_ok(), recovery, details }
     }
 
     /// The target's resource types; asks the target on behalf of `caller` what it has not said so far.
@@ -672,7 +734,7 @@ impl<L: Ledger, T: Target> Provisioner<L, T> {
     /// A keyed digest of all that a caller shows.
     fn credential(&self, caller: &Caller) -> String {
         let inner = &*self.0;
-        inner.key.digest(&inner.options.tenant, "shown", &memory::shown(caller))
+        inner.key.digest(&inner.options.tenant, "shown", &caller.credential())
     }
 
     /// Who asks, as it is known before and after the target has accepted the credential (S1).
@@ -680,7 +742,7 @@ impl<L: Ledger, T: Target> Provisioner<L, T> {
         let inner = &*self.0;
         let tenant = &inner.options.tenant;
         let said = call.principal.material();
-        let whole = frame(&[&said, &memory::shown(&call.caller)]);
+        let whole = frame(&[&said, &call.caller.credential()]);
         let credential = inner.key.digest(tenant, "credential", &whole);
         let unproved = [b"unproved\0", credential.as_bytes()].concat();
         Who {
@@ -755,6 +817,9 @@ impl<L: Ledger, T: Target> Provisioner<L, T> {
 
     async fn find(&self, run: &Run) -> Result<Found, ProvisionError> {
         let tags = self.leased_tags(run);
+        if let Some(scratch) = &run.scratch {
+            return Ok(scratch.find(&run.tags, &tags));
+        }
         let key = run.tags.key.as_ref();
         let ledger = &self.0.ledger;
         Ok(ledger.find(&run.request.scope, key, &run.tags.statement, &tags).await?)
@@ -762,7 +827,7 @@ impl<L: Ledger, T: Target> Provisioner<L, T> {
 
     async fn write(
         &self,
-        run: &Run,
+        run: &mut Run,
         function: Function,
         situation: &Situation,
         report: Option<&Report>,
@@ -773,6 +838,7 @@ impl<L: Ledger, T: Target> Provisioner<L, T> {
         let Some(write) = &step.write else {
             if let (Action::Answer(answer), Some(recorded)) = (&step.action, recorded)
                 && is_refusal(answer)
+                && run.scratch.is_none()
             {
                 let tenant = &run.request.scope.tenant;
                 inner.ledger.note(tenant, &answer.decision, &recorded).await?;
@@ -794,6 +860,9 @@ impl<L: Ledger, T: Target> Provisioner<L, T> {
             learned: write.learned.clone(),
             step: recorded,
         };
+        if run.scratch.is_some() {
+            return self.write_unrecorded(run, function, &record).await;
+        }
         Ok(inner.ledger.write(&record).await?)
     }
 
@@ -809,6 +878,9 @@ impl<L: Ledger, T: Target> Provisioner<L, T> {
         }
         if !run.own {
             extra.push(field("credential", "other"));
+        }
+        if run.scratch.is_some() {
+            extra.push(field(UNRECORDED, "true"));
         }
         Situation {
             request: run.request.clone(),
@@ -850,7 +922,7 @@ impl<L: Ledger, T: Target> Provisioner<L, T> {
 
     // ---- what is known of the target ----------------------------------------------------------
 
-    async fn schema(&self, caller: &Caller) -> Result<crate::contract::Schema, ProvisionError> {
+    async fn schema(&self, caller: &Caller) -> Result<Schema, ProvisionError> {
         let inner = &*self.0;
         let now = inner.clock.now();
         let known = inner.known.complete(now);
@@ -1015,7 +1087,11 @@ fn in_flight(run: &Run, mine: Option<&str>) -> Answer {
 /// Broken machinery: everything fails closed (S36). The cause goes to [`Options::on_failure`] and to nobody else.
 fn failed(error: &ProvisionError) -> Answer {
     let detail = match error {
-        ProvisionError::Ledger(_) => "the ledger cannot be used; nothing was sent without a record",
+        ProvisionError::Ledger(_)
+        | ProvisionError::Unrecorded
+        | ProvisionError::Unentered { .. } => {
+            "the ledger cannot be used; nothing was sent without a record"
+        }
         ProvisionError::Guest(_) | ProvisionError::Monitor(_) | ProvisionError::Random => {
             "the decision could not be made; nothing was sent without a record"
         }
@@ -1034,6 +1110,9 @@ fn causes(error: &dyn std::error::Error) -> String {
     }
     line
 }
+
+/// How the component says that a request may go out without the ledger, and how it is told that it does (S36).
+const UNRECORDED: &str = "unrecorded";
 
 /// Entries that the settlement holds its names for: nothing else on them could be answered sooner.
 const NEAR: Duration = Duration::from_secs(1);

@@ -12,7 +12,7 @@ use replaysafe_json::{Object, Value, sort_by};
 
 use crate::{
     absence,
-    admit::{Admission, Standing, admit, gives_back, secret_differs},
+    admit::{Admission, Standing, UNRECORDED, admit, gives_back, secret_differs},
     answers,
     case::{Candidates, Case, id_name, id_of, resource_in},
     kept,
@@ -176,7 +176,11 @@ fn on_present(
     let left_out: BTreeSet<String> =
         difference.left_out.iter().map(|path| path.0.clone()).collect();
     if difference.nothing_left && !left_out.is_empty() {
-        let verdict = if standing.only_taking { Verdict::Parked } else { Verdict::Superseded };
+        let verdict = match (case.says(UNRECORDED), standing.only_taking) {
+            (Some(_), _) => Verdict::Unavailable,
+            (None, true) => Verdict::Parked,
+            (None, false) => Verdict::Superseded,
+        };
         let refusal = answers::of(verdict, &standing.record.id);
         let attributes = left_out.into_iter().collect();
         let evidence = Evidence::Read;

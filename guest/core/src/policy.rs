@@ -33,6 +33,8 @@ pub struct Policy {
     pub on_unknown: OnUnknown,
     /// Whether a create that identifies nothing is taken (S2).
     pub weak_identity: WeakIdentity,
+    /// Whether what takes access away goes out once although the ledger cannot be used (S36).
+    pub safe_direction_passes: bool,
     /// Attributes by which resources are found again, by resource type (S2). `userName` of a User always is one.
     pub correlation: BTreeMap<String, Vec<String>>,
 }
@@ -48,6 +50,7 @@ impl Default for Policy {
             returns: Returns::Allow,
             on_unknown: OnUnknown::Park,
             weak_identity: WeakIdentity::Allow,
+            safe_direction_passes: false,
             correlation: BTreeMap::new(),
         }
     }
@@ -164,6 +167,7 @@ impl Form for Policy {
             member!(Policy, returns, Default),
             member!(Policy, on_unknown, Default),
             member!(Policy, weak_identity, Default),
+            member!(Policy, safe_direction_passes, Default),
             member!(Policy, correlation, Default),
         ];
         Shape::record(MEMBERS)
@@ -181,6 +185,7 @@ impl Form for Policy {
             returns: fields.or(otherwise.returns),
             on_unknown: fields.or(otherwise.on_unknown),
             weak_identity: fields.or(otherwise.weak_identity),
+            safe_direction_passes: fields.or(otherwise.safe_direction_passes),
             correlation: fields.or(otherwise.correlation),
         }
     }
@@ -196,6 +201,7 @@ impl Form for Policy {
                 self.returns.tree(),
                 self.on_unknown.tree(),
                 self.weak_identity.tree(),
+                self.safe_direction_passes.tree(),
                 self.correlation.tree(),
             ]
             .into(),
@@ -226,6 +232,7 @@ mod tests {
         check("{\"adopt\":\"always\"}", "always");
         check("{\"replay-window\":1}", "replay-window");
         check("{\"receipt-hours\":0}", "receipt-hours");
+        check("{\"safe-direction-passes\":\"true\"}", "safe-direction-passes");
         check("[", "no JSON");
     }
 

@@ -14,7 +14,7 @@ use replaysafe_json::Value;
 
 use crate::{
     absence::{self, Proof},
-    admit::gives_back,
+    admit::{UNRECORDED, gives_back},
     answers,
     case::{Case, id_name, id_of, read_resource, resource_in},
     decide::{
@@ -280,7 +280,11 @@ impl Work<'_> {
         let undone = missing.iter().any(|one| crate::state::overlaps_any(&one.path.0, &passed));
         let superseded = undone || !passed.is_empty() && self.gives_any_of(&passed);
         let verdict = if !self.record.progress.left_out.is_empty() || superseded {
-            if self.parked_beside() { Verdict::Parked } else { Verdict::Superseded }
+            match (self.case.says(UNRECORDED), self.parked_beside()) {
+                (Some(_), _) => Verdict::Unresolved,
+                (None, true) => Verdict::Parked,
+                (None, false) => Verdict::Superseded,
+            }
         } else if opaque {
             Verdict::Opaque
         } else {
@@ -290,7 +294,7 @@ impl Work<'_> {
         let unseen = opaque || self.unseen_removal(&holds);
         let evidence = if unseen { Evidence::Response } else { Evidence::Read };
         let mut receipt = self.receipt(verdict, true, evidence);
-        if verdict == Verdict::Superseded || verdict == Verdict::Parked {
+        if !answers::is_success(verdict) {
             receipt.target = None;
             receipt.attributes = self.record.progress.left_out.iter().cloned().collect();
         }
@@ -498,7 +502,7 @@ impl Work<'_> {
             // What was left out stays out, whatever the resource looks like by then.
             let withheld = self.record.progress.left_out.iter().cloned().map(PathKey).collect();
             let unshown = crate::decide::unshown(self.case);
-            let only_taking = self.parked_beside();
+            let only_taking = self.parked_beside() || self.case.says(UNRECORDED).is_some();
             let allowance = Allowance { withheld, only_taking, unshown };
             let difference = self.case.wish.statement.against(resource, schema, &allowance);
             if difference.nothing_left {

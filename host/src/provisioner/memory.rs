@@ -7,7 +7,7 @@ use std::{
 
 use tokio::sync::Mutex as AsyncMutex;
 
-use crate::{contract::Schema, keys::frame, target::Caller};
+use crate::{contract::Schema, target::Caller};
 
 /// What the target says about itself: to those whose credential it has accepted, and to nobody else.
 ///
@@ -147,42 +147,6 @@ impl Callers {
     }
 }
 
-/// All that a caller shows that may be a credential, framed.
-///
-/// Which header is one, only the target knows: each counts, but for those that are known to be none. One
-/// that changes with every request costs a look more, and nothing else.
-pub(super) fn shown(caller: &Caller) -> Vec<u8> {
-    let mut parts: Vec<&[u8]> = Vec::new();
-    for (name, value) in &caller.headers {
-        if !NO_CREDENTIAL.contains(&name.as_str()) {
-            parts.extend([name.as_str().as_bytes(), value.as_bytes()]);
-        }
-    }
-    frame(&parts)
-}
-
-/// Headers that say nothing of who asks, and that may differ from request to request.
-const NO_CREDENTIAL: [&str; 18] = [
-    "accept",
-    "accept-charset",
-    "accept-language",
-    "cache-control",
-    "date",
-    "forwarded",
-    "host",
-    "origin",
-    "pragma",
-    "referer",
-    "traceparent",
-    "tracestate",
-    "user-agent",
-    "via",
-    "x-correlation-id",
-    "x-forwarded-for",
-    "x-real-ip",
-    "x-request-id",
-];
-
 /// A lock whose holder panicked still guards whole values: each write is one assignment.
 fn held<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
@@ -240,23 +204,6 @@ mod tests {
         }
         assert_eq!(held(&callers.0).len(), CALLERS_MOST);
         assert!(!callers.accepted("c0", 1_001) && callers.accepted("c1", 1_001));
-    }
-
-    /// S1: the whole credential, wherever the target looks for it.
-    #[test]
-    fn every_header_that_may_be_a_credential_counts() {
-        let one = [("authorization", "a"), ("user-agent", "x"), ("x-request-id", "1")];
-        let same = [("authorization", "a"), ("user-agent", "y"), ("x-request-id", "2")];
-        assert_eq!(shown(&caller(&one)), shown(&caller(&same)));
-        for other in [
-            [("authorization", "b")].as_slice(),
-            &[("authorization", "a"), ("x-api-key", "k")],
-            &[("authorization", "a"), ("cookie", "c")],
-            &[("x-api-key", "a")],
-            &[],
-        ] {
-            assert_ne!(shown(&caller(&one)), shown(&caller(other)), "{other:?}");
-        }
     }
 
     fn principals() -> [String; 2] {

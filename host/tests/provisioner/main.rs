@@ -15,4 +15,5 @@ mod discovery;
 mod principal;
 mod service;
 mod sizes;
+mod unrecorded;
 mod world;
