@@ -71,8 +71,10 @@ fn blind(case: &Case<'_>, standing: Standing, id: &str) -> Step {
     let mut person = person_for(case, id);
     person.memory.target_id = Some(id.into());
     let effect = effect(case, Some(id), as_sent(case), case.request.if_match.clone());
-    let names = linked_names(case, &person, id, None);
-    dispatch(case, standing, &person, Some(names), effect)
+    // What is known of it keeps its names: nothing was seen that could tell others.
+    let known = case.people.iter().any(|one| one.id == person.id);
+    let names = (!known).then(|| linked_names(case, &person, id, None));
+    dispatch(case, standing, &person, names, effect)
 }
 
 /// Absence is proved by id (S23).
