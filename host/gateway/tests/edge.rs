@@ -249,9 +249,9 @@ async fn passed_requests_under_way_are_bounded() {
 /// One connection too many is closed without a word; when another has ended there is room again.
 #[tokio::test]
 async fn connections_are_bounded() {
-    // This process has both ends: two files for each connection.
+    // This process has both ends, and what other tests have: two files for each connection.
     let own = std::process::id().to_string();
-    let limit = ["--pid", &own, &format!("--nofile={}:", 2 * CONNECTIONS_MAX + 500)];
+    let limit = ["--pid", &own, &format!("--nofile={}:", 4 * CONNECTIONS_MAX)];
     assert!(std::process::Command::new("prlimit").args(limit).status().unwrap().success());
     let edge = Edge::start(vec![]).await;
     let mut open = Vec::new();
