@@ -186,10 +186,15 @@ impl List {
         alloc::vec![slot]
     }
 
-    /// Changes the element in a slot.
+    /// Changes the element in a slot; one of which nothing is left is gone (RFC 7643 §2.5).
     pub(super) fn edit(&mut self, slot: usize, change: impl FnOnce(&mut Value)) {
-        let Some(item) = Rc::make_mut(&mut self.items).get_mut(&slot) else { return };
+        let items = Rc::make_mut(&mut self.items);
+        let Some(item) = items.get_mut(&slot) else { return };
         change(item);
+        if unassigned(item) {
+            items.remove(&slot);
+            return;
+        }
         let key = key(item);
         let slots = self.index.entry(key).or_default();
         if !slots.contains(&slot) {
@@ -284,13 +289,14 @@ impl List {
         self.items.get(&slot).is_some_and(|item| self.kind.is_edge() || is_kind(item))
     }
 
-    /// Puts back what was removed: an edge is its value, anything else must be all the same.
+    /// Puts back what was removed: an edge that was observed is its value, anything else must be all the same.
     fn restore(&mut self, stated: &Value) -> Option<usize> {
         let slots = self.index.get(&key(stated))?;
         let fits = |slot: &&usize| {
+            let by_value = self.kind.is_edge() && self.observed.contains_key(*slot);
             self.gone.get(slot).is_some_and(|item| {
                 self.means(stated, item)
-                    && (self.kind.is_edge() || covers(stated, item) && covers(item, stated))
+                    && (by_value || covers(stated, item) && covers(item, stated))
             })
         };
         let slot = slots.iter().find(fits).copied()?;
