@@ -38,6 +38,8 @@ pub struct World {
     identities: BTreeMap<String, Identity>,
     names: BTreeMap<String, Vec<(NameKind, String)>>,
     next: u64,
+    /// Whose credential is at hand: that of who asked last.
+    principal: String,
 }
 
 /// What came of a request.
@@ -69,6 +71,7 @@ impl World {
             identities: BTreeMap::new(),
             names: BTreeMap::new(),
             next: 0,
+            principal: "p".into(),
         }
     }
 
@@ -80,6 +83,7 @@ impl World {
 
     /// Makes a request; `fault` strikes its first effect, `killed` kills the host after it.
     pub fn request(&mut self, request: &Request, fault: Option<Fault>, killed: bool) -> End {
+        self.principal.clone_from(&request.scope.principal);
         let input = json!({ "request": request, "settings": self.settings });
         let identified = match self.subject.call("identify", &input) {
             Reading::Unreadable(answer) => return End::Told(answer),
@@ -123,7 +127,7 @@ impl World {
                         function = "decide";
                     }
                     Action::Resolve(id) => {
-                        self.resolve(&id, request, &tags);
+                        self.resolve(&id, request, &tags, &claimed);
                         tried.push(id);
                         continue 'again;
                     }
@@ -137,7 +141,7 @@ impl World {
                             return End::Killed;
                         }
                         let report = Report { sent_at, ended_at: self.now, outcome };
-                        return self.settle(&entry.entry.id.clone(), Some(report));
+                        return self.settle(&entry.entry.id.clone(), Some(report), &claimed);
                     }
                 }
             }
@@ -154,7 +158,7 @@ impl World {
             .map(|entry| entry.id.clone())
             .collect();
         for id in due {
-            self.settle(&id, None);
+            self.settle(&id, None, &[]);
         }
     }
 
@@ -191,17 +195,24 @@ impl World {
     }
 
     /// Settles an entry; one that asks the same is settled with this attempt's own request and body.
-    fn resolve(&mut self, id: &str, request: &Request, tags: &Tags) {
+    fn resolve(&mut self, id: &str, request: &Request, tags: &Tags, claimed: &[Name]) {
         let entry = self.entries.iter().find(|entry| entry.id == id).expect("known");
         let same = entry.statement == tags.statement && entry.key == tags.key;
-        self.settle_as(id, same.then(|| request.clone()), None);
+        let attempt = same.then(|| request.clone());
+        self.settle_as(id, attempt, None, if same { claimed } else { &[] });
     }
 
-    fn settle(&mut self, id: &str, report: Option<Report>) -> End {
-        self.settle_as(id, None, report)
+    fn settle(&mut self, id: &str, report: Option<Report>, claimed: &[Name]) -> End {
+        self.settle_as(id, None, report, claimed)
     }
 
-    fn settle_as(&mut self, id: &str, attempt: Option<Request>, mut report: Option<Report>) -> End {
+    fn settle_as(
+        &mut self,
+        id: &str,
+        attempt: Option<Request>,
+        mut report: Option<Report>,
+        claimed: &[Name],
+    ) -> End {
         let held = attempt.is_some() || report.is_some();
         let entry = self.entries.iter().find(|entry| entry.id == id).expect("known").clone();
         let request = attempt.unwrap_or_else(|| {
@@ -215,11 +226,15 @@ impl World {
         let mut observed: Vec<Observation> = Vec::new();
         for _ in 0..STEPS_MOST {
             let ids = (id.to_owned(), "unused".to_owned());
-            let mut situation = self.situation(&request, &tags, &ids, &[], &[]);
+            let mut situation = self.situation(&request, &tags, &ids, &[], claimed);
             situation.observed = observed.clone();
             if held && request.body.is_some() {
                 let held = Field { name: "body-held".into(), value: "true".into() };
                 situation.extra.push(held);
+            }
+            if request.scope.principal != self.principal {
+                let other = Field { name: "credential".into(), value: "other".into() };
+                situation.extra.push(other);
             }
             let input = json!({ "situation": situation, "report": report });
             let step: Step = self.subject.call("settle", &input);

@@ -76,6 +76,7 @@ fn the_documentation_has_every_member() {
         let shown = |value: &Value| match value {
             Value::String(text) => format!("`{text}`"),
             Value::Array(_) | Value::Object(_) => "none".to_owned(),
+            Value::Bool(truth) => format!("`{truth}`"),
             other => other.to_string(),
         };
         assert_eq!(*default, shown(&of["default"]), "{name}");

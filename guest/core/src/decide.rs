@@ -12,7 +12,7 @@ use replaysafe_json::{Object, Value, sort_by};
 
 use crate::{
     absence,
-    admit::{Admission, Standing, admit, gives_back, secret_differs, secret_left},
+    admit::{Admission, Standing, UNRECORDED, admit, gives_back, secret_differs, secret_left},
     answers,
     case::{Candidates, Case, id_name, id_of, resource_in},
     kept,
@@ -72,7 +72,7 @@ fn blind(case: &Case<'_>, standing: Standing, id: &str) -> Step {
     person.memory.target_id = Some(id.into());
     let effect = effect(case, Some(id), as_sent(case), case.request.if_match.clone());
     let names = linked_names(case, &person, id, None);
-    dispatch(case, standing, &person, Some(names), effect)
+    dispatch(case, standing, &person, names, effect)
 }
 
 /// Absence is proved by id (S23).
@@ -137,13 +137,16 @@ fn on_present(
         }
     }
     let shown = crate::reading::names_of(case, resource);
-    let known = case.holder_of(&id_name(case.request, id)).is_some();
+    let known = case.holder_of(&id_name(case.request, id));
+    let of_another =
+        |name: &Name| case.holder_of(name).map(|one| &one.id) != known.map(|one| &one.id);
+    let moves = known.is_none() || case.wish.names.iter().any(of_another);
     let unclaimed: Vec<Name> = shown.iter().filter(|name| !case.holds(name)).cloned().collect();
-    if !known && !unclaimed.is_empty() {
-        // Seen for the first time under its id: a create of it may be under way (S14a).
+    if moves && !unclaimed.is_empty() {
+        // Seen for the first time under its id: a create of it may be under way (S14a). Or it is to have another name: all are written anew.
         return only(Action::Claim(unclaimed));
     }
-    let same = if known { None } else { of_resource(case, &shown, id) };
+    let same = if known.is_some() { None } else { of_resource(case, &shown, id) };
     let mut person = same.cloned().unwrap_or_else(|| person_for(case, id));
     let buried = person.memory.life == Life::Deleted;
     if !buried {
@@ -164,16 +167,20 @@ fn on_present(
                 evidence: Evidence::Read,
                 ..answers::of(Verdict::AlreadySatisfied, &standing.record.id)
             };
-            return close(case, standing, person, Some(names), receipt, BTreeSet::new());
+            return close(case, standing, person, names, receipt, BTreeSet::new());
         }
         let condition = precondition(case, versioned, answer);
         let effect = effect(case, Some(id), EffectBody::Empty, condition);
-        return dispatch(case, standing, &person, Some(names), effect);
+        return dispatch(case, standing, &person, names, effect);
     };
     let left_out: BTreeSet<String> =
         difference.left_out.iter().map(|path| path.0.clone()).collect();
     if difference.nothing_left && !left_out.is_empty() {
-        let verdict = if standing.only_taking { Verdict::Parked } else { Verdict::Superseded };
+        let verdict = match (case.says(UNRECORDED), standing.only_taking) {
+            (Some(_), _) => Verdict::Unavailable,
+            (None, true) => Verdict::Parked,
+            (None, false) => Verdict::Superseded,
+        };
         let refusal = answers::of(verdict, &standing.record.id);
         let attributes = left_out.into_iter().collect();
         let evidence = Evidence::Read;
@@ -190,14 +197,14 @@ fn on_present(
         if !difference.satisfied {
             answers::keeps_not(&mut receipt, kept::lacking(case, resource));
         }
-        return close(case, standing, person, Some(names), receipt, taken);
+        return close(case, standing, person, names, receipt, taken);
     }
     let mut standing = standing;
     standing.record.progress.before = keep_small(resource);
     standing.record.progress.left_out = left_out;
     let body = written(case, difference.body, resource);
     let effect = effect(case, Some(id), body, precondition(case, versioned, answer));
-    dispatch(case, standing, &person, Some(names), effect)
+    dispatch(case, standing, &person, names, effect)
 }
 
 /// The identity that the names of a resource lead to, unless that is known to be another resource.
@@ -234,7 +241,8 @@ fn difference(case: &Case<'_>, standing: &Standing, resource: &Value) -> Option<
     if withheld.is_empty() {
         return Some(whole);
     }
-    let allowance = Allowance { withheld, only_taking, unshown };
+    // The rest is as old as what would give back: but for what takes away, nothing of it is applied (S2a).
+    let allowance = Allowance { withheld, only_taking: true, unshown };
     Some(statement.against(resource, schema, &allowance))
 }
 
@@ -385,7 +393,7 @@ fn on_linked(
     answers::keeps_not(&mut receipt, kept::lacking(case, resource));
     receipt.notes.extend(secret_left(case));
     let names = linked_names(case, &person, &id, Some(resource));
-    close(case, standing, person, Some(names), receipt, BTreeSet::new())
+    close(case, standing, person, names, receipt, BTreeSet::new())
 }
 
 fn on_found(
@@ -431,8 +439,11 @@ fn on_existing(
         return on_nothing(case, standing, linked, vec![id.into()]);
     };
     let name = id_name(case.request, id);
-    if !case.holds(&name) {
-        return only(Action::Claim(vec![name]));
+    let mut unclaimed = crate::reading::names_of(case, &current);
+    unclaimed.push(name.clone());
+    unclaimed.retain(|name| !case.holds(name));
+    if !unclaimed.is_empty() {
+        return only(Action::Claim(unclaimed));
     }
     // The link comes first: whose resource this is, whatever the request's names led to (S16).
     let mut people = case.people.iter();
@@ -486,7 +497,7 @@ fn on_existing(
     };
     receipt.notes.extend(secret_left(case));
     let names = linked_names(case, &person, id, Some(&current));
-    close(case, standing, person, Some(names), receipt, BTreeSet::new())
+    close(case, standing, person, names, receipt, BTreeSet::new())
 }
 
 /// Whether what a resource is found by is enough to link it: what people are called by is so for users alone, and not where policy says that they are privileged (S17).
@@ -687,7 +698,7 @@ fn replace_existing(
         if_match: precondition(case, versioned, answer),
     };
     let names = linked_names(case, &person, &id, Some(resource));
-    dispatch(case, standing, &person, Some(names), effect)
+    dispatch(case, standing, &person, names, effect)
 }
 
 // ---- steps ------------------------------------------------------------------------------------
@@ -789,16 +800,30 @@ pub(crate) fn bury(person: &mut Person, now: UnixMillis, window: UnixMillis) {
     person.memory.settle(now, window, all.clone(), all);
 }
 
-/// Every name that leads to a live identity: the id, what the resource carries, what the request states.
+/// Every name that leads to a live identity: the id, and what the resource carries. An external id that leads to another identity stays with that one (S16).
+///
+/// None where the identity keeps the names that it has: nothing is shown of it, or an external id that is not leased, so that nobody can tell whose it is (S8).
 pub(crate) fn linked_names(
     case: &Case<'_>,
     person: &Person,
     id: &str,
     resource: Option<&Value>,
-) -> Vec<Name> {
+) -> Option<Vec<Name>> {
     let mut names = vec![id_name(case.request, id)];
-    let shown = resource.map(|resource| crate::reading::names_of(case, resource));
-    names.extend(shown.unwrap_or_default());
+    if resource.is_none() && 0 < person.fence {
+        return None;
+    }
+    for name in
+        resource.map(|resource| crate::reading::names_of(case, resource)).unwrap_or_default()
+    {
+        let exclusive = name.kind == NameKind::ExternalId;
+        if exclusive && !case.holds(&name) {
+            return None;
+        }
+        if !exclusive || case.holder_of(&name).is_none_or(|holder| holder.id == person.id) {
+            names.push(name);
+        }
+    }
     if person.by.iter().any(|at| {
         let name = usize::try_from(*at).ok().and_then(|at| case.wish.names.get(at));
         name.is_some_and(|name| name.kind == NameKind::Weak)
@@ -807,7 +832,7 @@ pub(crate) fn linked_names(
         names.extend(case.wish.names.iter().filter(|name| name.kind == NameKind::Weak).cloned());
     }
     crate::case::sort_names(&mut names);
-    names
+    Some(names)
 }
 
 fn effect(case: &Case<'_>, id: Option<&str>, body: EffectBody, if_match: Option<String>) -> Effect {

@@ -7,6 +7,8 @@
 #![forbid(unsafe_code)]
 
 extern crate alloc;
+#[cfg(feature = "std")]
+extern crate std;
 
 pub mod door;
 pub mod lifecycle;
@@ -14,6 +16,7 @@ pub mod ordered;
 pub mod path;
 pub mod policy;
 pub mod schema;
+pub mod shape;
 pub mod spelling;
 pub mod state;
 pub mod statement;

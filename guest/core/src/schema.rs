@@ -220,29 +220,39 @@ impl Schema {
 /// RFC 7643.
 impl Default for Schema {
     fn default() -> Self {
-        let kinds = [
-            ("User", "Users", USER_URN, alloc::vec![ENTERPRISE_URN.to_owned()]),
-            ("Group", "Groups", GROUP_URN, Vec::new()),
-        ];
-        let types = kinds
-            .into_iter()
-            .map(|(name, path, urn, extensions)| ResourceType {
-                name: name.into(),
-                path: path.into(),
-                urn: urn.into(),
-                extensions,
-            })
-            .collect();
-        let schemas = [
-            (USER_URN, [COMMON, USER].as_slice()),
-            (GROUP_URN, &[COMMON, GROUP]),
-            (ENTERPRISE_URN, &[ENTERPRISE]),
-        ]
-        .into_iter()
-        .map(|(urn, tables)| (urn.to_ascii_lowercase(), attributes(tables)))
-        .collect();
-        Self { types, schemas: Arc::new(schemas), declared: BTreeMap::new() }
+        #[cfg(feature = "std")]
+        {
+            std::thread_local!(static RFC_7643: Schema = rfc_7643());
+            RFC_7643.with(Clone::clone)
+        }
+        #[cfg(not(feature = "std"))]
+        rfc_7643()
     }
+}
+
+fn rfc_7643() -> Schema {
+    let kinds = [
+        ("User", "Users", USER_URN, alloc::vec![ENTERPRISE_URN.to_owned()]),
+        ("Group", "Groups", GROUP_URN, Vec::new()),
+    ];
+    let types = kinds
+        .into_iter()
+        .map(|(name, path, urn, extensions)| ResourceType {
+            name: name.into(),
+            path: path.into(),
+            urn: urn.into(),
+            extensions,
+        })
+        .collect();
+    let schemas = [
+        (USER_URN, [COMMON, USER].as_slice()),
+        (GROUP_URN, &[COMMON, GROUP]),
+        (ENTERPRISE_URN, &[ENTERPRISE]),
+    ]
+    .into_iter()
+    .map(|(urn, tables)| (urn.to_ascii_lowercase(), attributes(tables)))
+    .collect();
+    Schema { types, schemas: Arc::new(schemas), declared: BTreeMap::new() }
 }
 
 /// What stands behind `urn` and a colon in `path`; empty if the path is the URN alone.

@@ -14,9 +14,9 @@ use replaysafe_json::Value;
 
 use crate::{
     absence::{self, Proof},
-    admit::gives_back,
+    admit::{UNRECORDED, gives_back},
     answers,
-    case::{Case, id_of, read_resource, resource_in},
+    case::{Case, id_name, id_of, read_resource, resource_in},
     decide::{
         bury, commit_version, edges_shown, linked_names, located, new_person, only, precondition,
         privileges_beside, see, stated_takings, version_is_etag, written,
@@ -147,7 +147,7 @@ impl Work<'_> {
             Sight::Answered(_) | Sight::Refused(_) | Sight::Listed(_) | Sight::Nothing => {
                 see(&mut self.person, &id, self.case.now());
                 self.person.memory.made_by = Some(self.record.statement.clone());
-                self.unverified()
+                self.unverified(self.with_own(None, &id))
             }
         }
     }
@@ -163,7 +163,7 @@ impl Work<'_> {
             Sight::Answered(answer) => resource_in(answer),
             Sight::Refused(_) | Sight::Listed(_) | Sight::Nothing => None,
         };
-        let Some(resource) = resource else { return self.unverified() };
+        let Some(resource) = resource else { return self.unverified(None) };
         if self.is_off(&resource) {
             return self.still_there();
         }
@@ -228,7 +228,7 @@ impl Work<'_> {
         let later = accepted.is_some_and(|answer| answer.status == 202);
         if later && !holds.not_kept.is_empty() && !self.case.wish.statement.safe_way() {
             // Accepted for later (RFC 9110 §15.3.3): that it is not so yet says nothing.
-            return self.unverified();
+            return self.unverified(None);
         }
         self.judge_update(&id, &resource, holds)
     }
@@ -286,7 +286,11 @@ impl Work<'_> {
         let undone = missing.iter().any(|one| crate::state::overlaps_any(&one.path.0, &passed));
         let superseded = undone || !passed.is_empty() && self.gives_any_of(&passed);
         let verdict = if !self.record.progress.left_out.is_empty() || superseded {
-            if self.parked_beside() { Verdict::Parked } else { Verdict::Superseded }
+            match (self.case.says(UNRECORDED), self.parked_beside()) {
+                (Some(_), _) => Verdict::Unresolved,
+                (None, true) => Verdict::Parked,
+                (None, false) => Verdict::Superseded,
+            }
         } else if opaque {
             Verdict::Opaque
         } else {
@@ -296,7 +300,7 @@ impl Work<'_> {
         let unseen = opaque || self.unseen_removal(&holds);
         let evidence = if unseen { Evidence::Response } else { Evidence::Read };
         let mut receipt = self.receipt(verdict, true, evidence);
-        if verdict == Verdict::Superseded || verdict == Verdict::Parked {
+        if !answers::is_success(verdict) {
             receipt.target = None;
             receipt.attributes = self.record.progress.left_out.iter().cloned().collect();
         }
@@ -312,7 +316,7 @@ impl Work<'_> {
         }
         let names = linked_names(self.case, &self.person, id, Some(resource));
         let touched = self.case.touched();
-        self.close(receipt, Some(names), touched, taken, learned)
+        self.close(receipt, names, touched, taken, learned)
     }
 
     /// This target's `add` has replaced the list: it is put back once, whole (S11).
@@ -321,7 +325,7 @@ impl Work<'_> {
         let whole = before.and_then(|before| self.case.wish.statement.restoring(before, &swept));
         let seen = self.shown(id);
         let Some((effect, whole)) = self.record.progress.effect.as_mut().zip(whole) else {
-            return self.unverified();
+            return self.unverified(None);
         };
         effect.body = EffectBody::Document(whole.to_string());
         effect.if_match = precondition(self.case, version_is_etag(resource, &seen), &seen);
@@ -504,7 +508,7 @@ impl Work<'_> {
             // What was left out stays out, whatever the resource looks like by then.
             let withheld = self.record.progress.left_out.iter().cloned().map(PathKey).collect();
             let unshown = crate::decide::unshown(self.case);
-            let only_taking = self.parked_beside();
+            let only_taking = self.parked_beside() || self.case.says(UNRECORDED).is_some();
             let allowance = Allowance { withheld, only_taking, unshown };
             let difference = self.case.wish.statement.against(resource, schema, &allowance);
             if difference.nothing_left {
@@ -807,9 +811,8 @@ impl Work<'_> {
             self.person.memory.made_by = Some(self.record.statement.clone());
         }
         let names = linked_names(self.case, &self.person, &id, Some(&resource));
-        let names = if creates { self.with_own(names) } else { names };
-        let identities =
-            vec![IdentityWrite { identity: self.person.identity(), names: Some(names) }];
+        let names = if creates { self.with_own(names, &id) } else { names };
+        let identities = vec![IdentityWrite { identity: self.person.identity(), names }];
         self.end(Event::Settle, None, identities)
     }
 
@@ -867,7 +870,7 @@ impl Work<'_> {
 
     /// The resource exists, and this request made it.
     fn made(&mut self, verdict: Verdict, resource: &Value) -> Step {
-        let Some(id) = id_of(resource) else { return self.unverified() };
+        let Some(id) = id_of(resource) else { return self.unverified(None) };
         see(&mut self.person, &id, self.case.now());
         self.person.memory.made_by = Some(self.record.statement.clone());
         let schema = &self.case.ground.schema;
@@ -905,8 +908,8 @@ impl Work<'_> {
         if unheard {
             self.record.progress.unheard_until = Some(self.case.now() + UNHEARD_MS);
         }
+        let names = self.with_own(names, &id);
         let update = (unheard && differs).then(|| self.secret_effect(id));
-        let names = Some(self.with_own(names));
         let step = self.close(receipt, names, touched, BTreeSet::new(), Vec::new());
         Step { action: update.map_or(step.action, Action::Apply), ..step }
     }
@@ -958,7 +961,7 @@ impl Work<'_> {
     /// The target accepted, and cannot be read: its own answer is the evidence (S14c).
     fn by_response(&mut self) -> Step {
         if !self.case.wish.statement.safe_way() {
-            return self.unverified();
+            return self.unverified(None);
         }
         if !self.record.progress.blind {
             // It could be read before: no success until it is seen (S11).
@@ -983,10 +986,10 @@ impl Work<'_> {
     }
 
     /// Accepted, and not seen: it closes, and claims no change (S11).
-    fn unverified(&mut self) -> Step {
+    fn unverified(&mut self, names: Option<Vec<Name>>) -> Step {
         let receipt = self.receipt(Verdict::AcceptedUnverified, false, Evidence::Response);
         let touched = self.case.touched();
-        self.close(receipt, None, touched, BTreeSet::new(), Vec::new())
+        self.close(receipt, names, touched, BTreeSet::new(), Vec::new())
     }
 
     /// The target's own answer ends it, and nothing has changed.
@@ -1036,6 +1039,12 @@ impl Work<'_> {
 
     fn send_again(&mut self) -> Step {
         let Some(mut effect) = self.record.progress.effect.clone() else { return self.pass_on() };
+        // What the target has not accepted from its sender is never sent with the credential of another (S41).
+        let accepted = self.record.receipt().is_some() || !self.record.progress.restored.is_empty();
+        if !accepted && self.case.says("credential").is_some() {
+            let answer = answers::of(Verdict::Unavailable, &self.record.id);
+            return self.refuse(Answer { detail: NOT_OURS.into(), ..answer });
+        }
         if self.case.says("body-held").is_none() {
             // The client's bytes are gone with the process: the same document, unless a secret was in it.
             if effect.body == EffectBody::AsSent {
@@ -1258,11 +1267,12 @@ impl Work<'_> {
     }
 
     /// The names of the request stay names of what it made.
-    fn with_own(&self, mut names: Vec<Name>) -> Vec<Name> {
+    fn with_own(&self, names: Option<Vec<Name>>, id: &str) -> Option<Vec<Name>> {
+        let mut names = names.unwrap_or_else(|| vec![id_name(self.case.request, id)]);
         let own = self.case.wish.names.iter().filter(|name| name.kind != NameKind::TargetId);
         names.extend(own.cloned());
         crate::case::sort_names(&mut names);
-        names
+        Some(names)
     }
 
     fn trace(&self) -> Trace {
@@ -1314,6 +1324,9 @@ fn judge(method: Method, sends: u32, answer: &TargetAnswer) -> Judgement {
 
 /// What a person reads where an update was sent as often as it may be and never seen.
 const UNSEEN: &str = "the request was sent several times and was never seen to take effect";
+
+/// What a person reads where only somebody else could send it again.
+const NOT_OURS: &str = "the request was sent and did not take effect, and its sender was not at hand; send the request again";
 
 /// What a person reads where a secret went with the process that held it.
 const SECRET_GONE: &str = "the request was sent and did not take effect, and its secret was not kept; send the request again";

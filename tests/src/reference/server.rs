@@ -601,11 +601,14 @@ fn set(
 }
 
 /// A set of values has no order (S3): what states less is read first, and what is stated twice once.
+///
+/// What is never compared states nothing: `$ref` (S27), what is unassigned, a `primary` that is false (RFC 7643 §2.4, §2.5).
 fn in_order(stated: &[Members]) -> Vec<Members> {
     let mut stated: Vec<Members> =
         stated.iter().filter(|item| !assigned(item).is_empty()).cloned().collect();
     stated.sort_by_key(|item| {
-        (item.contains_key("type"), item.len(), Value::Object(item.clone()).to_string())
+        let states = assigned(item);
+        (item.contains_key("type"), states.len(), Value::Object(states).to_string())
     });
     stated.dedup();
     stated

@@ -148,7 +148,7 @@ fn a_return_waits_for_an_approval_and_goes_through_once() {
     assert_eq!(header(&other, "replaysafe-verdict").unwrap(), "staged");
     assert_eq!(served.target.writes(), writes, "an approval sends nothing");
 
-    served.restart(folder.path(), &options);
+    served.kill_and_start(folder.path(), &options);
     let made = served.send("POST", "/Users", ada);
     assert!(made.starts_with("HTTP/1.1 201"), "{made}");
     assert_eq!(header(&made, "replaysafe-decision").unwrap(), decision);
