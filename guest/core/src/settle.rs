@@ -689,6 +689,10 @@ impl Work<'_> {
                 }
             });
             if undone && self.record.progress.sends < SENDS_MOST * 2 {
+                // Whoever has changed it since: it was answered that it is taken away.
+                if let Some(effect) = &mut self.record.progress.effect {
+                    effect.if_match = None;
+                }
                 return self.send_again();
             }
         }
@@ -1221,7 +1225,7 @@ const LOOK_MS: UnixMillis = 500;
 const UNSEEN_BACKOFF_MOST: u32 = 10;
 
 /// 2 s: how often a revocation that passed others is looked after.
-const WATCH_MS: UnixMillis = 2_000;
+pub(crate) const WATCH_MS: UnixMillis = 2_000;
 
 /// 10 minutes: how often what is parked is looked at for a late proof.
 const PARKED_LOOK_MS: UnixMillis = 600_000;
