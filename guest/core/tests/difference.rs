@@ -58,6 +58,22 @@ fn an_edge_is_known_by_its_value() {
     patch(GROUP, r#"{"op":"add","path":"members","value":[{"value":"A"}]}"#, "as sent +members/A");
 }
 
+/// S27: the net change goes out. What was not there before is what is added last; what was there is there again.
+#[test]
+fn an_edge_that_is_taken_away_and_added_again_is_the_last_one() {
+    let again = |value: &str| {
+        format!(
+            r#"{{"op":"add","path":"members","value":[{{"value":"{value}","display":"X"}}]}},{{"op":"remove","path":"members","value":[{{"value":"{value}"}}]}},{{"op":"add","path":"members","value":[{{"value":"{value}"}}]}}"#
+        )
+    };
+    patch(
+        GROUP,
+        &again("c"),
+        r#"[{"op":"add","path":"members","value":[{"value":"c"}]}] +members/c"#,
+    );
+    patch(GROUP, &again("a"), "satisfied");
+}
+
 /// S27: elsewhere, and in a replace, each stated sub-attribute is compared.
 #[test]
 fn elsewhere_each_stated_part_is_compared() {

@@ -186,10 +186,15 @@ impl List {
         alloc::vec![slot]
     }
 
-    /// Changes the element in a slot.
+    /// Changes the element in a slot; one of which nothing is left is gone (RFC 7643 §2.5).
     pub(super) fn edit(&mut self, slot: usize, change: impl FnOnce(&mut Value)) {
-        let Some(item) = Rc::make_mut(&mut self.items).get_mut(&slot) else { return };
+        let items = Rc::make_mut(&mut self.items);
+        let Some(item) = items.get_mut(&slot) else { return };
         change(item);
+        if unassigned(item) {
+            items.remove(&slot);
+            return;
+        }
         let key = key(item);
         let slots = self.index.entry(key).or_default();
         if !slots.contains(&slot) {
@@ -284,13 +289,14 @@ impl List {
         self.items.get(&slot).is_some_and(|item| self.kind.is_edge() || is_kind(item))
     }
 
-    /// Puts back what was removed: an edge is its value, anything else must be all the same.
+    /// Puts back what was removed: an edge that was observed is its value, anything else must be all the same.
     fn restore(&mut self, stated: &Value) -> Option<usize> {
         let slots = self.index.get(&key(stated))?;
         let fits = |slot: &&usize| {
+            let by_value = self.kind.is_edge() && self.observed.contains_key(*slot);
             self.gone.get(slot).is_some_and(|item| {
                 self.means(stated, item)
-                    && (self.kind.is_edge() || covers(stated, item) && covers(item, stated))
+                    && (by_value || covers(stated, item) && covers(item, stated))
             })
         };
         let slot = slots.iter().find(fits).copied()?;
@@ -323,12 +329,13 @@ impl List {
 ///
 /// What states less comes first, so that it is measured against what was there and not against another element. What is unassigned states nothing, and so does a `primary` that is false (RFC 7643 §2.4, §2.5).
 pub(super) fn in_order(elements: &[Value]) -> Vec<usize> {
+    let len = |value: &Value| value.as_object().map_or(0, Object::len);
     let rank = |(position, element): (usize, &Value)| {
         let plain = plain(element);
-        let members = plain.as_object().map_or(0, Object::len);
-        (kind_of(element).is_some(), members, canonical(&plain), position)
+        let said = (canonical(&plain), len(element));
+        (kind_of(element).is_some(), len(&plain), said, position)
     };
-    let mut ranks: Vec<(bool, usize, String, usize)> =
+    let mut ranks: Vec<(bool, usize, (String, usize), usize)> =
         elements.iter().enumerate().map(rank).collect();
     sort_by(&mut ranks, Ord::cmp);
     ranks.into_iter().map(|(_, _, _, position)| position).collect()
