@@ -1,12 +1,13 @@
 //! Makes the tables of `src/unicode.rs`: what Unicode says of each character, in few bytes.
 //!
 //! The tables of `unicode-normalization` and of the standard library are made for speed and take
-//! 140 KB; these hold the same in a fifth of that.
+//! 140 KB; these hold the same in a sixth of that.
 
 use std::{collections::BTreeMap, env, error::Error, fmt::Write as _, fs, path::Path};
 
-use unicode_normalization::char::{
-    canonical_combining_class, compose, decompose_canonical, decompose_compatible,
+use unicode_normalization::{
+    UnicodeNormalization as _,
+    char::{canonical_combining_class, compose, decompose_canonical, decompose_compatible},
 };
 
 /// What is said of each character, by its number.
@@ -16,16 +17,17 @@ fn main() -> Result<(), Box<dyn Error>> {
     println!("cargo::rerun-if-changed=build.rs");
     let out = env::var_os("OUT_DIR").ok_or("no `OUT_DIR`")?;
     let mut text = String::new();
-    for (name, said) in [
-        ("CANONICAL", of_each(canonical)),
-        ("COMPATIBLE", of_each(compatible)),
-        ("CLASS", of_each(class)),
-        ("PAIR", pairs()),
-        ("LOWER", of_each(lower)),
-        ("FOLD", of_each(fold)),
-        ("SIGMA", of_each(sigma)),
+    for (name, said, block) in [
+        ("CANONICAL", of_each(canonical), BLOCK),
+        ("COMPATIBLE", of_each(compatible), BLOCK),
+        ("CLASS", of_each(class), BLOCK),
+        // Each has so much said of it that a search is to read one of them only.
+        ("PAIR", pairs(), 1),
+        ("LOWER", of_each(lower), BLOCK),
+        ("FOLD", of_each(fold), BLOCK),
+        ("SIGMA", of_each(sigma), BLOCK),
     ] {
-        table(name, &said, &mut text)?;
+        table(name, &said, block, &mut text)?;
     }
     fs::write(Path::new(&out).join("unicode.rs"), text)?;
     Ok(())
@@ -36,19 +38,36 @@ fn of_each(say: fn(char) -> Vec<u32>) -> Said {
     characters.map(|one| (u32::from(one), say(one))).filter(|(_, said)| !said.is_empty()).collect()
 }
 
-/// The full canonical decomposition, if there is one.
+/// What a character is taken apart into, if it is; the parts may have to be taken apart again.
 fn canonical(one: char) -> Vec<u32> {
     let mut parts = Vec::new();
-    decompose_canonical(one, |part| parts.push(u32::from(part)));
-    unless_itself(one, parts)
+    decompose_canonical(one, |part| parts.push(part));
+    if let Some((before, last)) = last_pair(one, &parts) {
+        return vec![before.into(), last.into()];
+    }
+    unless_itself(one, put_together(&parts, |part, push| decompose_canonical(part, push)))
 }
 
-/// The full compatible decomposition, where it is another than the canonical one.
+/// What a character is taken apart into for being like that, where its canonical parts are not.
 fn compatible(one: char) -> Vec<u32> {
-    let mut parts = Vec::new();
-    decompose_compatible(one, |part| parts.push(u32::from(part)));
-    let parts = unless_itself(one, parts);
-    if parts == canonical(one) { Vec::new() } else { parts }
+    let (mut parts, mut of_canonical) = (Vec::new(), Vec::new());
+    decompose_compatible(one, |part| parts.push(part));
+    decompose_canonical(one, |part| decompose_compatible(part, |part| of_canonical.push(part)));
+    if !canonical(one).is_empty() && parts == of_canonical {
+        return Vec::new();
+    }
+    unless_itself(one, put_together(&parts, |part, push| decompose_compatible(part, push)))
+}
+
+/// `parts` in fewer characters, if they are the same when they are taken apart.
+fn put_together(parts: &[char], take_apart: impl Fn(char, &mut dyn FnMut(char))) -> Vec<u32> {
+    let fewer: Vec<char> = parts.iter().copied().nfc().collect();
+    let mut again = Vec::new();
+    for part in &fewer {
+        take_apart(*part, &mut |part| again.push(part));
+    }
+    let best = if again == parts { &fewer } else { parts };
+    best.iter().copied().map(u32::from).collect()
 }
 
 fn class(one: char) -> Vec<u32> {
@@ -56,20 +75,28 @@ fn class(one: char) -> Vec<u32> {
     if class == 0 { Vec::new() } else { vec![class.into()] }
 }
 
-/// Under the first of two characters: the second, and what both together are.
+/// Under the second of two characters: all that may be the first, in their order, and then what each
+/// of them is together with the second.
 fn pairs() -> Said {
-    let mut pairs = Said::new();
+    let mut pairs: BTreeMap<u32, BTreeMap<u32, u32>> = BTreeMap::new();
     for one in '\u{80}'..=char::MAX {
         let mut parts = Vec::new();
         decompose_canonical(one, |part| parts.push(part));
-        let Some((last, [first, rest @ ..])) = parts.split_last() else { continue };
-        let before = rest.iter().try_fold(*first, |before, part| compose(before, *part));
-        let Some(before) = before else { continue };
-        if !HANGUL.contains(&one) && compose(before, *last) == Some(one) {
-            pairs.entry(before.into()).or_default().extend([u32::from(*last), one.into()]);
+        if let Some((before, last)) = last_pair(one, &parts)
+            && !HANGUL.contains(&one)
+        {
+            pairs.entry(last.into()).or_default().insert(before.into(), one.into());
         }
     }
-    pairs
+    let lists = |pairs: BTreeMap<u32, u32>| pairs.keys().chain(pairs.values()).copied().collect();
+    pairs.into_iter().map(|(last, pairs)| (last, lists(pairs))).collect()
+}
+
+/// The two characters that `one`, which is taken apart into `parts`, is put together from.
+fn last_pair(one: char, parts: &[char]) -> Option<(char, char)> {
+    let (last, [first, rest @ ..]) = parts.split_last()? else { return None };
+    let before = rest.iter().try_fold(*first, |before, part| compose(before, *part))?;
+    (compose(before, *last) == Some(one)).then_some((before, *last))
 }
 
 fn lower(one: char) -> Vec<u32> {
@@ -146,28 +173,38 @@ fn runs(said: &Said) -> Vec<Run<'_>> {
     runs
 }
 
-/// Writes a table as `src/unicode.rs` reads it.
-fn table(name: &str, said: &Said, text: &mut String) -> Result<(), Box<dyn Error>> {
-    let (mut bytes, mut index) = (Vec::new(), Vec::new());
-    for block in runs(said).chunks(BLOCK) {
+/// Writes a table as `src/unicode.rs` reads it: of runs in blocks.
+fn table(name: &str, all: &Said, block: usize, text: &mut String) -> Result<(), Box<dyn Error>> {
+    let (mut bytes, mut firsts, mut starts) = (Vec::new(), Vec::new(), Vec::new());
+    for block in runs(all).chunks(block) {
         let mut before = block.first().map_or(0, |run| run.first);
-        index.push((before, u16::try_from(bytes.len())?));
+        let mut said_before = 0;
+        firsts.push(before);
+        starts.push(u16::try_from(bytes.len())?);
         for run in block {
-            number(run.first - before, &mut bytes);
-            before = run.last();
             let is_many = 1 < run.count;
-            number(u32::try_from(run.said.len())? << 1 | u32::from(is_many), &mut bytes);
+            let count = u32::try_from(run.said.len())?;
+            let shape = (count.min(COUNT_MOST) - 1) << 1 | u32::from(is_many);
+            number((run.first - before) << 3 | shape, &mut bytes);
+            before = run.last();
+            if COUNT_MOST <= count {
+                number(count - COUNT_MOST, &mut bytes);
+            }
             if is_many {
                 let stride = STRIDES.iter().position(|of| *of == (run.stride, run.step));
                 number((run.count - 2) << 2 | u32::try_from(stride.unwrap_or(0))?, &mut bytes);
             }
-            for (place, said) in run.said.iter().enumerate() {
-                let from_first = (said ^ run.first, *said);
-                number(if place == 0 { from_first.0 } else { from_first.1 }, &mut bytes);
+            for said in run.said {
+                let (up, down) = (said.wrapping_sub(said_before), said_before.wrapping_sub(*said));
+                number(if said_before <= *said { up << 1 } else { (down << 1) - 1 }, &mut bytes);
+                said_before = *said;
             }
         }
     }
-    writeln!(text, "static {name}: Table = Table {{ index: &{index:?}, bytes: &{bytes:?} }};")?;
+    writeln!(
+        text,
+        "static {name}: Table = Table {{ firsts: &{firsts:?}, starts: &{starts:?}, bytes: &{bytes:?} }};"
+    )?;
     Ok(())
 }
 
@@ -192,3 +229,6 @@ const STRIDES: [(u32, u32); 4] = [(1, 0), (1, 1), (2, 2), (2, 0)];
 
 /// 32 runs: a search reads half of a block.
 const BLOCK: usize = 32;
+
+/// So many numbers, or more, are said of a character: how many more follows.
+const COUNT_MOST: u32 = 4;

@@ -69,6 +69,7 @@ impl Call {
     ) -> Self {
         let content_type = HeaderValue::from_static("application/scim+json");
         let bytes = body.map(|body| Bytes::copy_from_slice(body.as_bytes()));
+        let caller = Caller { headers: vec![(AUTHORIZATION, authorization)], query: None };
         Self {
             method,
             resource_type: resource_type.into(),
@@ -76,8 +77,8 @@ impl Call {
             body: bytes.map(|bytes| Body { bytes, content_type }),
             key: None,
             if_match: None,
-            principal: Principal::of(Some(&authorization)),
-            caller: Caller { headers: vec![(AUTHORIZATION, authorization)], query: None },
+            principal: Principal::of(&caller),
+            caller,
             extra: Vec::new(),
         }
     }
@@ -91,7 +92,7 @@ impl Call {
 /// Its `Debug` shows no credential.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Principal {
-    /// No `Authorization` was sent.
+    /// Nothing that may be a credential was sent.
     Anonymous,
     /// The subject of a client certificate, where TLS has verified one.
     Certificate(String),
@@ -106,35 +107,47 @@ pub enum Principal {
     },
     /// The user name of HTTP Basic, or the name that an embedder gives a credential.
     Name(String),
-    /// The whole `Authorization`: never log or store it, digest it.
+    /// All that may be a credential, framed ([`Caller::credential`]): never log or store it, digest it.
     Credential(Bytes),
 }
 
 impl Principal {
-    /// Reads the principal out of an `Authorization`, none if there was none.
+    /// Reads the principal out of what a caller shows.
     ///
     /// Gives the first of these that applies:
     ///
-    /// 1. [`Name`](Self::Name) for Basic with a user name,
-    /// 2. [`Client`](Self::Client) for a signed JWT that names its issuer and its client,
-    /// 3. [`Credential`](Self::Credential): anything else counts as a whole.
+    /// 1. [`Anonymous`](Self::Anonymous) where no header may be a credential,
+    /// 2. [`Name`](Self::Name) for Basic with a user name,
+    /// 3. [`Client`](Self::Client) for a signed JWT that names its issuer and its client,
+    /// 4. [`Credential`](Self::Credential): anything else counts as a whole, whichever headers it is in. A part
+    ///    of it that rotates, such as a cookie, makes another principal, and loses receipts of given keys only.
     ///
     /// No signature is checked here: that is the target's, and its answer decides.
     ///
     /// Source: RFC 7617 section 2; RFC 7519; RFC 9068 section 2.2.
     #[must_use]
-    pub fn of(authorization: Option<&HeaderValue>) -> Self {
-        let Some(value) = authorization else { return Self::Anonymous };
-        let whole = || Self::Credential(Bytes::copy_from_slice(value.as_bytes()));
-        let Some((scheme, rest)) = value.to_str().ok().and_then(|text| text.split_once(' ')) else {
-            return whole();
+    pub fn of(caller: &Caller) -> Self {
+        let whole = caller.credential();
+        if whole.is_empty() {
+            return Self::Anonymous;
+        }
+        let mut values = caller.headers.iter().filter(|(name, _)| name == AUTHORIZATION);
+        let named = match (values.next(), values.next()) {
+            (Some((_, value)), None) => Self::named(value),
+            // Which of two the target believes, nobody knows.
+            (_, Some(_)) | (None, None) => None,
         };
-        let read = match scheme.to_ascii_lowercase().as_str() {
+        named.unwrap_or_else(|| Self::Credential(whole.into()))
+    }
+
+    /// Whom an `Authorization` names, if anybody.
+    fn named(authorization: &HeaderValue) -> Option<Self> {
+        let (scheme, rest) = authorization.to_str().ok()?.split_once(' ')?;
+        match scheme.to_ascii_lowercase().as_str() {
             "basic" => user_name(rest.trim()).map(Self::Name),
             "bearer" => client(rest.trim()),
             _ => None,
-        };
-        read.unwrap_or_else(whole)
+        }
     }
 
     /// Framed material for the keyed digest: no two principals have the same.
@@ -277,10 +290,12 @@ fn decode_base64(text: &str) -> Option<Vec<u8>> {
 
 #[cfg(test)]
 mod tests {
+    use http::HeaderName;
+
     use super::*;
 
     fn check(authorization: &str, expected: &Principal) {
-        assert_eq!(&Principal::of(Some(&HeaderValue::from_str(authorization).unwrap())), expected);
+        assert_eq!(&Principal::of(&caller(&[("authorization", authorization)])), expected);
     }
 
     #[test]
@@ -288,9 +303,51 @@ mod tests {
         // RFC 7617 section 2: "Aladdin:open sesame".
         check("Basic QWxhZGRpbjpvcGVuIHNlc2FtZQ==", &Principal::Name("Aladdin".into()));
         check("basic QWxhZGRpbjpvcGVuIHNlc2FtZQ", &Principal::Name("Aladdin".into()));
-        check("Bearer abc", &Principal::Credential(Bytes::from_static(b"Bearer abc")));
-        check("Basic %%%", &Principal::Credential(Bytes::from_static(b"Basic %%%")));
-        assert_eq!(Principal::of(None), Principal::Anonymous);
+        check_whole("Bearer abc");
+        check_whole("Basic %%%");
+        assert_eq!(Principal::of(&caller(&[])), Principal::Anonymous);
+        assert_eq!(Principal::of(&caller(&[("user-agent", "x")])), Principal::Anonymous);
+    }
+
+    /// S1: no two clients are one because neither uses `Authorization`, or because both show the same one.
+    #[test]
+    fn whatever_header_a_credential_is_in_it_counts() {
+        let shown = [
+            [("x-api-key", "a")].as_slice(),
+            &[("x-api-key", "b")],
+            &[("cookie", "a")],
+            &[("x-api-key", "a"), ("cookie", "a")],
+            &[("authorization", "Bearer a")],
+            &[("authorization", "Bearer a"), ("x-api-key", "a")],
+            &[("authorization", "Bearer a"), ("x-api-key", "b")],
+            &[
+                ("authorization", "Basic QWxhZGRpbjpvcGVuIHNlc2FtZQ=="),
+                ("authorization", "Bearer a"),
+            ],
+            &[],
+        ];
+        let materials: std::collections::BTreeSet<_> =
+            shown.iter().map(|shown| Principal::of(&caller(shown)).material()).collect();
+        assert_eq!(materials.len(), shown.len());
+        // Whom Basic names it names, whatever else is shown; and what says nothing of who asks does not count.
+        let basic = ("authorization", "Basic QWxhZGRpbjpvcGVuIHNlc2FtZQ==");
+        let named = Principal::Name("Aladdin".into());
+        assert_eq!(Principal::of(&caller(&[basic, ("cookie", "a")])), named);
+        let same = |other| {
+            assert_eq!(
+                Principal::of(&caller(other)),
+                Principal::of(&caller(&[("x-api-key", "a")]))
+            );
+        };
+        same(&[("x-request-id", "1"), ("x-api-key", "a")]);
+        same(&[("x-api-key", "a"), ("x-amzn-trace-id", "2")]);
+    }
+
+    fn caller(headers: &[(&'static str, &str)]) -> Caller {
+        let header = |(name, value): &(&'static str, &str)| {
+            (HeaderName::from_static(name), HeaderValue::from_str(value).unwrap())
+        };
+        Caller { headers: headers.iter().map(header).collect(), query: None }
     }
 
     /// RFC 7519 section 3.1 has this token; RFC 7515 section A.1.1 has its three parts.
@@ -357,8 +414,17 @@ mod tests {
     }
 
     fn check_whole(authorization: &str) {
-        let whole = Bytes::copy_from_slice(authorization.as_bytes());
-        check(authorization, &Principal::Credential(whole));
+        // By its own words, not by `credential`: each part behind its length.
+        let length = |text: &str| u64::try_from(text.len()).unwrap().to_be_bytes();
+        let name = "authorization";
+        let whole = [
+            length(name).as_slice(),
+            name.as_bytes(),
+            &length(authorization),
+            authorization.as_bytes(),
+        ]
+        .concat();
+        check(authorization, &Principal::Credential(whole.into()));
     }
 
     fn token(header: &str, claims: &str, signature: &str) -> String {

@@ -3,6 +3,7 @@
 //! A ledger keeps what it is given and refuses what would break a law: a stage that moves back, a
 //! fence that shrinks, a name of two identities. It decides nothing and reads no clock.
 
+mod journal;
 mod lease;
 mod sqlite;
 
@@ -10,6 +11,8 @@ use std::{future::Future, time::Duration};
 
 use crate::contract::{Entry, EntryId, Field, Found, IdentityWrite, NameKind, Scope, Tag};
 
+pub use journal::Journal;
+pub(crate) use journal::Line;
 pub use lease::{NameLeases, WAITERS_MAX};
 pub use sqlite::SqliteLedger;
 

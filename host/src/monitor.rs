@@ -8,8 +8,8 @@ use replaysafe_json::{Limits, parse};
 use thiserror::Error;
 
 use crate::contract::{
-    Action, Answer, Effect, EffectBody, Entry, Evidence, Method, NameKind, Observation, Question,
-    Sight, Situation, Stage, Step, Verdict, Write,
+    Action, Answer, Effect, EffectBody, Entry, Evidence, Method, Name, NameKind, Observation,
+    Question, Sight, Situation, Stage, Step, Verdict, Write,
 };
 
 /// Checks a step before anything of it is done.
@@ -39,7 +39,7 @@ pub fn check(function: Function, situation: &Situation, step: &Step) -> Result<(
             Err(Violation::Action)
         }
         Action::Claim(names) => {
-            let small = names.iter().all(|name| name.material.len() <= MATERIAL_BYTES_MOST);
+            let small = names.iter().all(is_small);
             let held = situation.extra.iter().filter(|field| field.name == "claimed").count();
             hold(!names.is_empty() && held + names.len() <= NAMES_MOST && small, Violation::Size)
         }
@@ -187,7 +187,7 @@ fn check_write(function: Function, situation: &Situation, write: &Write) -> Resu
         hold(0 < identity.incarnation && grows, Violation::Incarnation)?;
         hold(identity.state.len() <= STATE_BYTES_MOST, Violation::Size)?;
         let names = written.names.as_deref().unwrap_or_default();
-        let small = names.iter().all(|name| name.material.len() <= MATERIAL_BYTES_MOST);
+        let small = names.iter().all(is_small);
         hold(names.len() <= NAMES_MOST && small, Violation::Size)?;
         let mut ids = names.iter().filter(|name| name.kind == NameKind::TargetId);
         hold(ids.clone().count() <= 1, Violation::Foreign)?;
@@ -196,6 +196,12 @@ fn check_write(function: Function, situation: &Situation, write: &Write) -> Resu
     let small = |text: &str| text.len() <= FACT_BYTES_MOST && !text.chars().any(char::is_control);
     let learned = write.learned.iter().all(|fact| small(&fact.name) && small(&fact.value));
     hold(write.learned.len() <= FACTS_MOST && learned, Violation::Size)
+}
+
+/// Whether a name is no longer than what can be searched for; a weak one is all that its request states.
+fn is_small(name: &Name) -> bool {
+    let most = if name.kind == NameKind::Weak { BODY_BYTES_MOST } else { MATERIAL_BYTES_MOST };
+    name.material.len() <= most
 }
 
 /// Whether a name is that of an id that the request names, that was asked for, or that was shown instead.
@@ -450,8 +456,8 @@ const FACT_BYTES_MOST: usize = 512;
 /// 16 MiB: the largest body of a request.
 const BODY_BYTES_MOST: usize = 16 << 20;
 
-/// 16 questions: one for each name, and one by id.
-const QUESTIONS_MOST: usize = 16;
+/// 32 questions: one for each name, and one by id.
+const QUESTIONS_MOST: usize = 32;
 
 /// 256 bytes: four times the longest id that was seen at a target.
 const ID_BYTES_MOST: usize = 256;

@@ -5,6 +5,7 @@
 
 mod memory;
 mod secrets;
+mod unrecorded;
 
 use std::{sync::Arc, time::Duration};
 
@@ -16,16 +17,17 @@ use crate::{
     contract::{
         Action, Answer, Divergence, Effect, EffectBody, Endpoint, Entry, EntryId, Evidence, Field,
         Found, Identification, Name, Observation, Outcome, Question, Reading, Report, Request,
-        Retry, Scope, Settings, Sight, Situation, Stage, Step, Tag, Tags, Verdict,
+        Retry, Schema, Scope, Settings, Sight, Situation, Stage, Step, Tag, Tags, Verdict,
     },
     guest::{Guest, GuestError},
     keys::{LedgerKey, frame},
-    ledger::{Leased, Ledger, LedgerError, Record, RecordedStep, Waiting},
+    ledger::{Journal, Leased, Ledger, LedgerError, Record, RecordedStep, Waiting},
     monitor::{self, Function},
     target::{Body, Caller, Target},
 };
-use memory::{Callers, Known};
+use memory::{Callers, Known, Saying};
 use secrets::Secrets;
+use unrecorded::{Drain, Scratch};
 
 /// Makes provisioning requests safe to repeat.
 ///
@@ -57,8 +59,15 @@ pub struct Options {
     pub queue_wait: Duration,
     /// How long a client waits for its answer (S43a); the work goes on after it.
     pub answer_budget: Duration,
-    /// A credential of our own for recovery (S41).
+    /// A credential of our own, to look at the target with after what was interrupted (S41). Nothing is sent
+    /// again with it that the target has not accepted from its sender.
     pub credential: Option<Caller>,
+    /// Told in one line what broken machinery a 503 or a failing scan comes of: for the operator's log.
+    /// The line holds no personal data and no secret.
+    pub on_failure: fn(&str),
+    /// Where it is written what goes out while the ledger cannot be used, where policy lets it (S36); none:
+    /// nothing goes out. What an earlier process has left in it is entered before the ledger is used.
+    pub journal: Option<Arc<Journal>>,
 }
 
 impl Default for Options {
@@ -71,6 +80,8 @@ impl Default for Options {
             // Below the 60 seconds of the impatient.
             answer_budget: Duration::from_secs(50),
             credential: None,
+            on_failure: |_| {},
+            journal: None,
         }
     }
 }
@@ -84,6 +95,7 @@ struct Inner<L, T> {
     options: Options,
     known: Known,
     callers: Callers,
+    drain: Drain,
 }
 
 /// Why a request could not be brought to its end: broken machinery, never a refusal.
@@ -99,6 +111,15 @@ pub enum ProvisionError {
     /// The ledger cannot be used.
     #[error("the ledger cannot be used")]
     Ledger(#[from] LedgerError),
+    /// What has not to be sent can wait for the ledger (S36).
+    #[error("nothing has to be sent, and the ledger cannot be used")]
+    Unrecorded,
+    /// A line of the journal that does not become an entry: the ledger must not be used before it does (S36).
+    #[error("line `{id}` of the journal cannot be entered in the ledger")]
+    Unentered {
+        /// The line.
+        id: EntryId,
+    },
     /// The system gives no random bytes.
     #[error("the system gives no random bytes")]
     Random,
@@ -110,6 +131,8 @@ struct Run {
     tags: Tags,
     safe_way: bool,
     caller: Caller,
+    /// The credential is that of whoever the request is from.
+    own: bool,
     body: Option<Body>,
     secrets: Secrets,
     settings: Settings,
@@ -123,6 +146,10 @@ struct Run {
     tried: Vec<EntryId>,
     /// Whether others were passed (S14c).
     passed: bool,
+    /// Whether policy lets it go out without the ledger (S36).
+    may_pass: bool,
+    /// What stands for the ledger where that cannot be used (S36).
+    scratch: Option<Scratch>,
     /// How often the component was asked for a step.
     steps: u32,
     /// How often what was read was outdated before it could be acted on.
@@ -188,7 +215,8 @@ impl<L: Ledger, T: Target> Provisioner<L, T> {
         let schema = guest.read_schema(None, None, None)?;
         let known = Known::new(schema);
         let callers = Callers::default();
-        let inner = Inner { guest, ledger, target, key, clock, options, known, callers };
+        let drain = Drain::default();
+        let inner = Inner { guest, ledger, target, key, clock, options, known, callers, drain };
         Ok(Self(Arc::new(inner)))
     }
 
@@ -203,22 +231,42 @@ impl<L: Ledger, T: Target> Provisioner<L, T> {
     /// Run it as a task of its own: dropping it abandons work that may have been sent, which the scan
     /// takes up again only after a while.
     pub async fn provision(&self, call: Call) -> Answer {
-        match self.try_provision(&call).await {
-            Ok(answer) => answer,
-            Err(error) => failed(&error),
+        let mut mine = None;
+        let error = match self.try_provision(&call, &mut mine).await {
+            Ok(answer) => return answer,
+            Err(error) => error,
+        };
+        // What was recorded may have been sent, and is taken up from its record.
+        let unusable = matches!(
+            error,
+            ProvisionError::Ledger(LedgerError::Storage(_)) | ProvisionError::Unentered { .. }
+        );
+        if unusable && mine.is_none() {
+            return match self.pass(&call).await {
+                Ok(passed) => passed.unwrap_or_else(|| failed(&error)),
+                Err(error) => failed(&error),
+            };
         }
+        (self.0.options.on_failure)(&causes(&error));
+        failed(&error)
     }
 
-    async fn try_provision(&self, call: &Call) -> Result<Answer, ProvisionError> {
+    /// `mine` is the entry of what was sent, from when its record is durable.
+    async fn try_provision(
+        &self,
+        call: &Call,
+        mine: &mut Option<EntryId>,
+    ) -> Result<Answer, ProvisionError> {
         let inner = &*self.0;
         let deadline = Instant::now() + inner.options.answer_budget;
+        self.drain(Some(&call.caller)).await?;
         let schema = self.schema(&call.caller).await?;
         let settings = self.settings(&schema.document, &schema.declared).await?;
         let mut run = match self.begin(call, schema.endpoints, settings).await? {
             Ok(run) => run,
             Err(answer) => return Ok(*answer),
         };
-        let mut answer = self.carry(&mut run, deadline).await?;
+        let mut answer = self.carry(&mut run, deadline, mine).await?;
         run.secrets.put_back_answer(&mut answer);
         monitor::tidy(&mut answer);
         Ok(answer)
@@ -264,12 +312,15 @@ impl<L: Ledger, T: Target> Provisioner<L, T> {
             Reading::Unreadable(answer) => return Ok(Err(Box::new(answer))),
             Reading::Readable(identified) => identified,
         };
-        if !accepted {
+        if accepted {
+            inner.known.learn(&self.credential(&call.caller));
+        } else {
             match self.prove(&identified, &endpoints, &call.caller).await {
                 Proof::Accepted => {
                     let principals = [who.proved.clone(), who.unproved];
                     let now = inner.clock.now();
                     inner.callers.accept(&who.credential, principals, &call.caller, now);
+                    inner.known.learn(&self.credential(&call.caller));
                     request.scope.principal = who.proved;
                 }
                 // Nothing blocks a revocation: it goes to the target, which judges it itself (S14c).
@@ -287,7 +338,10 @@ impl<L: Ledger, T: Target> Provisioner<L, T> {
         Ok(Ok(Run {
             tags: self.tags(&identified),
             safe_way: identified.safe_way,
+            may_pass: identified.extra.iter().any(|field| field.name == UNRECORDED),
+            scratch: None,
             caller: call.caller.clone(),
+            own: true,
             body: call.body.clone(),
             secrets,
             settings,
@@ -304,9 +358,13 @@ impl<L: Ledger, T: Target> Provisioner<L, T> {
     }
 
     /// Leases, reads the ledger, asks the component, does what it says, until there is an answer.
-    async fn carry(&self, run: &mut Run, deadline: Instant) -> Result<Answer, ProvisionError> {
+    async fn carry(
+        &self,
+        run: &mut Run,
+        deadline: Instant,
+        mine: &mut Option<EntryId>,
+    ) -> Result<Answer, ProvisionError> {
         let inner = &*self.0;
-        let mut mine: Option<EntryId> = None;
         loop {
             let left = deadline.saturating_duration_since(Instant::now());
             let waiting = inner.options.queue_wait.min(left);
@@ -328,12 +386,12 @@ impl<L: Ledger, T: Target> Provisioner<L, T> {
             let mut found = self.find(run).await?;
             let next = if self.identity_tags(&found) == identities {
                 // What this run has written is its own request, whoever has asked the same since.
-                if let Some(id) = &mine
+                if let Some(id) = mine
                     && let Some(own) = inner.ledger.entry(id).await?
                 {
                     found.by_statement = Some(own);
                 }
-                self.decide(run, found, &mut mine).await?
+                self.decide(run, found, mine).await?
             } else {
                 // The names lead elsewhere since: others are giving them away.
                 run.outdated(inner.clock.now())
@@ -455,6 +513,10 @@ impl<L: Ledger, T: Target> Provisioner<L, T> {
             match step.action {
                 Action::Answer(answer) => return Ok(Settled::Answer(answer)),
                 Action::Ask(questions) => observed.extend(self.look(run, &questions).await),
+                // Without a record it goes out once (S36).
+                Action::Apply(_) if run.scratch.is_some() => {
+                    return Ok(Settled::Wait(inner.clock.now()));
+                }
                 Action::Apply(effect) => {
                     report = Some(self.apply(run, &effect).await);
                     observed = Vec::new();
@@ -487,16 +549,38 @@ impl<L: Ledger, T: Target> Provisioner<L, T> {
         if entry.statement == run.tags.statement && entry.key == run.tags.key {
             return self.settle(run, id, None).await.map(Some);
         }
-        let caller = run.caller.clone();
-        let Some(mut other) = self.run_of(&entry.state, caller).await? else { return Ok(None) };
+        let Some(mut other) = self.run_of(&entry.state, Some(&run.caller)).await? else {
+            return Ok(None);
+        };
         self.settle(&mut other, id, None).await.map(Some)
     }
 
     /// A run of an entry's own request, as far as it is remembered: without its secrets.
-    async fn run_of(&self, state: &str, caller: Caller) -> Result<Option<Run>, ProvisionError> {
+    ///
+    /// It goes on with the live credential of whoever the request is from; without one it looks with that of
+    /// `at_hand`, and none if there is nobody.
+    async fn run_of(
+        &self,
+        state: &str,
+        at_hand: Option<&Caller>,
+    ) -> Result<Option<Run>, ProvisionError> {
         let inner = &*self.0;
         let request = inner.guest.entry_request(state)?;
+        let lent = inner.callers.of(&request.scope.principal, inner.clock.now());
+        let own = lent.is_some();
+        let Some(caller) = lent.or_else(|| at_hand.cloned()) else { return Ok(None) };
         let schema = self.schema(&caller).await?;
+        Ok(self.run_for(request, caller, schema).await?.map(|run| Run { own, ..run }))
+    }
+
+    /// A run of a request that was begun before.
+    async fn run_for(
+        &self,
+        request: Request,
+        caller: Caller,
+        schema: Schema,
+    ) -> Result<Option<Run>, ProvisionError> {
+        let inner = &*self.0;
         let settings = self.settings(&schema.document, &schema.declared).await?;
         let Reading::Readable(identified) = inner.guest.identify(&request, &settings)? else {
             return Ok(None);
@@ -506,7 +590,10 @@ impl<L: Ledger, T: Target> Provisioner<L, T> {
         Ok(Some(Run {
             tags: self.tags(&identified),
             safe_way: identified.safe_way,
+            may_pass: false,
+            scratch: None,
             caller,
+            own: true,
             body: None,
             secrets,
             settings,
@@ -531,6 +618,7 @@ impl<L: Ledger, T: Target> Provisioner<L, T> {
     /// Where the ledger or the component fails. What was brought on until then stays so.
     pub async fn recover(&self) -> Result<usize, ProvisionError> {
         let inner = &*self.0;
+        self.drain(inner.options.credential.as_ref()).await?;
         let mut count = 0;
         let mut failed = None;
         for entry in inner.ledger.due(inner.clock.now(), DUE_MOST).await? {
@@ -547,11 +635,8 @@ impl<L: Ledger, T: Target> Provisioner<L, T> {
     /// Brings one entry on; gives whether its names were free and a credential was at hand.
     async fn recover_one(&self, entry: &Entry) -> Result<bool, ProvisionError> {
         let inner = &*self.0;
-        let request = inner.guest.entry_request(&entry.state)?;
-        let own = inner.options.credential.clone();
-        let lent = || inner.callers.of(&request.scope.principal, inner.clock.now());
-        let Some(caller) = own.or_else(lent) else { return Ok(false) };
-        let Some(mut run) = self.run_of(&entry.state, caller).await? else { return Ok(false) };
+        let own = inner.options.credential.as_ref();
+        let Some(mut run) = self.run_of(&entry.state, own).await? else { return Ok(false) };
         let tags = self.leased_tags(&run);
         let names = inner.ledger.lease(&tags, &run.tags.statement, NO_WAIT).await?;
         let Leased::Held(_names) = names else { return Ok(false) };
@@ -574,6 +659,9 @@ impl<L: Ledger, T: Target> Provisioner<L, T> {
         let mut sweeps: u64 = 0;
         loop {
             let recovered = self.recover().await;
+            if let Err(error) = &recovered {
+                (self.0.options.on_failure)(&causes(error));
+            }
             self.0.known.note_recovery(recovered.is_ok());
             if sweeps.is_multiple_of(STEPS_SWEEP_EVERY) {
                 let before = self.0.clock.now().saturating_sub(STEPS_KEPT_MS);
@@ -599,11 +687,11 @@ impl<L: Ledger, T: Target> Provisioner<L, T> {
         let word = if ledger.is_ok() { "ready" } else { "unavailable" };
         let scan = if inner.known.recovers() { "running" } else { "failing" };
         let detail = |name: &str, value: &str| Field { name: name.into(), value: value.into() };
-        Readiness {
-            ready: ledger.is_ok(),
-            recovery,
-            details: vec![detail("ledger", word), detail("scan", scan)],
+        let mut details = vec![detail("ledger", word), detail("scan", scan)];
+        if let Some(journal) = &inner.options.journal {
+            details.push(detail("journal", &journal.count().to_string()));
         }
+        Readiness { ready: ledger.is_ok(), recovery, details }
     }
 
     /// The target's resource types; asks the target on behalf of `caller` what it has not said so far.
@@ -629,6 +717,8 @@ impl<L: Ledger, T: Target> Provisioner<L, T> {
             Sight::Listed(_) => return Proof::Accepted,
             Sight::Answered(answer) | Sight::Refused(answer) => match answer.status {
                 401 => return Proof::Refused(Box::new(refused(answer))),
+                // A collection that is not there may be one that strangers are not shown.
+                404 if !matches!(identified.proof, Question::ById(_)) => refused(answer),
                 // What is said of the question, not of who asks.
                 200..=299 | 400 | 404 | 405 | 410 | 414 | 422 | 501 => return Proof::Accepted,
                 // A redirect leads to a login page, as a rule; the others say nothing of the credential.
@@ -641,12 +731,18 @@ impl<L: Ledger, T: Target> Provisioner<L, T> {
         if identified.safe_way { Proof::Unproved } else { Proof::Refused(Box::new(refusal)) }
     }
 
+    /// A keyed digest of all that a caller shows.
+    fn credential(&self, caller: &Caller) -> String {
+        let inner = &*self.0;
+        inner.key.digest(&inner.options.tenant, "shown", &caller.credential())
+    }
+
     /// Who asks, as it is known before and after the target has accepted the credential (S1).
     fn who(&self, call: &Call) -> Who {
         let inner = &*self.0;
         let tenant = &inner.options.tenant;
         let said = call.principal.material();
-        let whole = frame(&[&said, &memory::shown(&call.caller)]);
+        let whole = frame(&[&said, &call.caller.credential()]);
         let credential = inner.key.digest(tenant, "credential", &whole);
         let unproved = [b"unproved\0", credential.as_bytes()].concat();
         Who {
@@ -721,6 +817,9 @@ impl<L: Ledger, T: Target> Provisioner<L, T> {
 
     async fn find(&self, run: &Run) -> Result<Found, ProvisionError> {
         let tags = self.leased_tags(run);
+        if let Some(scratch) = &run.scratch {
+            return Ok(scratch.find(&run.tags, &tags));
+        }
         let key = run.tags.key.as_ref();
         let ledger = &self.0.ledger;
         Ok(ledger.find(&run.request.scope, key, &run.tags.statement, &tags).await?)
@@ -728,7 +827,7 @@ impl<L: Ledger, T: Target> Provisioner<L, T> {
 
     async fn write(
         &self,
-        run: &Run,
+        run: &mut Run,
         function: Function,
         situation: &Situation,
         report: Option<&Report>,
@@ -739,6 +838,7 @@ impl<L: Ledger, T: Target> Provisioner<L, T> {
         let Some(write) = &step.write else {
             if let (Action::Answer(answer), Some(recorded)) = (&step.action, recorded)
                 && is_refusal(answer)
+                && run.scratch.is_none()
             {
                 let tenant = &run.request.scope.tenant;
                 inner.ledger.note(tenant, &answer.decision, &recorded).await?;
@@ -760,6 +860,9 @@ impl<L: Ledger, T: Target> Provisioner<L, T> {
             learned: write.learned.clone(),
             step: recorded,
         };
+        if run.scratch.is_some() {
+            return self.write_unrecorded(run, function, &record).await;
+        }
         Ok(inner.ledger.write(&record).await?)
     }
 
@@ -772,6 +875,12 @@ impl<L: Ledger, T: Target> Provisioner<L, T> {
         }
         if run.body.is_some() {
             extra.push(field("body-held", "true"));
+        }
+        if !run.own {
+            extra.push(field("credential", "other"));
+        }
+        if run.scratch.is_some() {
+            extra.push(field(UNRECORDED, "true"));
         }
         Situation {
             request: run.request.clone(),
@@ -813,18 +922,26 @@ impl<L: Ledger, T: Target> Provisioner<L, T> {
 
     // ---- what is known of the target ----------------------------------------------------------
 
-    async fn schema(&self, caller: &Caller) -> Result<crate::contract::Schema, ProvisionError> {
+    async fn schema(&self, caller: &Caller) -> Result<Schema, ProvisionError> {
         let inner = &*self.0;
-        if inner.known.is_due(inner.clock.now()) {
-            let said = inner.target.discover(caller).await;
-            let schema = inner.guest.read_schema(
-                said.resource_types.as_deref(),
-                said.schemas.as_deref(),
-                said.service_provider_config.as_deref(),
-            )?;
-            inner.known.learn(schema, said.complete, inner.clock.now());
+        let now = inner.clock.now();
+        let known = inner.known.complete(now);
+        if let Some((schema, false)) = known {
+            return Ok(schema);
         }
-        Ok(inner.known.schema())
+        let said = inner.known.said(&self.credential(caller));
+        let mut said = said.lock().await;
+        if said.as_ref().is_none_or(|saying| saying.is_due(now)) {
+            let found = inner.target.discover(caller).await;
+            let schema = inner.guest.read_schema(
+                found.resource_types.as_deref(),
+                found.schemas.as_deref(),
+                found.service_provider_config.as_deref(),
+            )?;
+            *said = Some(Saying { schema, complete: found.complete, at: now });
+        }
+        let own = said.as_ref().map(|saying| saying.schema.clone());
+        Ok(known.map(|(schema, _)| schema).or(own).unwrap_or_else(|| inner.known.schema()))
     }
 
     async fn settings(&self, schema: &str, declared: &[Field]) -> Result<Settings, ProvisionError> {
@@ -967,16 +1084,19 @@ fn in_flight(run: &Run, mine: Option<&str>) -> Answer {
     }
 }
 
-/// Broken machinery: everything fails closed (S36). The cause goes to nobody but the operator's log.
+/// Broken machinery: everything fails closed (S36). The cause goes to [`Options::on_failure`] and to nobody else.
 fn failed(error: &ProvisionError) -> Answer {
     let detail = match error {
-        ProvisionError::Ledger(_) => "the ledger cannot be used; nothing was sent without a record",
+        ProvisionError::Ledger(_)
+        | ProvisionError::Unrecorded
+        | ProvisionError::Unentered { .. } => {
+            "the ledger cannot be used; nothing was sent without a record"
+        }
         ProvisionError::Guest(_) | ProvisionError::Monitor(_) | ProvisionError::Random => {
             "the decision could not be made; nothing was sent without a record"
         }
     };
-    let cause = Field { name: "cause".into(), value: causes(error) };
-    Answer { notes: vec![cause], ..plain(Verdict::Unavailable, detail) }
+    plain(Verdict::Unavailable, detail)
 }
 
 /// An error with its sources, in one line.
@@ -990,6 +1110,9 @@ fn causes(error: &dyn std::error::Error) -> String {
     }
     line
 }
+
+/// How the component says that a request may go out without the ledger, and how it is told that it does (S36).
+const UNRECORDED: &str = "unrecorded";
 
 /// Entries that the settlement holds its names for: nothing else on them could be answered sooner.
 const NEAR: Duration = Duration::from_secs(1);

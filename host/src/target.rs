@@ -12,7 +12,10 @@ use std::future::Future;
 use bytes::Bytes;
 use http::{HeaderName, HeaderValue};
 
-use crate::contract::{Effect, Endpoint, Field, Outcome, Question, Sight};
+use crate::{
+    contract::{Effect, Endpoint, Field, Outcome, Question, Sight},
+    keys::frame,
+};
 
 /// A system that is provisioned into.
 pub trait Target: Send + Sync + 'static {
@@ -53,6 +56,74 @@ pub struct Caller {
     pub query: Option<String>,
 }
 
+impl Caller {
+    /// All that may be a credential, framed: names and values, in the order of the names; empty if there is none.
+    ///
+    /// Which header is one, only the target knows: each counts, but for those that are known to be none. One
+    /// that changes with every request costs a look more, and the receipts of given keys (S1).
+    #[must_use]
+    pub fn credential(&self) -> Vec<u8> {
+        let mut shown: Vec<(&[u8], &[u8])> = Vec::new();
+        for (name, value) in &self.headers {
+            if !NO_CREDENTIAL.contains(&name.as_str()) {
+                shown.push((name.as_str().as_bytes(), value.as_bytes()));
+            }
+        }
+        // A proxy may put them in another order; values of one name keep theirs.
+        shown.sort_by_key(|(name, _)| *name);
+        let parts: Vec<&[u8]> = shown.into_iter().flat_map(|(name, value)| [name, value]).collect();
+        frame(&parts)
+    }
+}
+
+/// Headers that say nothing of who asks, and that may differ from request to request: those of content
+/// negotiation, of proxies, and of tracing (W3C Trace Context and Baggage, B3, AWS, Google, Azure, Cloudflare).
+const NO_CREDENTIAL: [&str; 43] = [
+    "accept",
+    "accept-charset",
+    "accept-language",
+    "amz-sdk-invocation-id",
+    "amz-sdk-request",
+    "b3",
+    "baggage",
+    "cache-control",
+    "cdn-loop",
+    "cf-connecting-ip",
+    "cf-ray",
+    "client-request-id",
+    "correlation-id",
+    "date",
+    "forwarded",
+    "host",
+    "origin",
+    "pragma",
+    "prefer",
+    "referer",
+    "request-id",
+    "traceparent",
+    "tracestate",
+    "user-agent",
+    "via",
+    "x-amz-cf-id",
+    "x-amzn-trace-id",
+    "x-azure-ref",
+    "x-b3-parentspanid",
+    "x-b3-sampled",
+    "x-b3-spanid",
+    "x-b3-traceid",
+    "x-cloud-trace-context",
+    "x-correlation-id",
+    "x-envoy-attempt-count",
+    "x-forwarded-for",
+    "x-forwarded-host",
+    "x-forwarded-port",
+    "x-forwarded-proto",
+    "x-ms-client-request-id",
+    "x-real-ip",
+    "x-request-id",
+    "x-retry-count",
+];
+
 impl std::fmt::Debug for Caller {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_list().entries(self.headers.iter().map(|(name, _)| name)).finish()
@@ -89,4 +160,47 @@ pub struct Discovery {
     pub complete: bool,
     /// Room for what a connector knows about its target by itself.
     pub declared: Vec<Field>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// S1: the whole credential, wherever the target looks for it.
+    #[test]
+    fn every_header_that_may_be_a_credential_counts() {
+        let one = [("authorization", "a"), ("user-agent", "x"), ("x-request-id", "1")];
+        let same = [("authorization", "a"), ("user-agent", "y"), ("x-request-id", "2")];
+        assert_eq!(shown(&one), shown(&same));
+        for other in [
+            [("authorization", "b")].as_slice(),
+            &[("authorization", "a"), ("x-api-key", "k")],
+            &[("authorization", "a"), ("cookie", "c")],
+            &[("x-api-key", "a")],
+            &[],
+        ] {
+            assert_ne!(shown(&one), shown(other), "{other:?}");
+        }
+    }
+
+    /// The order of names is a proxy's affair (RFC 9110 section 5.3), that of the values of one name is not.
+    #[test]
+    fn the_order_of_names_does_not_count() {
+        assert_eq!(
+            shown(&[("cookie", "c"), ("x-key", "k")]),
+            shown(&[("x-key", "k"), ("cookie", "c")])
+        );
+        assert_ne!(
+            shown(&[("x-key", "a"), ("x-key", "b")]),
+            shown(&[("x-key", "b"), ("x-key", "a")])
+        );
+        assert_ne!(shown(&[("x-a", "bc")]), shown(&[("x-ab", "c")]));
+    }
+
+    fn shown(headers: &[(&'static str, &'static str)]) -> Vec<u8> {
+        let header = |(name, value): &(&'static str, &'static str)| {
+            (HeaderName::from_static(name), HeaderValue::from_static(value))
+        };
+        Caller { headers: headers.iter().map(header).collect(), query: None }.credential()
+    }
 }

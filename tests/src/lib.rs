@@ -27,4 +27,6 @@ pub mod subject;
 #[cfg(feature = "component")]
 pub mod target;
 #[cfg(feature = "component")]
+pub mod typed;
+#[cfg(feature = "component")]
 pub mod world;

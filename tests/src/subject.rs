@@ -7,7 +7,7 @@ use replaysafe_core::{door, types::ContractError};
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::{Value, json};
 
-use crate::monitored;
+use crate::{monitored, typed};
 
 /// Answers calls of the contract.
 #[derive(Debug)]
@@ -43,7 +43,7 @@ impl Subject {
     ///
     /// # Panics
     ///
-    /// If core and component differ in one byte, the host's monitor refuses the step, or the input breaks
+    /// If core and component differ in one byte, the typed functions differ from the JSON door, the host's monitor refuses the step, or the input breaks
     /// the contract.
     pub fn call<O: DeserializeOwned>(&mut self, function: &str, input: &Value) -> O {
         let text = input.to_string();
@@ -51,6 +51,7 @@ impl Subject {
         if let Some(component) = &self.component {
             let other = component.call_json(function, &text).expect("the component answers");
             assert_eq!(output, other, "native-equals-component: {function} of {text}");
+            typed::check(component, function, input, &output);
             monitored::check(function, input, &output);
         }
         self.calls += 1;

@@ -38,6 +38,8 @@ pub struct World {
     identities: BTreeMap<String, Identity>,
     names: BTreeMap<String, Vec<(NameKind, String)>>,
     next: u64,
+    /// Whose credential is at hand: that of who asked last.
+    principal: String,
 }
 
 /// What came of a request.
@@ -67,6 +69,7 @@ impl World {
             identities: BTreeMap::new(),
             names: BTreeMap::new(),
             next: 0,
+            principal: "p".into(),
         }
     }
 
@@ -78,6 +81,7 @@ impl World {
 
     /// Makes a request; `fault` strikes its first effect, `killed` kills the host after it.
     pub fn request(&mut self, request: &Request, fault: Option<Fault>, killed: bool) -> End {
+        self.principal.clone_from(&request.scope.principal);
         let input = json!({ "request": request, "settings": self.settings });
         let identified = match self.subject.call("identify", &input) {
             Reading::Unreadable(answer) => return End::Told(answer),
@@ -178,6 +182,10 @@ impl World {
             let ids = (id.to_owned(), "unused".to_owned());
             let mut situation = self.situation(&request, &tags, &ids, &[], claimed);
             situation.observed = observed.clone();
+            if request.scope.principal != self.principal {
+                let other = Field { name: "credential".into(), value: "other".into() };
+                situation.extra.push(other);
+            }
             let input = json!({ "situation": situation, "report": report });
             let step: Step = self.subject.call("settle", &input);
             self.write(step.write.as_ref());

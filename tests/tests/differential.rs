@@ -57,7 +57,7 @@ fn a_request_means_what_the_reference_says() {
     run("a_request_means_what_the_reference_says", CASES);
 }
 
-/// A minute on two cores, where the core is optimised: see the workspace's `profile.dev`.
+/// A minute on two cores, where the core is optimised: see the workspace's `profile.dev`. `REPLAYSAFE_FIRST` begins elsewhere.
 const CASES: u64 = 120_000;
 
 /// What failed first: the seed, and the case made as small as it fails.

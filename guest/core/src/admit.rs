@@ -95,8 +95,12 @@ fn unkeyed(case: &Case<'_>) -> Admission {
     let settled_at = record.progress.settled_at.unwrap_or_default();
     let recent = case.now() < settled_at.saturating_add(window);
     let moved = person.memory.moved_since(record.progress.settled_seq, &case.touched());
-    if recent && !moved && !case.wish.statement.safe_way() {
-        return Admission::Answered(replay(case, record, receipt));
+    // A receipt is told to who has earned it; others see for themselves what holds (S1).
+    let earned = record.progress.request.scope.principal == case.request.scope.principal;
+    if recent && earned && !moved && !case.wish.statement.safe_way() {
+        // What is open may have taken away what the receipt tells of (S14a).
+        let earlier = unended(case, record).next().map(|open| first(case, open));
+        return earlier.unwrap_or_else(|| Admission::Answered(replay(case, record, receipt)));
     }
     let seq = record.progress.settled_seq;
     let taken_since = person.memory.taken_since(seq, case.now(), window);
@@ -152,14 +156,15 @@ fn first(case: &Case<'_>, record: &Record) -> Admission {
 /// Goes to the target, unless something earlier is in the way.
 fn stand(case: &Case<'_>, record: Record, earlier: Option<Answer>) -> Admission {
     let passes = case.wish.statement.safe_way() && case.request.id.is_some();
-    let mut only_taking = false;
+    // Where nobody can tell what is under way, nothing is given (S36).
+    let mut only_taking = case.says(UNRECORDED).is_some();
     let mut watch_until = None;
     let passed_holder = case.says("passed").is_some();
     if passed_holder {
         // Who was passed may have sent something this very moment.
         watch_until = Some(case.now() + case.ground.profile.apply_bound());
     }
-    for open in case.open.iter().filter(|open| open.receipt().is_none() && open.id != record.id) {
+    for open in unended(case, &record) {
         if !passes {
             return first(case, open);
         }
@@ -182,6 +187,11 @@ fn stand(case: &Case<'_>, record: Record, earlier: Option<Answer>) -> Admission 
         watch_until,
         learned: Vec::new(),
     })
+}
+
+/// What others have begun on the identity and nobody knows the end of.
+fn unended<'a>(case: &'a Case<'_>, record: &'a Record) -> impl Iterator<Item = &'a Record> {
+    case.open.iter().filter(|open| open.receipt().is_none() && open.id != record.id)
 }
 
 /// Another request with the same version asked for something else (S20).
@@ -233,6 +243,9 @@ fn tried(case: &Case<'_>, id: &str) -> bool {
 pub(crate) fn gives_back(gives: &BTreeSet<String>, taken_since: &BTreeSet<String>) -> bool {
     gives.iter().any(|path| overlaps_any(path, taken_since))
 }
+
+/// The request has no record, because the ledger cannot be used: policy lets it go out once (S36).
+pub(crate) const UNRECORDED: &str = "unrecorded";
 
 /// 500 ms: half of what an impatient client waits between two tries.
 const LOOK_AGAIN_MS: UnixMillis = 500;

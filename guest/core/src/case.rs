@@ -322,6 +322,12 @@ impl Wish {
                 searches.push(search(kind, &named.attribute, &named.exact));
             }
         }
+        // S44: what could not be searched for is refused, and not asked for in vain.
+        let large = names.iter().any(|name| NAME_BYTES_MOST < name.material.len());
+        if large || NAMES_MOST < names.len() {
+            let detail = "more than 31 names, or a name of more than 16 KiB";
+            return Ok(Err(answers::malformed(detail, "invalidValue")));
+        }
         let weak = request.method == Method::Create && names.is_empty();
         if weak {
             if ground.policy.weak_identity == crate::policy::WeakIdentity::Refuse {
@@ -330,12 +336,19 @@ impl Wish {
             names.push(Name { kind: NameKind::Weak, material: frame("weak", &[&material]) });
             let shown =
                 body.as_ref().and_then(|body| body.find("displayName")).and_then(Value::as_str);
+            let shown = shown.filter(|shown| shown.len() <= NAME_BYTES_MOST);
             searches.extend(shown.map(|shown| search(kind, "displayName", shown)));
         }
         sort_names(&mut names);
         Ok(Ok(Self { statement, names, searches, weak, material }))
     }
 }
+
+/// 31 names, and one question by id: what a resource is known by are a handful.
+const NAMES_MOST: usize = 31;
+
+/// 16 KiB of framed text: a value of any attribute that can be searched for.
+const NAME_BYTES_MOST: usize = 16 << 10;
 
 /// Puts names in their canonical order, each once. A sort is 5 KB of code: here once for all.
 #[inline(never)]

@@ -12,7 +12,7 @@ use replaysafe_json::{Object, Value, sort_by};
 
 use crate::{
     absence,
-    admit::{Admission, Standing, admit, gives_back, secret_differs},
+    admit::{Admission, Standing, UNRECORDED, admit, gives_back, secret_differs},
     answers,
     case::{Candidates, Case, id_name, id_of, resource_in},
     kept,
@@ -177,7 +177,11 @@ fn on_present(
     let left_out: BTreeSet<String> =
         difference.left_out.iter().map(|path| path.0.clone()).collect();
     if difference.nothing_left && !left_out.is_empty() {
-        let verdict = if standing.only_taking { Verdict::Parked } else { Verdict::Superseded };
+        let verdict = match (case.says(UNRECORDED), standing.only_taking) {
+            (Some(_), _) => Verdict::Unavailable,
+            (None, true) => Verdict::Parked,
+            (None, false) => Verdict::Superseded,
+        };
         let refusal = answers::of(verdict, &standing.record.id);
         let attributes = left_out.into_iter().collect();
         let evidence = Evidence::Read;
@@ -238,7 +242,8 @@ fn difference(case: &Case<'_>, standing: &Standing, resource: &Value) -> Option<
     if withheld.is_empty() {
         return Some(whole);
     }
-    let allowance = Allowance { withheld, only_taking, unshown };
+    // The rest is as old as what would give back: but for what takes away, nothing of it is applied (S2a).
+    let allowance = Allowance { withheld, only_taking: true, unshown };
     Some(statement.against(resource, schema, &allowance))
 }
 

@@ -1,4 +1,6 @@
-//! The JSON door: the functions of the contract for languages without typed bindings.
+//! The functions of the contract as data: what each takes and gives, and how it is called with either.
+//!
+//! The component offers each by its name; the JSON door, [`call`], is for languages without typed bindings.
 
 use alloc::{
     format,
@@ -9,126 +11,147 @@ use alloc::{
 use replaysafe_json::{Value, parse_ours};
 
 use crate::{
-    form::{self, Form, record, write_case},
-    lifecycle,
-    types::{ContractError, Document, Report, Request, Settings, Situation},
+    form::{self, Form, name, write_case},
+    lifecycle::{self, Reading, Schema, Segment},
+    shape::{Absent, Kind, Member, Shape, Tree},
+    types::{ContractError, Document, Report, Request, Settings, Situation, Step},
 };
 
-struct SecretPaths {
-    resource_type: String,
-    settings: Settings,
+/// A function of the contract.
+#[derive(Debug)]
+pub struct Function {
+    /// Its name, in kebab case.
+    pub name: &'static str,
+    /// Its parameters, as a record.
+    pub takes: Shape,
+    /// Its result.
+    pub gives: Shape,
+    run: fn(Tree) -> Tree,
 }
 
-struct ReadSchema {
-    resource_types: Option<Document>,
-    schemas: Option<Document>,
-    service_provider_config: Option<Document>,
+impl Function {
+    /// Calls it. `given` has the shape `takes`, and what it gives the shape `gives`.
+    #[must_use]
+    pub fn run(&self, given: Tree) -> Tree {
+        (self.run)(given)
+    }
 }
 
-struct CheckPolicy {
-    policy: Document,
+/// A function: its name and parameters as the contract has them, its result, and who answers.
+macro_rules! function {
+    ($name:ident ($($parameter:ident: $type:ty),*) -> $gives:ty { $answer:expr }) => {
+        Function {
+            name: name!($name),
+            takes: {
+                const MEMBERS: &[Member] = &[$(Member {
+                    name: name!($parameter),
+                    shape: &<$type>::SHAPE,
+                    absent: Absent::Fault,
+                }),*];
+                Shape::record(MEMBERS)
+            },
+            gives: <$gives>::SHAPE,
+            run: |given| {
+                let mut fields = given.fields();
+                $(let $parameter = <$type>::of(fields.next());)*
+                let gives: $gives = $answer;
+                gives.tree()
+            },
+        }
+    };
 }
 
-struct Identify {
-    request: Request,
-    settings: Settings,
+type Fallible<T> = Result<T, ContractError>;
+
+/// The functions of `lifecycle`, in the contract's order.
+pub static LIFECYCLE: [Function; 9] = [
+    function!(secret_paths(resource_type: String, settings: Settings) -> Fallible<Vec<Vec<Segment>>> {
+        lifecycle::secret_paths(&resource_type, &settings)
+    }),
+    function!(read_schema(resource_types: Option<Document>, schemas: Option<Document>, service_provider_config: Option<Document>) -> Schema {
+        lifecycle::read_schema(resource_types.as_deref(), schemas.as_deref(), service_provider_config.as_deref())
+    }),
+    function!(check_policy(policy: Document) -> Fallible<Document> {
+        lifecycle::check_policy(&policy)
+    }),
+    function!(identify(request: Request, settings: Settings) -> Fallible<Reading> {
+        lifecycle::identify(&request, &settings)
+    }),
+    function!(matches(request: Request, page: Vec<Document>, settings: Settings) -> Fallible<Vec<u32>> {
+        lifecycle::matches(&request, &page, &settings)
+    }),
+    function!(admit(situation: Situation) -> Fallible<Step> {
+        lifecycle::admit(&situation)
+    }),
+    function!(decide(situation: Situation) -> Fallible<Step> {
+        lifecycle::decide(&situation)
+    }),
+    function!(settle(situation: Situation, report: Option<Report>) -> Fallible<Step> {
+        lifecycle::settle(&situation, report.as_ref())
+    }),
+    function!(entry_request(state: Document) -> Fallible<Request> {
+        lifecycle::entry_request(&state)
+    }),
+];
+
+/// The one function of `json`.
+pub static CALL: Function = function!(call(function: String, input: String) -> String {
+    call(&function, &input)
+});
+
+/// The function of `lifecycle` with this name.
+///
+/// # Panics
+///
+/// If there is none: for constants, which do not compile then.
+#[must_use]
+#[expect(clippy::indexing_slicing, clippy::panic, reason = "run by the compiler only")]
+pub const fn lifecycle(name: &str) -> &'static Function {
+    let mut at = 0;
+    while at < LIFECYCLE.len() {
+        if same(LIFECYCLE[at].name.as_bytes(), name.as_bytes()) {
+            return &LIFECYCLE[at];
+        }
+        at += 1;
+    }
+    panic!("no such function")
 }
 
-struct Matches {
-    request: Request,
-    page: Vec<Document>,
-    settings: Settings,
+#[expect(clippy::indexing_slicing, reason = "within the length")]
+const fn same(one: &[u8], other: &[u8]) -> bool {
+    let mut at = 0;
+    while at < one.len() && at < other.len() && one[at] == other[at] {
+        at += 1;
+    }
+    at == one.len() && at == other.len()
 }
-
-struct Decide {
-    situation: Situation,
-}
-
-struct Settle {
-    situation: Situation,
-    report: Option<Report>,
-}
-
-struct EntryRequest {
-    state: Document,
-}
-
-record!(SecretPaths { resource_type, settings });
-record!(ReadSchema {} { resource_types, schemas, service_provider_config });
-record!(CheckPolicy { policy });
-record!(Identify { request, settings });
-record!(Matches { request, page, settings });
-record!(Decide { situation });
-record!(Settle { situation } { report });
-record!(EntryRequest { state });
 
 /// See `json.call`. Gives canonical JSON; never panics.
 #[must_use]
 pub fn call(function: &str, input: &str) -> String {
-    let outcome = match answer(function, input) {
-        Ok(output) => write_case("ok", output),
-        Err(error) => write_case("err", error.write()),
+    let output = match answer(function, input) {
+        Ok(output) => output,
+        Err(error) => write_case("err", form::write(&error)),
     };
-    outcome.to_string()
+    output.to_string()
 }
 
 fn answer(function: &str, input: &str) -> Result<Value, ContractError> {
-    let output = match function {
-        "secret-paths" => {
-            let given: SecretPaths = read(input)?;
-            lifecycle::secret_paths(&given.resource_type, &given.settings)?.write()
-        }
-        "read-schema" => {
-            let given: ReadSchema = read(input)?;
-            lifecycle::read_schema(
-                given.resource_types.as_deref(),
-                given.schemas.as_deref(),
-                given.service_provider_config.as_deref(),
-            )
-            .write()
-        }
-        "check-policy" => {
-            let given: CheckPolicy = read(input)?;
-            lifecycle::check_policy(&given.policy)?.write()
-        }
-        "identify" => {
-            let given: Identify = read(input)?;
-            lifecycle::identify(&given.request, &given.settings)?.write()
-        }
-        "matches" => {
-            let given: Matches = read(input)?;
-            lifecycle::matches(&given.request, &given.page, &given.settings)?.write()
-        }
-        "admit" => {
-            let given: Decide = read(input)?;
-            lifecycle::admit(&given.situation)?.write()
-        }
-        "decide" => {
-            let given: Decide = read(input)?;
-            lifecycle::decide(&given.situation)?.write()
-        }
-        "settle" => {
-            let given: Settle = read(input)?;
-            lifecycle::settle(&given.situation, given.report.as_ref())?.write()
-        }
-        "entry-request" => {
-            let given: EntryRequest = read(input)?;
-            lifecycle::entry_request(&given.state)?.write()
-        }
-        _ => {
-            return Err(ContractError {
-                code: "unknown-function".into(),
-                detail: "the function is none of `lifecycle`: secret-paths, read-schema, check-policy, identify, matches, admit, decide, settle, entry-request".into(),
-            });
-        }
+    let Some(function) = LIFECYCLE.iter().find(|known| known.name == function) else {
+        let names: Vec<&str> = LIFECYCLE.iter().map(|known| known.name).collect();
+        return Err(ContractError {
+            code: "unknown-function".into(),
+            detail: format!("the function is none of `lifecycle`: {}", names.join(", ")),
+        });
     };
-    Ok(output)
-}
-
-fn read<T: Form>(input: &str) -> Result<T, ContractError> {
     let value = parse_ours(input).map_err(|error| error.to_string());
-    value.and_then(form::read).map_err(|fault| ContractError {
+    let read = value.and_then(|value| form::read_tree(&function.takes, value));
+    let given = read.map_err(|fault| ContractError {
         code: "json".into(),
         detail: format!("the input cannot be read: {fault}"),
-    })
+    })?;
+    let output = form::write_tree(&function.gives, function.run(given));
+    // What cannot fail gives no `result`; the door says `ok` all the same.
+    let fallible = matches!(function.gives.kind, Kind::Variant(_));
+    Ok(if fallible { output } else { write_case("ok", output) })
 }

@@ -1,46 +1,136 @@
 //! How is a value of the contract written as JSON, and read again?
 //!
-//! Everything goes through [`Value`]: one parser and one writer for all types, and a line of names for
-//! each. A derived reader is a parser of its own for each type, and all of them together were half of
-//! the component.
+//! Everything goes through [`Tree`] and [`Value`]: one parser, one reader and one writer for all types,
+//! and a line of names for each. A derived reader is a parser of its own for each type, and all of them
+//! together were half of the component.
 
 use alloc::{
     string::{String, ToString},
+    vec,
     vec::Vec,
 };
 
-use crate::ordered::{BTreeMap, BTreeSet};
+use crate::{
+    ordered::{BTreeMap, BTreeSet},
+    shape::{Absent, Case, Fields, Kind, Member, Shape, Tree},
+};
 
 use replaysafe_json::{Number, Object, Value};
 
-/// A type that has a JSON form: what is read from what was written is the same again.
+/// A type of which values can be taken apart: what is put together of what was taken apart is the same again.
 pub(crate) trait Form: Sized {
-    /// Reads the value. What is wrong is noted in `faults`, and then what is given means nothing: a
-    /// reader that went back at each fault would be twice the code.
-    fn read(value: Value, faults: &mut Faults) -> Self;
+    /// What the type looks like.
+    const SHAPE: Shape;
 
-    /// Writes the value.
-    fn write(&self) -> Value;
+    /// Puts a value together; `tree` has this type's shape.
+    fn of(tree: Tree) -> Self;
 
-    /// A field that holds this may be left out.
-    fn is_nothing(&self) -> bool {
-        false
-    }
+    /// Takes the value apart.
+    fn tree(&self) -> Tree;
 }
 
-/// Reads a value.
+/// Reads a value from JSON.
 ///
 /// # Errors
 ///
 /// The first fault: where the value has another form than it must have, and which. It holds names only.
 pub(crate) fn read<T: Form>(value: Value) -> Result<T, String> {
-    let mut faults = Faults { first: None, place: Vec::new() };
-    let read = T::read(value, &mut faults);
-    faults.first.map_or(Ok(read), Err)
+    read_tree(&T::SHAPE, value).map(T::of)
 }
 
-/// What is wrong with a value while it is read.
-pub(crate) struct Faults {
+/// Writes a value as JSON.
+pub(crate) fn write<T: Form>(given: &T) -> Value {
+    write_tree(&T::SHAPE, given.tree())
+}
+
+/// Reads a value of this shape from JSON.
+///
+/// # Errors
+///
+/// As [`read`] has.
+pub(crate) fn read_tree(shape: &Shape, value: Value) -> Result<Tree, String> {
+    let mut faults = Faults { first: None, place: Vec::new() };
+    let tree = faults.read(shape, value);
+    faults.first.map_or(Ok(tree), Err)
+}
+
+/// Writes a value of this shape as JSON.
+pub(crate) fn write_tree(shape: &Shape, tree: Tree) -> Value {
+    match &shape.kind {
+        Kind::Text => Value::String(tree.text()),
+        Kind::Truth => Value::Bool(tree.number() != 0),
+        Kind::Number => Value::from(tree.number()),
+        Kind::Option(some) => {
+            if tree.is_nothing() {
+                Value::Null
+            } else {
+                write_tree(some, tree)
+            }
+        }
+        Kind::List(item) => {
+            Value::Array(tree.items().into_iter().map(|one| write_tree(item, one)).collect())
+        }
+        Kind::Three => write_tree(&<Vec<String>>::SHAPE, tree),
+        Kind::Record(members) => {
+            let mut written = Vec::with_capacity(members.len());
+            for (member, field) in members.iter().zip(tree.items()) {
+                let left_out = match &field {
+                    Tree::Nothing => true,
+                    Tree::Items(items) => member.absent == Absent::Empty && items.is_empty(),
+                    Tree::Number(_) | Tree::Text(_) | Tree::Case(..) | Tree::Json(_) => false,
+                };
+                if !left_out {
+                    written.push((member.name, write_tree(member.shape, field)));
+                }
+            }
+            object(written)
+        }
+        Kind::Variant(cases) => {
+            let (case, payload) = tree.case();
+            let Some(case) = cases.get(case) else { return Value::Null };
+            match case.payload {
+                Some(shape) => write_case(case.name, write_tree(shape, payload)),
+                None => Value::from(case.name),
+            }
+        }
+        Kind::Json => {
+            if let Tree::Json(value) = tree {
+                value
+            } else {
+                Value::Null
+            }
+        }
+        Kind::Map(item) => {
+            let member = |entry: Tree| {
+                let mut fields = entry.fields();
+                (fields.next().text(), write_tree(item, fields.next()))
+            };
+            Value::Object(tree.items().into_iter().map(member).collect())
+        }
+    }
+}
+
+impl Fields {
+    /// The next member; `otherwise`, if it is not there.
+    pub(crate) fn or<T: Form>(&mut self, otherwise: T) -> T {
+        let tree = self.next();
+        if tree.is_nothing() { otherwise } else { T::of(tree) }
+    }
+}
+
+/// Writes a case that has a payload.
+pub(crate) fn write_case(name: &'static str, payload: Value) -> Value {
+    object(vec![(name, payload)])
+}
+
+#[inline(never)]
+fn object(members: Vec<(&'static str, Value)>) -> Value {
+    Value::Object(members.into_iter().collect())
+}
+
+/// What is wrong with a value while it is read. What is read after a fault means nothing: a reader that
+/// went back at each would be twice the code.
+struct Faults {
     /// The first fault, and where it is.
     first: Option<String>,
     /// Where the reader is.
@@ -79,15 +169,98 @@ impl Faults {
         self.note(&[what, " is wanted"].concat());
     }
 
-    fn below<T: Form>(&mut self, step: Step, value: Value) -> T {
+    fn below(&mut self, step: Step, shape: &Shape, value: Value) -> Tree {
         self.place.push(step);
-        let read = T::read(value, self);
+        let tree = self.read(shape, value);
         self.place.pop();
-        read
+        tree
     }
 
-    /// The number of the case that `value` is, of those with a payload and then those without; and the payload: `"name"`, or `{"name": payload}`.
-    pub(crate) fn case(&mut self, value: Value, full: &[&str], bare: &[&str]) -> (usize, Value) {
+    fn read(&mut self, shape: &Shape, value: Value) -> Tree {
+        match (&shape.kind, value) {
+            (Kind::Json, value) => Tree::Json(value),
+            (Kind::Option(_), Value::Null) => Tree::Nothing,
+            (Kind::Option(some), value) => self.read(some, value),
+            (Kind::Variant(cases), value) => self.case(cases, value),
+            (Kind::Text, Value::String(text)) => Tree::Text(text),
+            (Kind::Truth, Value::Bool(truth)) => Tree::Number(u64::from(truth)),
+            (Kind::Number, Value::Number(number)) => self.number(shape.bytes, &number),
+            (Kind::List(item), Value::Array(items)) => self.items(item, items),
+            (Kind::Three, Value::Array(items)) if items.len() == 3 => {
+                self.items(&Shape::TEXT, items)
+            }
+            (Kind::Record(members), Value::Object(object)) => self.record(members, object),
+            (Kind::Map(item), Value::Object(object)) => {
+                let mut entries = Vec::with_capacity(object.len());
+                for (name, value) in object {
+                    let tree = self.below(Step::Member(shown(&name)), item, value);
+                    entries.push(Tree::Items(vec![Tree::Text(name), tree]));
+                }
+                Tree::Items(entries)
+            }
+            (kind, _) => {
+                self.wanted(match kind {
+                    Kind::Text => "a text",
+                    Kind::Truth => "a truth value",
+                    Kind::Number => NUMBER,
+                    Kind::List(_) => "an array",
+                    Kind::Three => "an array of three texts",
+                    Kind::Record(_)
+                    | Kind::Map(_)
+                    | Kind::Json
+                    | Kind::Option(_)
+                    | Kind::Variant(_) => "an object",
+                });
+                Tree::Nothing
+            }
+        }
+    }
+
+    /// A number that `bytes` can hold.
+    fn number(&mut self, bytes: usize, number: &Number) -> Tree {
+        let Some(number) = number.as_u64() else {
+            self.wanted(NUMBER);
+            return Tree::Nothing;
+        };
+        if bytes < 8 && number >> (8 * bytes) != 0 {
+            self.wanted("a smaller number");
+        }
+        Tree::Number(number)
+    }
+
+    fn items(&mut self, shape: &Shape, items: Vec<Value>) -> Tree {
+        let mut list = Vec::with_capacity(items.len());
+        for (position, item) in items.into_iter().enumerate() {
+            list.push(self.below(Step::Position(position), shape, item));
+        }
+        Tree::Items(list)
+    }
+
+    /// A record: it may have these members and no others.
+    fn record(&mut self, members: &[Member], mut object: Object) -> Tree {
+        for name in object.names() {
+            if !members.iter().any(|member| member.name == name) {
+                self.note(&["the member `", &shown(name), "` is unknown"].concat());
+            }
+        }
+        let mut fields = Vec::with_capacity(members.len());
+        for member in members {
+            let value = object.find_mut(member.name).map(Value::take);
+            fields.push(if let Some(value) = value {
+                self.below(Step::Field(member.name), member.shape, value)
+            } else {
+                let option = matches!(member.shape.kind, Kind::Option(_));
+                if !option && member.absent == Absent::Fault {
+                    self.note(&["`", member.name, "` is missing"].concat());
+                }
+                Tree::Nothing
+            });
+        }
+        Tree::Items(fields)
+    }
+
+    /// A case: `"name"`, or `{"name": payload}`.
+    fn case(&mut self, cases: &[Case], value: Value) -> Tree {
         let (name, payload) = match value {
             Value::String(name) => (name, None),
             Value::Object(object) if object.len() == 1 => {
@@ -100,275 +273,193 @@ impl Faults {
             | Value::Array(_)
             | Value::Object(_) => {
                 self.wanted("a case's name, or an object with one member,");
-                Default::default()
+                return Tree::Nothing;
             }
         };
-        let of = |names: &[&str]| names.iter().position(|known| *known == name);
-        match (of(full), of(bare), payload) {
-            (Some(case), _, Some(payload)) => return (case, payload),
-            (_, Some(case), None) => return (full.len() + case, Value::Null),
-            (Some(_), _, None) => self.note(&["`", &name, "` has no payload"].concat()),
-            (None, Some(_), Some(_)) => {
+        let Some(number) = cases.iter().position(|case| case.name == name) else {
+            self.note(&["the case `", &shown(&name), "` is unknown"].concat());
+            return Tree::Nothing;
+        };
+        let case = cases.get(number).and_then(|case| Some((case.name, case.payload?)));
+        match (case, payload) {
+            (Some((name, shape)), Some(payload)) => {
+                let payload = self.below(Step::Field(name), shape, payload);
+                return Tree::Case(number, payload.into());
+            }
+            (None, None) => return Tree::Number(u64::try_from(number).unwrap_or_default()),
+            (Some(_), None) => self.note(&["`", &name, "` has no payload"].concat()),
+            (None, Some(_)) => {
                 self.note(&["`", &name, "` has a payload that it cannot have"].concat());
             }
-            (None, None, _) => self.note(&["the case `", &shown(&name), "` is unknown"].concat()),
         }
-        (0, Value::Null)
-    }
-
-    /// The payload of a case.
-    pub(crate) fn payload<T: Form>(&mut self, name: &'static str, payload: Value) -> T {
-        self.below(Step::Field(name), payload)
+        Tree::Nothing
     }
 }
+
+const NUMBER: &str = "a whole number that is not negative";
 
 /// A name that a stranger has sent, as it may stand in a sentence.
 fn shown(name: &str) -> String {
     name.escape_default().to_string()
 }
 
-/// The members of an object while it is read.
-pub(crate) struct Members<'f> {
-    object: Object,
-    faults: &'f mut Faults,
-}
-
-impl<'f> Members<'f> {
-    /// The members of `value`, which may have the names `known` and no others.
-    pub(crate) fn of(value: Value, known: &[&str], faults: &'f mut Faults) -> Self {
-        let object = if let Value::Object(object) = value {
-            object
-        } else {
-            faults.wanted("an object");
-            Object::new()
-        };
-        for name in object.names() {
-            if !known.contains(&name) {
-                faults.note(&["the member `", &shown(name), "` is unknown"].concat());
-            }
-        }
-        Self { object, faults }
-    }
-
-    fn take(&mut self, name: &str) -> Option<Value> {
-        self.object.find_mut(name).map(Value::take)
-    }
-
-    fn taken(&mut self, name: &str) -> Value {
-        let value = self.take(name);
-        if value.is_none() {
-            self.faults.note(&["`", name, "` is missing"].concat());
-        }
-        value.unwrap_or_default()
-    }
-
-    /// The member `name`, which must be there.
-    pub(crate) fn required<T: Form>(&mut self, name: &'static str) -> T {
-        let value = self.taken(name);
-        self.faults.below(Step::Field(name), value)
-    }
-
-    /// The member `name`; where it is not there, `otherwise`.
-    pub(crate) fn or<T: Form>(&mut self, name: &'static str, otherwise: T) -> T {
-        let Some(value) = self.take(name) else { return otherwise };
-        self.faults.below(Step::Field(name), value)
-    }
-
-    /// The member `name`; what is not there is what its type has by default.
-    pub(crate) fn optional<T: Form + Default>(&mut self, name: &'static str) -> T {
-        self.or(name, T::default())
-    }
-}
-
-/// The members of an object while it is written.
-#[derive(Default)]
-pub(crate) struct Written(Vec<(&'static str, Value)>);
-
-impl Written {
-    /// The member `name`.
-    #[inline(never)]
-    pub(crate) fn put(&mut self, name: &'static str, value: Value) {
-        self.0.push((name, value));
-    }
-
-    /// The member `name`, if there is anything to say.
-    pub(crate) fn put_any<T: Form>(&mut self, name: &'static str, field: &T) {
-        if !field.is_nothing() {
-            self.put(name, field.write());
-        }
-    }
-
-    /// The object.
-    #[inline(never)]
-    pub(crate) fn object(self) -> Value {
-        Value::Object(self.0.into_iter().collect())
-    }
-}
-
-/// Writes a case that has a payload.
-pub(crate) fn write_case(name: &'static str, payload: Value) -> Value {
-    Written([(name, payload)].into()).object()
-}
-
 impl Form for Value {
-    fn read(value: Value, _: &mut Faults) -> Self {
-        value
+    const SHAPE: Shape = Shape::inside(Kind::Json);
+
+    fn of(tree: Tree) -> Self {
+        if let Tree::Json(value) = tree { value } else { Self::Null }
     }
 
-    fn write(&self) -> Value {
-        self.clone()
+    fn tree(&self) -> Tree {
+        Tree::Json(self.clone())
     }
 }
 
 impl Form for String {
-    fn read(value: Value, faults: &mut Faults) -> Self {
-        if let Value::String(text) = value {
-            return text;
-        }
-        faults.wanted("a text");
-        Self::new()
+    const SHAPE: Shape = Shape::TEXT;
+
+    fn of(tree: Tree) -> Self {
+        tree.text()
     }
 
-    fn write(&self) -> Value {
-        Value::String(self.clone())
+    fn tree(&self) -> Tree {
+        Tree::Text(self.clone())
     }
 }
 
 impl Form for bool {
-    fn read(value: Value, faults: &mut Faults) -> Self {
-        value.as_bool().unwrap_or_else(|| {
-            faults.wanted("a truth value");
-            false
-        })
+    const SHAPE: Shape = Shape { kind: Kind::Truth, bytes: 1, align: 1 };
+
+    fn of(tree: Tree) -> Self {
+        tree.number() != 0
     }
 
-    fn write(&self) -> Value {
-        Value::Bool(*self)
-    }
-}
-
-impl Form for u64 {
-    fn read(value: Value, faults: &mut Faults) -> Self {
-        value.as_number().and_then(Number::as_u64).unwrap_or_else(|| {
-            faults.wanted("a whole number that is not negative");
-            0
-        })
-    }
-
-    fn write(&self) -> Value {
-        Value::from(*self)
+    fn tree(&self) -> Tree {
+        Tree::Number(u64::from(*self))
     }
 }
 
-macro_rules! small {
+macro_rules! numbers {
     ($($type:ty),*) => {$(
         impl Form for $type {
-            fn read(value: Value, faults: &mut Faults) -> Self {
-                Self::try_from(u64::read(value, faults)).unwrap_or_else(|_| {
-                    faults.wanted("a smaller number");
-                    0
-                })
+            const SHAPE: Shape = Shape::number(size_of::<Self>());
+
+            fn of(tree: Tree) -> Self {
+                Self::try_from(tree.number()).unwrap_or_default()
             }
 
-            fn write(&self) -> Value {
-                Value::from(u64::from(*self))
+            fn tree(&self) -> Tree {
+                Tree::Number((*self).into())
             }
         }
     )*};
 }
 
-small!(u8, u16, u32);
+numbers!(u8, u16, u32, u64);
 
 /// None is `null`, or no member at all.
 impl<T: Form> Form for Option<T> {
-    fn read(value: Value, faults: &mut Faults) -> Self {
-        if value.is_null() { None } else { Some(T::read(value, faults)) }
+    const SHAPE: Shape = Shape::option(&T::SHAPE);
+
+    fn of(tree: Tree) -> Self {
+        if tree.is_nothing() { None } else { Some(T::of(tree)) }
     }
 
-    fn write(&self) -> Value {
-        self.as_ref().map_or(Value::Null, T::write)
+    fn tree(&self) -> Tree {
+        self.as_ref().map_or(Tree::Nothing, T::tree)
     }
-
-    fn is_nothing(&self) -> bool {
-        self.is_none()
-    }
-}
-
-/// The items of an array.
-fn items(value: Value, faults: &mut Faults) -> Vec<Value> {
-    if let Value::Array(items) = value {
-        return items;
-    }
-    faults.wanted("an array");
-    Vec::new()
 }
 
 impl<T: Form> Form for Vec<T> {
-    fn read(value: Value, faults: &mut Faults) -> Self {
-        let items = items(value, faults);
+    const SHAPE: Shape = Shape::list(&T::SHAPE);
+
+    fn of(tree: Tree) -> Self {
+        let items = tree.items();
         let mut list = Self::with_capacity(items.len());
-        for (position, item) in items.into_iter().enumerate() {
-            list.push(faults.below(Step::Position(position), item));
+        for item in items {
+            list.push(T::of(item));
         }
         list
     }
 
-    fn write(&self) -> Value {
-        Value::Array(self.iter().map(T::write).collect())
+    fn tree(&self) -> Tree {
+        let mut items = Vec::with_capacity(self.len());
+        for item in self {
+            items.push(item.tree());
+        }
+        Tree::Items(items)
+    }
+}
+
+impl<T: Form, E: Form> Form for Result<T, E> {
+    const SHAPE: Shape = Shape::variant(&[
+        Case { name: "ok", payload: Some(&T::SHAPE) },
+        Case { name: "err", payload: Some(&E::SHAPE) },
+    ]);
+
+    fn of(tree: Tree) -> Self {
+        let (case, payload) = tree.case();
+        if case == 0 { Ok(T::of(payload)) } else { Err(E::of(payload)) }
     }
 
-    fn is_nothing(&self) -> bool {
-        self.is_empty()
+    fn tree(&self) -> Tree {
+        match self {
+            Ok(output) => Tree::Case(0, output.tree().into()),
+            Err(error) => Tree::Case(1, error.tree().into()),
+        }
     }
 }
 
 impl Form for BTreeSet<String> {
-    fn read(value: Value, faults: &mut Faults) -> Self {
-        Vec::read(value, faults).into_iter().collect()
+    const SHAPE: Shape = <Vec<String>>::SHAPE;
+
+    fn of(tree: Tree) -> Self {
+        Vec::of(tree).into_iter().collect()
     }
 
-    fn write(&self) -> Value {
-        Value::Array(self.iter().map(String::write).collect())
+    fn tree(&self) -> Tree {
+        Tree::Items(self.iter().map(String::tree).collect())
     }
 }
 
 /// An array of `[name, one, other]`: names that differ in letter case only are different names here.
 impl Form for BTreeMap<String, (String, String)> {
-    fn read(value: Value, faults: &mut Faults) -> Self {
+    const SHAPE: Shape = Shape::list(&Shape::inside(Kind::Three));
+
+    fn of(tree: Tree) -> Self {
         let mut map = Self::new();
-        for entry in Vec::<Vec<String>>::read(value, faults) {
-            match <[String; 3]>::try_from(entry) {
-                Ok([name, one, other]) => drop(map.insert(name, (one, other))),
-                Err(_) => faults.wanted("an array of three texts"),
-            }
+        for entry in tree.items() {
+            let mut fields = entry.fields();
+            let name = fields.next().text();
+            map.insert(name, (fields.next().text(), fields.next().text()));
         }
         map
     }
 
-    fn write(&self) -> Value {
+    fn tree(&self) -> Tree {
         let entry = |(name, (one, other)): (&String, &(String, String))| {
-            Value::Array([name, one, other].into_iter().map(String::write).collect())
+            Tree::Items([name, one, other].map(String::tree).into())
         };
-        Value::Array(self.iter().map(entry).collect())
+        Tree::Items(self.iter().map(entry).collect())
     }
 }
 
 impl Form for BTreeMap<String, Vec<String>> {
-    fn read(value: Value, faults: &mut Faults) -> Self {
+    const SHAPE: Shape = Shape::inside(Kind::Map(&<Vec<String>>::SHAPE));
+
+    fn of(tree: Tree) -> Self {
         let mut map = Self::new();
-        let Value::Object(object) = value else {
-            faults.wanted("an object");
-            return map;
-        };
-        for (name, list) in object {
-            let list = faults.below(Step::Member(shown(&name)), list);
-            map.insert(name, list);
+        for entry in tree.items() {
+            let mut fields = entry.fields();
+            map.insert(fields.next().text(), Vec::of(fields.next()));
         }
         map
     }
 
-    fn write(&self) -> Value {
-        Value::Object(self.iter().map(|(name, list)| (name.clone(), list.write())).collect())
+    fn tree(&self) -> Tree {
+        let entry =
+            |(name, list): (&String, &Vec<String>)| Tree::Items([name.tree(), list.tree()].into());
+        Tree::Items(self.iter().map(entry).collect())
     }
 }
 
@@ -408,6 +499,16 @@ pub(crate) const fn kebab<const N: usize>(name: &str) -> [u8; N] {
     out
 }
 
+/// The type of a record's field.
+pub(crate) const fn field<R, T: Form>(_: fn(&R) -> &T) -> &'static Shape {
+    &T::SHAPE
+}
+
+/// The type of a case's payload.
+pub(crate) const fn payload<V, T: Form>(_: fn(T) -> V) -> Option<&'static Shape> {
+    Some(&T::SHAPE)
+}
+
 /// The name that the contract has for a field or a case.
 macro_rules! name {
     ($name:ident) => {{
@@ -429,7 +530,7 @@ macro_rules! through_value {
     ($type:ty) => {
         impl serde::Serialize for $type {
             fn serialize<S: serde::Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
-                $crate::form::Form::write(self).serialize(to)
+                $crate::form::write(self).serialize(to)
             }
         }
 
@@ -442,27 +543,25 @@ macro_rules! through_value {
     };
 }
 
-/// A record: the fields that must be there, then those that may be left out where they are empty.
+/// A record: its fields in the contract's order. `: Empty` is behind a list that may be left out.
 macro_rules! record {
-    ($type:ty { $($field:ident),* $(,)? } $({ $($free:ident),* $(,)? })?) => {
+    ($type:ty { $($field:ident $(: $absent:ident)?),* $(,)? }) => {
         impl $crate::form::Form for $type {
-            fn read(value: replaysafe_json::Value, faults: &mut $crate::form::Faults) -> Self {
-                const KNOWN: &[&str] = &[
-                    $($crate::form::name!($field),)* $($($crate::form::name!($free),)*)?
-                ];
-                let mut members = $crate::form::Members::of(value, KNOWN, faults);
-                Self {
-                    $($field: members.required($crate::form::name!($field)),)*
-                    $($($free: members.optional($crate::form::name!($free)),)*)?
-                }
+            const SHAPE: $crate::shape::Shape = {
+                const MEMBERS: &[$crate::shape::Member] = &[$(
+                    $crate::form::member!($type, $field $(, $absent)?),
+                )*];
+                $crate::shape::Shape::record(MEMBERS)
+            };
+
+            fn of(tree: $crate::shape::Tree) -> Self {
+                let mut fields = tree.fields();
+                Self { $($field: $crate::form::Form::of(fields.next()),)* }
             }
 
-            fn write(&self) -> replaysafe_json::Value {
-                let Self { $($field,)* $($($free,)*)? } = self;
-                let mut members = $crate::form::Written::default();
-                $(members.put($crate::form::name!($field), $field.write());)*
-                $($(members.put_any($crate::form::name!($free), $free);)*)?
-                members.object()
+            fn tree(&self) -> $crate::shape::Tree {
+                let Self { $($field,)* } = self;
+                $crate::shape::Tree::Items([$($crate::form::Form::tree($field)),*].into())
             }
         }
 
@@ -470,34 +569,59 @@ macro_rules! record {
     };
 }
 
-/// A variant: the cases with a payload, then those without.
+/// A member of a record's shape.
+macro_rules! member {
+    ($type:ty, $field:ident) => {
+        $crate::form::member!($type, $field, Fault)
+    };
+    ($type:ty, $field:ident, $absent:ident) => {
+        $crate::shape::Member {
+            name: $crate::form::name!($field),
+            shape: $crate::form::field(|of: &$type| &of.$field),
+            absent: $crate::shape::Absent::$absent,
+        }
+    };
+}
+
+/// A variant: its cases in the contract's order, `Case(name)` where it has a payload.
 macro_rules! variant {
-    ($type:ty { $first:ident $(, $full:ident)* $(,)? } { $($bare:ident),* $(,)? }) => {
+    ($type:ty {
+        $first:ident $(($first_payload:ident))? $(, $case:ident $(($payload:ident))?)* $(,)?
+    }) => {
         impl $crate::form::Form for $type {
-            fn read(value: replaysafe_json::Value, faults: &mut $crate::form::Faults) -> Self {
-                const FIRST: &str = $crate::form::name!($first);
-                let full = &[FIRST $(, $crate::form::name!($full))*];
-                let (case, payload) = faults.case(value, full, &[$($crate::form::name!($bare)),*]);
+            const SHAPE: $crate::shape::Shape = {
+                const CASES: &[$crate::shape::Case] = &[
+                    $crate::form::case!($type, $first $(, $first_payload)?),
+                    $($crate::form::case!($type, $case $(, $payload)?),)*
+                ];
+                $crate::shape::Shape::variant(CASES)
+            };
+
+            fn of(tree: $crate::shape::Tree) -> Self {
+                let (case, payload) = tree.case();
                 let mut number = 0;
                 $(number += 1; if case == number {
-                    return Self::$full(faults.payload($crate::form::name!($full), payload));
-                })*
-                $(number += 1; if case == number {
-                    return Self::$bare;
+                    return Self::$case $(({
+                        let $payload = payload;
+                        $crate::form::Form::of($payload)
+                    }))?;
                 })*
                 let _: usize = number;
-                Self::$first(faults.payload(FIRST, payload))
+                Self::$first $(({
+                    let $first_payload = payload;
+                    $crate::form::Form::of($first_payload)
+                }))?
             }
 
-            fn write(&self) -> replaysafe_json::Value {
+            fn tree(&self) -> $crate::shape::Tree {
+                enum Number { $first $(, $case)* }
                 match self {
-                    Self::$first(payload) => {
-                        $crate::form::write_case($crate::form::name!($first), payload.write())
+                    Self::$first $(($first_payload))? => {
+                        $crate::form::taken!(Number::$first $(, $first_payload)?)
                     }
-                    $(Self::$full(payload) => {
-                        $crate::form::write_case($crate::form::name!($full), payload.write())
+                    $(Self::$case $(($payload))? => {
+                        $crate::form::taken!(Number::$case $(, $payload)?)
                     })*
-                    $(Self::$bare => replaysafe_json::Value::from($crate::form::name!($bare)),)*
                 }
             }
         }
@@ -506,31 +630,54 @@ macro_rules! variant {
     };
 }
 
-/// An enum: its cases, in the order in which they are declared.
+/// A case of a variant's shape.
+macro_rules! case {
+    ($type:ty, $case:ident) => {
+        $crate::shape::Case { name: $crate::form::name!($case), payload: None }
+    };
+    ($type:ty, $case:ident, $payload:ident) => {
+        $crate::shape::Case {
+            name: $crate::form::name!($case),
+            payload: $crate::form::payload(<$type>::$case),
+        }
+    };
+}
+
+/// A case, taken apart.
+macro_rules! taken {
+    ($number:expr) => {
+        $crate::shape::Tree::Number($number as u64)
+    };
+    ($number:expr, $payload:ident) => {
+        $crate::shape::Tree::Case($number as usize, $crate::form::Form::tree($payload).into())
+    };
+}
+
+/// An enum: its cases in the contract's order, in which they are declared too.
 macro_rules! names {
-    ($type:ty { $first:ident $(, $case:ident)* $(,)? }) => {
+    ($type:ident { $first:ident $(, $case:ident)* $(,)? }) => {
         impl $crate::form::Form for $type {
-            fn read(value: replaysafe_json::Value, faults: &mut $crate::form::Faults) -> Self {
-                const CASES: &[$type] = &[<$type>::$first $(, <$type>::$case)*];
-                let (case, _) = faults.case(value, &[], Self::NAMES);
-                CASES.get(case).copied().unwrap_or(Self::$first)
+            const SHAPE: $crate::shape::Shape = {
+                const CASES: &[$crate::shape::Case] = &[
+                    $crate::form::case!($type, $first),
+                    $($crate::form::case!($type, $case),)*
+                ];
+                $crate::shape::Shape::variant(CASES)
+            };
+
+            fn of(tree: $crate::shape::Tree) -> Self {
+                const CASES: &[$type] = &[$type::$first $(, $type::$case)*];
+                CASES.get(tree.case().0).copied().unwrap_or(Self::$first)
             }
 
-            fn write(&self) -> replaysafe_json::Value {
-                replaysafe_json::Value::from(self.name())
-            }
-        }
-
-        impl $type {
-            const NAMES: &[&str] =
-                &[$crate::form::name!($first) $(, $crate::form::name!($case))*];
-
-            /// The name that the contract has for it.
-            fn name(self) -> &'static str {
-                match self {
-                    Self::$first => $crate::form::name!($first),
-                    $(Self::$case => $crate::form::name!($case),)*
-                }
+            fn tree(&self) -> $crate::shape::Tree {
+                // The compiler compares: a case at another position is another number.
+                enum Number { $first $(, $case)* }
+                const _: () = {
+                    assert!($type::$first as usize == Number::$first as usize);
+                    $(assert!($type::$case as usize == Number::$case as usize);)*
+                };
+                $crate::shape::Tree::Number(*self as u64)
             }
         }
 
@@ -538,7 +685,7 @@ macro_rules! names {
     };
 }
 
-pub(crate) use {name, names, record, through_value, variant};
+pub(crate) use {case, member, name, names, record, taken, through_value, variant};
 
 #[cfg(test)]
 mod tests {
@@ -589,7 +736,7 @@ mod tests {
 
     fn check<T: Form>(text: &str, expected: Result<&str, &str>) {
         let value = parse(text.as_bytes(), &Limits::request()).unwrap();
-        let found = read::<T>(value).map(|read| read.write().to_string());
+        let found = read::<T>(value).map(|read| write(&read).to_string());
         assert_eq!(found.as_deref().map_err(String::as_str), expected, "{text}");
     }
 }

@@ -16,6 +16,7 @@ pub mod ordered;
 pub mod path;
 pub mod policy;
 pub mod schema;
+pub mod shape;
 pub mod spelling;
 pub mod state;
 pub mod statement;

@@ -8,7 +8,8 @@ use alloc::{
 use replaysafe_json::Limits;
 
 use crate::{
-    admit::Admission,
+    admit::{Admission, UNRECORDED},
+    answers,
     case::{Case, Ground, Wish, read_resource},
     decide::only,
     form::{record, variant},
@@ -144,13 +145,15 @@ pub fn identify(request: &Request, settings: &Settings) -> Result<Reading, Contr
             value: "replaysafe".into(),
         }),
     };
+    let safe_way = wish.statement.safe_way() && request.id.is_some();
+    let passes = safe_way && ground.policy.safe_direction_passes;
     Ok(Reading::Readable(Identification {
         key_material,
         statement_material: wish.material,
-        safe_way: wish.statement.safe_way() && request.id.is_some(),
+        safe_way,
         names: wish.names,
         proof,
-        extra: Vec::new(),
+        extra: passes.then(|| answers::note(UNRECORDED, "true")).into_iter().collect(),
     }))
 }
 
@@ -229,7 +232,7 @@ pub fn entry_request(state: &str) -> Result<Request, ContractError> {
     Ok(progress.request)
 }
 
-variant!(Segment { Member, Path, Filter } { Each });
+variant!(Segment { Member(name), Each, Path(name), Filter(name) });
 record!(Endpoint { resource_type, path });
 record!(Schema { document, endpoints, declared });
-variant!(Reading { Readable, Unreadable } {});
+variant!(Reading { Readable(request), Unreadable(answer) });

@@ -85,12 +85,71 @@ impl Order {
     }
 }
 
+/// Keys with their order, apart from what stands under them: one body of code for all values.
+#[derive(Clone)]
+struct Keys<K> {
+    order: Order,
+    /// None where a key was taken out.
+    keys: Vec<Option<K>>,
+}
+
+impl<K> Keys<K> {
+    const fn new() -> Self {
+        Self { order: Order { runs: Vec::new() }, keys: Vec::new() }
+    }
+
+    /// The next key from `place` on, with its number.
+    fn walk(&self, place: &mut Place) -> Option<(&K, usize)> {
+        let at = self.order.walk(place)?;
+        Some((self.keys.get(at)?.as_ref()?, at))
+    }
+}
+
+impl<K: Ord> Keys<K> {
+    fn find<Q: Ord + ?Sized>(&self, key: &Q) -> Result<(Place, usize), Place>
+    where
+        K: Borrow<Q>,
+    {
+        let (place, entry) = self.order.find(&|entry| {
+            let entry = usize::try_from(entry).ok().and_then(|at| self.keys.get(at));
+            match entry {
+                Some(Some(present)) => present.borrow().cmp(key),
+                Some(None) | None => Ordering::Less,
+            }
+        })?;
+        Ok((place, usize::try_from(entry).unwrap_or(usize::MAX)))
+    }
+
+    /// Puts `key` in if it is not there. The number of the key, and whether it is new: then it is the highest.
+    fn put(&mut self, key: K) -> (usize, bool) {
+        match self.find(&key) {
+            Ok((_, at)) => (at, false),
+            Err(place) => {
+                let at = self.keys.len();
+                self.order.insert(place, u32::try_from(at).unwrap_or(u32::MAX));
+                self.keys.push(Some(key));
+                (at, true)
+            }
+        }
+    }
+
+    fn remove<Q: Ord + ?Sized>(&mut self, key: &Q) -> Option<usize>
+    where
+        K: Borrow<Q>,
+    {
+        let (place, at) = self.find(key).ok()?;
+        self.order.remove(place);
+        *self.keys.get_mut(at)? = None;
+        Some(at)
+    }
+}
+
 /// A map in the order of its keys.
 #[derive(Clone)]
 pub struct BTreeMap<K, V> {
-    order: Order,
-    /// None where an entry was taken out.
-    entries: Vec<Option<(K, V)>>,
+    keys: Keys<K>,
+    // INVARIANT: as many as keys; none where an entry was taken out.
+    values: Vec<Option<V>>,
     len: usize,
 }
 
@@ -98,7 +157,7 @@ impl<K, V> BTreeMap<K, V> {
     /// An empty map.
     #[must_use]
     pub const fn new() -> Self {
-        Self { order: Order { runs: Vec::new() }, entries: Vec::new(), len: 0 }
+        Self { keys: Keys::new(), values: Vec::new(), len: 0 }
     }
 
     /// How many entries there are.
@@ -124,8 +183,8 @@ impl<K, V> BTreeMap<K, V> {
     where
         K: Borrow<Q> + Ord,
     {
-        let (Ok((place, _)) | Err(place)) = self.find(key);
-        Iter { map: self, place: self.order.start(place) }
+        let (Ok((place, _)) | Err(place)) = self.keys.find(key);
+        Iter { map: self, place: self.keys.order.start(place) }
     }
 
     /// The keys, in order.
@@ -145,28 +204,14 @@ impl<K, V> BTreeMap<K, V> {
 }
 
 impl<K: Ord, V> BTreeMap<K, V> {
-    fn find<Q: Ord + ?Sized>(&self, key: &Q) -> Result<(Place, usize), Place>
-    where
-        K: Borrow<Q>,
-    {
-        let (place, entry) = self.order.find(&|entry| {
-            let entry = usize::try_from(entry).ok().and_then(|at| self.entries.get(at));
-            match entry {
-                Some(Some((present, _))) => present.borrow().cmp(key),
-                Some(None) | None => Ordering::Less,
-            }
-        })?;
-        Ok((place, usize::try_from(entry).unwrap_or(usize::MAX)))
-    }
-
     /// The value under `key`.
     #[must_use]
     pub fn get<Q: Ord + ?Sized>(&self, key: &Q) -> Option<&V>
     where
         K: Borrow<Q>,
     {
-        let (_, at) = self.find(key).ok()?;
-        self.entries.get(at)?.as_ref().map(|(_, value)| value)
+        let (_, at) = self.keys.find(key).ok()?;
+        self.values.get(at)?.as_ref()
     }
 
     /// The value under `key`, for change.
@@ -175,8 +220,8 @@ impl<K: Ord, V> BTreeMap<K, V> {
     where
         K: Borrow<Q>,
     {
-        let (_, at) = self.find(key).ok()?;
-        self.entries.get_mut(at)?.as_mut().map(|(_, value)| value)
+        let (_, at) = self.keys.find(key).ok()?;
+        self.values.get_mut(at)?.as_mut()
     }
 
     /// Whether there is an entry under `key`.
@@ -185,34 +230,23 @@ impl<K: Ord, V> BTreeMap<K, V> {
     where
         K: Borrow<Q>,
     {
-        self.find(key).is_ok()
+        self.keys.find(key).is_ok()
     }
 
     /// Puts `value` under `key`, and gives what was there.
     pub fn insert(&mut self, key: K, value: V) -> Option<V> {
-        match self.find(&key) {
-            Ok((_, at)) => {
-                let entry = self.entries.get_mut(at)?.as_mut()?;
-                Some(mem::replace(&mut entry.1, value))
-            }
-            Err(place) => {
-                self.put(place, key, value);
-                None
-            }
+        let at = self.place(key);
+        self.values.get_mut(at)?.replace(value)
+    }
+
+    /// The number of `key`, which is put in if it is not there: without a value, then.
+    fn place(&mut self, key: K) -> usize {
+        let (at, is_new) = self.keys.put(key);
+        if is_new {
+            self.values.push(None);
+            self.len += 1;
         }
-    }
-
-    /// The value of an entry that was found, or put in just now.
-    fn value_at(&mut self, at: usize) -> &mut V {
-        #[expect(clippy::expect_used, reason = "it is there, as the caller has found it")]
-        let entry = self.entries.get_mut(at).and_then(Option::as_mut).expect("an entry");
-        &mut entry.1
-    }
-
-    fn put(&mut self, place: Place, key: K, value: V) {
-        self.order.insert(place, u32::try_from(self.entries.len()).unwrap_or(u32::MAX));
-        self.entries.push(Some((key, value)));
-        self.len += 1;
+        at
     }
 
     /// Takes the entry under `key` out, and gives its value.
@@ -220,10 +254,9 @@ impl<K: Ord, V> BTreeMap<K, V> {
     where
         K: Borrow<Q>,
     {
-        let (place, at) = self.find(key).ok()?;
-        self.order.remove(place);
+        let at = self.keys.remove(key)?;
         self.len -= 1;
-        self.entries.get_mut(at)?.take().map(|(_, value)| value)
+        self.values.get_mut(at)?.take()
     }
 
     /// The entry under `key`, which need not be there yet.
@@ -258,14 +291,10 @@ impl<'m, K: Ord, V> Entry<'m, K, V> {
 
     /// Its value; what `make` gives is put in where there is none.
     pub fn or_insert_with(self, make: impl FnOnce() -> V) -> &'m mut V {
-        let at = match self.map.find(&self.key) {
-            Ok((_, at)) => at,
-            Err(place) => {
-                self.map.put(place, self.key, make());
-                self.map.entries.len() - 1
-            }
-        };
-        self.map.value_at(at)
+        let at = self.map.place(self.key);
+        #[expect(clippy::expect_used, reason = "each key has a place for a value")]
+        let value = self.map.values.get_mut(at).expect("a place");
+        value.get_or_insert_with(make)
     }
 }
 
@@ -321,8 +350,8 @@ impl<'m, K, V> Iterator for Iter<'m, K, V> {
     type Item = (&'m K, &'m V);
 
     fn next(&mut self) -> Option<Self::Item> {
-        let at = self.map.order.walk(&mut self.place)?;
-        self.map.entries.get(at)?.as_ref().map(|(key, value)| (key, value))
+        let (key, at) = self.map.keys.walk(&mut self.place)?;
+        Some((key, self.map.values.get(at)?.as_ref()?))
     }
 }
 
@@ -351,8 +380,9 @@ impl<K, V> Iterator for IntoIter<K, V> {
     type Item = (K, V);
 
     fn next(&mut self) -> Option<Self::Item> {
-        let at = self.map.order.walk(&mut self.place)?;
-        self.map.entries.get_mut(at)?.take()
+        let at = self.map.keys.order.walk(&mut self.place)?;
+        let key = self.map.keys.keys.get_mut(at)?.take()?;
+        Some((key, self.map.values.get_mut(at)?.take()?))
     }
 }
 

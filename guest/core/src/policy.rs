@@ -8,9 +8,10 @@ use alloc::{
 
 use crate::ordered::BTreeMap;
 
-use replaysafe_json::{Limits, Value, parse};
+use replaysafe_json::{Limits, parse};
 
-use crate::form::{self, Faults, Form, Members, Written, name, names, through_value};
+use crate::form::{self, Form, member, names, through_value};
+use crate::shape::{Member, Shape, Tree};
 use crate::types::{ContractError, UnixMillis};
 
 /// What an operator may choose. The default is safe and needs no file.
@@ -32,6 +33,8 @@ pub struct Policy {
     pub on_unknown: OnUnknown,
     /// Whether a create that identifies nothing is taken (S2).
     pub weak_identity: WeakIdentity,
+    /// Whether what takes access away goes out once although the ledger cannot be used (S36).
+    pub safe_direction_passes: bool,
     /// Attributes by which resources are found again, by resource type (S2). `userName` of a User always is one.
     pub correlation: BTreeMap<String, Vec<String>>,
 }
@@ -47,6 +50,7 @@ impl Default for Policy {
             returns: Returns::Allow,
             on_unknown: OnUnknown::Park,
             weak_identity: WeakIdentity::Allow,
+            safe_direction_passes: false,
             correlation: BTreeMap::new(),
         }
     }
@@ -132,7 +136,7 @@ impl Policy {
     /// The canonical document.
     #[must_use]
     pub fn document(&self) -> String {
-        self.write().to_string()
+        form::write(self).to_string()
     }
 
     /// The replay window in milliseconds.
@@ -153,46 +157,55 @@ impl Policy {
 
 /// What a policy document does not say is as in the default policy.
 impl Form for Policy {
-    fn read(value: Value, faults: &mut Faults) -> Self {
-        const KNOWN: &[&str] = &[
-            name!(replay_window_seconds),
-            name!(receipt_hours),
-            name!(adopt),
-            name!(existing),
-            name!(disabled),
-            name!(returns),
-            name!(on_unknown),
-            name!(weak_identity),
-            name!(correlation),
+    const SHAPE: Shape = {
+        const MEMBERS: &[Member] = &[
+            member!(Policy, replay_window_seconds, Default),
+            member!(Policy, receipt_hours, Default),
+            member!(Policy, adopt, Default),
+            member!(Policy, existing, Default),
+            member!(Policy, disabled, Default),
+            member!(Policy, returns, Default),
+            member!(Policy, on_unknown, Default),
+            member!(Policy, weak_identity, Default),
+            member!(Policy, safe_direction_passes, Default),
+            member!(Policy, correlation, Default),
         ];
-        let mut members = Members::of(value, KNOWN, faults);
+        Shape::record(MEMBERS)
+    };
+
+    fn of(tree: Tree) -> Self {
         let otherwise = Self::default();
+        let mut fields = tree.fields();
         Self {
-            replay_window_seconds: members
-                .or(name!(replay_window_seconds), otherwise.replay_window_seconds),
-            receipt_hours: members.or(name!(receipt_hours), otherwise.receipt_hours),
-            adopt: members.or(name!(adopt), otherwise.adopt),
-            existing: members.or(name!(existing), otherwise.existing),
-            disabled: members.or(name!(disabled), otherwise.disabled),
-            returns: members.or(name!(returns), otherwise.returns),
-            on_unknown: members.or(name!(on_unknown), otherwise.on_unknown),
-            weak_identity: members.or(name!(weak_identity), otherwise.weak_identity),
-            correlation: members.or(name!(correlation), otherwise.correlation),
+            replay_window_seconds: fields.or(otherwise.replay_window_seconds),
+            receipt_hours: fields.or(otherwise.receipt_hours),
+            adopt: fields.or(otherwise.adopt),
+            existing: fields.or(otherwise.existing),
+            disabled: fields.or(otherwise.disabled),
+            returns: fields.or(otherwise.returns),
+            on_unknown: fields.or(otherwise.on_unknown),
+            weak_identity: fields.or(otherwise.weak_identity),
+            safe_direction_passes: fields.or(otherwise.safe_direction_passes),
+            correlation: fields.or(otherwise.correlation),
         }
     }
 
-    fn write(&self) -> Value {
-        let mut members = Written::default();
-        members.put(name!(replay_window_seconds), self.replay_window_seconds.write());
-        members.put(name!(receipt_hours), self.receipt_hours.write());
-        members.put(name!(adopt), self.adopt.write());
-        members.put(name!(existing), self.existing.write());
-        members.put(name!(disabled), self.disabled.write());
-        members.put(name!(returns), self.returns.write());
-        members.put(name!(on_unknown), self.on_unknown.write());
-        members.put(name!(weak_identity), self.weak_identity.write());
-        members.put(name!(correlation), self.correlation.write());
-        members.object()
+    fn tree(&self) -> Tree {
+        Tree::Items(
+            [
+                self.replay_window_seconds.tree(),
+                self.receipt_hours.tree(),
+                self.adopt.tree(),
+                self.existing.tree(),
+                self.disabled.tree(),
+                self.returns.tree(),
+                self.on_unknown.tree(),
+                self.weak_identity.tree(),
+                self.safe_direction_passes.tree(),
+                self.correlation.tree(),
+            ]
+            .into(),
+        )
     }
 }
 
@@ -219,6 +232,7 @@ mod tests {
         check("{\"adopt\":\"always\"}", "always");
         check("{\"replay-window\":1}", "replay-window");
         check("{\"receipt-hours\":0}", "receipt-hours");
+        check("{\"safe-direction-passes\":\"true\"}", "safe-direction-passes");
         check("[", "no JSON");
     }
 

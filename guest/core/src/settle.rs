@@ -14,7 +14,7 @@ use replaysafe_json::Value;
 
 use crate::{
     absence::{self, Proof},
-    admit::gives_back,
+    admit::{UNRECORDED, gives_back},
     answers,
     case::{Case, id_name, id_of, read_resource, resource_in},
     decide::{
@@ -280,7 +280,11 @@ impl Work<'_> {
         let undone = missing.iter().any(|one| crate::state::overlaps_any(&one.path.0, &passed));
         let superseded = undone || !passed.is_empty() && self.gives_any_of(&passed);
         let verdict = if !self.record.progress.left_out.is_empty() || superseded {
-            if self.parked_beside() { Verdict::Parked } else { Verdict::Superseded }
+            match (self.case.says(UNRECORDED), self.parked_beside()) {
+                (Some(_), _) => Verdict::Unresolved,
+                (None, true) => Verdict::Parked,
+                (None, false) => Verdict::Superseded,
+            }
         } else if opaque {
             Verdict::Opaque
         } else {
@@ -290,7 +294,7 @@ impl Work<'_> {
         let unseen = opaque || self.unseen_removal(&holds);
         let evidence = if unseen { Evidence::Response } else { Evidence::Read };
         let mut receipt = self.receipt(verdict, true, evidence);
-        if verdict == Verdict::Superseded || verdict == Verdict::Parked {
+        if !answers::is_success(verdict) {
             receipt.target = None;
             receipt.attributes = self.record.progress.left_out.iter().cloned().collect();
         }
@@ -498,7 +502,7 @@ impl Work<'_> {
             // What was left out stays out, whatever the resource looks like by then.
             let withheld = self.record.progress.left_out.iter().cloned().map(PathKey).collect();
             let unshown = crate::decide::unshown(self.case);
-            let only_taking = self.parked_beside();
+            let only_taking = self.parked_beside() || self.case.says(UNRECORDED).is_some();
             let allowance = Allowance { withheld, only_taking, unshown };
             let difference = self.case.wish.statement.against(resource, schema, &allowance);
             if difference.nothing_left {
@@ -927,6 +931,12 @@ impl Work<'_> {
 
     fn send_again(&mut self) -> Step {
         let Some(mut effect) = self.record.progress.effect.clone() else { return self.pass_on() };
+        // What the target has not accepted from its sender is never sent with the credential of another (S41).
+        let accepted = self.record.receipt().is_some() || !self.record.progress.restored.is_empty();
+        if !accepted && self.case.says("credential").is_some() {
+            let answer = answers::of(Verdict::Unavailable, &self.record.id);
+            return self.refuse(Answer { detail: NOT_OURS.into(), ..answer });
+        }
         if self.case.says("body-held").is_none() {
             // The client's bytes are gone with the process: the same document, unless a secret was in it.
             if effect.body == EffectBody::AsSent {
@@ -1199,6 +1209,9 @@ fn judge(method: Method, sends: u32, answer: &TargetAnswer) -> Judgement {
 
 /// What a person reads where an update was sent as often as it may be and never seen.
 const UNSEEN: &str = "the request was sent several times and was never seen to take effect";
+
+/// What a person reads where only somebody else could send it again.
+const NOT_OURS: &str = "the request was sent and did not take effect, and its sender was not at hand; send the request again";
 
 /// What a person reads where a secret went with the process that held it.
 const SECRET_GONE: &str = "the request was sent and did not take effect, and its secret was not kept; send the request again";

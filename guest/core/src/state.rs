@@ -383,13 +383,52 @@ pub(crate) fn read_state<T: Form>(document: &str) -> Result<T, ContractError> {
 }
 
 fn write_state<T: Form>(state: &T) -> String {
-    state.write().to_string()
+    form::write(state).to_string()
 }
 
 names!(Life { Expected, Live, Deleted });
-record!(Memory { format, resource_type, life, version_safe, seq, recent, kept, not_kept } { target_id, made_by, seen_at, version, version_statement, deleted_at });
+record!(Memory {
+    format,
+    resource_type,
+    life,
+    target_id,
+    made_by,
+    seen_at,
+    version,
+    version_statement,
+    version_safe,
+    seq,
+    deleted_at,
+    recent,
+    kept,
+    not_kept
+});
 record!(Change { seq, at, touched, taken });
-record!(Progress { format, request, sends, unknown, alike, unproved, left_out, seq, looks, contentions, respelled, restored, updates, blind, settled_seq } { sent_at, effect, answered, answered_at, before, watch_until, receipt, settled_at });
+record!(Progress {
+    format,
+    request,
+    sends,
+    sent_at,
+    unknown,
+    effect,
+    answered,
+    answered_at,
+    before,
+    alike,
+    unproved,
+    left_out,
+    seq,
+    looks,
+    contentions,
+    respelled,
+    restored,
+    updates,
+    blind,
+    watch_until,
+    receipt,
+    settled_at,
+    settled_seq
+});
 
 /// The form of the records in this version.
 const FORMAT: u8 = 1;

@@ -1,6 +1,6 @@
 //! The nouns of the contract, as plain data: `wit/types.wit` in Rust.
 //!
-//! Nothing here decides. No generated type is used: the shim converts, field by field.
+//! Nothing here decides. No type is generated: a line of names for each says what it looks like outside.
 
 use alloc::{string::String, vec::Vec};
 
@@ -560,30 +560,51 @@ pub struct ContractError {
 record!(Field { name, value });
 names!(Method { Create, Replace, Patch, Delete });
 record!(Scope { tenant, target, source, principal });
-record!(Request { scope, method, resource_type, received_at } { id, body, key, version, if_match, extra });
+record!(Request {
+    scope,
+    method,
+    resource_type,
+    id,
+    body,
+    key,
+    version,
+    if_match,
+    received_at,
+    extra: Empty
+});
 names!(NameKind { TargetId, ExternalId, Correlation, Weak });
 record!(Name { kind, material });
-record!(Identification { statement_material, names, safe_way, proof } { key_material, extra });
-record!(Tags { statement, names } { key });
+record!(Identification { key_material, statement_material, names, safe_way, proof, extra: Empty });
+record!(Tags { key, statement, names });
 names!(Stage { Claimed, Dispatched, Parked, Refused, Settled });
-record!(Entry { id, statement, stage, state } { identity, key, wake_at });
+record!(Entry { id, identity, key, statement, stage, wake_at, state });
 record!(Identity { id, fence, incarnation, state });
 record!(Holder { identity, by });
-record!(Found { holders, open } { by_key, by_statement });
-variant!(Question { ById, Search, All } {});
+record!(Found { by_key, by_statement, holders, open });
+variant!(Question { ById(by), Search(by), All(kind) });
 record!(ById { resource_type, id });
 record!(Search { resource_type, attribute, value });
-record!(TargetAnswer { status } { location, etag, content_type, retry_after, body, extra });
-variant!(Sight { Answered, Listed, Refused } { Nothing });
+record!(TargetAnswer { status, location, etag, content_type, retry_after, body, extra: Empty });
+variant!(Sight { Answered(answer), Listed(documents), Refused(answer), Nothing });
 record!(Observation { question, asked_at, seen_at, sight });
-variant!(Outcome { Answered, NotSent, Unknown } {});
+variant!(Outcome { Answered(answer), NotSent(why), Unknown(why) });
 record!(Report { sent_at, ended_at, outcome });
 record!(Settings { policy, schema, profile });
-record!(Situation { request, tags, found, observed, settings, now, new_entry, new_identity } { extra });
-variant!(EffectBody { Document } { Empty, AsSent });
-record!(Effect { method, resource_type, body } { id, if_match });
-record!(IdentityWrite { identity } { names });
-record!(Write { entry, identities } { learned });
+record!(Situation {
+    request,
+    tags,
+    found,
+    observed,
+    settings,
+    now,
+    new_entry,
+    new_identity,
+    extra: Empty
+});
+variant!(EffectBody { Empty, AsSent, Document(document) });
+record!(Effect { method, resource_type, id, body, if_match });
+record!(IdentityWrite { identity, names });
+record!(Write { entry, identities, learned: Empty });
 names!(Verdict {
     Malformed,
     TooLarge,
@@ -620,7 +641,21 @@ names!(Verdict {
 names!(Retry { None, SameKey, After, NewKey, FixInput, Person });
 names!(Evidence { Ledger, Read, Response, None });
 names!(Divergence { No, Changed, Deleted });
-record!(Answer { verdict, decision, changed, replayed, diverged, retry, evidence, detail, attributes } { target, status, retry_after, notes });
-variant!(Action { Answer, Ask, Claim, Resolve, Wait, Apply } {});
-record!(Step { action } { write });
+record!(Answer {
+    verdict,
+    decision,
+    changed,
+    replayed,
+    diverged,
+    target,
+    status,
+    retry,
+    retry_after,
+    evidence,
+    detail,
+    attributes,
+    notes: Empty
+});
+variant!(Action { Answer(answer), Ask(questions), Claim(names), Resolve(entry), Wait(until), Apply(effect) });
+record!(Step { write, action });
 record!(ContractError { code, detail });

@@ -5,7 +5,6 @@
 //! hold the same in less room. A text of ASCII is never looked up.
 
 use alloc::{string::String, vec::Vec};
-use core::iter;
 
 use replaysafe_json::sort_by;
 
@@ -107,18 +106,23 @@ fn taken_apart(text: &str, apart: Apart) -> Vec<Part> {
         is_in_order &= class == 0 || class_before <= class;
         parts.push(Part { character, class, starters: starters + u32::from(class == 0) });
     };
-    for character in text.chars() {
-        let compatible = if apart == Apart::Compatible { COMPATIBLE.find(character) } else { None };
-        match compatible.or_else(|| CANONICAL.find(character)) {
-            Some(said) => said.filter_map(char::from_u32).for_each(&mut push),
-            None => syllable(character).for_each(&mut push),
-        }
-    }
+    text.chars().for_each(|character| take_apart(character, apart, &mut push));
     if !is_in_order {
         let place = |part: &Part| (part.starters, part.class);
         sort_by(&mut parts, |one, other| place(one).cmp(&place(other)));
     }
     parts
+}
+
+/// Takes a character apart, and its parts as well.
+fn take_apart(character: char, apart: Apart, push: &mut dyn FnMut(char)) {
+    let compatible = if apart == Apart::Compatible { COMPATIBLE.find(character) } else { None };
+    match compatible.or_else(|| CANONICAL.find(character)) {
+        Some(said) => {
+            said.filter_map(char::from_u32).for_each(|part| take_apart(part, apart, push));
+        }
+        None => syllable(character).for_each(push),
+    }
 }
 
 /// A Hangul syllable taken apart, any other character as it is (Unicode 16 section 3.12).
@@ -171,17 +175,24 @@ fn pair(first: char, second: char) -> Option<char> {
     {
         return char::from_u32(one + tail + 1);
     }
-    let mut said = PAIR.find_at(one)?;
-    let mut pairs = iter::from_fn(|| Some((said.next()?, said.next()?)));
-    pairs.find(|(second, _)| *second == other).and_then(|(_, both)| char::from_u32(both))
+    // Most characters are never a second one.
+    PAIR.firsts.binary_search(&other).ok()?;
+    let mut said = PAIR.find_at(other)?;
+    // All that may be the first, and then what each of them is with the second.
+    let count = usize::try_from(said.count).ok()? / 2;
+    said.by_ref().take(count).position(|first| first == one)?;
+    // As far behind it as all that may be the first are many.
+    said.nth(count - 1).and_then(char::from_u32)
 }
 
 /// Numbers that are said of characters, in few bytes; `build.rs` writes them
 ///
 /// Of runs of characters of which the like is said; see `find_at` for the form.
 struct Table {
-    /// The first character of each block of runs, and where the block begins
-    index: &'static [(u32, u16)],
+    /// The first character of each block of runs
+    firsts: &'static [u32],
+    /// Where each block begins
+    starts: &'static [u16],
     bytes: &'static [u8],
 }
 
@@ -190,8 +201,10 @@ struct Said {
     rest: &'static [u8],
     /// How many numbers follow
     count: u32,
-    /// What the first number differs by, and what is added to it
-    first: (u32, u32),
+    /// The number before
+    before: u32,
+    /// What is added to the first number
+    added: u32,
 }
 
 impl Table {
@@ -202,16 +215,22 @@ impl Table {
 
     #[inline(never)]
     fn find_at(&self, character: u32) -> Option<Said> {
-        let block = self.index.partition_point(|(first, _)| *first <= character).checked_sub(1)?;
-        let (mut before, start) = *self.index.get(block)?;
-        let end = self.index.get(block + 1).map_or(self.bytes.len(), |(_, end)| usize::from(*end));
+        let block = self.firsts.partition_point(|first| *first <= character).checked_sub(1)?;
+        let mut last = *self.firsts.get(block)?;
+        let start = *self.starts.get(block)?;
+        let end = self.starts.get(block + 1).map_or(self.bytes.len(), |end| usize::from(*end));
         let mut rest = self.bytes.get(usize::from(start)..end)?;
+        let mut before = 0;
         while !rest.is_empty() {
-            // From the last character of the run before to the first of this one.
-            let first = before + number(&mut rest);
-            let shape = number(&mut rest);
+            // From the last character of the run before to the first of this one, and a shape.
+            let head = number(&mut rest);
+            let first = last + (head >> 3);
+            let mut count = (head >> 1 & 3) + 1;
+            if count == COUNT_MOST {
+                count += number(&mut rest);
+            }
             let (mut more, mut stride, mut step) = (0, 1, 0);
-            if shape & 1 == 1 {
+            if head & 1 == 1 {
                 let run = number(&mut rest);
                 more = (run >> 2) + 1;
                 (stride, step) = [(1, 0), (1, 1), (2, 2), (2, 0)]
@@ -220,14 +239,14 @@ impl Table {
                     .unwrap_or((1, 0));
             }
             let away = character.checked_sub(first)?;
+            let mut said = Said { rest, count, before, added: 0 };
             if away <= more * stride {
-                let said = Said { rest, count: shape >> 1, first: (first, away / stride * step) };
+                said.added = away / stride * step;
                 return Some(said).filter(|_| away % stride == 0);
             }
-            for _ in 0..shape >> 1 {
-                number(&mut rest);
-            }
-            before = first + more * stride;
+            said.by_ref().for_each(drop);
+            (rest, before) = (said.rest, said.before);
+            last = first + more * stride;
         }
         None
     }
@@ -238,8 +257,11 @@ impl Iterator for Said {
 
     fn next(&mut self) -> Option<u32> {
         self.count = self.count.checked_sub(1)?;
-        let (differs, added) = core::mem::take(&mut self.first);
-        Some((number(&mut self.rest) ^ differs) + added)
+        // How much more than the number before, doubled; or how much less, doubled and less one.
+        let differs = number(&mut self.rest);
+        let sign = (differs & 1).wrapping_neg();
+        self.before = self.before.wrapping_add((differs >> 1) ^ sign);
+        Some(self.before + core::mem::take(&mut self.added))
     }
 }
 
@@ -266,6 +288,9 @@ const LEAD_COUNT: u32 = 19;
 const VOWEL_COUNT: u32 = 21;
 const TAIL_COUNT: u32 = 28;
 const SYLLABLE_COUNT: u32 = LEAD_COUNT * VOWEL_COUNT * TAIL_COUNT;
+
+/// So many numbers, or more, are said of a character: how many more follows.
+const COUNT_MOST: u32 = 4;
 
 /// As `build.rs` says of what stands beside a sigma.
 const CASED: u32 = 1;

@@ -1,6 +1,10 @@
 //! What the program says, and where: results on standard output, everything else on standard error.
 
-use std::io::{self, IsTerminal, Write};
+use std::{
+    io::{self, IsTerminal, Write},
+    sync::atomic::{AtomicU64, Ordering},
+    time::{SystemTime, UNIX_EPOCH},
+};
 
 use anyhow::Context as _;
 use clap::ValueEnum;
@@ -117,6 +121,27 @@ pub(crate) fn complain(format: Format, exit: Exit, message: &str) {
     };
     remark(&line);
 }
+
+/// Says on standard error what broke while serving: one line a second at most, as a broken disk breaks every
+/// request. How many were left out is said with the next.
+pub(crate) fn note_failure(cause: &str) {
+    static SECOND: AtomicU64 = AtomicU64::new(u64::MAX);
+    static LEFT_OUT: AtomicU64 = AtomicU64::new(0);
+    let second = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
+    if SECOND.swap(second, Ordering::Relaxed) == second {
+        LEFT_OUT.fetch_add(1, Ordering::Relaxed);
+        return;
+    }
+    let cause: String =
+        cause.chars().filter(|one| !one.is_control()).take(CAUSE_CHARS_MOST).collect();
+    match LEFT_OUT.swap(0, Ordering::Relaxed) {
+        0 => remark(&format!("replaysafe: failed: {cause}")),
+        left_out => remark(&format!("replaysafe: failed: {cause} (and {left_out} more)")),
+    }
+}
+
+/// 500 characters: an error with all its causes.
+const CAUSE_CHARS_MOST: usize = 500;
 
 /// Says something on standard error that is no result.
 pub(crate) fn remark(text: &str) {

@@ -155,6 +155,7 @@ const KNOWN: &[(&str, &str, &str)] = &[
     ("receipt-hours", "S10", "a whole number from 1 to 8760"),
     ("replay-window-seconds", "S2a", "a whole number from 0 to 86400"),
     ("returns", "S21", "`allow` or `refuse`"),
+    ("safe-direction-passes", "S36", "`true` or `false`"),
     ("weak-identity", "S2", "`allow` or `refuse`"),
 ];
 
@@ -229,7 +230,8 @@ mod tests {
                 assert!(!takes((least - 1).into()) && !takes((most + 1).into()), "{name}");
             } else if *name != "correlation" {
                 for word in wanted.split('`').skip(1).step_by(2) {
-                    assert!(takes(word.into()), "{name} = {word}");
+                    let truth = word.parse::<bool>().map_or_else(|_| word.into(), Value::Bool);
+                    assert!(takes(truth), "{name} = {word}");
                 }
             }
         }

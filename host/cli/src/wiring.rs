@@ -7,12 +7,12 @@ use std::{
 };
 
 use anyhow::Context as _;
-use http::{HeaderValue, header};
+use http::{HeaderValue, Uri, header};
 use replaysafe::{
     clock::SystemClock,
     contract::{Report, Situation},
     keys::LedgerKey,
-    ledger::{Ledger as _, Note, RecordedStep, SqliteLedger},
+    ledger::{Journal, Ledger as _, Note, RecordedStep, SqliteLedger},
     target::{
         Caller,
         scim::ScimTarget,
@@ -28,7 +28,7 @@ use replaysafe::{
     provisioner::{Options, Provisioner},
 };
 
-use crate::{command::gateway::Host, exit};
+use crate::{command::gateway::Host, exit, output};
 
 /// The component in its sandbox.
 ///
@@ -117,6 +117,7 @@ pub(crate) struct GatewaySettings {
     pub(crate) tls: Option<(PathBuf, PathBuf)>,
     pub(crate) upstream_ca: Option<PathBuf>,
     pub(crate) host: Option<Host>,
+    pub(crate) public_url: Option<String>,
     pub(crate) pass_unprotected: Vec<String>,
     pub(crate) credential: Option<String>,
     pub(crate) tenant: String,
@@ -156,6 +157,7 @@ impl Gateway {
                 Host::Upstream => HostMode::Upstream,
             }),
             pass_unprotected: settings.pass_unprotected.clone(),
+            public_origin: settings.public_url.as_deref().map(origin).transpose()?,
             tls,
             ..GatewayOptions::default()
         };
@@ -200,6 +202,24 @@ impl Gateway {
     }
 }
 
+/// Scheme and authority of a URL that has nothing else: below them is the service's own path.
+fn origin(url: &str) -> anyhow::Result<String> {
+    let wrong = || {
+        exit::usage(format!(
+            "--public-url: `{url}` must be like `https://scim.example.com`, without a path"
+        ))
+    };
+    let parsed: Uri = url.parse().map_err(|_no_url| wrong())?;
+    let (Some(scheme), Some(authority)) = (parsed.scheme_str(), parsed.authority()) else {
+        return Err(wrong().into());
+    };
+    let bare = parsed.path() == "/" && parsed.query().is_none();
+    if !bare || !["http", "https"].contains(&scheme) || authority.as_str().contains('@') {
+        return Err(wrong().into());
+    }
+    Ok(format!("{scheme}://{authority}"))
+}
+
 fn read(file: &Path, what: &str) -> anyhow::Result<Vec<u8>> {
     std::fs::read(file).with_context(|| format!("reading {what} from `{}`", file.display()))
 }
@@ -214,10 +234,20 @@ fn provisioner(
     let key = open_key(&settings.ledger_key)?;
     let ledger = SqliteLedger::open(&settings.ledger, Arc::clone(&key))
         .with_context(|| format!("opening the ledger `{}`", settings.ledger.display()))?;
+    let mut beside = settings.ledger.clone().into_os_string();
+    beside.push(".unrecorded");
+    let journal = Journal::open(&beside, Arc::clone(&key))
+        .with_context(|| format!("opening the journal `{}`", beside.display()))?;
     let target = ScimTarget { upstream, clock: Arc::new(SystemClock) };
     let credential = settings.credential.as_deref().map(credential).transpose()?;
-    let options =
-        Options { tenant: settings.tenant.clone(), policy, credential, ..Options::default() };
+    let options = Options {
+        tenant: settings.tenant.clone(),
+        policy,
+        credential,
+        on_failure: output::note_failure,
+        journal: Some(Arc::new(journal)),
+        ..Options::default()
+    };
     Provisioner::new(guest, ledger, target, key, options).context("joining the parts")
 }
 

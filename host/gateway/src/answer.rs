@@ -350,6 +350,7 @@ const DECISION: HeaderName = HeaderName::from_static("replaysafe-decision");
 const CHANGED: HeaderName = HeaderName::from_static("replaysafe-changed");
 const EVIDENCE: HeaderName = HeaderName::from_static("replaysafe-evidence");
 const DIVERGED: HeaderName = HeaderName::from_static("replaysafe-diverged");
+const SECRET_DIFFERS: HeaderName = HeaderName::from_static("replaysafe-secret-differs");
 const NOT_KEPT: HeaderName = HeaderName::from_static("replaysafe-not-kept");
 const REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed");
 
@@ -433,6 +434,8 @@ fn describe(headers: &mut HeaderMap, answer: &Answer) {
     }
     let not_kept = answer.notes.iter().find(|note| note.name == "not-kept");
     insert(headers, NOT_KEPT, not_kept.map(|note| note.value.as_str()));
+    let secret_differs = answer.notes.iter().find(|note| note.name == "secret-differs");
+    insert(headers, SECRET_DIFFERS, secret_differs.map(|note| note.value.as_str()));
     let stated = answer.retry_after.or(answer.target.as_ref().and_then(|t| t.retry_after));
     let waits = matches!(line(answer.verdict).status, Status::Error(503) | Status::InFlight);
     if let Some(seconds) = stated.or(waits.then_some(RETRY_AFTER_SECONDS)) {

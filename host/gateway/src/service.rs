@@ -165,7 +165,7 @@ impl<P: Provision> Gateway<P> {
             body: media_type.map(|content_type| CallBody { bytes, content_type }),
             key,
             if_match,
-            principal: Principal::of(headers.get(header::AUTHORIZATION)),
+            principal: Principal::of(&caller),
             caller,
             extra,
         };

@@ -15,7 +15,7 @@ use replaysafe::call::{Call, Readiness, Recovery};
 use replaysafe::contract::{Answer, Divergence, Endpoint, Evidence, Retry, TargetAnswer, Verdict};
 use replaysafe::target::Caller;
 use replaysafe::target::upstream::{Roots, SendError, Upstream, whole};
-use replaysafe_gateway::serve::{REQUESTS_MAX, serve};
+use replaysafe_gateway::serve::{CONNECTIONS_MAX, PASSES_MAX, REQUESTS_MAX, serve};
 use replaysafe_gateway::{GatewayOptions, HostMode, Provision, ServeError};
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
@@ -207,6 +207,66 @@ async fn requests_under_way_are_bounded() {
         assert!(asking.await.unwrap().starts_with("HTTP/1.1 201 "));
     }
     assert!(edge.ask("DELETE /v2/Users/1", "", "").await.starts_with("HTTP/1.1 201 "));
+}
+
+/// The same for what is passed on, from when it is sent to when its answer begins.
+#[tokio::test]
+async fn passed_requests_under_way_are_bounded() {
+    let silent = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let way = format!("http://{}/v2", silent.local_addr().unwrap());
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let way = Upstream::new(&way, &Roots::System).unwrap();
+    let options = GatewayOptions::default();
+    let serving =
+        serve(Arc::new(Canned::default()), way, listener, options, std::future::pending());
+    drop(tokio::spawn(serving));
+    let get = "GET /v2/Users HTTP/1.1\r\nHost: me\r\nConnection: close\r\n\r\n";
+    let (mut asking, mut asked) = (Vec::new(), Vec::new());
+    for _ in 0..PASSES_MAX {
+        asking.push(tokio::spawn(raw(address, get.to_owned())));
+        let (mut stream, _) = silent.accept().await.unwrap();
+        assert!(
+            scripted::read_request(&mut stream).await.starts_with("GET /v2/Users HTTP/1.1\r\n")
+        );
+        asked.push(stream);
+    }
+    let got = raw(address, get.to_owned()).await;
+    assert!(got.starts_with("HTTP/1.1 503 ") && got.contains("Retry-After: 5\r\n"), "{got}");
+    for mut stream in asked {
+        stream.write_all(answer("200 OK", "Connection: close\r\n", "").as_bytes()).await.unwrap();
+    }
+    for asking in asking {
+        assert!(asking.await.unwrap().starts_with("HTTP/1.1 200 "));
+    }
+    let again = tokio::spawn(raw(address, get.to_owned()));
+    let (mut stream, _) = silent.accept().await.unwrap();
+    scripted::read_request(&mut stream).await;
+    stream.write_all(answer("200 OK", "", "").as_bytes()).await.unwrap();
+    assert!(again.await.unwrap().starts_with("HTTP/1.1 200 "));
+}
+
+/// One connection too many is closed without a word; when another has ended there is room again.
+#[tokio::test]
+async fn connections_are_bounded() {
+    // This process has both ends, and what other tests have: two files for each connection.
+    let own = std::process::id().to_string();
+    let limit = ["--pid", &own, &format!("--nofile={}:", 4 * CONNECTIONS_MAX)];
+    assert!(std::process::Command::new("prlimit").args(limit).status().unwrap().success());
+    let edge = Edge::start(vec![]).await;
+    let mut open = Vec::new();
+    for _ in 0..CONNECTIONS_MAX {
+        open.push(TcpStream::connect(edge.address).await.unwrap());
+    }
+    let healthy = "GET /healthz HTTP/1.1\r\nHost: me\r\nConnection: close\r\n\r\n";
+    assert_eq!(edge.raw(healthy).await, "");
+    let mut last = open.pop().unwrap();
+    last.write_all(healthy.as_bytes()).await.unwrap();
+    let mut answer = String::new();
+    last.read_to_string(&mut answer).await.unwrap();
+    assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
+    // Its place is free once its end was seen.
+    while !edge.raw(healthy).await.starts_with("HTTP/1.1 200 ") {}
 }
 
 #[tokio::test]

@@ -267,7 +267,7 @@ fn a_question_is_about_the_request() {
     }
     check(&known(), Function::Decide, |step| *step = asks(ask("../x\n")), "text that may not");
     let many = |step: &mut Step| {
-        let questions = (0..17).map(|n| search(&format!("a{n}"))).collect();
+        let questions = (0..=QUESTIONS_MOST).map(|n| search(&format!("a{n}"))).collect();
         *step = Step { write: None, action: Action::Ask(questions) };
     };
     check(&create(), Function::Admit, many, "more of something");

@@ -2,48 +2,85 @@
 
 use std::{
     collections::BTreeMap,
-    sync::{Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-use crate::{contract::Schema, keys::frame, target::Caller};
+use tokio::sync::Mutex as AsyncMutex;
 
-/// What the target says about itself.
+use crate::{contract::Schema, target::Caller};
+
+/// What the target says about itself: to those whose credential it has accepted, and to nobody else.
+///
+/// Whoever is not accepted yet is decided for by what was said to them, which nobody else gets to know: a
+/// stranger who is told nothing, or something else, changes nothing for others.
 pub(super) struct Known(Mutex<State>);
 
 struct State {
+    /// What everybody is decided for by.
     schema: Schema,
-    complete: bool,
-    asked_at: Option<u64>,
+    /// Since when it is complete.
+    complete_at: Option<u64>,
+    /// What was said to each credential while the above was not complete, or had to be asked for again.
+    said: BTreeMap<String, Said>,
     recovers: bool,
+}
+
+/// What was said to one credential. The lock is held while it is asked for: who comes meanwhile waits.
+pub(super) type Said = Arc<AsyncMutex<Option<Saying>>>;
+
+/// One time that the target was asked about itself.
+pub(super) struct Saying {
+    pub(super) schema: Schema,
+    /// Asking again may tell more.
+    pub(super) complete: bool,
+    pub(super) at: u64,
+}
+
+impl Saying {
+    /// Whether it was so long ago that the target is to be asked again.
+    pub(super) fn is_due(&self, now: u64) -> bool {
+        let every = if self.complete { KNOWN_MS } else { UNKNOWN_MS };
+        self.at + every <= now
+    }
 }
 
 impl Known {
     pub(super) fn new(schema: Schema) -> Self {
-        Self(Mutex::new(State { schema, complete: false, asked_at: None, recovers: true }))
+        let said = BTreeMap::new();
+        Self(Mutex::new(State { schema, complete_at: None, said, recovers: true }))
     }
 
     pub(super) fn schema(&self) -> Schema {
         held(&self.0).schema.clone()
     }
 
-    /// Whether the target is to be asked now; whoever is told so asks.
-    pub(super) fn is_due(&self, now: u64) -> bool {
-        let mut state = held(&self.0);
-        let every = if state.complete { KNOWN_MS } else { UNKNOWN_MS };
-        let due = state.asked_at.is_none_or(|asked_at| asked_at + every <= now);
-        if due {
-            state.asked_at = Some(now);
-        }
-        due
+    /// What is known, if it is complete; with whether it has to be asked for again.
+    pub(super) fn complete(&self, now: u64) -> Option<(Schema, bool)> {
+        let state = held(&self.0);
+        let complete_at = state.complete_at?;
+        Some((state.schema.clone(), complete_at + KNOWN_MS <= now))
     }
 
-    pub(super) fn learn(&self, schema: Schema, complete: bool, now: u64) {
+    /// What was said to this credential.
+    pub(super) fn said(&self, credential: &str) -> Said {
         let mut state = held(&self.0);
-        state.asked_at = Some(now);
-        // A target that is down for a moment does not unsay what it said.
-        if complete || !state.complete {
-            state.schema = schema;
-            state.complete = complete;
+        if CALLERS_MOST <= state.said.len() && !state.said.contains_key(credential) {
+            state.said.clear();
+        }
+        Arc::clone(state.said.entry(credential.to_owned()).or_default())
+    }
+
+    /// The target has accepted this credential: what was said to it holds for everybody.
+    ///
+    /// A target that is down for a moment does not unsay what it said.
+    pub(super) fn learn(&self, credential: &str) {
+        let mut state = held(&self.0);
+        let Some(said) = state.said.get(credential).cloned() else { return };
+        let Ok(said) = said.try_lock() else { return };
+        if let Some(saying) = said.as_ref().filter(|saying| saying.complete) {
+            state.schema = saying.schema.clone();
+            state.complete_at = Some(saying.at);
+            state.said.clear();
         }
     }
 
@@ -110,42 +147,6 @@ impl Callers {
     }
 }
 
-/// All that a caller shows that may be a credential, framed.
-///
-/// Which header is one, only the target knows: each counts, but for those that are known to be none. One
-/// that changes with every request costs a look more, and nothing else.
-pub(super) fn shown(caller: &Caller) -> Vec<u8> {
-    let mut parts: Vec<&[u8]> = Vec::new();
-    for (name, value) in &caller.headers {
-        if !NO_CREDENTIAL.contains(&name.as_str()) {
-            parts.extend([name.as_str().as_bytes(), value.as_bytes()]);
-        }
-    }
-    frame(&parts)
-}
-
-/// Headers that say nothing of who asks, and that may differ from request to request.
-const NO_CREDENTIAL: [&str; 18] = [
-    "accept",
-    "accept-charset",
-    "accept-language",
-    "cache-control",
-    "date",
-    "forwarded",
-    "host",
-    "origin",
-    "pragma",
-    "referer",
-    "traceparent",
-    "tracestate",
-    "user-agent",
-    "via",
-    "x-correlation-id",
-    "x-forwarded-for",
-    "x-real-ip",
-    "x-request-id",
-];
-
 /// A lock whose holder panicked still guards whole values: each write is one assignment.
 fn held<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
@@ -203,23 +204,6 @@ mod tests {
         }
         assert_eq!(held(&callers.0).len(), CALLERS_MOST);
         assert!(!callers.accepted("c0", 1_001) && callers.accepted("c1", 1_001));
-    }
-
-    /// S1: the whole credential, wherever the target looks for it.
-    #[test]
-    fn every_header_that_may_be_a_credential_counts() {
-        let one = [("authorization", "a"), ("user-agent", "x"), ("x-request-id", "1")];
-        let same = [("authorization", "a"), ("user-agent", "y"), ("x-request-id", "2")];
-        assert_eq!(shown(&caller(&one)), shown(&caller(&same)));
-        for other in [
-            [("authorization", "b")].as_slice(),
-            &[("authorization", "a"), ("x-api-key", "k")],
-            &[("authorization", "a"), ("cookie", "c")],
-            &[("x-api-key", "a")],
-            &[],
-        ] {
-            assert_ne!(shown(&caller(&one)), shown(&caller(other)), "{other:?}");
-        }
     }
 
     fn principals() -> [String; 2] {

@@ -11,6 +11,9 @@
 
 mod contended;
 mod crash;
+mod discovery;
 mod principal;
 mod service;
+mod sizes;
+mod unrecorded;
 mod world;

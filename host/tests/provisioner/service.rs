@@ -3,6 +3,7 @@
 use std::{
     collections::BTreeMap,
     sync::{Arc, Mutex, MutexGuard},
+    time::Duration,
 };
 
 use http::header::AUTHORIZATION;
@@ -26,6 +27,9 @@ struct State {
     looks: usize,
     credentials: Vec<String>,
     stranger: Option<u16>,
+    /// The bodies of `/ResourceTypes` and `/Schemas`.
+    schemas: Option<(String, String)>,
+    discoveries: usize,
 }
 
 impl Service {
@@ -45,6 +49,25 @@ impl Service {
     pub(crate) fn users(&self, attribute: &str) -> Vec<(String, Value)> {
         let of = |user: &Map<String, Value>| user.get(attribute).cloned().unwrap_or_default();
         self.state().users.iter().map(|(id, user)| (id.clone(), of(user))).collect()
+    }
+
+    /// Says of itself that users have a badge, which is never shown (RFC 7643 section 7).
+    pub(crate) fn declare_badges(&self) {
+        let types = json!({"Resources": [{
+            "name": "User", "endpoint": "/Users", "schema": USER,
+            "schemaExtensions": [{"schema": BADGE, "required": false}]
+        }]});
+        let badge = json!({
+            "name": "badge", "type": "string", "multiValued": false, "mutability": "writeOnly",
+            "returned": "never", "required": false, "caseExact": true, "uniqueness": "none"
+        });
+        let schemas = json!({"Resources": [{"id": BADGE, "name": "Badge", "attributes": [badge]}]});
+        self.state().schemas = Some((types.to_string(), schemas.to_string()));
+    }
+
+    /// How often it was asked about itself.
+    pub(crate) fn discoveries(&self) -> usize {
+        self.state().discoveries
     }
 
     /// How many looks there were.
@@ -155,8 +178,22 @@ impl Target for Service {
         Outcome::Answered(state.change(effect, body))
     }
 
-    async fn discover(&self, _: &Caller) -> Discovery {
-        Discovery { complete: true, ..Discovery::default() }
+    async fn discover(&self, caller: &Caller) -> Discovery {
+        // An answer takes its time: whoever comes meanwhile has to wait for it.
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        let mut state = self.state();
+        state.discoveries += 1;
+        match (state.turns_away(caller), &state.schemas) {
+            // What is not there for a stranger may be there for others.
+            (Some(404), _) | (None, None) => Discovery { complete: true, ..Discovery::default() },
+            (Some(_), _) => Discovery::default(),
+            (None, Some((types, schemas))) => Discovery {
+                resource_types: Some(types.clone()),
+                schemas: Some(schemas.clone()),
+                complete: true,
+                ..Discovery::default()
+            },
+        }
     }
 }
 
@@ -171,3 +208,8 @@ fn answer(status: u16, body: Option<&Value>) -> TargetAnswer {
         extra: Vec::new(),
     }
 }
+
+const USER: &str = "urn:ietf:params:scim:schemas:core:2.0:User";
+
+/// The extension that has badges.
+pub(crate) const BADGE: &str = "urn:example:badge";

@@ -20,7 +20,9 @@ use replaysafe::{
     },
     guest::Guest,
     keys::LedgerKey,
-    ledger::{Leased, Ledger, LedgerError, Note, Record, RecordedStep, SqliteLedger, Waiting},
+    ledger::{
+        Journal, Leased, Ledger, LedgerError, Note, Record, RecordedStep, SqliteLedger, Waiting,
+    },
     provisioner::{Options, Provisioner},
     target::{Body, Caller, Discovery, Target},
 };
@@ -57,7 +59,10 @@ impl World {
     pub(crate) fn start_with(&self, faults: &Faults, credential: Option<Caller>) -> Process {
         let key = Arc::new(LedgerKey::open_or_create(self.path("key")).unwrap());
         let ledger = SqliteLedger::open(self.path("ledger"), Arc::clone(&key)).unwrap();
-        let options = Options { policy: self.policy.clone(), credential, ..Options::default() };
+        let journal = Journal::open(self.path("unrecorded"), Arc::clone(&key)).unwrap();
+        let journal = Some(Arc::new(journal));
+        let policy = self.policy.clone();
+        let options = Options { policy, credential, journal, ..Options::default() };
         let ledger = Faulty { inner: ledger, faults: faults.clone() };
         let service = Faulty { inner: self.service.clone(), faults: faults.clone() };
         let clock = Arc::clone(&self.clock);
@@ -332,6 +337,11 @@ pub(crate) fn create(name: &str) -> Call {
     call(Method::Create, None, Some(&body))
 }
 
+/// A create of a user as this body has it.
+pub(crate) fn create_with(body: &Value) -> Call {
+    call(Method::Create, None, Some(body))
+}
+
 /// A create of a user that nothing but its name identifies.
 pub(crate) fn create_unlinked(name: &str) -> Call {
     call(Method::Create, None, Some(&json!({"userName": name, "active": true})))
@@ -362,12 +372,8 @@ pub(crate) fn with_key(call: Call, key: &str) -> Call {
 
 pub(crate) fn with_credential(call: Call, authorization: &str) -> Call {
     let value = HeaderValue::from_str(authorization).unwrap();
-    let principal = Principal::of(Some(&value));
-    Call {
-        principal,
-        caller: Caller { headers: vec![(AUTHORIZATION, value)], query: None },
-        ..call
-    }
+    let caller = Caller { headers: vec![(AUTHORIZATION, value)], query: None };
+    Call { principal: Principal::of(&caller), caller, ..call }
 }
 
 /// Sends a call until it is told how it ended, as a client does that is told to come again.

@@ -215,7 +215,10 @@ fn secrets(resource_type: &str, method: Method, body: &Value) -> Vec<String> {
 /// The canonical form of S3, as its text says it; none where the request cannot be understood.
 fn form(resource_type: &str, method: Method, body: &Value) -> Option<Value> {
     let sorted = |mut value: Value| {
-        fold_user_name(&mut value);
+        // S3: letter case is folded in the name of a create; updates are compared exactly.
+        if method == Method::Create {
+            fold_user_name(&mut value);
+        }
         if let Value::Object(members) = &mut value {
             for value in members.values_mut() {
                 sort(value);
@@ -243,12 +246,6 @@ fn form(resource_type: &str, method: Method, body: &Value) -> Option<Value> {
                 let path = &operation.path;
                 let mut value = operation.value.unwrap_or(json!({ "absent": true }));
                 sort(&mut value);
-                if path.attribute.is_some_and(|(name, _)| name == "userName") {
-                    value = match value {
-                        Value::String(name) => json!(name.to_lowercase()),
-                        other => other,
-                    };
-                }
                 let attribute = path.attribute.map(|(name, _)| name);
                 let at = format!("{:?} {attribute:?} {:?} {:?}", path.urn, path.filter, path.part);
                 json!([operation.op, at, value])

@@ -147,9 +147,10 @@ fn value_of(op: &Op, place: &Place, value: &Value) -> Value {
     meaning(&Value::Array(elements.iter().map(known_by).collect()), place, false)
 }
 
-/// A value with names in lower case, sets sorted, each element once, `userName` folded.
+/// A value with names in lower case, sets sorted, each element once; `userName` of a create folded: another
+/// letter case is a change to an update (S3).
 fn meaning(value: &Value, place: &Place, creates: bool) -> Value {
-    let user_name = place.urn.is_none() && place.name.eq_ignore_ascii_case("userName");
+    let user_name = creates && place.urn.is_none() && place.name.eq_ignore_ascii_case("userName");
     match value.as_str().filter(|_| user_name) {
         Some(text) => Value::String(fold(text)),
         None => sorted(value, creates),
@@ -198,7 +199,7 @@ mod tests {
                 r#"{"Title":null,"userName":"Ann","id":"1","roles":[{"value":"b"},{"value":"a"}]}"#
             )
             .fingerprint(),
-            r#"{"id":"1","operation":"replace","states":{"roles":[{"value":"a"},{"value":"b"}],"title":null,"username":"ann"},"type":"User","version":1}"#
+            r#"{"id":"1","operation":"replace","states":{"roles":[{"value":"a"},{"value":"b"}],"title":null,"username":"Ann"},"type":"User","version":1}"#
         );
     }
 

@@ -40,6 +40,7 @@ explains each by the rule in brackets:
   returns = \"allow\"             # create after deletion: allow, refuse (S21)
   on-unknown = \"park\"           # nothing can be proved: park, retry-and-converge (S13)
   weak-identity = \"allow\"       # create that identifies nothing: allow, refuse (S2)
+  safe-direction-passes = false # disable, delete, revoke without the ledger (S36)
   [correlation]                 # attributes by which a type is found again (S16)
   # Group = [\"displayName\"]")]
 pub(super) struct Arguments {
@@ -66,6 +67,9 @@ pub(super) struct Arguments {
     /// The Host that the service sees [default: keep for http, upstream for https]
     #[arg(long, value_enum)]
     host: Option<Host>,
+    /// The scheme, host and port by which clients reach the gateway, for example `https://scim.example.com`, where TLS ends in front of it: rewritten URLs begin so [default: the scheme that is served, and the client's Host]
+    #[arg(long, value_name = "URL")]
+    public_url: Option<String>,
     /// Let unknown changing requests to this path below the base through, unprotected, for example `/Bulk`; may be given more than once
     #[arg(long, value_name = "PATH")]
     pass_unprotected: Vec<String>,
@@ -100,6 +104,7 @@ pub(super) fn run(arguments: &Arguments, output: Output) -> anyhow::Result<Exit>
         tls: arguments.tls_cert.clone().zip(arguments.tls_key.clone()),
         upstream_ca: arguments.upstream_ca.clone(),
         host: arguments.host,
+        public_url: arguments.public_url.clone(),
         pass_unprotected: arguments.pass_unprotected.clone(),
         credential: read_credential(arguments.upstream_credential.as_ref())?,
         tenant: arguments.tenant.clone(),

@@ -200,6 +200,7 @@ fn settings(upstream: &str, ledger: PathBuf) -> GatewaySettings {
         tls: None,
         upstream_ca: None,
         host: None,
+        public_url: None,
         pass_unprotected: Vec::new(),
         credential: None,
         tenant: "default".to_owned(),

@@ -1,11 +1,12 @@
 //! `replaysafe gateway`: how it starts, what stops it from starting, how it ends.
 
-use std::{fs, net::TcpListener, os::unix::fs::PermissionsExt as _};
+use std::{fs, net::TcpListener, os::unix::fs::PermissionsExt as _, time::Duration};
 
+use replaysafe_cli::memory::{Behaviour, Fault, Lost, Moment, Verb};
 use serde_json::Value;
 use tempfile::TempDir;
 
-use super::support::{Served, fails};
+use super::support::{Served, fails, header, run};
 
 #[test]
 fn it_says_where_it_listens_and_ends_at_sigterm() {
@@ -18,6 +19,115 @@ fn it_says_where_it_listens_and_ends_at_sigterm() {
     assert!(ended.err.contains("stopping"), "{ended:?}");
     let mode = fs::metadata(folder.path().join("a.db.key")).unwrap().permissions().mode();
     assert_eq!(mode & 0o777, 0o600);
+}
+
+/// What is under way when SIGTERM comes is answered; then it ends well.
+#[test]
+fn at_sigterm_it_answers_what_is_under_way() {
+    let folder = TempDir::new().unwrap();
+    let served = Served::start(folder.path(), &[]);
+    let slow = Lost::Slow(Duration::from_secs(1));
+    served.target.strike(Fault::next(Verb::Post, "/Users", slow));
+    let asking = served.begin("POST", "/Users", r#"{"userName":"ada@example.org"}"#);
+    served.until_asked("POST", 1);
+    served.terminate();
+    let answer = asking.join().unwrap();
+    assert!(answer.starts_with("HTTP/1.1 201"), "{answer}");
+    let ended = served.ended();
+    assert_eq!(ended.code, 0, "{ended:?}");
+    audits_clean(&folder);
+}
+
+/// S36: a ledger that cannot be written, for real; nothing goes out.
+#[test]
+fn without_its_ledger_nothing_goes_out() {
+    let folder = TempDir::new().unwrap();
+    let served = Served::start(folder.path(), &[]);
+    let path = user(&served);
+    fill_the_disk(&folder, &served);
+    for (method, path, body) in [("DELETE", path.as_str(), ""), ("POST", "/Users", OTHER)] {
+        let answer = served.send(method, path, body);
+        assert!(answer.starts_with("HTTP/1.1 503"), "{answer}");
+        assert_eq!(header(&answer, "replaysafe-verdict").unwrap(), "unavailable");
+    }
+    assert_eq!(served.target.writes(), 1);
+    served.limit_files(None);
+    assert!(served.send("DELETE", &path, "").starts_with("HTTP/1.1 204"));
+    assert_eq!(served.stop().code, 0);
+    audits_clean(&folder);
+}
+
+/// S36: where policy lets it, what takes access away goes out once, and the ledger learns of it when it is back.
+#[test]
+fn without_its_ledger_a_deletion_goes_out_once_by_policy() {
+    let folder = TempDir::new().unwrap();
+    let served = Served::start(folder.path(), &passing(&folder));
+    let path = user(&served);
+    fill_the_disk(&folder, &served);
+    let gone = served.send("DELETE", &path, "");
+    assert!(gone.starts_with("HTTP/1.1 204"), "{gone}");
+    assert_eq!(header(&gone, "replaysafe-verdict").unwrap(), "done");
+    assert_eq!(header(&gone, "replaysafe-changed").unwrap(), "true");
+    for (method, path, body) in
+        [("DELETE", path.as_str(), ""), ("POST", "/Users", USER), ("POST", "/Users", OTHER)]
+    {
+        let answer = served.send(method, path, body);
+        assert!(answer.starts_with("HTTP/1.1 503"), "{answer}");
+        assert_eq!(header(&answer, "replaysafe-changed").unwrap(), "false");
+    }
+    assert_eq!(served.target.writes(), 2);
+    let journal = fs::read(folder.path().join("a.db.unrecorded")).unwrap();
+    let text = String::from_utf8_lossy(&journal);
+    for secret in ["Bearer", "ada", "Users"] {
+        assert!(!text.contains(secret), "{secret}");
+    }
+    let mode = fs::metadata(folder.path().join("a.db.unrecorded")).unwrap().permissions().mode();
+    assert_eq!(mode & 0o777, 0o600);
+
+    served.limit_files(None);
+    // S14a: the deletion has its end before the create is answered, and that is no receipt.
+    let again = insist(&served, "POST", "/Users", USER);
+    assert!(again.starts_with("HTTP/1.1 409"), "{again}");
+    assert_eq!(header(&again, "replaysafe-verdict").unwrap(), "superseded");
+    let again = served.send("DELETE", &path, "");
+    assert!(again.starts_with("HTTP/1.1 204"), "{again}");
+    assert_eq!(header(&again, "replaysafe-verdict").unwrap(), "already-satisfied");
+    assert_eq!(served.target.writes(), 2);
+    assert_eq!(served.stop().code, 0);
+    audits_clean(&folder);
+    let told = run(
+        folder.path(),
+        &["explain", &header(&gone, "replaysafe-decision").unwrap(), "--ledger", "sqlite:a.db"],
+    );
+    assert_eq!(told.code, 0, "{told:?}");
+}
+
+/// S36: the line is on the disk before the effect is sent, whatever becomes of the process.
+#[test]
+fn a_deletion_that_went_out_survives_a_kill() {
+    for carried_out in [true, false] {
+        let folder = TempDir::new().unwrap();
+        let options = passing(&folder);
+        let mut served = Served::start(folder.path(), &options);
+        let path = user(&served);
+        fill_the_disk(&folder, &served);
+        let moment = if carried_out { Moment::AfterCommit } else { Moment::InsteadOfCommit };
+        served.target.strike(Fault::next(Verb::Delete, "/Users", Lost::Silence).at(moment));
+        let asking = served.begin("DELETE", &path, "");
+        served.until_asked("DELETE", 1);
+        served.kill_and_start(folder.path(), &options);
+        assert_eq!(asking.join().unwrap(), "", "killed before its answer");
+        assert_eq!(served.target.resources("Users").is_empty(), carried_out);
+        // S14a: the create is not told its receipt; what it is told, the deletion has ended before (after D, S13).
+        let create = served.send("POST", "/Users", USER);
+        assert_eq!(header(&create, "replaysafe-verdict").unwrap(), "superseded", "{create}");
+        let again = served.send("DELETE", &path, "");
+        assert_eq!(header(&again, "replaysafe-verdict").unwrap(), "already-satisfied", "{again}");
+        assert!(served.target.resources("Users").is_empty());
+        assert_eq!(served.target.writes(), if carried_out { 2 } else { 3 });
+        assert_eq!(served.stop().code, 0);
+        audits_clean(&folder);
+    }
 }
 
 #[test]
@@ -53,6 +163,68 @@ fn what_cannot_be_a_service_is_a_mistake_of_usage() {
     fails_to_start(&folder, &[("--upstream-credential", "none")], 3, &["credential", "none"]);
     fs::write(folder.path().join("two"), "Bearer a\nBearer b\n").unwrap();
     fails_to_start(&folder, &[("--upstream-credential", "two")], 2, &["`two`", "one line"]);
+}
+
+#[test]
+fn a_public_url_is_scheme_host_and_port() {
+    let folder = TempDir::new().unwrap();
+    for wrong in ["scim.example.com", "ftp://a", "https://a/scim", "https://a?b", "https://u@a", ""]
+    {
+        fails_to_start(&folder, &[("--public-url", wrong)], 2, &["--public-url", "without a path"]);
+    }
+}
+
+/// TLS ends in front of the gateway: its clients see https, whatever it serves itself.
+#[test]
+fn rewritten_urls_begin_with_the_public_url() {
+    let folder = TempDir::new().unwrap();
+    let public = "https://scim.example.com:8443";
+    let options = ["--host", "upstream", "--public-url", &format!("{public}/")];
+    let served = Served::start(folder.path(), &options);
+    let created = served.send("POST", "/Users", USER);
+    let location = header(&created, "location").unwrap();
+    let path = location.strip_prefix(public).unwrap_or_else(|| panic!("{location}"));
+    assert!(path.starts_with("/scim/v2/Users/"), "{location}");
+    let in_body = |answer: &str| answer.contains(&format!("\"location\":\"{location}\""));
+    assert!(in_body(&created), "{created}");
+    let passed = served.send("GET", path.strip_prefix("/scim/v2").unwrap(), "");
+    assert!(in_body(&passed), "{passed}");
+    let base = served.target.base();
+    assert!(!created.contains(&base) && !passed.contains(&base), "{created} {passed}");
+}
+
+/// RFC 7644 section 3.14, RFC 9110 section 13.1.1; S25: a change that was made for another version is not made.
+#[test]
+fn a_precondition_of_the_client_holds_or_nothing_is_sent() {
+    let folder = TempDir::new().unwrap();
+    let served = Served::start(folder.path(), &[]);
+    served.target.behave(Behaviour::strict());
+    let path = user(&served);
+    let tag = |answer: &str| header(answer, "etag").unwrap();
+    let rename = |name: &str, tag: &str| {
+        let body = format!(
+            r#"{{"schemas":["urn:ietf:params:scim:api:messages:2.0:PatchOp"],"Operations":[{{"op":"replace","path":"displayName","value":"{name}"}}]}}"#
+        );
+        served.send_with("PATCH", &path, &format!("If-Match: {tag}\r\n"), &body)
+    };
+    let first = tag(&served.send("GET", &path, ""));
+    let failed = rename("Ada", "W/\"other\"");
+    assert!(failed.starts_with("HTTP/1.1 412"), "{failed}");
+    assert_eq!(header(&failed, "replaysafe-verdict").unwrap(), "precondition-failed");
+    assert_eq!(served.target.writes(), 1);
+    let done = rename("Ada", &first);
+    assert!(done.starts_with("HTTP/1.1 200"), "{done}");
+    let second = tag(&done);
+    assert_ne!(first, second);
+    assert_eq!(tag(&served.send("GET", &path, "")), second);
+    // S3: the precondition is a part of what is asked. The repeat of the one that held is no conflict with itself.
+    let again = rename("Ada", &first);
+    assert!(again.starts_with("HTTP/1.1 200"), "{again}");
+    assert_eq!(header(&again, "idempotency-replayed").unwrap(), "true");
+    assert!(rename("Ben", &first).starts_with("HTTP/1.1 412"));
+    assert!(rename("Ben", &second).starts_with("HTTP/1.1 200"));
+    assert_eq!(served.target.writes(), 3);
+    assert_eq!(served.target.resources("Users")[0]["displayName"], "Ben");
 }
 
 #[test]
@@ -92,6 +264,44 @@ fn a_ledger_that_cannot_be_used_is_4_and_a_missing_folder_or_key_3() {
         .unwrap();
     fails_to_start(&folder, &[("--ledger", "sqlite:g.db")], 4, &["g.db", "no SQLite database"]);
     fails_to_start(&folder, &[("--ledger", "postgres:g")], 2, &["sqlite:PATH"]);
+}
+
+const USER: &str = r#"{"userName":"ada@example.org","externalId":"1"}"#;
+const OTHER: &str = r#"{"userName":"ben@example.org","externalId":"2"}"#;
+
+/// Creates a user and gives its path.
+fn user(served: &Served) -> String {
+    served.create();
+    let users = served.target.resources("Users");
+    format!("/Users/{}", users[0]["id"].as_str().unwrap())
+}
+
+/// Options with a policy that lets out what takes access away (S36).
+fn passing(folder: &TempDir) -> [&'static str; 2] {
+    fs::write(folder.path().join("p.toml"), "safe-direction-passes = true\n").unwrap();
+    ["--policy", "p.toml"]
+}
+
+/// The ledger's log cannot grow any more; the journal, made before, can be written in its first 16 KiB.
+fn fill_the_disk(folder: &TempDir, served: &Served) {
+    let log = fs::metadata(folder.path().join("a.db-wal")).unwrap().len();
+    assert!(16 << 10 < log, "{log}");
+    served.limit_files(Some(16 << 10));
+}
+
+/// Sends a request until it is told more than to come again.
+fn insist(served: &Served, method: &str, path: &str, body: &str) -> String {
+    loop {
+        let answer = served.send(method, path, body);
+        if !answer.starts_with("HTTP/1.1 503") {
+            return answer;
+        }
+    }
+}
+
+fn audits_clean(folder: &TempDir) {
+    let audit = run(folder.path(), &["ledger", "audit", "--ledger", "sqlite:a.db"]);
+    assert_eq!(audit.code, 0, "{audit:?}");
 }
 
 /// The gateway with these options in place of good ones.

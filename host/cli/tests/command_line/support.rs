@@ -6,6 +6,7 @@ use std::{
     path::Path,
     process::{Child, Command, Output, Stdio},
     sync::Once,
+    thread::JoinHandle,
 };
 
 use replaysafe_cli::memory::{Behaviour, MemoryTarget};
@@ -101,18 +102,26 @@ impl Served {
     pub(crate) fn start(folder: &Path, options: &[&str]) -> Self {
         let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
         let target = runtime.block_on(MemoryTarget::start(Behaviour::lenient())).unwrap();
-        let base = target.base();
-        let mut arguments = vec!["gateway", "--upstream", &base, "--listen", "127.0.0.1:0"];
-        arguments.extend(["--ledger", "sqlite:a.db"]);
-        arguments.extend(options);
-        let mut child = program(folder, &arguments)
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
+        let (child, url) = spawn(folder, &target.base(), options);
+        Self { url, target, child, _runtime: runtime }
+    }
+
+    /// Kills the gateway (SIGKILL) and starts another before the same service.
+    pub(crate) fn kill_and_start(&mut self, folder: &Path, options: &[&str]) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+        (self.child, self.url) = spawn(folder, &self.target.base(), options);
+    }
+
+    /// Lets no file of the gateway be written behind its first `bytes`, as a full disk would; none: lets it again.
+    pub(crate) fn limit_files(&self, bytes: Option<u64>) {
+        let limit = bytes.map_or_else(|| "unlimited".to_owned(), |bytes| bytes.to_string());
+        let pid = self.child.id().to_string();
+        let limited = Command::new("prlimit")
+            .args(["--pid", &pid, &format!("--fsize={limit}:")])
+            .status()
             .unwrap();
-        let mut line = String::new();
-        BufReader::new(child.stdout.as_mut().unwrap()).read_line(&mut line).unwrap();
-        Self { url: line, target, child, _runtime: runtime }
+        assert!(limited.success());
     }
 
     /// The address in `listening on http://ADDRESS`.
@@ -122,18 +131,27 @@ impl Served {
 
     /// Sends one request through the gateway; gives its answer, head and body.
     pub(crate) fn send(&self, method: &str, path: &str, body: &str) -> String {
-        let mut connection = TcpStream::connect(self.address()).unwrap();
-        write!(
-            connection,
-            "{method} /scim/v2{path} HTTP/1.1\r\nHost: {}\r\nAuthorization: Bearer t\r\n\
-             Content-Type: application/scim+json\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{body}",
-            self.address(),
-            body.len(),
-        )
-        .unwrap();
-        let mut answer = String::new();
-        connection.read_to_string(&mut answer).unwrap();
-        answer
+        self.send_with(method, path, "", body)
+    }
+
+    /// The same, with more lines in its head.
+    pub(crate) fn send_with(&self, method: &str, path: &str, head: &str, body: &str) -> String {
+        send(self.address(), (method, path), head, body)
+    }
+
+    /// The same, without waiting for the answer.
+    pub(crate) fn begin(&self, method: &str, path: &str, body: &str) -> JoinHandle<String> {
+        let (address, method) = (self.address().to_owned(), method.to_owned());
+        let (path, body) = (path.to_owned(), body.to_owned());
+        std::thread::spawn(move || send(&address, (&method, &path), "", &body))
+    }
+
+    /// Waits until the service was asked so `count` times. A test that waits in vain does not end.
+    pub(crate) fn until_asked(&self, method: &str, count: usize) {
+        let asked = || self.target.requests().into_iter().filter(|(one, _)| one == method).count();
+        while asked() < count {
+            std::thread::yield_now();
+        }
     }
 
     /// Creates a user and gives the decision.
@@ -145,9 +163,19 @@ impl Served {
     }
 
     /// Ends it by SIGTERM, and gives what came of it.
-    pub(crate) fn stop(mut self) -> Ran {
+    pub(crate) fn stop(self) -> Ran {
+        self.terminate();
+        self.ended()
+    }
+
+    /// Sends it SIGTERM.
+    pub(crate) fn terminate(&self) {
         let pid = self.child.id().to_string();
         assert!(Command::new("kill").args(["-TERM", &pid]).status().unwrap().success());
+    }
+
+    /// What comes of it when it ends.
+    pub(crate) fn ended(mut self) -> Ran {
         let mut err = String::new();
         self.child.stderr.as_mut().unwrap().read_to_string(&mut err).unwrap();
         let code = self.child.wait().unwrap().code().unwrap_or(-1);
@@ -161,6 +189,44 @@ impl Drop for Served {
         drop(self.child.kill());
         drop(self.child.wait());
     }
+}
+
+/// The program as a gateway; gives it, and the line with which it says that it is ready.
+///
+/// A write behind the limit of a file fails, as on a full disk, where it would end the process.
+fn spawn(folder: &Path, base: &str, options: &[&str]) -> (Child, String) {
+    let mut arguments = vec!["gateway", "--upstream", base, "--listen", "127.0.0.1:0"];
+    arguments.extend(["--ledger", "sqlite:a.db"]);
+    arguments.extend(options);
+    let gateway = program(folder, &arguments);
+    let mut command = Command::new("sh");
+    command.args(["-c", "trap '' XFSZ; exec \"$0\" \"$@\""]).arg(gateway.get_program());
+    command.args(gateway.get_args()).current_dir(folder).stdin(Stdio::null());
+    for (name, value) in gateway.get_envs() {
+        match value {
+            Some(value) => command.env(name, value),
+            None => command.env_remove(name),
+        };
+    }
+    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut line = String::new();
+    BufReader::new(child.stdout.as_mut().unwrap()).read_line(&mut line).unwrap();
+    (child, line)
+}
+
+fn send(address: &str, (method, path): (&str, &str), head: &str, body: &str) -> String {
+    let mut connection = TcpStream::connect(address).unwrap();
+    write!(
+        connection,
+        "{method} /scim/v2{path} HTTP/1.1\r\nHost: {address}\r\nAuthorization: Bearer t\r\n\
+         Content-Type: application/scim+json\r\nContent-Length: {}\r\nConnection: close\r\n{head}\r\n{body}",
+        body.len(),
+    )
+    .unwrap();
+    let mut answer = String::new();
+    // A gateway that is killed gives what it gave.
+    drop(connection.read_to_string(&mut answer));
+    answer
 }
 
 /// A header of an answer.

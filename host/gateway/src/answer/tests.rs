@@ -129,7 +129,11 @@ fn headers_say_what_became_of_it() {
         changed: true,
         replayed: true,
         diverged: Divergence::Deleted,
-        notes: vec![note("not-kept", "title"), note("scim-type", "mutability")],
+        notes: vec![
+            note("not-kept", "title"),
+            note("scim-type", "mutability"),
+            note("secret-differs", "true"),
+        ],
         ..answer(Verdict::Superseded)
     };
     let response = respond(&answer, &asked(Method::Create));
@@ -140,6 +144,7 @@ fn headers_say_what_became_of_it() {
         ("replaysafe-changed", "true"),
         ("replaysafe-diverged", "deleted"),
         ("replaysafe-not-kept", "title"),
+        ("replaysafe-secret-differs", "true"),
         ("idempotency-replayed", "true"),
         ("content-type", "application/scim+json"),
     ] {

@@ -395,6 +395,34 @@ async fn no_25_the_same_key_of_another_principal() {
     assert_eq!(service.changes().len(), 2);
 }
 
+/// S1: who shows no `Authorization` is known by whatever else may be a credential, not as one anonymous client.
+#[tokio::test]
+async fn no_25_the_same_key_of_clients_without_authorization() {
+    let (service, gateway) = both().await;
+    let ask = async |credential: &str, name: &str| {
+        let user = json!({"userName": name}).to_string();
+        let length = user.len();
+        let request = format!(
+            "POST /scim/v2/Users HTTP/1.1\r\nHost: me\r\nConnection: close\r\nIdempotency-Key: k\r\n\
+             {credential}\r\nContent-Type: application/json\r\nContent-Length: {length}\r\n\r\n{user}"
+        );
+        gateway.raw(request).await
+    };
+    let clients = ["X-API-Key: a", "X-API-Key: b", "Cookie: s=a", "Accept: */*"];
+    let mut decisions = std::collections::BTreeSet::new();
+    for (client, name) in clients.into_iter().zip(["a", "b", "c", "d"]) {
+        let first = ask(client, name).await;
+        assert_eq!((first.status, first.header("idempotency-replayed")), (201, None), "{client}");
+        decisions.insert(first.header("replaysafe-decision").unwrap().to_owned());
+        // What says nothing of who asks may differ.
+        let again = ask(&format!("X-Request-Id: {name}\r\n{client}"), name).await;
+        assert_eq!((again.status, again.header("idempotency-replayed")), (201, Some("true")));
+        assert_eq!(again.header("replaysafe-decision"), first.header("replaysafe-decision"));
+    }
+    assert_eq!(decisions.len(), clients.len());
+    assert_eq!(service.changes().len(), clients.len());
+}
+
 /// S1: a credential is relied on for a minute after the target accepted it. Then the target's refusal is passed on.
 #[tokio::test]
 async fn no_26_a_replay_after_the_client_was_revoked() {

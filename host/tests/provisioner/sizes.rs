@@ -1,0 +1,49 @@
+//! Requests as large as they may be: each has its answer (S44).
+
+use replaysafe::contract::Verdict;
+use serde_json::json;
+
+use crate::world::{Faults, World, create_with};
+
+/// Nothing identifies it but all that it states (S2).
+#[tokio::test(start_paused = true)]
+async fn a_large_weak_create_is_done_once() {
+    let world = World::new();
+    let process = world.start(&Faults::default());
+    let call = create_with(&json!({"title": "x".repeat(500_000)}));
+    for replayed in [false, true] {
+        let answer = process.provision(call.clone()).await;
+        assert_eq!(
+            (answer.verdict, answer.replayed),
+            (Verdict::Done, replayed),
+            "{}",
+            answer.detail
+        );
+    }
+    assert_eq!(world.service.sent(), ["POST"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_name_too_long_to_be_searched_for_is_refused_as_such() {
+    let world = World::new();
+    let process = world.start(&Faults::default());
+    let answer = process.provision(create_with(&json!({"userName": "x".repeat(17_000)}))).await;
+    assert_eq!(answer.verdict, Verdict::Malformed, "{}", answer.detail);
+    assert!(world.service.sent().is_empty());
+}
+
+/// Each e-mail is a name by this policy, and each name is a question.
+#[tokio::test(start_paused = true)]
+async fn twenty_names_are_searched_for_and_forty_refused() {
+    for (count, expected) in [(20, Verdict::Done), (40, Verdict::Malformed)] {
+        let mut world = World::new();
+        world.policy = POLICY.into();
+        let process = world.start(&Faults::default());
+        let emails: Vec<_> = (0..count).map(|n| json!({"value": format!("{n}@x.test")})).collect();
+        let body = json!({"userName": "ada", "emails": emails});
+        let answer = process.provision(create_with(&body)).await;
+        assert_eq!(answer.verdict, expected, "{count}: {}", answer.detail);
+    }
+}
+
+const POLICY: &str = r#"{"correlation":{"User":["emails.value"]}}"#;
