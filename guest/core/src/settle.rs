@@ -309,7 +309,9 @@ impl Work<'_> {
                 });
         }
         let names = linked_names(self.case, &self.person, id, Some(resource));
-        let touched = self.case.touched();
+        // Who passed it came later and looks after these paths: this is no later change of them (S14c).
+        let mut touched = self.case.touched();
+        touched.retain(|path| !crate::state::overlaps_any(path, &passed));
         self.close(receipt, names, touched, taken, learned)
     }
 
