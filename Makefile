@@ -5,7 +5,7 @@
 help:
 	@echo "make demo         what repeats do to a SCIM service, directly and through the gateway"
 	@echo "make test         all checks, phase by phase; scripts/test.sh PHASE runs one"
-	@echo "make prove        200,000 simulated schedules, 20,000 on a shared ledger, and what finds a missing rule: 30 minutes"
+	@echo "make prove        200,000 simulated schedules, 20,000 on a shared ledger, and what finds a missing rule: 10 minutes"
 	@echo "make build        the program, optimised: target/release/replaysafe"
 	@echo "make lint         rustfmt and clippy"
 	@echo "make servers      install the real SCIM servers and clients that the tests use"

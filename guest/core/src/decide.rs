@@ -17,6 +17,7 @@ use crate::{
     case::{Candidates, Case, id_name, id_of, resource_in},
     kept,
     policy::{Adopt, Disabled, Existing, Returns},
+    settle::WATCH_MS,
     state::{DEFAULT_SOURCE, Event, Life, Person},
     statement::{Allowance, Body, Difference, Match, PathKey},
     types::{
@@ -751,7 +752,16 @@ fn close(
     record.progress.receipt = Some(receipt.clone());
     record.progress.settled_at = Some(case.now());
     record.progress.settled_seq = person.memory.seq;
-    let Some(entry) = record.after(Event::Settle, None) else {
+    let (mut event, mut wake) = (Event::Settle, None);
+    if case.wish.statement.safe_way() && standing.watch_until.is_some() {
+        // Who was passed may give back yet what was found taken away: it is looked after like what was sent (S14c).
+        let id = case.request.id.as_deref();
+        record.progress.effect =
+            Some(effect(case, id, as_sent(case), case.request.if_match.clone()));
+        record.progress.watch_until = standing.watch_until;
+        (event, wake) = (Event::Dispatch, Some(case.now() + WATCH_MS));
+    }
+    let Some(entry) = record.after(event, wake) else {
         return only(Action::Answer(receipt));
     };
     let identities = vec![IdentityWrite { identity: person.identity(), names }];

@@ -290,9 +290,13 @@ impl<'m, K: Ord, V> Entry<'m, K, V> {
     }
 
     /// Its value; what `make` gives is put in where there is none.
+    #[expect(
+        clippy::expect_used,
+        clippy::missing_panics_doc,
+        reason = "each key has a place for a value"
+    )]
     pub fn or_insert_with(self, make: impl FnOnce() -> V) -> &'m mut V {
         let at = self.map.place(self.key);
-        #[expect(clippy::expect_used, reason = "each key has a place for a value")]
         let value = self.map.values.get_mut(at).expect("a place");
         value.get_or_insert_with(make)
     }

@@ -315,7 +315,9 @@ impl Work<'_> {
                 });
         }
         let names = linked_names(self.case, &self.person, id, Some(resource));
-        let touched = self.case.touched();
+        // Who passed it came later and looks after these paths: this is no later change of them (S14c).
+        let mut touched = self.case.touched();
+        touched.retain(|path| !crate::state::overlaps_any(path, &passed));
         self.close(receipt, names, touched, taken, learned)
     }
 
@@ -699,6 +701,10 @@ impl Work<'_> {
                 }
             });
             if undone && self.record.progress.sends < SENDS_MOST * 2 {
+                // Whoever has changed it since: it was answered that it is taken away.
+                if let Some(effect) = &mut self.record.progress.effect {
+                    effect.if_match = None;
+                }
                 return self.send_again();
             }
         }
@@ -1353,7 +1359,7 @@ const LOOK_MS: UnixMillis = 500;
 const UNSEEN_BACKOFF_MOST: u32 = 10;
 
 /// 2 s: how often a revocation that passed others is looked after.
-const WATCH_MS: UnixMillis = 2_000;
+pub(crate) const WATCH_MS: UnixMillis = 2_000;
 
 /// A day: as long as a step may wait, and longer than any client repeats a create.
 const UNHEARD_MS: UnixMillis = 86_400_000;

@@ -3,11 +3,11 @@
 use std::{
     io::{self, IsTerminal, Write},
     sync::atomic::{AtomicU64, Ordering},
-    time::{SystemTime, UNIX_EPOCH},
 };
 
 use anyhow::Context as _;
 use clap::ValueEnum;
+use replaysafe::clock::{Clock as _, SystemClock};
 use serde_json::{Value, json};
 
 use crate::exit::Exit;
@@ -127,7 +127,7 @@ pub(crate) fn complain(format: Format, exit: Exit, message: &str) {
 pub(crate) fn note_failure(cause: &str) {
     static SECOND: AtomicU64 = AtomicU64::new(u64::MAX);
     static LEFT_OUT: AtomicU64 = AtomicU64::new(0);
-    let second = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
+    let second = SystemClock.now() / 1_000;
     if SECOND.swap(second, Ordering::Relaxed) == second {
         LEFT_OUT.fetch_add(1, Ordering::Relaxed);
         return;

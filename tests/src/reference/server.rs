@@ -608,9 +608,10 @@ fn in_order(stated: &[Members]) -> Vec<Members> {
         stated.iter().filter(|item| !assigned(item).is_empty()).cloned().collect();
     stated.sort_by_key(|item| {
         let states = assigned(item);
-        (item.contains_key("type"), states.len(), Value::Object(states).to_string())
+        let text = Value::Object(states.clone()).to_string();
+        (item.contains_key("type"), states.len(), text, item.len())
     });
-    stated.dedup();
+    stated.dedup_by(|later, first| assigned(later) == assigned(first));
     stated
 }
 

@@ -9,8 +9,8 @@ use replaysafe_core::{
     lifecycle::Reading,
     types::{
         Action, Answer, Divergence, Effect, EffectBody, Entry, EntryId, Evidence, Field, Found,
-        Name, NameKind, Observation, Outcome, Question, Report, Request, Retry, Settings, Sight,
-        Situation, Stage, Step, Tag, Tags, UnixMillis, Verdict, Write,
+        IdentityWrite, Name, NameKind, Observation, Outcome, Question, Report, Request, Retry,
+        Settings, Sight, Situation, Stage, Step, Tag, Tags, UnixMillis, Verdict, Write,
     },
 };
 
@@ -266,6 +266,7 @@ impl World {
     pub(super) fn scan(&mut self, gateway: usize, position: u32, core: &mut Decider) {
         let at = usize::try_from(position).unwrap_or(usize::MAX);
         let Some(entry) = self.ledger.entries.get(at).cloned() else { return };
+        self.scanned.insert((gateway, entry.id.clone()), self.now);
         let number = self.number();
         let Ok(request) = core.entry_request(&entry.state) else {
             let how = "an entry's request cannot be read".to_owned();
@@ -283,6 +284,13 @@ impl World {
             resolves: false,
         });
         self.runs.insert(number, run);
+    }
+
+    /// From when on a gateway takes up an entry that is due: it scans again a second later.
+    pub(super) fn scans_from(&self, gateway: usize, entry: &Entry) -> Option<UnixMillis> {
+        let last = self.scanned.get(&(gateway, entry.id.clone()));
+        let rested = last.map_or(0, |last| last + SCAN_EVERY_MS);
+        Some(entry.wake_at?.max(rested))
     }
 
     fn run_of(
@@ -385,13 +393,14 @@ impl World {
 
     /// A look that proves the credential (S1): `prove`.
     fn prove(&mut self, run: &Run, blind: bool) -> Next {
-        let sight = self.sight(run, &run.proof, blind);
-        let status = match sight {
-            Sight::Listed(_) => 200,
-            Sight::Answered(answer) | Sight::Refused(answer) => answer.status,
-            Sight::Nothing => 0,
+        let accepted = match self.sight(run, &run.proof, blind) {
+            Sight::Listed(_) => true,
+            // What is said of the question, not of who asks.
+            Sight::Answered(answer) | Sight::Refused(answer) => {
+                matches!(answer.status, 200..=299 | 400 | 404 | 405 | 410 | 414 | 422 | 501)
+            }
+            Sight::Nothing => false,
         };
-        let accepted = status != 0 && status != 401 && status != 403 && status < 500;
         if accepted && let Some(until) = self.accepted_until.get_mut(run.gateway) {
             *until = self.now + ACCEPTED_MS;
         }
@@ -784,8 +793,8 @@ impl World {
     ) -> Result<(), Refusal> {
         let leased = run.tickets.iter().all(|ticket| self.leases.held(*ticket));
         // A shared ledger must ask this in the transaction that writes: nothing else tells that somebody else
-        // has made an identity for the same correlation value, which two may share, since the lease lapsed.
-        let refused = 1 < self.setup.gateways && !leased && nothing_guards(write);
+        // has made an identity for the same resource since the lease lapsed.
+        let refused = 1 < self.setup.gateways && !leased && nothing_guards(&write.identities);
         let written =
             if refused { Err(Refusal::Fenced) } else { self.ledger.write(write, self.setup.off) };
         match written {
@@ -840,13 +849,12 @@ fn forget_ids(found: &mut Found) {
     }
 }
 
-/// It makes an identity that no exclusive name and no fence protects from being made twice.
-fn nothing_guards(write: &Write) -> bool {
-    let exclusive = |name: &Name| matches!(name.kind, NameKind::TargetId | NameKind::ExternalId);
-    write
-        .identities
-        .iter()
-        .any(|one| one.identity.fence == 0 && !one.names.iter().flatten().any(exclusive))
+/// An identity is new, and no target id tells that somebody else has made it meanwhile: he may know it by another of its names.
+fn nothing_guards(identities: &[IdentityWrite]) -> bool {
+    let guards = |name: &Name| name.kind == NameKind::TargetId;
+    let unguarded =
+        |one: &IdentityWrite| one.identity.fence == 0 && !one.names.iter().flatten().any(guards);
+    identities.iter().any(unguarded)
 }
 
 fn known(found: &Found, id: &EntryId) -> bool {
@@ -928,8 +936,34 @@ const FENCED_MOST: u32 = 3;
 /// `FENCED_PAUSE_MS` of the host.
 const FENCED_PAUSE_MS: UnixMillis = 1_000;
 
+/// `SCAN_EVERY` of the host.
+const SCAN_EVERY_MS: UnixMillis = 1_000;
+
 /// `ACCEPTED_MS` of the host.
 const ACCEPTED_MS: UnixMillis = 60_000;
 
 /// `DEADLINE` of the host: how long an answer of the target is waited for.
 const DEADLINE_MS: UnixMillis = 10_000;
+
+#[cfg(test)]
+mod tests {
+    use replaysafe_core::types::Identity;
+
+    use super::*;
+
+    /// Two creates of one account, one of which states an external id, share no exclusive name.
+    #[test]
+    fn of_a_new_identity_a_target_id_alone_tells_that_it_was_made_meanwhile() {
+        check(0, &[NameKind::Correlation], true);
+        check(0, &[NameKind::ExternalId, NameKind::Correlation], true);
+        check(0, &[NameKind::TargetId, NameKind::Correlation], false);
+        check(1, &[NameKind::Correlation], false);
+    }
+
+    fn check(fence: u64, kinds: &[NameKind], expected: bool) {
+        let identity = Identity { id: "i".into(), fence, incarnation: 1, state: "{}".into() };
+        let name = |kind: &NameKind| Name { kind: *kind, material: "n".into() };
+        let names = Some(kinds.iter().map(name).collect());
+        assert_eq!(nothing_guards(&[IdentityWrite { identity, names }]), expected, "{kinds:?}");
+    }
+}

@@ -28,7 +28,7 @@ pub struct Ledger {
 /// Why nothing was written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Refusal {
-    /// Somebody else has written the identity, taken one of its names, or moved the entry on since it was read.
+    /// Somebody else has written the identity, taken one of its names or the key, or moved the entry on since it was read.
     Fenced,
     /// It would break this law.
     Law(&'static str),
@@ -170,7 +170,8 @@ impl Ledger {
             let other = |row: &&mut Rc<Entry>| row.id != entry.id && row.key.as_ref() == Some(key);
             if let Some(other) = self.entries.iter_mut().find(other) {
                 if other.stage != Stage::Refused && off != Some(Rule::Arbitration) {
-                    return Err(Refusal::Law("one-effect-per-key"));
+                    // It was free when it was read: somebody else has used it since (S4).
+                    return Err(Refusal::Fenced);
                 }
                 Rc::make_mut(other).key = None;
             }

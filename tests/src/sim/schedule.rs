@@ -4,9 +4,7 @@
 //! the time and others never, some deliver late and others at once. Chaos first; then faults stop, clients
 //! repeat themselves until they are answered, and everything must come to rest.
 
-use std::collections::{BTreeMap, BTreeSet};
-
-use replaysafe_core::types::UnixMillis;
+use std::collections::BTreeMap;
 
 use super::{
     auditor::{Auditor, EDGES_MOST, Violation},
@@ -50,7 +48,7 @@ pub fn run(
     let mut random = Random::new(seed);
     let world = make(&mut random, worlds);
     let auditor = Auditor::new(&world);
-    let weights = Weights::draw(&mut random);
+    let weights = Weights::draw(&mut random, worlds.about);
     let mut drive = Drive { world, auditor, random, core, trace, steps: 0, actions: Vec::new() };
     let violation = drive.all(&weights).err();
     Outcome { steps: drive.steps, violation }
@@ -134,8 +132,6 @@ impl Drive<'_> {
     fn heal(&mut self) -> Result<(), Violation> {
         self.world.budget = Budget::default();
         let mut idle = 0;
-        // What is due is scanned once a second: one whose names are held is not taken up again meanwhile.
-        let mut scanned: (UnixMillis, BTreeSet<Action>) = (0, BTreeSet::new());
         for _ in 0..HEAL_STEPS_MOST {
             if self.settled() {
                 idle += 1;
@@ -147,22 +143,14 @@ impl Drive<'_> {
                 continue;
             }
             self.world.enabled(&[], &mut self.actions);
-            if scanned.0 != self.world.now {
-                scanned = (self.world.now, BTreeSet::new());
-            }
             let heals = self.actions.iter().copied().filter(|action| self.heals(*action));
-            let (again, heals): (Vec<Action>, Vec<Action>) =
-                heals.partition(|action| scanned.1.contains(action));
+            let heals: Vec<Action> = heals.collect();
             let wake = self.actions.contains(&Action::Wake);
-            let action = match (heals.is_empty(), wake, again.is_empty()) {
-                (false, _, _) => self.random.one_of(&heals),
-                (true, true, _) => Action::Wake,
-                (true, false, false) => self.random.one_of(&again),
-                (true, false, true) => return self.stuck(),
+            let action = match (heals.is_empty(), wake) {
+                (false, _) => self.random.one_of(&heals),
+                (true, true) => Action::Wake,
+                (true, false) => return self.stuck(),
             };
-            if let Action::Scan(..) = action {
-                scanned.1.insert(action);
-            }
             self.act(action)?;
         }
         self.stuck()
@@ -253,7 +241,7 @@ impl Drive<'_> {
 struct Weights(BTreeMap<u8, usize>);
 
 impl Weights {
-    fn draw(random: &mut Random) -> Self {
+    fn draw(random: &mut Random, about: Option<Rule>) -> Self {
         const SCALE: [usize; 6] = [1, 1, 3, 10, 30, 100];
         let kinds = 0..KINDS;
         let mut weights: BTreeMap<u8, usize> =
@@ -261,6 +249,19 @@ impl Weights {
         // Time that passes at random drowns everything else.
         for kind in [kind(Action::Pass(0)), kind(Action::Wake)] {
             weights.insert(kind, random.one_of(&[0, 1, 1, 3, 10]).max(1));
+        }
+        if about == Some(Rule::Watch) {
+            // A call of which nobody hears lands late, after what passes it: by chance alone that comes too seldom.
+            let call = |fate| kind(Action::Call(0, fate));
+            let often = [Action::Send(0), Action::Deliver(0, 0), Action::Reply(0)].map(kind);
+            let steps = (0..4).map(|run| kind(Action::Step(run)));
+            for often in steps.chain(often).chain([call(Fate::Cut)]) {
+                weights.insert(often, 100);
+            }
+            let rare = [Action::TimeOut(0), Action::Crash(0), Action::Pass(0), Action::Scan(0, 0)];
+            for rare in rare.map(kind).into_iter().chain([call(Fate::Land), call(Fate::Vanish)]) {
+                weights.insert(rare, 1);
+            }
         }
         Self(weights)
     }
@@ -341,12 +342,16 @@ fn make(random: &mut Random, worlds: Worlds) -> World {
     let subjects = subjects(random);
     let mut store = BTreeMap::new();
     for (position, subject) in subjects.iter().enumerate() {
-        if random.once_in(3) {
+        if random.once_in(3) || is(&[R::Watch]) {
             let id = u32::try_from(position).unwrap_or(0) + 1;
             store.insert(id, existing(*subject, random));
         }
     }
-    let intents = intents(&subjects, random);
+    let mut intents = intents(&subjects, random);
+    if is(&[R::Watch]) {
+        intents.truncate(2);
+        intents.extend(crossing(&mut store));
+    }
     let policy = random.one_of(&[
         "{}",
         "{}",
@@ -438,6 +443,16 @@ fn intents(subjects: &[Subject], random: &mut Random) -> Vec<Intent> {
         intent.client = used.iter().position(|client| *client == intent.client).unwrap_or(0);
     }
     intents
+}
+
+/// Two clients, of whom one gives what the other finds taken away: one may pass the other (S14c).
+fn crossing(store: &mut BTreeMap<u32, Resource>) -> Vec<Intent> {
+    let mut users = store.values_mut().filter(|resource| resource.subject.kind == Kind::User);
+    let Some(user) = users.next() else { return Vec::new() };
+    user.active = Some(false);
+    let subject = user.subject;
+    let asks = [Ask::Switch(true), Ask::Switch(false)].into_iter().enumerate();
+    asks.map(|(client, ask)| Intent { subject, ask, key: None, client }).collect()
 }
 
 /// How far time may pass at once: from less than a queue's patience to more than the replay window.

@@ -282,6 +282,8 @@ pub struct World {
     pub target: Target,
     /// Until when a gateway takes the clients' credential for accepted (S1).
     pub accepted_until: Vec<UnixMillis>,
+    /// When a gateway took up an entry that was due.
+    pub scanned: BTreeMap<(usize, String), UnixMillis>,
     /// Work under way.
     pub runs: BTreeMap<u32, Run>,
     /// The clients.
@@ -321,6 +323,7 @@ impl World {
         Self {
             clients: clients.collect(),
             accepted_until: vec![0; setup.gateways],
+            scanned: BTreeMap::new(),
             setup: Rc::new(setup),
             now: BEGIN,
             ledger: Ledger::default(),
@@ -468,8 +471,8 @@ impl World {
             return;
         }
         for (position, entry) in self.ledger.entries.iter().enumerate() {
-            if entry.wake_at.is_some_and(|wake_at| wake_at <= self.now) && !self.passed_over(entry)
-            {
+            let due = self.scans_from(gateway, entry).is_some_and(|from| from <= self.now);
+            if due && !self.passed_over(entry) {
                 actions.push(Action::Scan(gateway, u32::try_from(position).unwrap_or(0)));
             }
         }
@@ -780,7 +783,9 @@ impl World {
             .filter(|client| client.waiting.is_none() && !client.wishes.is_empty())
             .map(|client| client.not_before);
         let due = self.ledger.entries.iter().filter(|entry| !self.passed_over(entry));
-        let due = due.filter_map(|entry| entry.wake_at);
+        let due = due.flat_map(|entry| {
+            (0..self.setup.gateways).filter_map(|gateway| self.scans_from(gateway, entry))
+        });
         runs.chain(clients).chain(due).filter(|at| self.now < *at).min()
     }
 
@@ -808,6 +813,8 @@ impl World {
         if let Some(until) = self.accepted_until.get_mut(gateway) {
             *until = 0;
         }
+        // Started again, it scans at once.
+        self.scanned.retain(|(of, _), _| *of != gateway);
     }
 
     // ---- small things -------------------------------------------------------------------------

@@ -329,12 +329,13 @@ impl List {
 ///
 /// What states less comes first, so that it is measured against what was there and not against another element. What is unassigned states nothing, and so does a `primary` that is false (RFC 7643 §2.4, §2.5).
 pub(super) fn in_order(elements: &[Value]) -> Vec<usize> {
+    let len = |value: &Value| value.as_object().map_or(0, Object::len);
     let rank = |(position, element): (usize, &Value)| {
         let plain = plain(element);
-        let members = plain.as_object().map_or(0, Object::len);
-        (kind_of(element).is_some(), members, canonical(&plain), position)
+        let said = (canonical(&plain), len(element));
+        (kind_of(element).is_some(), len(&plain), said, position)
     };
-    let mut ranks: Vec<(bool, usize, String, usize)> =
+    let mut ranks: Vec<(bool, usize, (String, usize), usize)> =
         elements.iter().enumerate().map(rank).collect();
     sort_by(&mut ranks, Ord::cmp);
     ranks.into_iter().map(|(_, _, _, position)| position).collect()
