@@ -753,8 +753,10 @@ fn close(
     record.progress.settled_at = Some(case.now());
     record.progress.settled_seq = person.memory.seq;
     let (mut event, mut wake) = (Event::Settle, None);
-    if case.wish.statement.safe_way() && standing.watch_until.is_some() {
+    let watched = case.wish.statement.safe_way() && standing.watch_until.is_some();
+    if watched && case.says(UNRECORDED).is_none() {
         // Who was passed may give back yet what was found taken away: it is looked after like what was sent (S14c).
+        // Not without a record (S36): nothing was sent that a journal would keep, and the client waits for the ledger.
         let id = case.request.id.as_deref();
         record.progress.effect =
             Some(effect(case, id, as_sent(case), case.request.if_match.clone()));
