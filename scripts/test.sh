@@ -87,8 +87,8 @@ prove() {
 # The same schedules each time; a law that breaks is shown with the command that tells how.
 # Three minutes on two cores: one schedule takes 4 ms.
 phase_prove() {
-    prove run 0 80000
-    prove run 0 6000 shared
+    prove run 0 40000
+    prove run 0 3000 shared
 }
 
 phase_prove-all() {

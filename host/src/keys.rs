@@ -47,6 +47,32 @@ impl LedgerKey {
         }
     }
 
+    /// Reads the key of the ledger in the file `ledger` from `path`; makes one there only where that ledger is still to be
+    /// made.
+    ///
+    /// A new key beside an old ledger opens nothing, and the next backup would put it in the place of the right one.
+    ///
+    /// # Errors
+    ///
+    /// As [`open_or_create`](Self::open_or_create), and [`KeyError::Missing`]: there is none, and the ledger, its log or
+    /// its journal holds something.
+    pub fn of_ledger(path: impl AsRef<Path>, ledger: impl AsRef<Path>) -> Result<Self, KeyError> {
+        let (path, ledger) = (path.as_ref(), ledger.as_ref());
+        let holds_something = ["", "-wal", ".unrecorded"].iter().any(|suffix| {
+            let mut name = ledger.as_os_str().to_owned();
+            name.push(suffix);
+            fs::metadata(name).is_ok_and(|file| 0 < file.len())
+        });
+        match Self::open(path) {
+            Err(KeyError::Storage { source, .. })
+                if source.kind() == io::ErrorKind::NotFound && holds_something =>
+            {
+                Err(KeyError::Missing { path: path.to_owned(), ledger: ledger.to_owned() })
+            }
+            Err(_) | Ok(_) => Self::open_or_create(path),
+        }
+    }
+
     /// Makes a key that is kept nowhere, for tests and for ledgers in memory.
     ///
     /// # Errors
@@ -221,6 +247,17 @@ pub enum KeyError {
         /// Its permissions.
         mode: u32,
     },
+    /// There is no key file beside a ledger that was written with one.
+    #[error(
+        "there is no key at `{path}`, and the ledger `{ledger}` was written with one: put both back from one backup, or name \
+         the key file that was made with it"
+    )]
+    Missing {
+        /// Where the key should be.
+        path: PathBuf,
+        /// The ledger.
+        ledger: PathBuf,
+    },
     /// The file is no key.
     #[error("the key file `{path}` must have 32 bytes, but has {length}")]
     Length {
@@ -375,6 +412,26 @@ mod tests {
         assert_eq!(LedgerKey::open_or_create(&path).unwrap().id(), made);
         assert_eq!(fs::metadata(&path).unwrap().mode() & 0o777, 0o600);
         assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 1, "nothing is left beside it");
+    }
+
+    #[test]
+    fn a_key_is_made_for_a_ledger_that_is_still_to_be_made_only() {
+        let directory = tempfile::tempdir().unwrap();
+        let [path, ledger] = ["key", "ledger"].map(|name| directory.path().join(name));
+        for suffix in ["", "-wal", ".unrecorded"] {
+            let file = directory.path().join(format!("ledger{suffix}"));
+            fs::write(&file, "something").unwrap();
+            let missing = LedgerKey::of_ledger(&path, &ledger);
+            assert!(matches!(missing, Err(KeyError::Missing { .. })), "{suffix}: {missing:?}");
+            assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 1, "nothing is written");
+            fs::remove_file(&file).unwrap();
+        }
+        fs::write(&ledger, "").unwrap();
+        let made = LedgerKey::of_ledger(&path, &ledger).unwrap().id();
+        fs::write(&ledger, "something").unwrap();
+        assert_eq!(LedgerKey::of_ledger(&path, &ledger).unwrap().id(), made);
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o644)).unwrap();
+        assert!(matches!(LedgerKey::of_ledger(&path, &ledger), Err(KeyError::Exposed { .. })));
     }
 
     #[test]

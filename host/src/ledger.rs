@@ -194,6 +194,9 @@ pub enum LedgerError {
         /// The file.
         path: String,
     },
+    /// The ledger was written in front of another service.
+    #[error("it belongs to another service, of which its receipts are true and not of this one")]
+    OtherService,
     /// The ledger was written by a version that this one does not know, or with another key.
     #[error("the ledger `{path}` cannot be opened: {reason}")]
     Unreadable {

@@ -723,6 +723,16 @@ impl<L: Ledger, T: Target> Provisioner<L, T> {
                 404 if !matches!(identified.proof, Question::ById(_)) => refused(answer),
                 // What is said of the question, not of who asks.
                 200..=299 | 400 | 404 | 405 | 410 | 414 | 422 | 501 => return Proof::Accepted,
+                // Of a failure of its own the target is not asked now; it has refused nothing (S37).
+                status @ (429 | 500 | 502..=599) => Answer {
+                    retry_after: answer.retry_after.or(Some(1)),
+                    ..plain(
+                        Verdict::Unavailable,
+                        &format!(
+                            "the target answered a look with status {status}; nothing has happened"
+                        ),
+                    )
+                },
                 // A redirect leads to a login page, as a rule; the others say nothing of the credential.
                 _ => refused(answer),
             },

@@ -2,7 +2,10 @@
 //!
 //! A target looks and acts, and tells what it saw. It decides nothing and repeats nothing on its own.
 
+pub mod edit;
 mod list;
+pub mod path;
+pub mod rewrite;
 pub mod scim;
 pub mod upstream;
 mod wire;

@@ -120,6 +120,33 @@ async fn a_target_that_refuses_paging_is_asked_once_without() {
     assert!(matches!(sight, Sight::Refused(answer) if answer.status == 400));
 }
 
+/// S1, S14: it was answered to this caller, and no absence is proved.
+#[tokio::test]
+async fn a_list_that_cannot_be_read_to_its_end_is_told_with_its_answer() {
+    let search = Question::Search(Search {
+        resource_type: "User".into(),
+        attribute: "userName".into(),
+        value: "ann".into(),
+    });
+    let all = Question::All("User".into());
+    let no_total = answer("200 OK", "", r#"{"Resources":[]}"#);
+    let total_as_text = answer("200 OK", "", r#"{"totalResults":"0","Resources":[]}"#);
+    // More than is read to prove an absence, a total that does not come, and pages that are ignored.
+    let endless = vec![page(20_001, &[1])];
+    let counts_all = vec![page(300, &[])];
+    let unpaged = vec![page(3, &[1]), page(3, &[1])];
+    for script in [vec![no_total], vec![total_as_text], endless, counts_all, unpaged] {
+        for question in [&search, &all] {
+            let (server, sight) = observe(script.clone(), question).await;
+            let Sight::Refused(answer) = sight else { panic!("{script:?}: {sight:?}") };
+            assert_eq!((answer.status, answer.body), (200, None), "{script:?}");
+            assert_eq!(server.asked().len(), script.len(), "{script:?}");
+        }
+    }
+    let (_, sight) = observe(vec![answer("200 OK", "", "<html>log in</html>")], &search).await;
+    assert_eq!(sight, Sight::Nothing);
+}
+
 #[tokio::test]
 async fn an_effect_has_a_length_and_its_answer_is_kept() {
     let headers = "Location: http://x/Users/1\r\nContent-Type: application/scim+json\r\n";
@@ -200,16 +227,20 @@ async fn a_broken_tls_handshake_means_that_nothing_was_sent() {
 #[tokio::test]
 async fn discovery_is_complete_when_every_part_was_answered() {
     let ok = answer("200 OK", "", "{}");
-    let script = vec![ok.clone(), answer("404 Not Found", "", "{}"), ok.clone()];
-    let discovery = discover(script).await;
+    let discovery = discover(&ok, answer("404 Not Found", "", "{}")).await;
     assert!(discovery.complete && discovery.schemas.is_none());
     assert_eq!(discovery.resource_types.as_deref(), Some("{}"));
-    let discovery = discover(vec![ok.clone(), answer("401 Unauthorized", "", ""), ok]).await;
+    let discovery = discover(&ok, answer("401 Unauthorized", "", "")).await;
     assert!(!discovery.complete);
 }
 
-async fn discover(script: Vec<String>) -> replaysafe::target::Discovery {
-    let server = Scripted::start(script).await;
+async fn discover(ok: &str, schemas: String) -> replaysafe::target::Discovery {
+    let server = Scripted::start_by_path(vec![
+        ("/ResourceTypes", ok.to_owned()),
+        ("/Schemas", schemas),
+        ("/ServiceProviderConfig", ok.to_owned()),
+    ])
+    .await;
     target(&format!("http://{}", server.address)).discover(&caller()).await
 }
 

@@ -7,20 +7,24 @@
 //! profile NAME VALUE                             what is known of the target
 //! has user1 User {"userName":"a"}                the target has it, and nobody told us
 //! meddle user1 User {"active":true}              somebody changes it behind our back
-//! target QUIRK                                   deactivates, add-replaces, drops ATTRIBUTE,
+//! target QUIRK                                   deactivates, add-replaces, replace-appends [always],
+//!                                                (a `replace` of a list, without path or any), refuses-parts (of what
+//!                                                is not there, with 400), drops ATTRIBUTE,
 //!                                                keeps ATTRIBUTE (that a PUT leaves out), fills ATTRIBUTE (by itself),
 //!                                                refuses-filters, refuses-values (of removals, with 501),
-//!                                                refuses-lists, refuses-reads, shows-reads, exact-filters,
+//!                                                fails-looks STATUS (0: no longer), refuses-lists, muddles-lists (answers them, and tells nothing), refuses-reads, shows-reads, exact-filters,
 //!                                                ignores-filter ATTRIBUTE, silent-filter ATTRIBUTE,
-//!                                                etags, contends TIMES,
+//!                                                etags, contends TIMES, overtaken {...} (by somebody
+//!                                                who changes this, once),
 //!                                                lists-after MILLIS (a search does not show it sooner)
 //! gone user1 User                                somebody deletes it behind our back
 //! pass 3000                                      milliseconds go by
 //! approve e2 3600000                             an operator lets the entry `e2` go, for so many milliseconds
 //! scan                                           what is due is looked at
-//! post User {...} [key=K] [version=N] [FAULT]    a request; also put, patch, delete TYPE/ID
+//! post User {...} [key=K] [version=N] [FAULT]    a request; also put, patch, delete TYPE/ID, [attributes=A],
+//!                                                [excluded-attributes=A]
 //!   -> VERDICT [changed] [replayed] [status=N] [diverged=changed] [id=ID] [names=a,b] [evidence=read]
-//!      or NAME=VALUE of a note; `not-` before a word says that it must not come
+//!      or NAME=VALUE of a note, body.NAME=VALUE of a text that the answer shows; `not-` before a word says that it must not come
 //! count User 1                                   how many the target has
 //! effects 2                                      how many effects it got
 //! looks 0                                        how often it was asked since the last such line
@@ -40,7 +44,7 @@ use serde_json::Value;
 
 use crate::{
     subject::Subject,
-    target::{Fault, Target},
+    target::{Appends, Fault, Target},
     world::{End, World},
 };
 
@@ -73,9 +77,14 @@ fn quirk(target: &mut Target, quirk: &str) -> Result<(), String> {
     match quirk.split_once(' ').unwrap_or((quirk, "")) {
         ("deactivates", "") => target.deactivates = true,
         ("add-replaces", "") => target.add_replaces = true,
+        ("replace-appends", "") => target.replace_appends = Appends::WithoutPath,
+        ("replace-appends", "always") => target.replace_appends = Appends::Always,
+        ("refuses-parts", "") => target.refuses_parts = true,
         ("refuses-filters", "") => target.refuses_filters = true,
         ("refuses-values", "") => target.refuses_values = true,
+        ("fails-looks", text) => target.failed_looks = Some(status(text)?).filter(|one| *one != 0),
         ("refuses-lists", "") => target.refuses_lists = true,
+        ("muddles-lists", "") => target.muddles_lists = true,
         ("refuses-reads", "") => target.refuses_reads = true,
         ("shows-reads", "") => target.refuses_reads = false,
         ("exact-filters", "") => target.exact_filters = true,
@@ -85,6 +94,9 @@ fn quirk(target: &mut Target, quirk: &str) -> Result<(), String> {
         ("lists-after", millis) => target.search_lag_ms = number(millis)?,
         ("contends", times) => {
             target.contended = u32::try_from(number(times)?).map_err(|error| error.to_string())?;
+        }
+        ("overtaken", members) => {
+            target.overtaken = serde_json::from_str(members).map_err(|error| error.to_string())?;
         }
         ("drops", attribute) => target.drops.push(attribute.into()),
         ("keeps", attribute) => target.keeps.push(attribute.into()),
@@ -230,6 +242,9 @@ pub fn request(verb: &str, text: &str, now: u64) -> Result<(Request, Option<Faul
             "source" => request.scope.source = value.into(),
             "principal" => request.scope.principal = value.into(),
             "version" => request.version = Some(number(value)?),
+            "attributes" | "excluded-attributes" => {
+                request.extra.push(Field { name: name.into(), value: value.into() });
+            }
             "if-match" => request.if_match = Some(value.into()),
             "lost" => fault = Some(Fault::Lost),
             "dropped" => fault = Some(Fault::Dropped),
@@ -293,6 +308,7 @@ fn told(answer: &Answer) -> Vec<String> {
     let mut words = vec![verdict.as_str().unwrap_or_default().to_owned()];
     let status = answer.status.or(answer.target.as_ref().map(|target| target.status));
     words.extend(status.map(|status| format!("status={status}")));
+    words.extend(answer.retry_after.map(|seconds| format!("retry-after={seconds}")));
     if answer.changed {
         words.push("changed".into());
     }
@@ -307,6 +323,9 @@ fn told(answer: &Answer) -> Vec<String> {
     let body = answer.target.as_ref().and_then(|target| target.body.as_deref()).unwrap_or("null");
     let body: Value = serde_json::from_str(body).unwrap_or_default();
     words.extend(body["id"].as_str().map(|id| format!("id={id}")));
+    let shown = body.as_object().into_iter().flatten();
+    words
+        .extend(shown.filter_map(|(name, value)| Some(format!("body.{name}={}", value.as_str()?))));
     if !answer.attributes.is_empty() {
         words.push(format!("names={}", answer.attributes.join(",")));
     }

@@ -32,6 +32,18 @@ pub enum Fault {
     Late(u64),
 }
 
+/// Which `replace` of a list appends to it, where it should replace it (RFC 7644 §3.5.2.3).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Appends {
+    /// None.
+    #[default]
+    Never,
+    /// One without path.
+    WithoutPath,
+    /// Any.
+    Always,
+}
+
 /// A target without uniqueness, that deletes for good and shows what it has at once.
 #[derive(Debug, Default)]
 pub struct Target {
@@ -51,12 +63,20 @@ pub struct Target {
     pub fills: Vec<String>,
     /// Whether an `add` replaces the list.
     pub add_replaces: bool,
+    /// Whether a `replace` of a list appends to it: where it has no path as scimmy does, or always.
+    pub replace_appends: Appends,
+    /// Whether it refuses a part of a value that is not there (400, as scimmy does).
+    pub refuses_parts: bool,
     /// Whether it refuses a removal by a filter on `value` (501).
     pub refuses_filters: bool,
     /// Whether it refuses a removal that lists values (501).
     pub refuses_values: bool,
     /// Whether it refuses to list all (403).
     pub refuses_lists: bool,
+    /// What it answers to every look: a failure of its own.
+    pub failed_looks: Option<u16>,
+    /// Whether its lists and searches are answered and cannot be read to their end.
+    pub muddles_lists: bool,
     /// Whether it refuses to show a resource by its id (403).
     pub refuses_reads: bool,
     /// Attributes whose filter it takes for none: it lists everything.
@@ -71,6 +91,8 @@ pub struct Target {
     pub etags: bool,
     /// How many of the next preconditions find that somebody was faster.
     pub contended: u32,
+    /// What the next precondition finds that somebody else has made of the resource.
+    pub overtaken: Option<Map<String, Value>>,
     /// The passwords, by type and id: never shown.
     pub passwords: BTreeMap<(String, String), Value>,
     now: u64,
@@ -95,6 +117,12 @@ impl Target {
     /// Answers a question.
     pub fn look(&mut self, question: &Question) -> Sight {
         self.looks += 1;
+        if let Some(status) = self.failed_looks {
+            return match question {
+                Question::ById(_) => Sight::Answered(answer(status, None)),
+                Question::Search(_) | Question::All(_) => Sight::Refused(answer(status, None)),
+            };
+        }
         match question {
             Question::ById(by) => {
                 let found = self.resources.get(&(by.resource_type.clone(), by.id.clone()));
@@ -103,6 +131,9 @@ impl Target {
                     Some(resource) => answer(200, Some(resource)),
                     None => answer(404, None),
                 })
+            }
+            Question::Search(_) | Question::All(_) if self.muddles_lists => {
+                Sight::Refused(answer(200, None))
             }
             Question::Search(search) => Sight::Listed(
                 self.resources
@@ -238,6 +269,10 @@ impl Target {
                 self.contended -= 1;
                 touch(resource);
             }
+            if let Some(members) = self.overtaken.take() {
+                resource.extend(members);
+                touch(resource);
+            }
             if effect.if_match != answer(200, Some(resource)).etag {
                 return answer(412, None);
             }
@@ -270,12 +305,18 @@ impl Target {
                 answer(200, Some(resource))
             }
             Method::Patch | Method::Create => {
+                let quirks = (self.add_replaces, self.replace_appends);
+                let mut patched = resource.clone();
                 for operation in body["Operations"].as_array().into_iter().flatten() {
-                    patch(resource, operation, self.add_replaces);
+                    if self.refuses_parts && lacks_the_whole(&patched, operation) {
+                        return answer(400, None);
+                    }
+                    patch(&mut patched, operation, quirks);
                 }
-                let password = resource.remove("password");
+                let password = patched.remove("password");
                 self.passwords.extend(password.map(|password| (place, password)));
-                resource.retain(|name, _| !self.drops.contains(name));
+                patched.retain(|name, _| !self.drops.contains(name));
+                *resource = patched;
                 answer(200, Some(resource))
             }
         }
@@ -297,18 +338,46 @@ fn touch(resource: &mut Map<String, Value>) {
     meta["version"] = json!(format!("\"{}\"", number + 1));
 }
 
-/// The part of RFC 7644 §3.5.2 that the corpus uses: whole attributes, and members by value.
-fn patch(resource: &mut Map<String, Value>, operation: &Value, add_replaces: bool) {
+/// Whether an operation is about a part of a value that is not there.
+fn lacks_the_whole(resource: &Map<String, Value>, operation: &Value) -> bool {
+    let path = operation["path"].as_str().unwrap_or_default();
+    path.split_once('.').is_some_and(|(whole, _)| !resource.contains_key(whole))
+}
+
+/// The part of RFC 7644 §3.5.2 that the corpus uses: whole attributes, parts, members by value, and values that a
+/// filter selects.
+fn patch(resource: &mut Map<String, Value>, operation: &Value, quirks: (bool, Appends)) {
+    let (add_replaces, appends) = quirks;
     let op = operation["op"].as_str().unwrap_or_default().to_ascii_lowercase();
     let value = operation.get("value").cloned().unwrap_or_default();
+    let adds = op == "add" && !add_replaces;
+    let replaces = op == "replace";
     let Some(path) = operation["path"].as_str() else {
         for (name, member) in value.as_object().into_iter().flatten() {
-            set(resource, name, member.clone(), op == "add" && !add_replaces);
+            set(resource, name, member.clone(), adds || replaces && appends != Appends::Never);
         }
         return;
     };
+    if let (false, Some((attribute, filter))) = (op == "remove", path.split_once('[')) {
+        let (filter, part) = filter.split_once(']').unwrap_or_default();
+        let (sub, wanted) = filter.split_once(" eq ").unwrap_or_default();
+        let items = resource.get_mut(attribute).and_then(Value::as_array_mut).into_iter().flatten();
+        // RFC 7644 §3.5.2.3: all matching values are replaced.
+        for item in items.filter(|item| item[sub] == json!(wanted.trim_matches('"'))) {
+            match part.strip_prefix('.') {
+                Some(part) => item[part] = value.clone(),
+                None => *item = value.clone(),
+            }
+        }
+        return;
+    }
+    if let (false, Some((whole, part))) = (op == "remove", path.split_once('.')) {
+        let whole = resource.entry(whole).or_insert_with(|| json!({}));
+        whole[part] = value;
+        return;
+    }
     if op != "remove" {
-        set(resource, path, value, op == "add" && !add_replaces);
+        set(resource, path, value, adds || replaces && appends == Appends::Always);
         return;
     }
     let (attribute, wanted) = match path.split_once('[') {

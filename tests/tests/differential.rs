@@ -345,6 +345,7 @@ fn update(
             return broken("effect", came);
         }
     }
+    evidence(case, schema, request.body.as_deref().unwrap_or_default(), read, &sent)?;
     // The law `decide-is-a-fixpoint`.
     if let (Holds::No, true) = (holds, case.shows_edges)
         && !oracle::states(
@@ -367,6 +368,45 @@ fn update(
             if !again.satisfied {
                 return broken("fixpoint", format!("sent {sent}, then {:?}", again.body));
             }
+        }
+    }
+    Ok(())
+}
+
+/// S11: what a server has done as it was asked is seen.
+fn evidence(
+    case: &Case,
+    schema: &Schema,
+    text: &str,
+    read: &Value,
+    sent: &Value,
+) -> Result<(), Broken> {
+    let kind = case.resource_type.as_str();
+    let shown = |members: &Members| {
+        json(&Value::Object(oracle::as_resource(kind, ID, members)).to_string())
+    };
+    let (of, before) = (statement(case, text, schema), shown(&case.before));
+    if oracle::states_twice(kind, case.method, read) {
+        return Ok(());
+    }
+    for style in Style::ALL.into_iter().chain([Style::LETTER]) {
+        let Ok(after) = server::apply(style, kind, &case.before, case.method, sent) else {
+            continue;
+        };
+        // A value that stands there as it began shows nothing of what was done to it.
+        let (began, ended) = (server::shown(kind, &case.before), server::shown(kind, &after));
+        let stands = |name: &str| {
+            let items = |of: &Value| of.get(name).and_then(Value::as_array).cloned();
+            let (began, ended) = (items(&began), items(&ended).unwrap_or_default());
+            began.is_some_and(|began| ended.iter().all(|item| began.contains(item)))
+        };
+        let read_back = shown(&after);
+        let seen = of.holds(Some(&before), &read_back, schema);
+        if seen.not_kept.iter().any(|one| !one.observed.is_empty() || !stands(&one.name)) {
+            return broken(
+                "evidence",
+                format!("{read_back} is not as stated: {:?}", seen.not_kept),
+            );
         }
     }
     Ok(())

@@ -1,7 +1,8 @@
 //! Is what the core says of the contract's types what the contract says (the law `convert-round-trips`)?
 //!
-//! The component reads and writes its memory by the core's shapes, so each of them is compared with `wit/`:
-//! names, order, kinds, and sizes and alignments as `wit-parser` computes them by the canonical ABI.
+//! The JSON door reads and writes by the core's shapes, and the component takes the sizes of parameters and the
+//! order of cases from there, so each of them is compared with `wit/`: names, order, kinds, and sizes and
+//! alignments as `wit-parser` computes them by the canonical ABI.
 
 #![expect(clippy::expect_used, clippy::panic, reason = "a test may fail")]
 

@@ -1,4 +1,4 @@
-//! The component: the contract's functions, each converted, called in the core, and converted back.
+//! The component: the contract's functions, each called in the core.
 //!
 //! No meaning lives here, and nothing is built for another machine than WebAssembly.
 
@@ -8,6 +8,6 @@
 extern crate alloc;
 
 mod bindings;
-mod convert;
+mod cases;
 mod exports;
 mod memory;

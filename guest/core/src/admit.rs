@@ -60,7 +60,7 @@ pub(crate) fn admit(case: &Case<'_>) -> Admission {
 
 /// The key was seen before (S4, S9, S10).
 fn keyed(case: &Case<'_>, record: &Record) -> Admission {
-    if record.statement != case.given.tags.statement {
+    if record.statement != case.given.tags.statement || asks_other_parts(case, record) {
         let earlier = &record.progress.request;
         let answer = answers::of(Verdict::KeyReused, &record.id);
         let attributes = crate::reading::differing(earlier, case.request, &case.ground);
@@ -99,8 +99,9 @@ fn unkeyed(case: &Case<'_>) -> Admission {
     let recent = case.now() < settled_at.saturating_add(window);
     let moved = person.memory.moved_since(record.progress.settled_seq, &case.touched());
     // A receipt is told to who has earned it; others see for themselves what holds (S1).
-    let earned = record.progress.request.scope.principal == case.request.scope.principal;
-    if recent && earned && !moved && !case.wish.statement.safe_way() {
+    // A create would be answered with its receipt all the same.
+    let told = case.request.method == Method::Create || !asks_other_parts(case, record);
+    if recent && case.earns(record) && told && !moved && !case.wish.statement.safe_way() {
         // What is open may have taken away what the receipt tells of (S14a).
         let earlier = unended(case, record).next().map(|open| first(case, open));
         return earlier.unwrap_or_else(|| Admission::Answered(replay(case, record, receipt)));
@@ -118,6 +119,11 @@ fn unkeyed(case: &Case<'_>) -> Admission {
         }
         ended @ (Admission::Answered(_) | Admission::First(_)) => ended,
     }
+}
+
+/// Whether another part of the resource is asked for than then: the query is no part of the statement, and is of the request (RFC 7644 §3.9).
+fn asks_other_parts(case: &Case<'_>, record: &Record) -> bool {
+    !crate::reading::queries_differing(&record.progress.request, case.request).is_empty()
 }
 
 /// The request's own entry is known and has no receipt.
@@ -241,7 +247,7 @@ pub(crate) fn secret_left(case: &Case<'_>) -> Option<Field> {
     }
 }
 
-/// A create that states a secret came to its end and nobody was told: whoever asks again has its own secret written (S3a).
+/// A create that states a secret came to its end and nobody was told: its client, asking again, has its new secret written (S3a).
 fn unheard(case: &Case<'_>) -> Option<Admission> {
     let record = match &case.request.key {
         Some(_) => &case.by_key,
@@ -249,8 +255,12 @@ fn unheard(case: &Case<'_>) -> Option<Admission> {
     };
     let record = record.as_ref().filter(|record| record.progress.unheard_until.is_some())?;
     let tags = &case.given.tags;
-    let lives = case.person_of(record)?.memory.life == Life::Live;
-    if !lives || record.statement != tags.statement || record.key != tags.key {
+    let memory = &case.person_of(record)?.memory;
+    // A secret that was stated since is known to somebody, and stays (S2a).
+    let moved =
+        memory.moved_since(record.progress.settled_seq, &case.wish.statement.secret_paths());
+    let same = record.statement == tags.statement && record.key == tags.key && case.earns(record);
+    if memory.life != Life::Live || moved || !same {
         return None;
     }
     if tried(case, &record.id) {

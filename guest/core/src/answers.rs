@@ -53,6 +53,20 @@ pub(crate) fn refused(decision: &str, answer: &TargetAnswer) -> Answer {
     }
 }
 
+/// A look was answered with a status of its own failure: the target cannot be asked now, and has refused nothing (S37).
+pub(crate) fn unseen(decision: &str, answer: &TargetAnswer) -> Answer {
+    let status = answer.status;
+    if status == 501 || status != 429 && status < 500 {
+        return refused(decision, answer);
+    }
+    Answer {
+        evidence: Evidence::Response,
+        retry_after: answer.retry_after.or(Some(RETRY_SECONDS)),
+        detail: format!("the target answered a look with status {status}; nothing has happened"),
+        ..of(Verdict::Unavailable, decision)
+    }
+}
+
 /// Says what the resource did not keep (S11).
 pub(crate) fn keeps_not(answer: &mut Answer, names: Vec<String>) {
     if names.is_empty() {
@@ -160,7 +174,9 @@ fn detail(verdict: Verdict) -> &'static str {
         }
         Verdict::Ambiguous => "several resources match; none was touched",
         Verdict::FoundAlreadyLinked => "the resource belongs to another source",
-        Verdict::Conflict => "a resource with this name exists and is not as asked",
+        Verdict::Conflict => {
+            "a resource with this name exists; it differs, or policy does not let it be adopted"
+        }
         Verdict::WouldWiden => "a repeat cannot widen or extend what was granted; send a new key",
         Verdict::HeldBy => "another source still grants this",
         Verdict::Refused => "the target refused",

@@ -166,6 +166,11 @@ impl<'a> Case<'a> {
         self.people.iter().find(|person| person.id == *id)
     }
 
+    /// Whether who asks has earned what this entry has of its client: the principals are the same (S1).
+    pub(crate) fn earns(&self, record: &Record) -> bool {
+        record.progress.request.scope.principal == self.request.scope.principal
+    }
+
     /// What the request of an entry states.
     pub(crate) fn statement_of(&self, record: &Record) -> Option<Statement> {
         let wish = Wish::read(&record.progress.request, &self.ground).ok()?;

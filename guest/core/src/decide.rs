@@ -62,7 +62,7 @@ fn on_member(case: &Case<'_>, standing: Standing, id: &str) -> Step {
     if safe && answer.status != 401 {
         return blind(case, standing, id);
     }
-    only(Action::Answer(answers::refused(&standing.record.id, answer)))
+    only(Action::Answer(answers::unseen(&standing.record.id, answer)))
 }
 
 /// The target cannot be read: what takes access away is sent all the same (S14c).
@@ -227,7 +227,8 @@ fn difference(case: &Case<'_>, standing: &Standing, resource: &Value) -> Option<
     let schema = &case.ground.schema;
     let unshown = unshown(case);
     let only_taking = standing.only_taking;
-    let plain = Allowance { withheld: BTreeSet::new(), only_taking, unshown: unshown.clone() };
+    let appended = case.ground.profile.appended(&case.request.resource_type);
+    let plain = Allowance { only_taking, unshown, appended, ..Allowance::default() };
     let whole = statement.against(resource, schema, &plain);
     let mut withheld: BTreeSet<PathKey> = whole
         .gives
@@ -243,7 +244,7 @@ fn difference(case: &Case<'_>, standing: &Standing, resource: &Value) -> Option<
         return Some(whole);
     }
     // The rest is as old as what would give back: but for what takes away, nothing of it is applied (S2a).
-    let allowance = Allowance { withheld, only_taking: true, unshown };
+    let allowance = Allowance { withheld, only_taking: true, ..plain };
     Some(statement.against(resource, schema, &allowance))
 }
 
@@ -346,7 +347,7 @@ fn unreachable(case: &Case<'_>, decision: &str) -> Option<Answer> {
                 if matches!(answer.status, 401 | 429)
                     || 500 <= answer.status && answer.status != 501 =>
             {
-                return Some(answers::refused(decision, answer));
+                return Some(answers::unseen(decision, answer));
             }
             Sight::Answered(_) | Sight::Refused(_) | Sight::Listed(_) => {}
         }
@@ -368,9 +369,14 @@ fn on_linked(
         && let Some(receipt) = &standing.earlier
     {
         let diverged = if names.is_empty() { Divergence::No } else { Divergence::Changed };
-        let mut answer = answers::replay(receipt, diverged);
-        answer.notes.extend(case.by_statement.as_ref().and_then(|it| secret_differs(case, it)));
-        return only(Action::Answer(answer));
+        let mut told = answers::replay(receipt, diverged);
+        let first = case.by_statement.as_ref();
+        // What the first one was shown is theirs: others are told the same with what they have read themselves (S1).
+        if first.is_some_and(|first| !case.earns(first)) {
+            told.target = Some(located(answer));
+        }
+        told.notes.extend(first.and_then(|first| secret_differs(case, first)));
+        return only(Action::Answer(told));
     }
     if reactivates(case, resource) {
         return switch_on(case, standing, person, resource, answer);
@@ -985,7 +991,7 @@ const READ_ONLY: [&str; 3] = ["id", "meta", "groups"];
 const PRIVILEGES: [&str; 2] = ["roles", "entitlements"];
 
 /// What a resource can be given and lose, value by value (S27).
-const EDGES: [&str; 3] = ["members", "roles", "entitlements"];
+pub(crate) const EDGES: [&str; 3] = ["members", "roles", "entitlements"];
 
 /// What people are called by, and whoever likes can call another (S17).
 const NAMES: [&str; 3] = ["userName", "displayName", "emails"];

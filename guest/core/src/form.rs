@@ -656,6 +656,11 @@ macro_rules! taken {
 /// An enum: its cases in the contract's order, in which they are declared too.
 macro_rules! names {
     ($type:ident { $first:ident $(, $case:ident)* $(,)? }) => {
+        impl $type {
+            /// Its cases, in the contract's order.
+            pub const CASES: &[Self] = &[Self::$first $(, Self::$case)*];
+        }
+
         impl $crate::form::Form for $type {
             const SHAPE: $crate::shape::Shape = {
                 const CASES: &[$crate::shape::Case] = &[
@@ -666,8 +671,7 @@ macro_rules! names {
             };
 
             fn of(tree: $crate::shape::Tree) -> Self {
-                const CASES: &[$type] = &[$type::$first $(, $type::$case)*];
-                CASES.get(tree.case().0).copied().unwrap_or(Self::$first)
+                Self::CASES.get(tree.case().0).copied().unwrap_or(Self::$first)
             }
 
             fn tree(&self) -> $crate::shape::Tree {

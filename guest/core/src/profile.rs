@@ -9,6 +9,7 @@ use alloc::{
 };
 
 use crate::{
+    ordered::BTreeSet,
     statement::Removal,
     types::{Field, Settings, UnixMillis},
 };
@@ -70,6 +71,13 @@ impl<'a> Profile<'a> {
         self.says(&add_replaces(resource_type, attribute), "true")
     }
 
+    /// The attributes of this type whose list a `replace` was seen to add to (S27).
+    pub(crate) fn appended(self, resource_type: &str) -> BTreeSet<String> {
+        let all = replace_appends(resource_type, "");
+        let known = self.0.iter().filter(|field| field.value == "true");
+        known.filter_map(|field| field.name.strip_prefix(&all).map(String::from)).collect()
+    }
+
     /// Whether this target is known to answer an `eq` filter on this attribute: it lists what carries the value and nothing but (S14).
     pub(crate) fn answers_filter(self, resource_type: &str, attribute: &str) -> bool {
         self.says(&filter(resource_type, attribute), FILTER_ANSWERED)
@@ -112,6 +120,10 @@ pub(crate) fn shows_edges(resource_type: &str, attribute: &str) -> String {
 
 pub(crate) fn add_replaces(resource_type: &str, attribute: &str) -> String {
     format!("add-replaces/{resource_type}/{attribute}")
+}
+
+pub(crate) fn replace_appends(resource_type: &str, attribute: &str) -> String {
+    format!("replace-appends/{resource_type}/{attribute}")
 }
 
 pub(crate) fn removal(resource_type: &str) -> String {

@@ -36,16 +36,27 @@ pub(crate) fn names_of(case: &Case<'_>, resource: &Value) -> Vec<Name> {
         .collect()
 }
 
-/// The top-level attributes in which two requests differ, by name (S4).
+/// The parameters of the query in which two requests differ (RFC 7644 §3.9).
+pub(crate) fn queries_differing(earlier: &Request, later: &Request) -> Vec<String> {
+    let of = |request: &Request, name: &str| {
+        request.extra.iter().find(|field| field.name == name).cloned()
+    };
+    let differ = ["attributes", "excluded-attributes"].into_iter();
+    differ.filter(|name| of(earlier, name) != of(later, name)).map(String::from).collect()
+}
+
+/// The parameters of the query and the top-level attributes in which two requests differ, by name (S4).
 pub(crate) fn differing(earlier: &Request, later: &Request, _: &Ground<'_>) -> Vec<String> {
+    let mut differ = queries_differing(earlier, later);
     let read = |request: &Request| request.body.as_deref().and_then(read_resource);
     let (Some(Value::Object(earlier)), Some(Value::Object(later))) = (read(earlier), read(later))
     else {
-        return Vec::new();
+        return differ;
     };
     let names: BTreeSet<String> =
         earlier.iter().chain(later.iter()).map(|(name, _)| String::from(name)).collect();
-    names.into_iter().filter(|name| earlier.find(name) != later.find(name)).collect()
+    differ.extend(names.into_iter().filter(|name| earlier.find(name) != later.find(name)));
+    differ
 }
 
 /// `false`, in the spellings that clients and targets use.

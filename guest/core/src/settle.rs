@@ -3,6 +3,7 @@
 //! No error returned is no proof. What was not seen is unknown, and leads to looking, never to a blind repeat.
 
 use alloc::{
+    format,
     string::{String, ToString},
     vec,
     vec::Vec,
@@ -18,8 +19,8 @@ use crate::{
     answers,
     case::{Case, id_name, id_of, read_resource, resource_in},
     decide::{
-        bury, commit_version, edges_shown, linked_names, located, new_person, only, precondition,
-        privileges_beside, see, stated_takings, version_is_etag, written,
+        EDGES, bury, commit_version, edges_shown, linked_names, located, new_person, only,
+        precondition, privileges_beside, see, stated_takings, version_is_etag, written,
     },
     kept,
     policy::{CreateSecret, OnUnknown},
@@ -108,12 +109,16 @@ impl Work<'_> {
                 self.refuse(answers::of(Verdict::Unavailable, &self.record.id))
             }
             (Judgement::Definite, Method::Delete) if self.says_gone() => {
-                let verdict = if self.record.progress.unknown {
-                    Verdict::Done
-                } else {
-                    Verdict::AlreadySatisfied
-                };
-                self.gone(verdict)
+                let progress = &self.record.progress;
+                let deleted = self.person.memory.life == Life::Deleted;
+                if progress.unknown {
+                    return self.gone(Verdict::Done);
+                }
+                // It was seen, or is known to be deleted by this source (S12, S23).
+                if deleted || !progress.blind {
+                    return self.gone(Verdict::AlreadySatisfied);
+                }
+                self.was_not_there()
             }
             (Judgement::Definite, _) => self.spelled_otherwise(),
             // A return on a target that deactivates went out as an update (S22).
@@ -234,29 +239,42 @@ impl Work<'_> {
     }
 
     fn judge_update(&mut self, id: &str, resource: &Value, holds: Holds) -> Step {
-        let opaque = !holds.all && holds.not_kept.is_empty();
-        let missing: Vec<_> = holds
-            .not_kept
-            .iter()
-            .filter(|one| !crate::state::overlaps_any(&one.path.0, &self.record.progress.left_out))
-            .collect();
+        let left_out = &self.record.progress.left_out;
+        let all = holds.not_kept.iter();
+        let mut missing = all.filter(|one| !crate::state::overlaps_any(&one.path.0, left_out));
         // Taken away by somebody who passed: given back by nobody (S14c, S15).
         let passed = self.passed_by();
         let given_up = self.given_up();
-        let due = missing.iter().any(|one| {
+        let due = missing.any(|one| {
             let taken = passed.iter().any(|path| crate::state::overlaps(path, &one.path.0));
             // What this resource used to keep is sent once more, then it is said not to be kept (S11).
             let kept = self.person.memory.kept.contains(&one.path.0);
             let lapsed = kept && !kept::explains(&self.person.memory, one) && !given_up;
             !taken && (one.taking || one.active || lapsed)
         });
+        for attribute in &holds.appended {
+            let kind = &self.case.request.resource_type;
+            self.learned.push((profile::replace_appends(kind, attribute), "true".into()));
+        }
         if due {
             return self.still_there();
         }
-        let names: Vec<String> = missing.iter().map(|one| one.name.clone()).collect();
+        self.conclude(id, resource, holds)
+    }
+
+    /// Nothing of an update is to be sent any more.
+    fn conclude(&mut self, id: &str, resource: &Value, holds: Holds) -> Step {
+        let passed = self.passed_by();
+        let opaque = !holds.all && holds.not_kept.is_empty();
+        let left_out = &self.record.progress.left_out;
+        let missing = || {
+            let all = holds.not_kept.iter();
+            all.filter(move |one| !crate::state::overlaps_any(&one.path.0, left_out))
+        };
+        let names: Vec<String> = missing().map(|one| one.name.clone()).collect();
         let swept = !holds.swept.is_empty() && self.record.progress.restored.is_empty();
         if swept && passed.is_empty() && self.alone_on(&holds.swept) {
-            return self.restore(id, resource, holds.swept);
+            return self.restore(holds.swept);
         }
         kept::remember(self.case, &mut self.person.memory, &holds);
         see(&mut self.person, id, self.case.now());
@@ -282,9 +300,12 @@ impl Work<'_> {
                 learned.push((profile::add_replaces(&kind, attribute), "true".into()));
             }
         }
-        let taken = stated_takings(self.case, resource);
-        let undone = missing.iter().any(|one| crate::state::overlaps_any(&one.path.0, &passed));
+        let mut taken = stated_takings(self.case, resource);
+        taken.extend(self.left_out_and_gone(resource));
+        let undone = missing().any(|one| crate::state::overlaps_any(&one.path.0, &passed));
         let superseded = undone || !passed.is_empty() && self.gives_any_of(&passed);
+        // Every send has failed by a precondition of our own: who made it so is somebody else.
+        let changed = 0 < self.record.progress.sends || self.record.progress.unknown;
         let verdict = if !self.record.progress.left_out.is_empty() || superseded {
             match (self.case.says(UNRECORDED), self.parked_beside()) {
                 (Some(_), _) => Verdict::Unresolved,
@@ -293,13 +314,15 @@ impl Work<'_> {
             }
         } else if opaque {
             Verdict::Opaque
-        } else {
+        } else if changed {
             Verdict::Done
+        } else {
+            Verdict::AlreadySatisfied
         };
         // What could not be interpreted was not seen to hold: the target's answer is all there is (S25).
         let unseen = opaque || self.unseen_removal(&holds);
         let evidence = if unseen { Evidence::Response } else { Evidence::Read };
-        let mut receipt = self.receipt(verdict, true, evidence);
+        let mut receipt = self.receipt(verdict, changed, evidence);
         if !answers::is_success(verdict) {
             receipt.target = None;
             receipt.attributes = self.record.progress.left_out.iter().cloned().collect();
@@ -321,16 +344,27 @@ impl Work<'_> {
         self.close(receipt, names, touched, taken, learned)
     }
 
+    /// The edges that a PUT has taken away by leaving them out (S26).
+    fn left_out_and_gone(&self, resource: &Value) -> BTreeSet<String> {
+        let whole = self.case.request.method == Method::Replace;
+        let before = self.record.progress.before.as_ref().filter(|_| whole);
+        let gone = |before: &Value, attribute: &str| {
+            let is = edges_shown(resource, attribute);
+            let lost = edges_shown(before, attribute).into_iter().filter(|one| !is.contains(one));
+            lost.map(|value| format!("{attribute}/{value}")).collect::<Vec<_>>()
+        };
+        let each = before.into_iter().flat_map(|one| EDGES.map(|attribute| gone(one, attribute)));
+        each.flatten().collect()
+    }
+
     /// This target's `add` has replaced the list: it is put back once, whole (S11).
-    fn restore(&mut self, id: &str, resource: &Value, swept: Vec<String>) -> Step {
+    fn restore(&mut self, swept: Vec<String>) -> Step {
         let before = self.record.progress.before.as_ref();
         let whole = before.and_then(|before| self.case.wish.statement.restoring(before, &swept));
-        let seen = self.shown(id);
         let Some((effect, whole)) = self.record.progress.effect.as_mut().zip(whole) else {
             return self.unverified(None);
         };
         effect.body = EffectBody::Document(whole.to_string());
-        effect.if_match = precondition(self.case, version_is_etag(resource, &seen), &seen);
         self.record.progress.restored = swept;
         self.send_again()
     }
@@ -342,7 +376,7 @@ impl Work<'_> {
         }
         if !self.given_up() {
             self.record.progress.looks = 0;
-            return self.send_again();
+            return self.send_rest();
         }
         let verdict = if self.case.wish.statement.safe_way() {
             Verdict::Irrevocable
@@ -452,8 +486,11 @@ impl Work<'_> {
             effect.if_match.is_some() && effect.if_match != self.case.request.if_match
         });
         if status == Some(412) && own && self.record.progress.contentions < CONTENTIONS_MOST {
-            self.record.progress.contentions += 1;
-            return self.decide_again(&resource, answer);
+            // Somebody else changed the resource between our look and our effect (S25). A failed precondition is a definite answer: this send does not count against the limit.
+            let progress = &mut self.record.progress;
+            progress.contentions += 1;
+            progress.sends = progress.sends.saturating_sub(1);
+            return self.send_rest();
         }
         self.spelled_otherwise()
     }
@@ -483,7 +520,6 @@ impl Work<'_> {
         }
         let Some(effect) = &mut self.record.progress.effect else { return self.pass_on() };
         effect.body = EffectBody::Document(document);
-        effect.if_match = precondition(self.case, version_is_etag(&resource, answer), answer);
         self.record.progress.respelled = true;
         self.send_again()
     }
@@ -502,26 +538,43 @@ impl Work<'_> {
         Some(other.to_string())
     }
 
-    /// Somebody else changed the resource between our look and our effect (S25).
-    fn decide_again(&mut self, resource: &Value, answer: &TargetAnswer) -> Step {
-        let Some(mut effect) = self.record.progress.effect.clone() else { return self.pass_on() };
-        if self.case.request.method != Method::Delete {
-            let schema = &self.case.ground.schema;
-            // What was left out stays out, whatever the resource looks like by then.
-            let withheld = self.record.progress.left_out.iter().cloned().map(PathKey).collect();
-            let unshown = crate::decide::unshown(self.case);
-            let only_taking = self.parked_beside() || self.case.says(UNRECORDED).is_some();
-            let allowance = Allowance { withheld, only_taking, unshown };
-            let difference = self.case.wish.statement.against(resource, schema, &allowance);
-            if difference.nothing_left {
-                return self.pass_on();
+    /// What the resource lacks of an update goes out, and nothing else of it (S25): what holds by now is not sent again, what was left out stays out.
+    fn send_rest(&mut self) -> Step {
+        let progress = &self.record.progress;
+        let respelled = progress.respelled || !progress.restored.is_empty();
+        let update = matches!(self.case.request.method, Method::Replace | Method::Patch);
+        let id = self.case.request.id.clone().filter(|_| update && !respelled).unwrap_or_default();
+        let Some((resource, _)) = self.read(&id) else { return self.send_again() };
+        let statement = &self.case.wish.statement;
+        let schema = &self.case.ground.schema;
+        let kind = &self.case.request.resource_type;
+        let withheld = progress.left_out.iter().cloned().chain(self.passed_by());
+        // What is as old as what was left out stays out with it (S2a).
+        let only_taking = !progress.left_out.is_empty()
+            || self.parked_beside()
+            || self.case.says(UNRECORDED).is_some();
+        let mut appended = self.case.ground.profile.appended(kind);
+        appended.extend((0 < progress.sends).then(|| String::from("*")));
+        let allowance = Allowance {
+            withheld: withheld.map(PathKey).collect(),
+            only_taking,
+            unshown: crate::decide::unshown(self.case),
+            appended,
+        };
+        let difference = statement.against(&resource, schema, &allowance);
+        if difference.nothing_left {
+            let holds = statement.holds(None, &resource, schema);
+            if !holds.not_kept.iter().any(|one| one.taking || one.active) {
+                let answered = &mut self.record.progress.answered;
+                answered.take_if(|answer| !(200..300).contains(&answer.status));
+                return self.conclude(&id, &resource, holds);
             }
-            effect.body = written(self.case, difference.body, resource);
+        } else {
+            let body = written(self.case, difference.body, &resource);
+            if let Some(effect) = &mut self.record.progress.effect {
+                effect.body = body;
+            }
         }
-        effect.if_match = precondition(self.case, version_is_etag(resource, answer), answer);
-        self.record.progress.effect = Some(effect);
-        // A failed precondition is a definite answer: this send does not count against the limit.
-        self.record.progress.sends = self.record.progress.sends.saturating_sub(1);
         self.send_again()
     }
 
@@ -654,7 +707,7 @@ impl Work<'_> {
             return self.wait(now);
         }
         if !blind && self.record.progress.sends <= RESENDS_MOST {
-            return self.send_again();
+            return self.send_rest();
         }
         match self.record.progress.answered.is_some() {
             true => self.pass_on(),
@@ -700,7 +753,12 @@ impl Work<'_> {
                     holds.not_kept.iter().any(|one| one.taking)
                 }
             });
-            if undone && self.record.progress.sends < SENDS_MOST * 2 {
+            // What is seen long after the last of those who were passed is somebody else's change (S14c).
+            let in_time =
+                seen.asked_at < until.saturating_add(self.case.ground.profile.apply_bound());
+            // What its sender was told holds already was accepted from nobody (S41).
+            let may_send = self.was_accepted() || self.case.says("credential").is_none();
+            if undone && in_time && may_send && self.record.progress.sends < SENDS_MOST * 2 {
                 // Whoever has changed it since: it was answered that it is taken away.
                 if let Some(effect) = &mut self.record.progress.effect {
                     effect.if_match = None;
@@ -964,6 +1022,14 @@ impl Work<'_> {
         self.finish(receipt, None, learned)
     }
 
+    /// Not seen, and not deleted by this source: the target's own answer is passed on (S23).
+    fn was_not_there(&mut self) -> Step {
+        if self.person.memory.life == Life::Live {
+            bury(&mut self.person, self.case.now(), self.case.ground.policy.window());
+        }
+        self.pass_on()
+    }
+
     /// The target accepted, and cannot be read: its own answer is the evidence (S14c).
     fn by_response(&mut self) -> Step {
         if !self.case.wish.statement.safe_way() {
@@ -1043,10 +1109,15 @@ impl Work<'_> {
         Step { write, action: Action::Wait(until) }
     }
 
+    /// Whether the target has accepted it from its sender: what was told to hold already was never sent.
+    fn was_accepted(&self) -> bool {
+        self.record.receipt().is_some_and(|receipt| receipt.changed)
+    }
+
     fn send_again(&mut self) -> Step {
         let Some(mut effect) = self.record.progress.effect.clone() else { return self.pass_on() };
         // What the target has not accepted from its sender is never sent with the credential of another (S41).
-        let accepted = self.record.receipt().is_some() || !self.record.progress.restored.is_empty();
+        let accepted = self.was_accepted() || !self.record.progress.restored.is_empty();
         if !accepted && self.case.says("credential").is_some() {
             let answer = answers::of(Verdict::Unavailable, &self.record.id);
             return self.refuse(Answer { detail: NOT_OURS.into(), ..answer });
@@ -1060,6 +1131,14 @@ impl Work<'_> {
             if matches!(&effect.body, EffectBody::Document(body) if body.contains("\"$secret\"")) {
                 let answer = answers::of(Verdict::Unavailable, &self.record.id);
                 return self.refuse(Answer { detail: SECRET_GONE.into(), ..answer });
+            }
+        }
+        // What is sent again goes under what was seen last.
+        let id = effect.id.clone();
+        if let Some((resource, answer)) = id.as_deref().and_then(|id| self.read(id)) {
+            effect.if_match = precondition(self.case, version_is_etag(&resource, answer), answer);
+            if let Some(own) = &mut self.record.progress.effect {
+                own.if_match.clone_from(&effect.if_match);
             }
         }
         if effect.body == EffectBody::AsSent {
@@ -1155,6 +1234,14 @@ impl Work<'_> {
         }
     }
 
+    /// What the latest look by id showed, with the answer that showed it.
+    fn read(&self, id: &str) -> Option<(Value, &TargetAnswer)> {
+        let Sight::Answered(answer) = &self.case.seen(&self.case.by_id(id))?.sight else {
+            return None;
+        };
+        Some((resource_in(answer)?, answer))
+    }
+
     /// The read by id, as an answer to repeat.
     fn shown(&self, id: &str) -> TargetAnswer {
         let seen = self.case.seen(&self.case.by_id(id));
@@ -1227,7 +1314,7 @@ impl Work<'_> {
         !beside && !self.person.memory.moved_since(self.record.progress.seq, &paths)
     }
 
-    /// Everything was seen to be as stated, but for what this resource is known not to keep (S11); a secret is never seen (S3a).
+    /// Everything was seen to be as stated, and what a PUT leaves out to be gone (S26), but for what this resource is known not to keep (S11); a secret is never seen (S3a).
     fn is_so(&self, resource: &Value, holds: &Holds) -> bool {
         let statement = &self.case.wish.statement;
         let explained = || {
@@ -1235,7 +1322,11 @@ impl Work<'_> {
             let opaque = statement.against(resource, schema, &Allowance::default()).opaque;
             !opaque && kept::all_explained(&self.person.memory, holds)
         };
-        !statement.states_secret() && !self.unseen_removal(holds) && (holds.all || explained())
+        let mut filled = holds.filled.iter();
+        !statement.states_secret()
+            && !self.unseen_removal(holds)
+            && (holds.all || explained())
+            && filled.all(|one| kept::explains(&self.person.memory, one))
     }
 
     /// Edges are taken away that this target has never shown under their value: that they are absent proves nothing (S11).

@@ -1,9 +1,8 @@
 //! What does a type of the contract look like, so that one reader and one writer serve all types?
 //!
 //! A [`Shape`] is what `wit/` says of a type, as data; a [`Tree`] is a value, taken apart as its shape
-//! says. JSON (`form.rs`) and the component's memory (`guest/component`) are read into trees and written
-//! from trees, by their shapes; of a type's own code only taking apart and putting together is left.
-//! Generated code for each type and each direction was a fifth of the component.
+//! says. JSON (`form.rs`) is read into trees and written from trees, by their shapes; of a type's own code
+//! only taking apart and putting together is left. `guest/component` asks how large a parameter is.
 
 use alloc::{boxed::Box, string::String, vec, vec::Vec};
 

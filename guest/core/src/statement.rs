@@ -65,8 +65,8 @@ pub enum Malformed {
     /// The body is not an object
     #[error("the body is not an object")]
     NotAnObject,
-    /// The `PatchOp` has no array `Operations`
-    #[error("the body has no array `Operations`")]
+    /// The `PatchOp` has no array `Operations`, or an empty one (RFC 7644 §3.5.2)
+    #[error("the body has no array `Operations` of one operation or more")]
     NoOperations,
     /// An operation is not an object, or has no `op`
     #[error("operation {position} has no `op`")]
@@ -140,6 +140,8 @@ pub struct Allowance {
     pub only_taking: bool,
     /// Edge attributes (`members`, …) under which the target has shown no edge by its value: that one is absent proves nothing, and its removal is sent (S11).
     pub unshown: BTreeSet<String>,
+    /// Attributes whose list a `replace` did not replace, `*` for all: where values are only to go they are taken away one by one, else the list is stated with its path (S25, S27).
+    pub appended: BTreeSet<String>,
 }
 
 /// What is sent.
@@ -164,7 +166,7 @@ pub struct Difference {
     pub body: Body,
     /// What would be enabled or added: `active`, `members/x`, `roles/x`, `entitlements/x`.
     pub gives: BTreeSet<PathKey>,
-    /// What would be disabled or removed; `*` for a deletion.
+    /// What would be disabled or removed by what it states; `*` for a deletion.
     pub takes: BTreeSet<PathKey>,
     /// Attributes that are not as stated.
     pub names: Vec<String>,
@@ -187,6 +189,8 @@ pub struct Holds {
     pub collateral: Vec<PathKey>,
     /// Edge attributes of which all these are gone at once: an `add` has replaced the list.
     pub swept: Vec<String>,
+    /// Attributes whose list a `replace` has added to: all that was there is there.
+    pub appended: Vec<String>,
     /// Attributes under which a stated edge was read back under its value.
     pub edges_shown: Vec<String>,
 }
@@ -226,12 +230,13 @@ impl Statement {
             let body = body.ok_or(Malformed::NoBody)?;
             body.as_object().cloned().ok_or(Malformed::NotAnObject)
         };
-        let ops = match operation {
+        let mut ops = match operation {
             Operation::Create => read::resource(&object(body)?, resource_type, schema, true),
             Operation::Replace => read::resource(&object(body)?, resource_type, schema, false),
             Operation::Patch => read::patch(&object(body)?, resource_type, schema)?,
             Operation::Delete => Vec::new(),
         };
+        ops.iter_mut().for_each(read::guard_active);
         Ok(Self {
             operation,
             resource_type: resource_type.to_owned(),
@@ -301,6 +306,12 @@ impl Statement {
     #[must_use]
     pub fn secret_digests(&self) -> Vec<String> {
         form::secret_digests(self.body.as_ref())
+    }
+
+    /// The paths of the attributes in which it states secrets.
+    #[must_use]
+    pub fn secret_paths(&self) -> BTreeSet<String> {
+        form::secret_paths(self.body.as_ref())
     }
 
     /// A `PatchOp` that writes the secrets that it states (S3a).
@@ -406,6 +417,8 @@ mod tests {
         assert_eq!(read(Operation::Create, None), Some(Malformed::NoBody));
         assert_eq!(read(Operation::Replace, Some("[]")), Some(Malformed::NotAnObject));
         assert_eq!(read(Operation::Patch, Some("{}")), Some(Malformed::NoOperations));
+        let none = Some(r#"{"Operations":[]}"#);
+        assert_eq!(read(Operation::Patch, none), Some(Malformed::NoOperations));
         assert_eq!(
             read(
                 Operation::Patch,

@@ -26,6 +26,7 @@ fn numbers_1_to_10_a_body_that_cannot_be_read_is_malformed() {
         (r#"{"userName":"root\u0000x"}"#, "nul-character"),
         (r#"{"externalId":"e\u0000"}"#, "nul-character"),
         (r#"{"userName":"a","level":1e999}"#, "number-range"),
+        (r#"{"userName":"a","level":1e-999}"#, "number-range"),
         (r#"{"userName":"a""#, "syntax"),
         (r#"{"userName":"a"} x"#, "syntax"),
         (r#"{"userName":"a"}{"userName":"b"}"#, "syntax"),
@@ -67,12 +68,15 @@ fn number_8_a_key_is_visible_ascii() {
     assert!(readable(r#"{"userName":"a"}"#, Some(&"k".repeat(255))).is_some());
 }
 
-/// Number 9: `1`, `1.0` and `1e0` are one number, `-0` is `0`; 2^53 and 2^53 + 1 are two.
+/// Number 9: `1`, `1.0` and `1e0` are one number, `-0` is `0`; 2^53 and 2^53 + 1 are two, and so are
+/// integers beyond `u64` and fractions that one double stands for.
 #[test]
 fn number_9_a_number_has_one_fingerprint() {
     let same = |left: &str, right: &str| material(&level(left)) == material(&level(right));
     assert!(same("1", "1.0") && same("1", "1e0") && same("-0", "0") && same("10", "1E+1"));
     assert!(!same("9007199254740992", "9007199254740993") && !same("1", "1.5"));
+    assert!(!same("18446744073709551616", "18446744073709551617"));
+    assert!(!same("0.1", "0.10000000000000001") && same("0.1", "1e-1"));
 }
 
 fn level(number: &str) -> String {

@@ -551,12 +551,12 @@ fn what_a_put_leaves_out_is_to_go() {
         assert!(difference.gives.is_empty() && difference.takes.is_empty());
         difference.names.join(" ")
     };
-    let left_out = "active emails name title urn:ietf:params:scim:schemas:extension:enterprise:2.0:user:department urn:ietf:params:scim:schemas:extension:enterprise:2.0:user:manager";
+    let left_out = "active emails name roles title urn:ietf:params:scim:schemas:extension:enterprise:2.0:user:department urn:ietf:params:scim:schemas:extension:enterprise:2.0:user:manager";
     assert_eq!(names(USER, r#"{"userName":"ann"}"#), left_out);
-    // Never: read-only, echoed, secret, edges, and what no schema knows.
+    // Never: read-only, echoed, secret, and what no schema knows.
     let shown = r#"{"id":"1","schemas":["s"],"meta":{"version":"1"},"userName":"ann","groups":[{"value":"g"}],"members":[{"value":"m"}],
         "roles":[{"value":"r"}],"entitlements":[{"value":"e"}],"password":"x","shoeSize":9,"urn:x:2.0:Y":{"z":1},"title":null,"emails":[]}"#;
-    assert_eq!(names(shown, r#"{"userName":"ann"}"#), "");
+    assert_eq!(names(shown, r#"{"userName":"ann"}"#), "entitlements roles");
     // Said to be none is said.
     let whole =
         r#"{"userName":"ann","urn:ietf:params:scim:schemas:extension:enterprise:2.0:User":null}"#;

@@ -55,10 +55,9 @@ pub enum JsonError {
     /// A string or a member name holds U+0000, at which some servers cut a string off.
     #[error("JSON string holds a NUL character: leave U+0000 out")]
     NulCharacter,
-    /// A number is too large for a double, or a large one has more digits than a double keeps.
-    #[error(
-        "JSON number is outside the range that is kept exactly: send fewer digits, or a string"
-    )]
+    /// A number is one that a double takes for infinite, or for zero though it is not: see
+    /// [`Number`](crate::Number).
+    #[error("JSON number is outside the range of a double: send one within it, or a string")]
     NumberRange,
     /// A string spells half of a surrogate pair, as `\ud800`, which is no character.
     #[error(

@@ -41,14 +41,45 @@ proptest! {
         prop_assert_eq!(canonical(&read(&text)), canonical(&value), "{}", text);
     }
 
+    /// The shortest digits of a double are its number, however they are laid out.
     #[test]
-    fn a_number_is_one_with_its_double(bits in any::<u64>()) {
+    fn a_double_is_one_with_its_number(bits in any::<u64>()) {
         let double = f64::from_bits(bits);
         prop_assume!(double.is_finite());
-        let number = Number::from_double(double).unwrap();
-        prop_assert_eq!(number.as_str().parse::<f64>().unwrap(), double);
-        prop_assert_eq!(read(number.as_str()), Value::Number(number.clone()));
-        prop_assert_eq!(read(&format!("{double:e}")), Value::Number(number));
+        let number = read(&format!("{double:e}"));
+        prop_assert_eq!(number.to_string().parse::<f64>().unwrap(), double);
+        prop_assert_eq!(read(&double.to_string()), number);
+    }
+
+    /// Digits with a point anywhere, and an exponent that makes up for it, are one number; another
+    /// last digit is another number.
+    #[test]
+    fn a_number_has_one_text_for_all_its_literals(
+        first in 1_u8..=9,
+        rest in "[0-9]{0,40}",
+        last in 1_u8..=8,
+        point in -300_i64..260,
+        places in vec((0_usize..50, 0_usize..50, 0_usize..50), 1..6),
+    ) {
+        let digits = format!("{first}{rest}{last}");
+        let spelled = |digits: &str, (place, before, behind): (usize, usize, usize)| {
+            let all = ["0".repeat(before), digits.into(), "0".repeat(behind)].concat();
+            let place = place % all.len() + 1;
+            let (int, frac) = all.split_at(place.min(all.len()));
+            let int = int.trim_start_matches('0');
+            let int = if int.is_empty() { "0" } else { int };
+            let frac = if frac.is_empty() { "0" } else { frac };
+            let exponent = point + i64::try_from(before).unwrap() - i64::try_from(place).unwrap();
+            read(&format!("{int}.{frac}e{exponent}"))
+        };
+        let number = spelled(&digits, (0, 0, 0));
+        for place in places {
+            prop_assert_eq!(&spelled(&digits, place), &number);
+        }
+        let next = spelled(&format!("{first}{rest}{}", last + 1), (0, 0, 0));
+        prop_assert_ne!(&next, &number);
+        let double: f64 = format!("0.{digits}e{point}").parse().unwrap();
+        prop_assert_eq!(number.to_string().parse::<f64>().unwrap(), double);
     }
 
     #[test]
@@ -59,9 +90,10 @@ proptest! {
 
     #[test]
     fn serde_writes_what_it_reads(value in values(any_name())) {
-        let text = serde_json::to_string(&value).unwrap();
-        prop_assert_eq!(&serde_json::from_str::<Value>(&text).unwrap(), &value);
-        prop_assert_eq!(read(&text), value);
+        prop_assert_eq!(&read(&serde_json::to_string(&value).unwrap()), &value);
+        // Not through a text: reading one, `serde_json` may be one unit in the last place off.
+        let theirs = serde_json::to_value(&value).unwrap();
+        prop_assert_eq!(serde_json::from_value::<Value>(theirs).unwrap(), value);
     }
 
     #[test]
@@ -154,8 +186,7 @@ fn values(names: impl Strategy<Value = String> + Clone + 'static) -> impl Strate
         any::<u64>().prop_map(Value::from),
         any::<i64>().prop_map(Value::from),
         (-9_i64..9).prop_map(Value::from),
-        any::<f64>()
-            .prop_filter_map("finite", |double| Number::from_double(double).map(Value::from)),
+        any::<f64>().prop_filter_map("finite", |double| Number::of_double(double).map(Value::from)),
         any_name().prop_map(Value::from),
         few_names().prop_map(Value::from),
     ];

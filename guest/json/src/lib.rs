@@ -38,11 +38,11 @@ pub use crate::value::Value;
 
 mod canonical;
 mod error;
-mod exact;
 #[cfg(test)]
 mod laws;
 mod lift;
 mod limits;
+mod literals;
 mod number;
 mod object;
 mod parse;

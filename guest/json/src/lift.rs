@@ -12,7 +12,9 @@ use crate::value::Value;
 /// Names are read as PATCH paths (RFC 7644 §3.5.2): ASCII letter case, white space and value
 /// filters do not count, so `Keys[type eq "x"] .secret` is `keys.secret`, and a part of `keys`,
 /// which has its name too. A filter that is not closed, or has something else behind it than a
-/// sub-attribute, ends a name as `[`.
+/// sub-attribute, ends a name as `[`. What some clients send in the place of a path is read as what
+/// it means: a JSON pointer (RFC 6901: `/keys/0/secret`) and a `JSONPath` from the root (RFC 9535:
+/// `$.keys[0].secret`, `$['keys']`).
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Segment {
     /// The members of an object that have this name
@@ -194,10 +196,31 @@ pub fn split_filter(text: &str) -> Option<(&str, &str)> {
 /// Says whether a PATCH path, or a name that may be one, has the name `wanted`, or that of a part
 /// of it.
 fn is_named(path: &str, wanted: &str) -> bool {
+    if let Some(dotted) = dotted(path.trim()) {
+        // What is behind the URN of a schema stands behind a colon here, and behind a dot there.
+        let named = name(&dotted, &mut |_, _| {}).replace(':', ".");
+        return is_within(&named, &wanted.replace(':', "."));
+    }
     if !path.contains(|character: char| character == '[' || character.is_whitespace()) {
         return is_within(path, wanted);
     }
     is_within(&name(path, &mut |_, _| {}), wanted)
+}
+
+/// Gives the names with dots between them that a JSON pointer, or a `JSONPath` from the root, holds;
+/// none of a path that is neither.
+fn dotted(path: &str) -> Option<String> {
+    if let Some(pointer) = path.strip_prefix('#').unwrap_or(path).strip_prefix('/') {
+        // A position says which item, and names nothing (RFC 6901 §4).
+        let names = pointer.split('/');
+        let names = names.filter(|name| *name != "-" && !name.bytes().all(|b| b.is_ascii_digit()));
+        return Some(names.collect::<Vec<_>>().join(".").replace("~1", "/").replace("~0", "~"));
+    }
+    let rest = path.strip_prefix('$').filter(|rest| rest.starts_with(['.', '[']))?;
+    // RFC 9535 §2.3.1: a name in quotes and brackets is one behind a dot; other brackets select.
+    let dots = rest.replace("['", ".").replace("[\"", ".").replace("']", "").replace("\"]", "");
+    let names = dots.split('.').filter(|name| !name.is_empty());
+    Some(names.collect::<Vec<_>>().join("."))
 }
 
 /// Says whether `name` is `wanted`, or a part of it: `keys.secret` is one of `keys`.
@@ -360,6 +383,50 @@ mod tests {
         named("keys[a eq 1].secret", "keys");
         assert!(!is_named("keys.secrets", "keys.secret"));
         assert!(!is_named(r#"keys[a eq ".secret"]"#, "keys.secret"));
+    }
+
+    /// S3a: a pointer or a `JSONPath` in the place of a path hides nothing.
+    #[test]
+    fn a_pointer_has_the_names_of_the_path_that_it_means() {
+        for (path, wanted) in [
+            ("/password", "password"),
+            ("/Password", "password"),
+            (" /password ", "password"),
+            ("#/password", "password"),
+            ("$.password", "password"),
+            ("$['password']", "password"),
+            ("$[\"Password\"]", "password"),
+            ("/keys/0/secret", "keys.secret"),
+            ("/keys/-/secret", "keys.secret"),
+            ("$.keys[0].secret", "keys.secret"),
+            ("$.keys[*]['secret']", "keys.secret"),
+            ("$.keys[?(@.type=='x')].secret", "keys.secret"),
+            ("/keys/0", "keys"),
+            // A part of it is a secret too.
+            ("/password/value", "password"),
+            ("/urn:a:2.0:B/pin", "urn:a:2.0:b:pin"),
+            ("/urn:a:2.0:B/doors/1/code", "urn:a:2.0:b:doors.code"),
+            ("$['urn:a:2.0:B'].pin", "urn:a:2.0:b:pin"),
+            ("/a~1b~0c", "a/b~c"),
+        ] {
+            assert!(is_named(path, wanted), "{path}");
+        }
+        for (path, wanted) in [
+            ("/passwords", "password"),
+            ("/title", "password"),
+            ("/keys", "keys.secret"),
+            ("$ref", "ref"),
+            ("$password", "password"),
+            ("password/x", "password"),
+            ("", "password"),
+        ] {
+            assert!(!is_named(path, wanted), "{path}");
+        }
+        check(
+            "ops[password].value",
+            r#"{"ops":[{"path":"/password","value":1},{"path":"$.title","value":2}]}"#,
+            r#"{"ops":[{"path":"/password","value":"<1>"},{"path":"$.title","value":2}]}"#,
+        );
     }
 
     /// S3a: a filter compares with a secret.

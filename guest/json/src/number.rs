@@ -2,25 +2,27 @@
 
 use alloc::boxed::Box;
 use alloc::format;
-use alloc::string::{String, ToString};
+use alloc::string::ToString;
 use core::fmt;
 
 use serde::{Serialize, Serializer, ser};
 
-/// A finite number in the one text that stands for it
+/// A number in the one text that stands for it
 ///
-/// The text is that of RFC 8785 §3.2.2.3, which is ECMAScript's `Number::toString`: `1.0`, `1`
+/// The text is laid out by RFC 8785 §3.2.2.3, which is ECMAScript's `Number::toString`: `1.0`, `1`
 /// and `1e0` are all `1`, `-0` is `0`, and `1e21` is `1e+21`. Two numbers are equal if their
 /// texts are.
 ///
-/// In one thing it is deliberately more exact than RFC 8785, which has doubles only: an integer
-/// that fits `i64` or `u64` keeps all its digits, so that 9007199254740993 (2^53+1) and
-/// 9007199254740992 never get one fingerprint. A larger number whose digits a double does not
-/// keep is refused when parsed. A fraction below 2^53 is rounded to the nearest double, as RFC
-/// 8785 says.
+/// In one thing it is deliberately more exact than RFC 8785, which has doubles only: all digits are
+/// kept, so that 9007199254740993 (2^53+1) and 9007199254740992, or 0.1 and 0.10000000000000001,
+/// never get one fingerprint. Where a double has a number's digits, which are 15 at least, the text
+/// is that of RFC 8785.
+///
+/// What a double would make an infinity or zero of is no such number: it is refused when parsed. So
+/// 2.5e-324 is the smallest one, and all are below 1.7976931348623158e308.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Number {
-    // INVARIANT: the text of an `i64`, a `u64`, or a finite double by `write_es6`.
+    // INVARIANT: by `laid_out`, of digits without zeros at either end.
     text: Box<str>,
 }
 
@@ -43,16 +45,29 @@ impl Number {
         self.text.parse().ok()
     }
 
-    /// Gives the number of a double, or `None` for an infinity or no number.
-    pub(crate) fn from_double(double: f64) -> Option<Self> {
-        if !double.is_finite() {
-            return None;
-        }
-        // Positive and negative zero are equal, and have one text.
-        if double == 0.0 {
+    /// Gives the number of a literal of RFC 8259; `None` where it is out of range.
+    ///
+    /// The text has at most 21 characters more than the literal, whatever the exponent is.
+    pub(crate) fn of(literal: &str) -> Option<Self> {
+        let magnitude = literal.trim_start_matches('-');
+        let (mantissa, exponent) = magnitude.split_once(['e', 'E']).unwrap_or((magnitude, "0"));
+        let (int, frac) = mantissa.split_once('.').unwrap_or((mantissa, ""));
+        let all = [int, frac].concat();
+        let digits = all.trim_start_matches('0');
+        let whole = i64::try_from(int.len()).ok()?;
+        let zeros = i64::try_from(all.len() - digits.len()).ok()?;
+        let digits = digits.trim_end_matches('0');
+        if digits.is_empty() {
             return Some(0_u64.into());
         }
-        Some(Self { text: es6(&Decimal::shortest(double)).into_boxed_str() })
+        let point = exponent.parse::<i64>().ok()?.checked_add(whole - zeros)?;
+        let is_in_range = (SMALLEST..BEYOND).contains(&(point, digits));
+        is_in_range.then(|| Self { text: laid_out(literal.starts_with('-'), digits, point) })
+    }
+
+    /// Gives the number of the fewest digits that name a double; `None` for an infinity or no number.
+    pub(crate) fn of_double(double: f64) -> Option<Self> {
+        if double.is_finite() { Self::of(&format!("{double:e}")) } else { None }
     }
 }
 
@@ -86,7 +101,7 @@ impl fmt::Display for Number {
     }
 }
 
-/// Writes the number as a serde number: an integer where it is one, or the double it came from.
+/// Writes the number as a serde number: an integer where it is one, else a double; one that is neither is an error.
 impl Serialize for Number {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         if let Some(integer) = self.as_u64() {
@@ -95,98 +110,84 @@ impl Serialize for Number {
         if let Some(integer) = self.as_i64() {
             return serializer.serialize_i64(integer);
         }
-        serializer.serialize_f64(self.text.parse().map_err(ser::Error::custom)?)
-    }
-}
-
-/// The fewest digits that read back as a double: ± 0.`digits` × 10^`point`
-pub(crate) struct Decimal {
-    is_negative: bool,
-    // INVARIANT: ASCII digits, without zeros at either end, and not empty.
-    pub(crate) digits: String,
-    point: i32,
-}
-
-impl Decimal {
-    /// Gives the shortest digits of `double`, which is finite and not zero; of several that are
-    /// as short the nearest, and of two that are as near the even one.
-    ///
-    /// Core's own `{:e}` leaves the last choice open, `serde_json` does not.
-    pub(crate) fn shortest(double: f64) -> Self {
-        // As `-0.00125`, `1250.0` or `-1.25e-7`: the right digits, laid out otherwise.
-        let text = serde_json::Number::from_f64(double).map(|number| number.to_string());
-        let text = text.unwrap_or_default();
-        let (mantissa, exponent) = text.split_once('e').unwrap_or((&text, "0"));
-        let mantissa = mantissa.trim_start_matches('-');
-        let (integer, fraction) = mantissa.split_once('.').unwrap_or((mantissa, ""));
-        let all = [integer, fraction].concat();
-        let digits = all.trim_start_matches('0');
-        let shift = i32::try_from(integer.len() + digits.len()).unwrap_or_default()
-            - i32::try_from(all.len()).unwrap_or_default();
-        Self {
-            is_negative: double < 0.0,
-            digits: digits.trim_end_matches('0').into(),
-            point: shift + exponent.parse::<i32>().unwrap_or_default(),
+        match self.text.parse() {
+            Ok(double) if Self::of_double(double).as_ref() == Some(self) => {
+                serializer.serialize_f64(double)
+            }
+            _ => Err(ser::Error::custom("number has more digits than a double keeps")),
         }
     }
 }
 
-/// Lays digits out as ECMAScript's `Number::toString` does.
-fn es6(decimal: &Decimal) -> String {
-    let Decimal { is_negative, digits, point } = decimal;
-    let sign = if *is_negative { "-" } else { "" };
+/// Lays out ± 0.`digits` × 10^`point` as ECMAScript's `Number::toString` does.
+fn laid_out(is_negative: bool, digits: &str, point: i64) -> Box<str> {
+    let sign = if is_negative { "-" } else { "" };
+    let zeros = |count| ZEROS.get(..count).unwrap_or_default();
+    let parted = |place| digits.split_at_checked(place).unwrap_or((digits, ""));
     // ECMA-262 `Number::toString`, steps 6 to 10: k is `digits.len()` and n is `point`.
-    if let -5..=0 = *point {
-        let zeros = "0".repeat(usize::try_from(-*point).unwrap_or_default());
-        return format!("{sign}0.{zeros}{digits}");
+    match (usize::try_from(point), usize::try_from(-point)) {
+        (_, Ok(behind)) if behind <= 5 => [sign, "0.", zeros(behind), digits].concat(),
+        (Ok(whole), _) if whole <= ZEROS.len() => {
+            let (integer, fraction) = parted(whole);
+            let dot = if fraction.is_empty() { "" } else { "." };
+            [sign, integer, zeros(whole - integer.len()), dot, fraction].concat()
+        }
+        _ => {
+            let (first, rest) = parted(1);
+            let dot = if rest.is_empty() { "" } else { "." };
+            let e = if point < 1 { "e" } else { "e+" };
+            [sign, first, dot, rest, e, &(point - 1).to_string()].concat()
+        }
     }
-    if let (1..=21, Ok(whole)) = (*point, usize::try_from(*point)) {
-        return match digits.split_at_checked(whole) {
-            None | Some((_, "")) => format!("{sign}{digits:0<whole$}"),
-            Some((integer, fraction)) => format!("{sign}{integer}.{fraction}"),
-        };
-    }
-    let exponent = point - 1;
-    match digits.split_at_checked(1) {
-        None | Some((_, "")) => format!("{sign}{digits}e{exponent:+}"),
-        Some((first, rest)) => format!("{sign}{first}.{rest}e{exponent:+}"),
-    }
+    .into()
 }
+
+/// The most digits of an integer that is written without an exponent.
+const ZEROS: &str = "000000000000000000000";
+
+/// Half of the smallest double, 2^-1074, which is nearer to that than to zero: point and digits.
+const SMALLEST: (i64, &str) = (-323, "25");
+
+/// In as many digits as are written of the largest double, 2^1024 - 2^971, the next number: point and digits.
+const BEYOND: (i64, &str) = (309, "17976931348623158");
 
 #[cfg(test)]
 mod tests {
-    use super::*;
-    use crate::{Limits, parse};
+    use std::format;
 
-    /// RFC 8785 appendix B, all its rows, in its order.
+    use super::*;
+    use crate::{JsonError, Limits, parse};
+
+    /// RFC 8785 appendix B, all its rows, in its order, but for those that are no number.
     #[test]
-    fn a_double_is_written_as_in_rfc_8785_appendix_b() {
-        check_bits(0x0000_0000_0000_0000, Some("0"));
-        check_bits(0x8000_0000_0000_0000, Some("0"));
-        check_bits(0x0000_0000_0000_0001, Some("5e-324"));
-        check_bits(0x8000_0000_0000_0001, Some("-5e-324"));
-        check_bits(0x7fef_ffff_ffff_ffff, Some("1.7976931348623157e+308"));
-        check_bits(0xffef_ffff_ffff_ffff, Some("-1.7976931348623157e+308"));
-        check_bits(0x4340_0000_0000_0000, Some("9007199254740992"));
-        check_bits(0xc340_0000_0000_0000, Some("-9007199254740992"));
-        check_bits(0x4430_0000_0000_0000, Some("295147905179352830000"));
-        check_bits(0x7fff_ffff_ffff_ffff, None);
-        check_bits(0x7ff0_0000_0000_0000, None);
-        check_bits(0x44b5_2d02_c7e1_4af5, Some("9.999999999999997e+22"));
-        check_bits(0x44b5_2d02_c7e1_4af6, Some("1e+23"));
-        check_bits(0x44b5_2d02_c7e1_4af7, Some("1.0000000000000001e+23"));
-        check_bits(0x444b_1ae4_d6e2_ef4e, Some("999999999999999700000"));
-        check_bits(0x444b_1ae4_d6e2_ef4f, Some("999999999999999900000"));
-        check_bits(0x444b_1ae4_d6e2_ef50, Some("1e+21"));
-        check_bits(0x3eb0_c6f7_a0b5_ed8c, Some("9.999999999999997e-7"));
-        check_bits(0x3eb0_c6f7_a0b5_ed8d, Some("0.000001"));
-        check_bits(0x41b3_de43_5555_5553, Some("333333333.3333332"));
-        check_bits(0x41b3_de43_5555_5554, Some("333333333.33333325"));
-        check_bits(0x41b3_de43_5555_5555, Some("333333333.3333333"));
-        check_bits(0x41b3_de43_5555_5556, Some("333333333.3333334"));
-        check_bits(0x41b3_de43_5555_5557, Some("333333333.33333343"));
-        check_bits(0xbecb_f647_612f_3696, Some("-0.0000033333333333333333"));
-        check_bits(0x4314_3ff3_c1cb_0959, Some("1424953923781206.2"));
+    fn the_texts_of_rfc_8785_appendix_b_stay() {
+        for text in [
+            "0",
+            "5e-324",
+            "-5e-324",
+            "1.7976931348623157e+308",
+            "-1.7976931348623157e+308",
+            "9007199254740992",
+            "-9007199254740992",
+            "295147905179352830000",
+            "9.999999999999997e+22",
+            "1e+23",
+            "1.0000000000000001e+23",
+            "999999999999999700000",
+            "999999999999999900000",
+            "1e+21",
+            "9.999999999999997e-7",
+            "0.000001",
+            "333333333.3333332",
+            "333333333.33333325",
+            "333333333.3333333",
+            "333333333.3333334",
+            "333333333.33333343",
+            "-0.0000033333333333333333",
+            "1424953923781206.2",
+        ] {
+            check(text, text);
+        }
     }
 
     #[test]
@@ -200,18 +201,50 @@ mod tests {
         check("-1.5e-7", "-1.5e-7");
         check("1.25e2", "125");
         check("12.5e-1", "1.25");
+        check("-12.5e-1", "-1.25");
+        check("100e-2", "1");
+        check("0.00e+7", "0");
+        check("-0.0", "0");
         check("123456789012345680000", "123456789012345680000");
         check("1e20", "100000000000000000000");
         check("1.2e21", "1.2e+21");
         check("-1e21", "-1e+21");
+        check("0.001200e+00004", "12");
     }
 
-    /// Java, .NET and Python write 17 digits at times; that many always name one double.
+    /// A double would make 333333333.3333333, 0.1, 4503599627370498 and 9007199254740992 of these.
     #[test]
-    fn a_fraction_is_rounded_to_the_nearest_double() {
-        check("333333333.33333329", "333333333.3333333");
-        check("0.10000000000000001", "0.1");
-        check("4503599627370497.75", "4503599627370498");
+    fn every_digit_is_kept() {
+        check("333333333.33333329", "333333333.33333329");
+        check("0.10000000000000001", "0.10000000000000001");
+        check("4503599627370497.75", "4503599627370497.75");
+        check("9007199254740993.0", "9007199254740993");
+        check("18446744073709551616", "18446744073709551616");
+        check("1000000000000000000001", "1.000000000000000000001e+21");
+        check("-100000000000000000000.10", "-100000000000000000000.1");
+        check(&format!("0.1{}1", "0".repeat(900)), &format!("0.1{}1", "0".repeat(900)));
+    }
+
+    /// 2^-1074 is 4.94…e-324 and 2^1024 is 1.797693134862315807…e308.
+    #[test]
+    fn what_a_double_takes_for_zero_or_infinite_is_out_of_range() {
+        check("2.5e-324", "2.5e-324");
+        check_range("2.4e-324");
+        check_range("-1e-400");
+        check_range(&format!("0.{}1", "0".repeat(400)));
+        check("1.79769313486231579e308", "1.79769313486231579e+308");
+        check_range("1.7976931348623158e308");
+        check_range("-1e309");
+        check(&format!("1{}", "0".repeat(308)), "1e+308");
+        check_range(&"9".repeat(309));
+        // Only the number counts, not the exponent that it is written with.
+        check(&format!("0.{}1e401", "0".repeat(400)), "1");
+        check(&format!("1{}e-400", "0".repeat(400)), "1");
+        check("0e99999999999999999999", "0");
+        for sign in ["", "-"] {
+            check_range(&format!("1e{sign}99999999999999999999"));
+            check_range(&format!("1e{sign}{}", i64::MAX));
+        }
     }
 
     #[test]
@@ -226,22 +259,34 @@ mod tests {
         check_integers("1e21", None, None);
     }
 
-    fn check(literal: &str, expected: &str) {
-        assert_eq!(number(literal).as_str(), expected, "{literal}");
+    #[test]
+    fn serde_is_given_no_number_that_is_rounded() {
+        let written = |literal: &str| serde_json::to_string(&number(literal).unwrap()).ok();
+        assert_eq!(written("0.10").as_deref(), Some("0.1"));
+        assert_eq!(written("18446744073709551615").as_deref(), Some("18446744073709551615"));
+        assert_eq!(written("18446744073709551617"), None);
+        assert_eq!(written("0.10000000000000001"), None);
+        assert_eq!(Number::of_double(f64::INFINITY), None);
+        assert_eq!(Number::of_double(f64::NAN), None);
+        assert_eq!(Number::of_double(-0.0).unwrap().as_str(), "0");
     }
 
-    fn check_bits(bits: u64, expected: Option<&str>) {
-        let number = Number::from_double(f64::from_bits(bits));
-        assert_eq!(number.as_ref().map(Number::as_str), expected, "{bits:x}");
+    fn check(literal: &str, expected: &str) {
+        assert_eq!(number(literal).unwrap().as_str(), expected, "{literal}");
+        assert_eq!(number(expected).unwrap().as_str(), expected, "{literal}");
+    }
+
+    fn check_range(literal: &str) {
+        assert_eq!(number(literal), Err(JsonError::NumberRange), "{literal}");
     }
 
     fn check_integers(literal: &str, unsigned: Option<u64>, signed: Option<i64>) {
-        let number = number(literal);
+        let number = number(literal).unwrap();
         assert_eq!((number.as_u64(), number.as_i64()), (unsigned, signed), "{literal}");
     }
 
-    fn number(literal: &str) -> Number {
-        let value = parse(literal.as_bytes(), &Limits::request()).unwrap();
-        value.as_number().unwrap().clone()
+    fn number(literal: &str) -> Result<Number, JsonError> {
+        let value = parse(literal.as_bytes(), &Limits::request())?;
+        Ok(value.as_number().unwrap().clone())
     }
 }

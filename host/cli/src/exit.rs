@@ -15,7 +15,7 @@ pub enum Exit {
     Usage = 2,
     /// Something that is needed is missing here: a file, a port, a permission.
     Environment = 3,
-    /// The ledger cannot be used: broken, in use by another process, or written with another key.
+    /// The ledger cannot be used: broken, in use by another process, written with another key, or that of another service.
     Ledger = 4,
     /// A defect of the program.
     Defect = 5,
@@ -79,8 +79,9 @@ Exit codes:
      component inspect   it imports something
      approve        there is nothing to approve
   2  the command line, or a file named by it, cannot be understood
-  3  something is missing here: a file, a port, a permission, a decision
-  4  the ledger cannot be used: broken, in use, or written with another key
+  3  something is missing here: a file, a key, a port, a permission, a decision
+  4  the ledger cannot be used: broken, in use, written with another key, or
+     that of another service
   5  a defect of the program: please report it with what it printed";
 
 #[cfg(test)]

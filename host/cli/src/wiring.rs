@@ -20,7 +20,9 @@ use replaysafe::{
         upstream::{Roots, Upstream},
     },
 };
-use replaysafe_gateway::{GatewayOptions, HostMode, ServeError, serve, serve::tls as gateway_tls};
+use replaysafe_gateway::{
+    GatewayOptions, HostMode, PathBelow, ServeError, serve, serve::tls as gateway_tls,
+};
 use tokio::{net::TcpListener, sync::oneshot, task::JoinHandle};
 
 pub(crate) use replaysafe::guest::{COMPONENT, COMPONENT_SHA256, CORE_MODULE, Description, Guest};
@@ -103,7 +105,7 @@ struct Inputs {
 
 /// Opens the ledger in the file `path` for reading, with the key in the file `key`. A gateway may have it open.
 pub(crate) fn open_ledger(path: &Path, key: &Path) -> anyhow::Result<SqliteLedger> {
-    Ok(SqliteLedger::open_read_only(path, open_key(key)?)?)
+    Ok(SqliteLedger::open_read_only(path, open_key(key, path)?)?)
 }
 
 /// What waits for an approval in the ledger in the file `path`, and the time.
@@ -120,15 +122,15 @@ pub(crate) async fn approve(
     decision: &EntryId,
     stands: Duration,
 ) -> anyhow::Result<Approval> {
-    let key = open_key(key)?;
+    let key = open_key(key, path)?;
     let ledger = SqliteLedger::open_beside(path, Arc::clone(&key))?;
     let now = SystemClock.now();
     let until = now.saturating_add(u64::try_from(stands.as_millis()).unwrap_or(u64::MAX));
     Ok(approval::approve(guest, &ledger, &key, decision, until, now).await?)
 }
 
-fn open_key(path: &Path) -> anyhow::Result<Arc<LedgerKey>> {
-    Ok(Arc::new(LedgerKey::open_or_create(path)?))
+fn open_key(path: &Path, ledger: &Path) -> anyhow::Result<Arc<LedgerKey>> {
+    Ok(Arc::new(LedgerKey::of_ledger(path, ledger)?))
 }
 
 /// What a gateway is started with.
@@ -138,6 +140,7 @@ pub(crate) struct GatewaySettings {
     pub(crate) listen: SocketAddr,
     pub(crate) ledger: PathBuf,
     pub(crate) ledger_key: PathBuf,
+    pub(crate) upstream_moved: bool,
     pub(crate) policy: String,
     pub(crate) tls: Option<(PathBuf, PathBuf)>,
     pub(crate) upstream_ca: Option<PathBuf>,
@@ -165,7 +168,8 @@ impl Gateway {
             Some(file) => Roots::Pem(read(file, "the upstream's certificates")?),
         };
         let upstream = Upstream::new(&settings.upstream, &roots)
-            .map_err(|refusal| exit::usage(format!("--upstream: {refusal}")))?;
+            .map_err(|refusal| exit::usage(format!("--upstream: {refusal}")))?
+            .telling(output::note_failure);
         let tls = match &settings.tls {
             None => None,
             Some((chain, key)) => {
@@ -181,7 +185,11 @@ impl Gateway {
                 Host::Keep => HostMode::Keep,
                 Host::Upstream => HostMode::Upstream,
             }),
-            pass_unprotected: settings.pass_unprotected.clone(),
+            pass_unprotected: settings
+                .pass_unprotected
+                .iter()
+                .map(|path| unprotected(path, &upstream))
+                .collect::<Result<_, _>>()?,
             public_origin: settings.public_url.as_deref().map(origin).transpose()?,
             tls,
             ..GatewayOptions::default()
@@ -194,7 +202,7 @@ impl Gateway {
             ))
         })?;
         let url = format!("{scheme}://{}", listener.local_addr()?);
-        let provisioner = provisioner(guest, upstream.clone(), &settings)?;
+        let provisioner = provisioner(guest, upstream.clone(), &settings).await?;
         let recovering = tokio::spawn({
             let provisioner = provisioner.clone();
             async move { provisioner.recover_always().await }
@@ -245,20 +253,36 @@ fn origin(url: &str) -> anyhow::Result<String> {
     Ok(format!("{scheme}://{authority}"))
 }
 
+fn unprotected(path: &str, upstream: &Upstream) -> anyhow::Result<PathBelow> {
+    let mistake = |why| exit::usage(format!("--pass-unprotected: `{path}`: {why}"));
+    Ok(PathBelow::new(path, upstream.base()).map_err(mistake)?)
+}
+
 fn read(file: &Path, what: &str) -> anyhow::Result<Vec<u8>> {
     std::fs::read(file).with_context(|| format!("reading {what} from `{}`", file.display()))
 }
 
 /// What answers provisioning requests: guest, ledger and target, joined.
-fn provisioner(
+async fn provisioner(
     guest: Guest,
     upstream: Upstream,
     settings: &GatewaySettings,
 ) -> anyhow::Result<Provisioner<SqliteLedger, ScimTarget>> {
     let policy = guest.check_policy(&settings.policy).context("checking the policy")?;
-    let key = open_key(&settings.ledger_key)?;
+    let key = open_key(&settings.ledger_key, &settings.ledger)?;
     let ledger = SqliteLedger::open(&settings.ledger, Arc::clone(&key))
         .with_context(|| format!("opening the ledger `{}`", settings.ledger.display()))?;
+    let place = upstream.base().place();
+    if settings.upstream_moved {
+        ledger.move_to(&place).await?;
+    }
+    ledger.belong_to(&place).await.with_context(|| {
+        format!(
+            "the ledger `{}` is not that of {place}; name the ledger of this service or, if the service of this ledger has moved \
+             here with all its data, start once with `--upstream-moved`",
+            settings.ledger.display()
+        )
+    })?;
     let mut beside = settings.ledger.clone().into_os_string();
     beside.push(".unrecorded");
     let journal = Journal::open(&beside, Arc::clone(&key))

@@ -3,10 +3,10 @@
 use http::{HeaderMap, HeaderName, HeaderValue, header};
 use replaysafe::contract::{Field, Method, Verdict};
 use replaysafe::target::Caller;
+use replaysafe::target::path::percent_decode;
 use replaysafe_json::{JsonError, Limits, parse};
 
 use crate::answer::Refused;
-use crate::route::percent_decode;
 
 /// What the head of a protected request says.
 #[derive(Debug)]

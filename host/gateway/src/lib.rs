@@ -8,11 +8,11 @@ mod edit;
 mod form;
 mod pass;
 pub mod provision;
-mod rewrite;
 pub mod route;
 pub mod serve;
 mod service;
 mod strict;
 
 pub use provision::Provision;
+pub use route::PathBelow;
 pub use serve::{GatewayOptions, HostMode, ServeError, serve};

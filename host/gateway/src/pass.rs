@@ -6,18 +6,21 @@ use axum::body::Body;
 use http::{HeaderValue, Method, Request, Response, StatusCode, header};
 use http_body_util::BodyExt;
 use hyper::body::{Body as _, Incoming};
+use replaysafe::target::edit::Change;
+use replaysafe::target::rewrite::Rewrite;
 use replaysafe::target::upstream::{SendError, Upstream, whole};
 
 use crate::answer::{RETRY_AFTER_SECONDS, error};
 use crate::body::{Paced, Unread};
-use crate::edit::{Change, Edited};
+use crate::edit::Edited;
 use crate::form::drop_hop_by_hop;
-use crate::rewrite::Rewrite;
 
 /// What may be changed in an answer on its way back.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub(crate) struct Changes {
-    /// The target does not see the client's `Host`; its URLs are rewritten.
+    /// The target does not see the client's `Host`.
+    pub(crate) without_host: bool,
+    /// Its URLs are written as the client reaches them; none: they are that already, or it is not known how.
     pub(crate) rewrite: Option<Rewrite>,
     /// It is a `ServiceProviderConfig`, and bulk is not on offer.
     pub(crate) without_bulk: bool,
@@ -35,7 +38,7 @@ pub(crate) async fn pass(
     let (mut parts, body) = request.into_parts();
     drop_hop_by_hop(&mut parts.headers);
     let bodiless = parts.method == Method::HEAD;
-    if changes.rewrite.is_some() {
+    if changes.without_host {
         parts.headers.remove(header::HOST);
     }
     if changes.any() {
@@ -120,14 +123,36 @@ impl Changes {
     }
 
     fn change(&self) -> Change {
-        let Self { rewrite, without_bulk } = self.clone();
+        let Self { rewrite, without_bulk, .. } = self.clone();
         Box::new(move |names, value| {
             let rewritten = rewrite.as_ref().and_then(|rewrite| rewrite.value(names, value));
-            rewritten
-                .or_else(|| crate::rewrite::without_bulk(names, value).filter(|_| without_bulk))
+            rewritten.or_else(|| bulk_is_not_on_offer(names, value).filter(|_| without_bulk))
         })
     }
 }
 
+/// Says in a `ServiceProviderConfig` that bulk is not supported; none if the value is another, or says so already.
+fn bulk_is_not_on_offer(names: &[String], value: &str) -> Option<String> {
+    let [bulk, supported] = names else { return None };
+    let is = bulk.eq_ignore_ascii_case("bulk") && supported.eq_ignore_ascii_case("supported");
+    (is && value == "true").then(|| "false".to_owned())
+}
+
 /// How long a passed request may wait for the beginning of its answer: as long as the impatient client waits.
 const ANSWER_BEGINS_MAX: Duration = Duration::from_secs(60);
+
+#[cfg(test)]
+mod tests {
+    use replaysafe::target::edit::edit;
+
+    use super::*;
+
+    #[test]
+    fn bulk_is_the_only_word_that_changes() {
+        let config = r#"{"patch":{"supported":true},"bulk":{"supported": true,"maxOperations":9}}"#;
+        let expected =
+            r#"{"patch":{"supported":true},"bulk":{"supported": false,"maxOperations":9}}"#;
+        assert_eq!(edit(config, Box::new(bulk_is_not_on_offer)), expected);
+        assert_eq!(edit(expected, Box::new(bulk_is_not_on_offer)), expected);
+    }
+}

@@ -4,6 +4,8 @@
 
 use http::Method;
 use replaysafe::contract::{self, Endpoint};
+use replaysafe::target::path::{DOT_SEGMENT, has_dot_segment, segments};
+use replaysafe::target::upstream::Base;
 
 /// Where a request goes.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -33,9 +35,9 @@ pub enum Route {
 ///
 /// Gives the first of these that applies:
 ///
-/// 1. [`Route::Elsewhere`]: the path is not below `prefix`,
-/// 2. [`Route::Pass`], [`Route::PassConfiguration`]: the method changes nothing,
-/// 3. [`Route::Malformed`]: the path has two readings,
+/// 1. [`Route::Malformed`]: the path has a dot-segment, or the method may change something and the path has two readings,
+/// 2. [`Route::Elsewhere`]: the path is not below `prefix`,
+/// 3. [`Route::Pass`], [`Route::PassConfiguration`]: the method changes nothing,
 /// 4. [`Route::Protect`]: POST on a collection; PUT, PATCH, DELETE on a member,
 /// 5. [`Route::Pass`]: a search, discovery, or a path in `unprotected`,
 /// 6. [`Route::Unprotected`]: anything else.
@@ -45,8 +47,13 @@ pub fn route(
     path: &str,
     prefix: &str,
     endpoints: &[Endpoint],
-    unprotected: &[String],
+    unprotected: &[PathBelow],
 ) -> Route {
+    // Judged before the base path is: `/scim/../scim/v2/Users` is not elsewhere, it is nonsense. A reader, too, stays below
+    // the base: what lies beside it is not the gateway's to give.
+    if has_dot_segment(path) {
+        return Route::Malformed(DOT_SEGMENT);
+    }
     let below = path.strip_prefix(prefix).filter(|rest| rest.is_empty() || rest.starts_with('/'));
     if matches!(*method, Method::GET | Method::HEAD | Method::OPTIONS) {
         return match below {
@@ -57,7 +64,6 @@ pub fn route(
             Some(_) => Route::Pass,
         };
     }
-    // Judged before the base path is: `/scim/../scim/v2/Users` is not elsewhere, it is nonsense.
     let whole = match segments(path) {
         Ok(segments) => segments,
         Err(reason) => return Route::Malformed(reason),
@@ -94,68 +100,51 @@ pub fn route(
 
 /// Says if `path`, counted from the base, is one of the paths in `unprotected` or below one.
 #[must_use]
-pub fn named(path: &str, unprotected: &[String]) -> bool {
-    unprotected.iter().any(|named| {
-        let named = named.trim_end_matches('/');
-        path.strip_prefix(named).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+pub fn named(path: &str, unprotected: &[PathBelow]) -> bool {
+    unprotected.iter().any(|PathBelow(named)| {
+        path.strip_prefix(named.as_str())
+            .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
     })
+}
+
+/// A path counted from the base of a service, such as `/Bulk`: neither the base itself nor one that nothing can match.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PathBelow(String);
+
+impl PathBelow {
+    /// Reads a path. The slash before it may be missing, and one at its end does not matter.
+    ///
+    /// # Errors
+    ///
+    /// A sentence: it is empty, can be read in two ways, has a query, or begins with the path of `base` itself.
+    pub fn new(path: &str, base: &Base) -> Result<Self, String> {
+        let bare = path.strip_prefix('/').unwrap_or(path);
+        let path = format!("/{}", bare.strip_suffix('/').unwrap_or(bare));
+        if path == "/" {
+            return Err(
+                "would let every unknown change through; name a path, such as `/Bulk`".into()
+            );
+        }
+        if path.contains(['?', '#']) {
+            return Err("a path has no query and no fragment".into());
+        }
+        segments(&path).map_err(str::to_owned)?;
+        let prefix = base.prefix();
+        let below = path.strip_prefix(prefix).filter(|_| !prefix.is_empty());
+        match below.filter(|rest| rest.is_empty() || rest.starts_with('/')) {
+            Some(rest) => Err(format!("is counted from the base `{prefix}`; write `{rest}`")),
+            None => Ok(Self(path)),
+        }
+    }
 }
 
 /// What describes a service (RFC 7644 section 4): writing to it is the target's to refuse.
 const DISCOVERY: [&str; 3] = ["ServiceProviderConfig", "ResourceTypes", "Schemas"];
 
-/// Splits a path into decoded segments, or says why it has two readings.
-fn segments(path: &str) -> Result<Vec<String>, &'static str> {
-    let path = path
-        .strip_prefix('/')
-        .ok_or("The path does not begin with a slash; send one that does.")?;
-    path.split('/').map(segment).collect()
-}
-
-fn segment(raw: &str) -> Result<String, &'static str> {
-    if raw.is_empty() {
-        return Err(
-            "The path has an empty segment; leave the second slash, or the one at the end, out.",
-        );
-    }
-    if raw.contains([';', '\\']) {
-        return Err(
-            "The path has a semicolon or a backslash, which servers read in two ways; encode a semicolon of an id.",
-        );
-    }
-    let decoded = percent_decode(raw).ok_or("The path is no percent-encoded UTF-8; encode it.")?;
-    if decoded.contains(['/', '\\']) {
-        return Err(
-            "The path has an encoded slash or backslash, which servers read in two ways; address the resource by another id.",
-        );
-    }
-    if decoded == "." || decoded == ".." {
-        return Err("The path has a dot-segment; send the path that is meant.");
-    }
-    if decoded.chars().any(char::is_control) {
-        return Err("The path has a control character; send an id as the service gave it.");
-    }
-    Ok(decoded)
-}
-
-/// Decodes percent-encoded UTF-8; none if it is none.
-pub(crate) fn percent_decode(text: &str) -> Option<String> {
-    let mut decoded = Vec::with_capacity(text.len());
-    let mut bytes = text.bytes();
-    while let Some(byte) = bytes.next() {
-        if byte != b'%' {
-            decoded.push(byte);
-            continue;
-        }
-        let high = char::from(bytes.next()?).to_digit(16)?;
-        let low = char::from(bytes.next()?).to_digit(16)?;
-        decoded.push(u8::try_from(high * 16 + low).ok()?);
-    }
-    String::from_utf8(decoded).ok()
-}
-
 #[cfg(test)]
 mod tests {
+    use replaysafe::target::upstream::{Roots, Upstream};
+
     use super::*;
 
     fn check(request: &str, expected: &str) {
@@ -166,7 +155,8 @@ mod tests {
         };
         let endpoints = [endpoint("User", "Users"), endpoint("Group", "Groups")];
         let method = method.parse().unwrap();
-        let given = match route(&method, path, "/scim/v2", &endpoints, &["/Raw".to_owned()]) {
+        let given = match route(&method, path, "/scim/v2", &endpoints, &[PathBelow("/Raw".into())])
+        {
             Route::Protect { method, resource_type, id } => {
                 format!("{method:?} {resource_type} {}", id.unwrap_or_default())
             }
@@ -189,7 +179,7 @@ mod tests {
 
     #[test]
     fn reads_searches_and_discovery_pass() {
-        check("GET /scim/v2/Users//x/../%2f;", "Pass");
+        check("GET /scim/v2/Users//x/...%2f;a..%zz%ff", "Pass");
         check("HEAD /scim/v2", "Pass");
         check("GET /scim/v2/ServiceProviderConfig", "PassConfiguration");
         check("POST /scim/v2/.search", "Pass");
@@ -212,6 +202,59 @@ mod tests {
         check("POST /scim/v2", "Unprotected");
         check("POST /other/Users", "Elsewhere");
         check("GET /scim/v2x", "Elsewhere");
+    }
+
+    /// Whoever reads, too, stays below the base, however the target undoes the path.
+    #[test]
+    fn a_dot_segment_is_malformed_for_every_method() {
+        for path in [
+            "/scim/v2/../admin",
+            "/scim/v2/%2e%2e/admin",
+            "/scim/v2/Users/..%2f..%2fadmin",
+            "/scim/v2/Users/%2E.",
+            "/scim/v2/./Users",
+            "/scim/v2/Users/..;x=1/1",
+            "/scim/v2/..\\admin",
+            "/scim/v2/Users/%2e%5cadmin",
+            "/scim/v2/%ff/../admin",
+            "/../scim/v2/Users",
+        ] {
+            for method in ["GET", "HEAD", "OPTIONS", "POST", "DELETE", "TRACE"] {
+                check(&format!("{method} {path}"), "malformed");
+            }
+        }
+    }
+
+    #[test]
+    fn a_path_that_is_passed_is_one_below_the_base() {
+        let base = Upstream::new("http://up/scim/v2", &Roots::System).unwrap();
+        let check = |path: &str, expected: Option<&str>| {
+            let given = PathBelow::new(path, base.base()).ok();
+            assert_eq!(given, expected.map(|path| PathBelow(path.to_owned())), "{path}");
+        };
+        for path in ["/Bulk", "Bulk", "/Bulk/", "Bulk/"] {
+            check(path, Some("/Bulk"));
+        }
+        check("/Users/1/activate", Some("/Users/1/activate"));
+        check("/scim/v20", Some("/scim/v20"));
+        for path in [
+            "",
+            "/",
+            "//",
+            "//Bulk",
+            "/../x",
+            "/a/%2e%2e",
+            "/a;b",
+            "/Bulk?x",
+            "/Bulk#x",
+            "http://up/scim/v2/Bulk",
+            "/scim/v2/Bulk",
+            "/scim/v2",
+        ] {
+            check(path, None);
+        }
+        let root = Upstream::new("http://up", &Roots::System).unwrap();
+        assert_eq!(PathBelow::new("Bulk", root.base()), Ok(PathBelow("/Bulk".to_owned())));
     }
 
     /// No 40 of the catalogue.

@@ -25,6 +25,7 @@ use tokio_rustls::TlsAcceptor;
 
 use crate::body;
 use crate::provision::Provision;
+use crate::route::PathBelow;
 use crate::service::{ANSWER_BUDGET, Gateway};
 use crate::strict::{Fault, Faults, HEADERS_MAX, Strict};
 
@@ -89,9 +90,9 @@ pub struct GatewayOptions {
     /// Whose `Host` the target sees; none: the client's over http, the target's own over https.
     pub host: Option<HostMode>,
     /// Paths below the base, such as `/Bulk`, that are passed on although they change something unprotected.
-    pub pass_unprotected: Vec<String>,
-    /// Scheme and authority under which clients reach this gateway, such as `https://scim.example`; none: as `Host`
-    /// says.
+    pub pass_unprotected: Vec<PathBelow>,
+    /// Scheme and authority under which clients reach this gateway, such as `https://scim.example`; none: what each client
+    /// says in `Host`, or a proxy in front of the gateway in `X-Forwarded-Proto` and `X-Forwarded-Host`.
     pub public_origin: Option<String>,
     /// TLS; none: plain HTTP.
     pub tls: Option<Arc<ServerConfig>>,
@@ -118,6 +119,9 @@ impl Default for GatewayOptions {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum HostMode {
     /// The client's: the target writes URLs that lead to the gateway.
+    ///
+    /// What is kept of its answers has the target's own URL in place of them, so that a receipt leads whoever gets it to
+    /// the gateway, and nobody where another client liked.
     Keep,
     /// The target's own: the gateway rewrites the URLs that the target writes.
     Upstream,

@@ -12,17 +12,19 @@ use http::{
 use hyper::body::Incoming;
 use replaysafe::call::{Call, Principal};
 use replaysafe::contract::{self, Endpoint, Verdict};
+use replaysafe::target::path::percent_decode;
+use replaysafe::target::rewrite::Rewrite;
 use replaysafe::target::upstream::Upstream;
 use replaysafe::target::{Body as CallBody, Caller};
 use replaysafe_json::Limits;
 use tokio::sync::Semaphore;
+use tokio::time::Instant;
 
 use crate::answer::{Asked, Refused, error, refuse, respond};
 use crate::body::{Unread, read};
 use crate::form;
 use crate::pass::{Changes, closing, later, pass};
 use crate::provision::Provision;
-use crate::rewrite::Rewrite;
 use crate::route::{Route, named, route};
 use crate::serve::{GatewayOptions, HostMode};
 use crate::strict::Fault;
@@ -53,32 +55,47 @@ impl<P: Provision> Gateway<P> {
             (&Method::GET | &Method::HEAD, "/readyz") => return self.readiness().await,
             _ => {}
         }
-        if OVERRIDES.iter().any(|name| request.headers().contains_key(name)) {
-            let detail =
-                "A method is not overridden by a header here; send the method that is meant.";
+        let query = request.uri().query();
+        if OVERRIDES.iter().any(|name| request.headers().contains_key(name)) || overrides(query) {
+            let detail = "A method is not overridden by a header or a parameter here; send the method that is meant.";
             return error(StatusCode::NOT_IMPLEMENTED, None, detail);
         }
-        match self.route(&request, &path).await {
-            Route::Pass => self.pass(request, false).await,
+        // S43a: one budget for all that the client waits for.
+        let deadline = Instant::now() + self.options.answer_budget;
+        let answered = match self.route(&request, &path, deadline).await {
+            Ok(route) => self.follow(route, request, deadline).await,
+            Err(stop) => Err(stop),
+        };
+        match answered {
+            Ok(response) => response,
+            Err(Stop::Refused(refused)) => refuse(&refused),
+            Err(Stop::Unread(refused)) => closing(refuse(&refused)),
+            Err(Stop::Unprotected) => unprotected(),
+        }
+    }
+
+    async fn follow(
+        &self,
+        route: Route,
+        request: Request<Incoming>,
+        deadline: Instant,
+    ) -> Result<Response<Body>, Stop> {
+        match route {
+            Route::Pass => Ok(self.pass(request, false).await),
             Route::PassConfiguration => {
                 let bulk = named("/Bulk", &self.options.pass_unprotected);
-                self.pass(request, !bulk).await
+                Ok(self.pass(request, !bulk).await)
             }
             Route::Protect { method, resource_type, id } => {
-                match self.protect(request, (method, resource_type, id)).await {
-                    Ok(response) => response,
-                    Err(Stop::Refused(refused)) => refuse(&refused),
-                    Err(Stop::Unread(refused)) => closing(refuse(&refused)),
-                    Err(Stop::Unprotected) => unprotected(),
-                }
+                self.protect(request, (method, resource_type, id), deadline).await
             }
-            Route::Malformed(detail) => refuse(&Refused::new(Verdict::Malformed, detail)),
-            Route::Unprotected => unprotected(),
-            Route::Elsewhere => error(
+            Route::Malformed(detail) => Err(Refused::new(Verdict::Malformed, detail).into()),
+            Route::Unprotected => Err(Stop::Unprotected),
+            Route::Elsewhere => Ok(error(
                 StatusCode::NOT_FOUND,
                 None,
                 "Outside the base path of the service; look at the URL.",
-            ),
+            )),
         }
     }
 
@@ -104,17 +121,32 @@ impl<P: Provision> Gateway<P> {
     /// Finds the way; asks for the resource types only if it depends on them.
     ///
     /// What is asked of `/Users` and `/Groups` has to be in form before anybody is asked anything.
-    async fn route(&self, request: &Request<Incoming>, path: &str) -> Route {
+    async fn route(
+        &self,
+        request: &Request<Incoming>,
+        path: &str,
+        deadline: Instant,
+    ) -> Result<Route, Stop> {
         let (prefix, method) = (self.upstream.base().prefix(), request.method());
         let unprotected = &self.options.pass_unprotected;
         let first = route(method, path, prefix, &usual_endpoints(), unprotected);
-        let (Route::Unprotected | Route::Pass) = first else { return first };
+        let (Route::Unprotected | Route::Pass) = first else { return Ok(first) };
         if matches!(*method, Method::GET | Method::HEAD | Method::OPTIONS) {
-            return first;
+            return Ok(first);
         }
         let caller = self.caller(request.headers(), None);
-        let endpoints = self.provision.endpoints(&caller).await;
-        route(method, path, prefix, &endpoints, unprotected)
+        let endpoints = self.endpoints(&caller, deadline).await?;
+        Ok(route(method, path, prefix, &endpoints, unprotected))
+    }
+
+    /// What the target serves, as far as it says so in time.
+    async fn endpoints(&self, caller: &Caller, deadline: Instant) -> Result<Vec<Endpoint>, Stop> {
+        let late = |_elapsed| {
+            let detail =
+                "The target did not say in time what it serves; nothing has happened, come again.";
+            Refused::new(Verdict::Unavailable, detail).into()
+        };
+        tokio::time::timeout_at(deadline, self.provision.endpoints(caller)).await.map_err(late)
     }
 
     async fn pass(&self, request: Request<Incoming>, without_bulk: bool) -> Response<Body> {
@@ -122,21 +154,33 @@ impl<P: Provision> Gateway<P> {
             let detail = "Too many requests are under way; come again.";
             return later(StatusCode::SERVICE_UNAVAILABLE, detail);
         };
-        let rewrite = self.rewrite(request.headers());
-        pass(&self.upstream, request, &Changes { rewrite, without_bulk }).await
+        let headers = request.headers();
+        let base = self.upstream.base();
+        let without_host = self.host_mode() == HostMode::Upstream;
+        // What a target makes of the client's Host, where that is all there is to say, goes through byte for byte.
+        let host = headers.get(header::HOST).and_then(|host| host.to_str().ok());
+        let seen =
+            host.filter(|_| !without_host).map(|host| format!("http://{host}{}", base.prefix()));
+        let to = self.base(headers).filter(|to| seen.as_ref() != Some(to));
+        let rewrite = to.map(|to| Rewrite::new(base, headers, to));
+        pass(&self.upstream, request, &Changes { without_host, rewrite, without_bulk }).await
     }
 
     async fn protect(
         &self,
         request: Request<Incoming>,
         (method, usual_type, id): (contract::Method, String, Option<String>),
+        deadline: Instant,
     ) -> Result<Response<Body>, Stop> {
         let (parts, body) = request.into_parts();
         let (headers, query) = (&parts.headers, parts.uri.query());
         let form::Head { key, if_match, media_type } = form::head(headers, method)?;
         let group = usual_type == "Group";
         let bytes_max = if group { Limits::BYTES_GROUP } else { Limits::BYTES_REQUEST };
+        let reading = Instant::now();
         let (bytes, room) = read(body, bytes_max, &self.room).await.map_err(unread)?;
+        // While its body comes it is the client that is waited for.
+        let deadline = deadline + reading.elapsed();
         if media_type.is_some() {
             form::body(&bytes, &Limits { bytes: bytes_max, ..Limits::request() })?;
         }
@@ -144,19 +188,16 @@ impl<P: Provision> Gateway<P> {
             |_| Refused::new(Verdict::Unavailable, "Too many requests are under way; come again.");
         let permit = Arc::clone(&self.requests).try_acquire_owned().map_err(busy)?;
         let caller = self.caller(headers, query);
-        let resource_type = self.resource_type(&parts, &caller).await?;
-        let collection = parts.uri.path().split('/').take(self.depth() + 2);
+        let resource_type = self.resource_type(&parts, &caller, deadline).await?;
+        let below = parts.uri.path().split('/').skip(self.depth() + 1).take(1);
+        let base = self.base(headers).unwrap_or_else(|| self.upstream.base().url());
         let extra = form::extra(query);
         let asked = Asked {
             method,
             resource_type: resource_type.clone(),
             with_key: key.is_some(),
             with_attributes: extra.iter().any(|field| field.name == "attributes"),
-            collection: format!(
-                "{}{}",
-                self.origin(headers),
-                collection.collect::<Vec<_>>().join("/")
-            ),
+            collection: format!("{base}/{}", below.collect::<String>()),
         };
         let call = Call {
             method,
@@ -177,7 +218,7 @@ impl<P: Provision> Gateway<P> {
             answer
         });
         let unresolved = |detail| Refused::new(Verdict::Unresolved, detail);
-        let mut answer = match tokio::time::timeout(self.options.answer_budget, work).await {
+        let mut answer = match tokio::time::timeout_at(deadline, work).await {
             Ok(Ok(answer)) => answer,
             Ok(Err(_)) => {
                 let detail = "The decision failed. The same request again finds out how it stands.";
@@ -188,8 +229,9 @@ impl<P: Provision> Gateway<P> {
                 return Err(unresolved(detail).into());
             }
         };
-        if let (Some(rewrite), Some(target)) = (self.rewrite(headers), &mut answer.target) {
-            rewrite.answer(target);
+        // It is the target's own base that is kept, and seen by the component: whoever asked first, each gets his own.
+        if let (Some(to), Some(target)) = (self.base(headers), &mut answer.target) {
+            Rewrite::new(self.upstream.base(), [], to).answer(target);
         }
         Ok(respond(&answer, &asked))
     }
@@ -199,8 +241,9 @@ impl<P: Provision> Gateway<P> {
         &self,
         parts: &http::request::Parts,
         caller: &Caller,
+        deadline: Instant,
     ) -> Result<String, Stop> {
-        let endpoints = self.provision.endpoints(caller).await;
+        let endpoints = self.endpoints(caller, deadline).await?;
         let (prefix, path) = (self.upstream.base().prefix(), parts.uri.path());
         match route(&parts.method, path, prefix, &endpoints, &[]) {
             Route::Protect { resource_type, .. } => Ok(resource_type),
@@ -243,22 +286,24 @@ impl<P: Provision> Gateway<P> {
         self.options.host.unwrap_or(usual)
     }
 
-    fn rewrite(&self, headers: &HeaderMap) -> Option<Rewrite> {
-        if self.host_mode() == HostMode::Keep {
-            return None;
-        }
-        let base = self.upstream.base();
-        Some(Rewrite::new(base, format!("{}{}", self.origin(headers), base.prefix())))
-    }
-
-    /// Scheme and authority of this gateway, as the client sees them.
-    fn origin(&self, headers: &HeaderMap) -> String {
+    /// The base URL of the service as this client reaches it, without slash at its end; none where it does not say.
+    ///
+    /// A proxy in front of the gateway says what it was asked in `X-Forwarded-Proto` and `X-Forwarded-Host`. What a client
+    /// invents there leads nobody astray but the client.
+    fn base(&self, headers: &HeaderMap) -> Option<String> {
+        let prefix = self.upstream.base().prefix();
         if let Some(origin) = &self.options.public_origin {
-            return origin.trim_end_matches('/').to_owned();
+            return Some(format!("{}{prefix}", origin.trim_end_matches('/')));
         }
-        let scheme = if self.options.tls.is_some() { "https" } else { "http" };
-        let host = headers.get(header::HOST).and_then(|host| host.to_str().ok());
-        format!("{scheme}://{}", host.unwrap_or_default())
+        let said = |name: HeaderName| {
+            let first = headers.get(name)?.to_str().ok()?.split(',').next()?.trim();
+            (!first.is_empty()).then(|| first.to_owned())
+        };
+        let http = |scheme: &String| ["http", "https"].contains(&scheme.as_str());
+        let served = if self.options.tls.is_some() { "https" } else { "http" };
+        let scheme = said(FORWARDED_PROTO).map(|scheme| scheme.to_ascii_lowercase()).filter(http);
+        let host = said(FORWARDED_HOST).or_else(|| said(header::HOST))?;
+        Some(format!("{}://{host}{prefix}", scheme.as_deref().unwrap_or(served)))
     }
 
     fn depth(&self) -> usize {
@@ -269,12 +314,24 @@ impl<P: Provision> Gateway<P> {
 /// How long a client waits for its answer (S43a): below the 60 s of the impatient.
 pub(crate) const ANSWER_BUDGET: Duration = Duration::from_secs(50);
 
+const FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
+const FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
+
 /// Headers that make a POST something else in the eyes of some servers, and of none here.
 const OVERRIDES: [HeaderName; 3] = [
     HeaderName::from_static("x-http-method-override"),
     HeaderName::from_static("x-http-method"),
     HeaderName::from_static("x-method-override"),
 ];
+
+/// Whether the query makes the method another in the eyes of some frameworks, by `_method` or by the name of a header.
+fn overrides(query: Option<&str>) -> bool {
+    query.unwrap_or_default().split('&').any(|pair| {
+        let name = pair.split('=').next().and_then(percent_decode).unwrap_or_default();
+        let named = |header: &HeaderName| name.eq_ignore_ascii_case(header.as_str());
+        name.eq_ignore_ascii_case("_method") || OVERRIDES.iter().any(named)
+    })
+}
 
 /// Makes sure that a request says once, and only once, which host it is for; in HTTP/2 `:authority` says it.
 ///

@@ -12,7 +12,10 @@ use std::{
     io,
     os::unix::fs::OpenOptionsExt,
     path::{Path, PathBuf},
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
     time::Duration,
 };
 
@@ -31,10 +34,12 @@ use crate::{
 pub struct SqliteLedger {
     key: Arc<LedgerKey>,
     leases: NameLeases,
+    /// How many bytes could not be written, since when nothing as large was; 0: the last write succeeded.
+    failed: AtomicUsize,
     // Dropped in this order: the file is unlocked when nobody uses it any more.
     reader: Option<Worker>,
     writer: Option<Worker>,
-    lock: Option<File>,
+    locks: Vec<File>,
 }
 
 impl SqliteLedger {
@@ -51,18 +56,18 @@ impl SqliteLedger {
     pub fn open(path: impl AsRef<Path>, key: Arc<LedgerKey>) -> Result<Self, LedgerError> {
         let path = path.as_ref();
         create(path).map_err(storage)?;
-        // Whatever name leads to the file, the lock is the same.
         let path = path.canonicalize().map_err(storage)?;
-        let lock = lock(&path)?;
+        let locks = vec![lock_name(&path)?, lock_file(&path)?];
         let mut connection = connect(&path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
         prepare(&mut connection, &key).map_err(|reason| reason.at(&path))?;
         let reader = connect(&path, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
         Ok(Self {
             key,
             leases: NameLeases::default(),
+            failed: AtomicUsize::new(0),
             reader: Some(Worker::start("ledger-reader", reader).map_err(storage)?),
             writer: Some(Worker::start("ledger-writer", connection).map_err(storage)?),
-            lock: Some(lock),
+            locks,
         })
     }
 
@@ -83,9 +88,10 @@ impl SqliteLedger {
         Ok(Self {
             key,
             leases: NameLeases::default(),
+            failed: AtomicUsize::new(0),
             reader: Some(Worker::start("ledger-reader", connection).map_err(storage)?),
             writer: None,
-            lock: None,
+            locks: Vec::new(),
         })
     }
 
@@ -96,9 +102,15 @@ impl SqliteLedger {
     ///
     /// # Errors
     ///
-    /// As [`open`](Self::open), but never [`LedgerError::InUse`]. A file that does not exist is an error.
+    /// As [`open`](Self::open), but [`LedgerError::InUse`] only where it is served under another name, as what is written
+    /// here would not be seen there. A file that does not exist is an error.
     pub fn open_beside(path: impl AsRef<Path>, key: Arc<LedgerKey>) -> Result<Self, LedgerError> {
         let path = path.as_ref().canonicalize().map_err(storage)?;
+        match lock_name(&path) {
+            // Whoever serves has it open under this name: SQLite keeps the two apart.
+            Err(LedgerError::InUse { .. }) => {}
+            name => drop((lock_file(&path)?, name?)),
+        }
         let connection = connect(&path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
         check(&connection, &key).map_err(|reason| reason.at(&path))?;
         durable(&connection)?;
@@ -106,8 +118,9 @@ impl SqliteLedger {
             key,
             leases: NameLeases::default(),
             reader: None,
+            failed: AtomicUsize::new(0),
             writer: Some(Worker::start("ledger", connection).map_err(storage)?),
-            lock: None,
+            locks: Vec::new(),
         })
     }
 
@@ -123,9 +136,10 @@ impl SqliteLedger {
         Ok(Self {
             key,
             leases: NameLeases::default(),
+            failed: AtomicUsize::new(0),
             reader: None,
             writer: Some(Worker::start("ledger", connection).map_err(storage)?),
-            lock: None,
+            locks: Vec::new(),
         })
     }
 
@@ -152,6 +166,44 @@ impl SqliteLedger {
         .await
     }
 
+    /// Makes sure that this is the ledger of `service`, for example of its base URL in one spelling.
+    ///
+    /// A ledger that belongs to no service belongs to this one from now on. Only a keyed digest of it is kept.
+    ///
+    /// # Errors
+    ///
+    /// 1. [`LedgerError::OtherService`]: it belongs to another one, whose receipts and properties are not true of this,
+    /// 2. [`LedgerError::Storage`]: it cannot be read or written.
+    pub async fn belong_to(&self, service: &str) -> Result<(), LedgerError> {
+        let service = self.key.tag("", "service", service);
+        self.change(move |rows| match meta(rows.connection, "service")? {
+            Some(known) if known == service => Ok(()),
+            Some(_) => Err(LedgerError::OtherService),
+            None => Ok(set(rows.connection, "service", &service)?),
+        })
+        .await
+    }
+
+    /// Says that the service of this ledger is `service` from now on: the same one, at another place.
+    ///
+    /// Entries, identities and receipts stay. What was learned about it is forgotten, as another version may run at the
+    /// new place; where it is there already, nothing is.
+    ///
+    /// # Errors
+    ///
+    /// [`LedgerError::Storage`] if it cannot be written.
+    pub async fn move_to(&self, service: &str) -> Result<(), LedgerError> {
+        let service = self.key.tag("", "service", service);
+        self.change(move |rows| {
+            if meta(rows.connection, "service")?.as_ref() != Some(&service) {
+                set(rows.connection, "service", &service)?;
+                rows.connection.execute("DELETE FROM fact", [])?;
+            }
+            Ok(())
+        })
+        .await
+    }
+
     /// Reads in one transaction: everything that `job` sees is of one moment.
     async fn read<T: Send + 'static>(
         &self,
@@ -168,6 +220,24 @@ impl SqliteLedger {
     ) -> Result<T, LedgerError> {
         let worker = self.writer.as_ref().ok_or_else(read_only)?;
         self.run(worker, TransactionBehavior::Immediate, job).await
+    }
+
+    /// Writes `bytes`, and remembers if there was no room for so many.
+    async fn change_noting<T: Send + 'static>(
+        &self,
+        bytes: usize,
+        job: impl FnOnce(&Rows<'_>) -> Result<T, LedgerError> + Send + 'static,
+    ) -> Result<T, LedgerError> {
+        let done = self.change(job).await;
+        match &done {
+            Err(LedgerError::Storage(_)) => drop(self.failed.fetch_max(bytes, Ordering::Relaxed)),
+            Ok(_) if self.failed.load(Ordering::Relaxed) <= bytes => {
+                self.failed.store(0, Ordering::Relaxed);
+            }
+            // Refused, or too small to tell.
+            Ok(_) | Err(_) => {}
+        }
+        done
     }
 
     async fn run<T: Send + 'static>(
@@ -193,7 +263,7 @@ impl fmt::Debug for SqliteLedger {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("SqliteLedger")
             .field("writable", &self.writer.is_some())
-            .field("locked", &self.lock.is_some())
+            .field("locked", &!self.locks.is_empty())
             .finish_non_exhaustive()
     }
 }
@@ -222,7 +292,7 @@ impl Ledger for SqliteLedger {
 
     async fn write(&self, record: &Record) -> Result<(), LedgerError> {
         let record = record.clone();
-        self.change(move |rows| rows.write(&record)).await
+        self.change_noting(bytes(&record), move |rows| rows.write(&record)).await
     }
 
     async fn entry(&self, id: &EntryId) -> Result<Option<Entry>, LedgerError> {
@@ -246,7 +316,8 @@ impl Ledger for SqliteLedger {
         step: &RecordedStep,
     ) -> Result<(), LedgerError> {
         let (tenant, decision, step) = (tenant.to_owned(), decision.clone(), step.clone());
-        self.change(move |rows| rows.write_step(&tenant, &decision, &step)).await
+        let bytes = step.input.len() + step.output.len();
+        self.change_noting(bytes, move |rows| rows.write_step(&tenant, &decision, &step)).await
     }
 
     async fn steps(&self, decision: &EntryId) -> Result<Vec<RecordedStep>, LedgerError> {
@@ -268,11 +339,20 @@ impl Ledger for SqliteLedger {
     }
 
     /// Makes one durable write: a full or failing disk shows itself only then. It costs one flush.
+    ///
+    /// Where the last write failed, this one is as large, up to [`PROBE_BYTES_MOST`]: on a full disk there is room for a
+    /// small one now and then.
     async fn ready(&self) -> Result<(), LedgerError> {
-        // Counted, because SQLite writes nothing where nothing changes.
-        let probe = "INSERT INTO meta VALUES ('probe', 1)
-            ON CONFLICT (name) DO UPDATE SET value = value + 1";
-        self.change(move |rows| Ok(rows.connection.execute(probe, []).map(drop)?)).await
+        let failed = self.failed.load(Ordering::Relaxed);
+        let spare = if failed == 0 { 0 } else { PROBE_BYTES_SPARE };
+        let size = failed.saturating_add(spare).clamp(PROBE_BYTES_LEAST, PROBE_BYTES_MOST);
+        let size = i64::try_from(size).unwrap_or(i64::MAX);
+        // Random, because SQLite writes nothing where nothing changes.
+        let probe = "INSERT OR REPLACE INTO meta VALUES ('probe', hex(randomblob(?1 / 2)))";
+        self.change(move |rows| Ok(rows.connection.execute(probe, [size]).map(drop)?)).await?;
+        let order = Ordering::Relaxed;
+        let _failed_meanwhile = self.failed.compare_exchange(failed, 0, order, order);
+        Ok(())
     }
 
     async fn audit(&self) -> Result<Vec<Note>, LedgerError> {
@@ -329,10 +409,11 @@ fn create(path: &Path) -> io::Result<()> {
     }
 }
 
-/// Takes the lock that one process holds for as long as it has the ledger open.
+/// Takes the lock on the name of a file that one process holds for as long as it has the ledger open: it keeps two
+/// processes apart who make the file at the same time.
 ///
 /// The lock file stays: to remove it would let two processes lock two files of one name.
-fn lock(path: &Path) -> Result<File, LedgerError> {
+fn lock_name(path: &Path) -> Result<File, LedgerError> {
     let lock = OpenOptions::new()
         .write(true)
         .create(true)
@@ -342,11 +423,32 @@ fn lock(path: &Path) -> Result<File, LedgerError> {
         .map_err(storage)?;
     match lock.try_lock() {
         Ok(()) => Ok(lock),
+        Err(TryLockError::WouldBlock) => Err(in_use(path)),
+        Err(TryLockError::Error(error)) => Err(storage(error)),
+    }
+}
+
+/// Takes the lock on the file itself, which is the same whatever name leads to it: a hard link, a new name, or a mount of
+/// the file alone. Two logs of one file would destroy it.
+///
+/// Source: How To Corrupt An SQLite Database File, sections 2.2, 2.4 and 2.5. SQLite's own locks are others (`fcntl`, not
+/// `flock`), but they are gone as soon as this process closes the file anywhere: it is opened before SQLite opens it, and
+/// closed after.
+fn lock_file(path: &Path) -> Result<File, LedgerError> {
+    let file = File::open(path).map_err(storage)?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
         Err(TryLockError::WouldBlock) => {
-            Err(LedgerError::InUse { path: path.display().to_string() })
+            // It may be this very process that has it open, under another name: see above.
+            std::mem::forget(file);
+            Err(in_use(path))
         }
         Err(TryLockError::Error(error)) => Err(storage(error)),
     }
+}
+
+fn in_use(path: &Path) -> LedgerError {
+    LedgerError::InUse { path: path.display().to_string() }
 }
 
 fn connect(path: &Path, access: OpenFlags) -> Result<Connection, LedgerError> {
@@ -428,6 +530,13 @@ fn beside(path: &Path, suffix: &str) -> PathBuf {
     PathBuf::from(name)
 }
 
+/// How much a record holds: what its readable columns add is not worth counting.
+fn bytes(record: &Record) -> usize {
+    let identities = record.identities.iter().map(|(write, _)| write.identity.state.len());
+    let step = record.step.as_ref().map_or(0, |step| step.input.len() + step.output.len());
+    record.entry.state.len() + identities.sum::<usize>() + step
+}
+
 fn storage(error: io::Error) -> LedgerError {
     LedgerError::Storage(Box::new(error))
 }
@@ -444,6 +553,15 @@ const SCHEMA_VERSION: i64 = 1;
 
 /// How long SQLite waits for a reader in another process, which holds it up for moments only.
 const BUSY_WAIT: Duration = Duration::from_secs(5);
+
+/// What a probe writes where nothing has failed: any change costs a page.
+const PROBE_BYTES_LEAST: usize = 16;
+
+/// 64 KiB that a write takes beside what it holds: 16 pages of 4 KiB, one for each table and index that it touches.
+const PROBE_BYTES_SPARE: usize = 64 << 10;
+
+/// 1 MiB: with so much room every usual request can be recorded.
+const PROBE_BYTES_MOST: usize = 1 << 20;
 
 #[cfg(test)]
 mod tests;

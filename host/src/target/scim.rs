@@ -13,7 +13,8 @@ use crate::contract::{
     self, ById, Effect, Endpoint, Field, Outcome, Question, Search, Sight, TargetAnswer,
 };
 use crate::target::list::{PAGE_SIZE, Pages, Progress, is_json, page};
-use crate::target::upstream::{SendError, Upstream, whole};
+use crate::target::rewrite::Rewrite;
+use crate::target::upstream::{SendBody, SendError, Upstream, whole};
 use crate::target::{Body, Caller, Discovery, Target};
 
 /// A SCIM service (RFC 7644).
@@ -57,9 +58,15 @@ impl Target for ScimTarget {
                     return Sight::Nothing;
                 };
                 let paged = self.list(&format!("{path}?"), Asked::Pages, caller, keep).await;
-                let Sight::Refused(_) = paged else { return paged };
                 // S14: a target that refuses paging is asked once without.
-                self.list(&path, Asked::Whole, caller, keep).await
+                match paged {
+                    Sight::Refused(answer) if answer.status != 200 => {
+                        self.list(&path, Asked::Whole, caller, keep).await
+                    }
+                    Sight::Refused(_) | Sight::Listed(_) | Sight::Answered(_) | Sight::Nothing => {
+                        paged
+                    }
+                }
             }
         }
     }
@@ -75,7 +82,7 @@ impl Target for ScimTarget {
             Ok(request) => request,
             Err(reason) => return Outcome::NotSent(reason.to_owned()),
         };
-        match self.upstream.collect(request).await {
+        match self.collect(request, caller).await {
             // A status that HTTP does not have says nothing, and 1xx is not the end of an answer.
             Ok(answer) if !(200..600).contains(&answer.status().as_u16()) => {
                 Outcome::Unknown("the answer has no final status".to_owned())
@@ -87,9 +94,12 @@ impl Target for ScimTarget {
     }
 
     async fn discover(&self, caller: &Caller) -> Discovery {
-        let (resource_types, types_known) = self.discovery("/ResourceTypes", caller).await;
-        let (schemas, schemas_known) = self.discovery("/Schemas", caller).await;
-        let (config, config_known) = self.discovery("/ServiceProviderConfig", caller).await;
+        // At once: a client waits for them, and none needs what another says.
+        let ((resource_types, types_known), (schemas, schemas_known), (config, config_known)) = tokio::join!(
+            self.discovery("/ResourceTypes", caller),
+            self.discovery("/Schemas", caller),
+            self.discovery("/ServiceProviderConfig", caller),
+        );
         Discovery {
             resource_types,
             schemas,
@@ -110,10 +120,25 @@ enum Asked {
 }
 
 impl ScimTarget {
+    /// Sends, and gives the answer as the service would have given it to a caller that named no host.
+    ///
+    /// What is seen is kept, and told to others: a URL that leads where this caller likes must not be in it.
+    async fn collect(
+        &self,
+        request: Request<SendBody>,
+        caller: &Caller,
+    ) -> Result<Response<Bytes>, SendError> {
+        let answer = self.upstream.collect(request).await?;
+        let base = self.upstream.base();
+        let headers = caller.headers.iter().map(|(name, value)| (name, value));
+        let rewrite = Rewrite::new(base, headers, base.url());
+        Ok(if rewrite.is_named() { rewrite.response(answer) } else { answer })
+    }
+
     async fn get(&self, path: &str, caller: &Caller) -> Option<Response<Bytes>> {
         let mut request = Request::get(path).body(whole(Bytes::new())).ok()?;
         *request.headers_mut() = headers(caller);
-        let answer = self.upstream.collect(request).await.ok()?;
+        let answer = self.collect(request, caller).await.ok()?;
         (200..600).contains(&answer.status().as_u16()).then_some(answer)
     }
 
@@ -128,6 +153,8 @@ impl ScimTarget {
     }
 
     /// Reads a list to its end. `path` has a `?` if more may be added to its query.
+    ///
+    /// A list that is answered and cannot be read to its end is `Refused` with its 200: the caller was let in, and no absence is proved (S1, S14).
     async fn list(
         &self,
         path: &str,
@@ -149,16 +176,22 @@ impl ScimTarget {
                 if answer.status() != StatusCode::OK {
                     return Sight::Refused(self.answer(answer));
                 }
-                let Some(page) = page(answer.body()) else { return Sight::Nothing };
+                // A login page tells nothing of who asks.
+                if !is_json(answer.body()) {
+                    return Sight::Nothing;
+                }
+                let page = page(answer.body());
+                let told = Sight::Refused(TargetAnswer { body: None, ..self.answer(answer) });
+                let Some(page) = page else { return told };
                 let (new, next) = pages.take(page);
+                if next == Progress::Hopeless {
+                    return told;
+                }
                 kept.extend(keep(new));
                 progress = next;
                 first = false;
             }
-            match progress {
-                Progress::Complete => Sight::Listed(kept),
-                Progress::Next(_) | Progress::Hopeless => Sight::Nothing,
-            }
+            Sight::Listed(kept)
         };
         tokio::time::timeout(LIST_MAX, work).await.unwrap_or(Sight::Nothing)
     }
@@ -181,7 +214,7 @@ impl ScimTarget {
         endpoints: &[Endpoint],
         body: Option<Body>,
         caller: &Caller,
-    ) -> Result<Request<crate::target::upstream::SendBody>, &'static str> {
+    ) -> Result<Request<SendBody>, &'static str> {
         let resource_type = &effect.resource_type;
         let (method, mut path) = match (effect.method, &effect.id) {
             (contract::Method::Create, None) => {

@@ -23,6 +23,7 @@ use rustls::pki_types::pem::PemObject;
 use thiserror::Error;
 use tower_service::Service;
 
+use crate::target::path::segments;
 use crate::target::wire::{Counted, Written};
 
 /// What a body may fail with.
@@ -47,6 +48,7 @@ pub fn whole(bytes: Bytes) -> SendBody {
 #[derive(Clone)]
 pub struct Upstream {
     base: Base,
+    on_failure: fn(&str),
     connector: HttpsConnector<HttpConnector>,
     pooled: Client<HttpsConnector<HttpConnector>, SendBody>,
 }
@@ -103,7 +105,14 @@ impl Upstream {
             .http1_title_case_headers(true)
             .http1_preserve_header_case(true)
             .build(connector.clone());
-        Ok(Self { base, connector, pooled })
+        Ok(Self { base, on_failure: |_| {}, connector, pooled })
+    }
+
+    /// The same way, which tells `on_failure` in one line why the server was not reached: no address, no connection, a TLS
+    /// handshake that failed. For the operator's log; the line holds no personal data and no secret.
+    #[must_use]
+    pub fn telling(self, on_failure: fn(&str)) -> Self {
+        Self { on_failure, ..self }
     }
 
     /// Where the server is.
@@ -124,7 +133,14 @@ impl Upstream {
     ///
     /// [`SendError`] says whether a byte of the request was written.
     pub async fn send(&self, request: Request<SendBody>) -> Result<Response<Incoming>, SendError> {
-        self.send_noting(request, &Written::default()).await
+        let sent = self.send_noting(request, &Written::default()).await;
+        sent.inspect_err(|why| self.tell(why))
+    }
+
+    fn tell(&self, why: &SendError) {
+        if let SendError::NotSent(reason) = why {
+            (self.on_failure)(&format!("the service was not reached: {reason}"));
+        }
     }
 
     /// Sends `request` like [`Upstream::send`] and gives the whole answer, no later than after [`DEADLINE`].
@@ -140,11 +156,12 @@ impl Upstream {
             let body = body.map_err(|e| SendError::Unknown(describe(e.as_ref())))?.to_bytes();
             Ok(Response::from_parts(parts, body))
         };
-        match tokio::time::timeout(DEADLINE, work).await {
+        let answer = match tokio::time::timeout(DEADLINE, work).await {
             Ok(answer) => answer,
             Err(_) if written.nothing() => Err(SendError::NotSent("no connection in time".into())),
             Err(_) => Err(SendError::Unknown("no complete answer in time".into())),
-        }
+        };
+        answer.inspect_err(|why| self.tell(why))
     }
 
     /// Sends, and notes in `written` what the connection took.
@@ -221,6 +238,10 @@ impl Base {
     /// Reads a base URL. A slash at its end does not matter.
     fn parse(text: &str) -> Result<Self, UpstreamError> {
         let wrong = |reason| UpstreamError::Base { base: text.to_owned(), reason };
+        // It would be dropped without a word.
+        if text.contains('#') {
+            return Err(wrong("a base has no fragment"));
+        }
         let uri: Uri = text.parse().map_err(|_invalid: http::uri::InvalidUri| wrong("no URL"))?;
         let parts = uri.into_parts();
         let scheme = parts.scheme.ok_or_else(|| wrong("no scheme"))?;
@@ -237,7 +258,13 @@ impl Base {
         }
         let host = HeaderValue::from_str(authority.as_str());
         let host = host.map_err(|_invalid: header::InvalidHeaderValue| wrong("no host"))?;
-        let prefix = path.path().trim_end_matches('/').to_owned();
+        let prefix = path.path().strip_suffix('/').unwrap_or(path.path()).to_owned();
+        // Every path below it has the readings that it has.
+        if !prefix.is_empty() && segments(&prefix).is_err() {
+            return Err(wrong(
+                "its path can be read in two ways; leave out dot-segments, empty segments, semicolons, and encoded slashes",
+            ));
+        }
         Ok(Self { scheme, authority, host, prefix })
     }
 
@@ -257,6 +284,17 @@ impl Base {
     #[must_use]
     pub fn url(&self) -> String {
         format!("{}://{}{}", self.scheme, self.authority, self.prefix)
+    }
+
+    /// Where the server is, in one spelling: letter case of the host and the port that a scheme has anyway do not count.
+    ///
+    /// Source: RFC 3986 sections 6.2.2.1 and 6.2.3.
+    #[must_use]
+    pub fn place(&self) -> String {
+        let port = if self.is_https() { ":443" } else { ":80" };
+        let authority = self.authority.as_str().to_ascii_lowercase();
+        let authority = authority.strip_suffix(port).unwrap_or(&authority);
+        format!("{}://{authority}{}", self.scheme, self.prefix)
     }
 
     fn uri(&self, path: PathAndQuery) -> Result<Uri, SendError> {
@@ -377,7 +415,17 @@ mod tests {
     fn a_base_is_a_url_with_or_without_a_path() {
         check("http://up/scim/v2", Some(("http://up/scim/v2", "/scim/v2")));
         check("https://up:8443/", Some(("https://up:8443", "")));
+        let place = |base: &str| Base::parse(base).unwrap().place();
+        assert_eq!(place("HTTP://Up:80/V2/"), "http://up/V2");
+        assert_eq!(place("https://up:443"), "https://up");
+        assert_eq!(place("https://up:80"), "https://up:80");
         check("http://up?x=1", None);
+        check("http://up#f", None);
+        check("http://up/v2#f", None);
+        for path in ["/a/../b", "/./b", "//v2", "/v2//", "/v2;x", "/v%2f2", "/v2/%2e%2E", "/%zz"] {
+            check(&format!("http://up{path}"), None);
+        }
+        check("http://up/v%202/", Some(("http://up/v%202", "/v%202")));
         check("http://name:word@up", None);
         check("ftp://up", None);
         check("/scim", None);

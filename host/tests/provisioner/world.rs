@@ -395,7 +395,7 @@ pub(crate) fn with_credential(call: Call, authorization: &str) -> Call {
 /// Sends a call until it is told how it ended, as a client does that is told to come again.
 pub(crate) async fn insist(process: &Process, call: &Call) -> Answer {
     for _ in 0..20 {
-        let answer = process.provision(call.clone()).await;
+        let answer = Box::pin(process.provision(call.clone())).await;
         let passing = matches!(
             answer.verdict,
             Verdict::InFlight | Verdict::Unresolved | Verdict::Unavailable

@@ -41,6 +41,27 @@ impl Scripted {
         server
     }
 
+    /// Starts it with an answer for each path; whoever asks for another gets none.
+    pub(crate) async fn start_by_path(answers: Vec<(&'static str, String)>) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let asked = Arc::new(Mutex::new(Vec::new()));
+        let server = Self { address, asked: Arc::clone(&asked) };
+        drop(tokio::spawn(async move {
+            loop {
+                let (mut stream, _) = listener.accept().await.unwrap();
+                let request = read_request(&mut stream).await;
+                let path = request.split(' ').nth(1).unwrap_or_default().to_owned();
+                asked.lock().unwrap().push(request);
+                if let Some((_, line)) = answers.iter().find(|(one, _)| *one == path) {
+                    stream.write_all(line.as_bytes()).await.unwrap();
+                }
+                drop(stream.shutdown().await);
+            }
+        }));
+        server
+    }
+
     /// What it was asked so far, head and body.
     pub(crate) fn asked(&self) -> Vec<String> {
         self.asked.lock().unwrap().clone()

@@ -100,6 +100,31 @@ pub fn states(resource_type: &str, method: Method, body: &Value, wanted: Kind) -
     }
 }
 
+/// Whether one list states a value twice and differently (S27): at most one of the two reads back, and which is nobody's to say.
+#[must_use]
+pub fn states_twice(resource_type: &str, method: Method, body: &Value) -> bool {
+    let twice = |name: &str, kind: Kind, value: &Value| {
+        let items: Vec<&Members> =
+            value.as_array().into_iter().flatten().filter_map(Value::as_object).collect();
+        items.iter().any(|one| {
+            let mut others = items.iter().filter(|other| other != &one);
+            others.any(|other| server::same_value(name, kind, one, other))
+        })
+    };
+    if method == Method::Patch {
+        let operations = server::operations(resource_type, body).unwrap_or_default();
+        return operations.iter().any(|operation| {
+            let told = operation.path.attribute.zip(operation.value.as_ref());
+            told.is_some_and(|((name, kind), value)| twice(name, kind, value))
+        });
+    }
+    let body = server::tidy(resource_type, body).unwrap_or_default();
+    body.iter().any(|(name, value)| {
+        let told = facts::attribute(resource_type, None, name);
+        told.is_some_and(|(name, kind)| twice(name, kind, value))
+    })
+}
+
 /// Whether a request takes access away, judged by its form (section 1, `safe way`); none where nobody can say.
 #[must_use]
 pub fn safe_way(resource_type: &str, method: Method, body: &Value) -> Option<bool> {

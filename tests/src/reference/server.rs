@@ -23,11 +23,13 @@ pub struct Style {
     pub stacks: bool,
     /// A filter that finds nothing makes a value of what it asks for, where the server could refuse.
     pub makes: bool,
+    /// Of a value that is replaced nothing is left but what is stated (RFC 7644 §3.5.1, §3.5.2.3), where the server could change what is stated only.
+    pub whole: bool,
 }
 
 impl Style {
     /// Compares what is stated, and nothing else (S26, S27).
-    pub const STATED: Self = Self { put_keeps: true, stacks: false, makes: false };
+    pub const STATED: Self = Self { put_keeps: true, stacks: false, makes: false, whole: false };
 
     /// Servers that read RFC 7644 differently.
     pub const ALL: [Self; 3] = [
@@ -35,6 +37,9 @@ impl Style {
         Self { stacks: true, makes: true, ..Self::STATED },
         Self { put_keeps: false, stacks: true, ..Self::STATED },
     ];
+
+    /// To the letter of RFC 7644: what a request states is there afterwards, and may be all that is.
+    pub const LETTER: Self = Self { put_keeps: false, whole: true, ..Self::STATED };
 }
 
 /// Why nothing was done.
@@ -135,11 +140,8 @@ fn put(
     body: &Members,
 ) -> Result<(), Wrong> {
     if !style.put_keeps {
-        let is_edges = |name: &str| {
-            facts::attribute(resource_type, None, name).is_some_and(|(_, kind)| kind == Kind::Edges)
-        };
-        // Section 1: a PUT takes an edge away where it states the list; what it leaves out it does not assert (RFC 7644 §3.5.1).
-        let kept = |name: &str| ["id", "meta", "groups"].contains(&name) || is_edges(name);
+        // S26: it is authoritative over what it leaves out, members and roles like all others.
+        let kept = |name: &str| ["id", "meta", "groups"].contains(&name);
         resource.retain(|name, _| kept(name) || body.contains_key(name));
     }
     for (name, value) in body {
@@ -161,6 +163,9 @@ fn put(
         // S24: what is stated as empty is unassigned afterwards. A part that is stated as null says nothing of the others (S27).
         let parts = value.as_object().map_or(0, Members::len);
         if is_unassigned(value) && parts == 0 && attribute.1 == Kind::Complex {
+            resource.remove(attribute.0);
+        }
+        if style.whole && attribute.1 == Kind::Complex {
             resource.remove(attribute.0);
         }
         let there = resource.clone();
@@ -423,6 +428,9 @@ fn write(
             }
             for at in &taken {
                 let Some(item) = items.get_mut(*at) else { continue };
+                if style.whole && replaces && part.is_none() {
+                    item.clear();
+                }
                 for (name, value) in &stated {
                     assign(item, name, value);
                 }
@@ -591,7 +599,7 @@ fn set(
             };
             let before = list(resource, name);
             let after = if replaces {
-                replaced(name, kind, &stated, &list(first, name))
+                replaced(style, name, kind, &stated, &list(first, name))
             } else {
                 added(style, name, kind, before, &stated, &list(first, name))
             };
@@ -618,7 +626,15 @@ fn in_order(stated: &[Members]) -> Vec<Members> {
 /// The whole list is stated: what operations before did to it is of no account, and it is measured against `first`, which was observed (S27).
 ///
 /// What agrees in all is the one that is meant, then what agrees in what is stated, then what has the same identity; each once.
-fn replaced(name: &str, kind: Kind, stated: &[Members], first: &[Members]) -> Vec<Members> {
+fn replaced(
+    style: Style,
+    name: &str,
+    kind: Kind,
+    stated: &[Members],
+    first: &[Members],
+) -> Vec<Members> {
+    // What it was does not count where nothing of it is left.
+    let first: &[Members] = if style.whole { &[] } else { first };
     let mut free = first.to_vec();
     let mut after: Vec<Members> = Vec::new();
     let mut primary = None;

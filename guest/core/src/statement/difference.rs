@@ -14,7 +14,7 @@ use super::{
     group::{Atom, Group, groups},
     list::{List, elements, text},
     omitted::omitted,
-    read::Op,
+    read::{Op, Source},
 };
 use crate::{
     schema::Schema,
@@ -152,10 +152,15 @@ impl Difference {
         } else if self.hold_single(group, &held, &net, keeps) {
             return;
         }
+        if let Some(others) = one_by_one(of, group, &net, &held) {
+            keeps.extend(group.ops.iter().map(|(position, _)| (*position, Keep::Nothing)));
+            more.extend(others);
+            return;
+        }
         keep(of, group, rules, keeps);
     }
 
-    /// What a PUT leaves out is to go (S26), unless only what takes access away may be sent. Gives whether `active` must be said to stay off: where a PUT says nothing of it, some targets switch it on.
+    /// What a PUT leaves out is to go (S26), unless only what takes access away may be sent, as members, roles and entitlements are by that. Gives whether `active` must be said to stay off: where a PUT says nothing of it, some targets switch it on.
     fn leave_out(
         &mut self,
         of: &Statement,
@@ -170,7 +175,8 @@ impl Difference {
         for (place, value) in omitted(of, resource, schema) {
             self.names.push(of.name_of(&place));
             let held = Held { allow, key: place.attribute_key() };
-            if !allow.only_taking && !held.named(&held.key) {
+            let taken = crate::spelling::is_edge(&place);
+            if taken || !allow.only_taking && !held.named(&held.key) {
                 self.nothing_left = false;
                 continue;
             }
@@ -283,6 +289,39 @@ fn net_of_list(net: &mut Net, group: &Group<'_>, before: &List, after: &List) {
     }
 }
 
+/// A list that this target does not replace as it is told: what is left to be taken away, else the list with its path; none where it goes out as it came.
+fn one_by_one(of: &Statement, group: &Group<'_>, net: &Net, held: &Held<'_>) -> Option<Vec<Value>> {
+    let appended = &held.allow.appended;
+    let told = appended.contains(&held.key) || appended.contains("*");
+    let [(_, op)] = group.ops.as_slice() else { return None };
+    let (State::List(before), State::List(after)) = (&group.before, &group.after) else {
+        return None;
+    };
+    let plain = op.states_all() && group.differs() && !group.is_forced();
+    if of.operation != Operation::Patch || !told || !plain {
+        return None;
+    }
+    let list = HeldList { of, group, before, after, slots: &BTreeSet::new(), net };
+    let taken = |slot: &usize| {
+        let item = before.items().get(slot).filter(|item| after.same(item).is_empty())?;
+        list.removal(item).filter(|_| before.kind().is_edge())
+    };
+    // What is sent once more and has been doubled is stated as a whole.
+    let doubled = appended.contains("*") && before.set().len() < before.items().len();
+    let removals: Option<Vec<Value>> = group.net.iter().map(taken).collect();
+    let pathless = matches!(op.source, Source::Member { .. });
+    if removals.is_some() && !(doubled && pathless) {
+        return removals;
+    }
+    if !pathless {
+        return None;
+    }
+    let path = of.name_of(&group.place);
+    let members =
+        [("op", of.op_text(op.wire)?.into()), ("path", path.into()), ("value", op.raw.clone()?)];
+    Some(alloc::vec![Value::Object(members.into_iter().collect())])
+}
+
 /// Nothing is held: what is satisfied, repeated or cancelled goes, the rest goes out as it came.
 fn keep(of: &Statement, group: &Group<'_>, rules: &Rules<'_>, keeps: &mut BTreeMap<usize, Keep>) {
     if of.operation == Operation::Patch && !makes_difference(group) {
@@ -299,8 +338,19 @@ fn keep(of: &Statement, group: &Group<'_>, rules: &Rules<'_>, keeps: &mut BTreeM
     by_atoms(group, &effective(group, rules), keeps);
 }
 
-/// The atoms that are needed to end where all of them end.
+/// The atoms that are needed to end where all of them end. A value with parts of which a later one sets a part is needed: the target may have none to set a part of (S25).
 fn effective(group: &Group<'_>, rules: &Rules<'_>) -> Vec<bool> {
+    // What a list that is replaced leaves of a value is the target's affair (RFC 7644 §3.5.2.3): what follows may be needed.
+    let replaces = |atom: &Atom| {
+        let first = atom.outcome.changed && atom.op + 1 < group.ops.len();
+        first && group.op(atom).is_some_and(Op::states_all)
+    };
+    // An edge that is added is there, whatever else is said of it.
+    let is_set = matches!(&group.before, State::List(list) if !list.kind().is_edge());
+    let states_more = is_set || group.ops.iter().skip(1).any(|(_, op)| op.verb == Verb::Replace);
+    if states_more && group.atoms.iter().any(replaces) {
+        return group.atoms.iter().map(|_| true).collect();
+    }
     let reaches = |kept: &[bool]| {
         group.simulate(kept, rules).is_some_and(|reached| alike(&reached, &group.after))
     };
@@ -315,7 +365,12 @@ fn effective(group: &Group<'_>, rules: &Rules<'_>) -> Vec<bool> {
     }
     for position in 0..kept.len() {
         let mut fewer = kept.clone();
-        let needed = group.atoms.get(position).is_some_and(|atom| atom.forced);
+        let needed = group.atoms.get(position).is_some_and(|atom| {
+            let has_parts = |op: &Op| {
+                op.is_whole() && op.value.as_ref().is_some_and(|of| of.as_object().is_some())
+            };
+            atom.forced || group.op(atom).is_some_and(has_parts)
+        });
         if let Some(flag) = fewer.get_mut(position).filter(|flag| **flag && !needed) {
             *flag = false;
             if reaches(&fewer) {
@@ -384,7 +439,7 @@ impl HeldList<'_> {
             keeps.extend(all().map(|position| (position, Keep::Restored)));
             return;
         }
-        if let Some((position, op)) = self.group.ops.iter().rev().find(|(_, op)| states_all(op)) {
+        if let Some((position, op)) = self.group.ops.iter().rev().find(|(_, op)| op.states_all()) {
             keeps.extend(all().map(|position| (position, Keep::Nothing)));
             let needed = self.group.atoms.iter().filter(|atom| self.is_needed(atom));
             let needed = needed.filter_map(|atom| self.group.ops.get(atom.op));
@@ -473,7 +528,7 @@ impl HeldList<'_> {
 
     /// What takes away and goes out whatever is observed: what it takes cannot be seen.
     fn is_needed(&self, atom: &Atom) -> bool {
-        let empties = |op: &Op| states_all(op) && op.value.as_ref().is_none_or(unassigned);
+        let empties = |op: &Op| op.states_all() && op.value.as_ref().is_none_or(unassigned);
         let empties = atom.forced && self.group.op(atom).is_some_and(empties);
         empties || self.group.removes(atom) && (atom.forced || atom.outcome.opaque)
     }
@@ -504,13 +559,6 @@ impl HeldList<'_> {
         let members = [("op", Value::from(spelled)), ("path", Value::from(path))];
         Some(Value::Object(members.into_iter().collect::<Object>()))
     }
-}
-
-/// Whether an operation states the list as a whole.
-fn states_all(op: &Op) -> bool {
-    let place = op.place.as_ref();
-    op.verb == Verb::Replace
-        && place.is_some_and(|place| place.filter.is_none() && place.sub.is_none())
 }
 
 /// What an observed edge is known by.

@@ -57,7 +57,8 @@ fn resource(of: &Statement) -> Value {
     let creates = of.operation == Operation::Create;
     let mut states = Object::new();
     for op in &of.ops {
-        let (Some(place), Some(value)) = (&op.place, &op.value) else { continue };
+        let place = op.place.as_ref().or(op.said.as_ref());
+        let (Some(place), Some(value)) = (place, &op.value) else { continue };
         if left_out(place, of) || creates && op.is_secret(&of.resource_type, &of.schema) {
             continue;
         }

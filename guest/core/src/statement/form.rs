@@ -134,28 +134,39 @@ pub(super) fn secret_digests(body: Option<&Value>) -> Vec<String> {
 /// A `PatchOp` that replaces each attribute in which a create states a secret.
 pub(super) fn secret_update(body: Option<&Value>) -> Value {
     let mut operations = Vec::new();
-    for (name, value) in body.and_then(Value::as_object).into_iter().flat_map(Object::iter) {
-        match value.as_object().filter(|_| name.contains(':')) {
-            Some(extension) => {
-                let within = extension.iter();
-                within.for_each(|(part, value)| {
-                    replacing(&[name, ":", part], value, &mut operations)
-                });
-            }
-            None => replacing(&[name], value, &mut operations),
-        }
-    }
+    each_secret(body, &mut |path, value| {
+        let path = Value::from(path);
+        let members = [("op", Value::from("replace")), ("path", path), ("value", value.clone())];
+        operations.push(Value::Object(members.into_iter().collect()));
+    });
     let schema = Value::from("urn:ietf:params:scim:api:messages:2.0:PatchOp");
     let members =
         [("schemas", Value::Array([schema].into())), ("Operations", Value::Array(operations))];
     Value::Object(members.into_iter().collect())
 }
 
-fn replacing(path: &[&str], value: &Value, operations: &mut Vec<Value>) {
-    if !secret_digests(Some(value)).is_empty() {
-        let path = Value::from(path.concat());
-        let members = [("op", Value::from("replace")), ("path", path), ("value", value.clone())];
-        operations.push(Value::Object(members.into_iter().collect()));
+/// The paths of the attributes in which a create states a secret, as [`PathKey`] has them.
+pub(super) fn secret_paths(body: Option<&Value>) -> BTreeSet<String> {
+    let mut paths = BTreeSet::new();
+    each_secret(body, &mut |path, _| {
+        paths.insert(path.to_ascii_lowercase());
+    });
+    paths
+}
+
+fn each_secret(body: Option<&Value>, found: &mut dyn FnMut(String, &Value)) {
+    let mut look = |path: &[&str], value: &Value| {
+        if !secret_digests(Some(value)).is_empty() {
+            found(path.concat(), value);
+        }
+    };
+    for (name, value) in body.and_then(Value::as_object).into_iter().flat_map(Object::iter) {
+        match value.as_object().filter(|_| name.contains(':')) {
+            Some(extension) => {
+                extension.iter().for_each(|(part, value)| look(&[name, ":", part], value));
+            }
+            None => look(&[name], value),
+        }
     }
 }
 

@@ -14,7 +14,7 @@ use super::{
     apply::{Rules, State, matching, observe},
     form::{edge_key, edge_value},
     group::{Atom, Group, groups},
-    list::{Kind, List, covers, elements},
+    list::{Kind, List, covers, elements, text as text_of},
     names::fold,
     omitted::omitted,
 };
@@ -138,12 +138,19 @@ impl Reading<'_> {
     fn list(&self, expected: &List, shown: &List, from_before: bool, holds: &mut Holds) {
         let edge = expected.kind().is_edge();
         let stated = self.stated_elements(expected);
-        let mut missing = Missing { expected, shown, reading: self, holds };
+        let noted = holds.not_kept.len();
+        let (fresh, gone) = self.fresh(&stated, shown);
+        let found = BTreeSet::new();
+        let mut missing = Missing { expected, shown, reading: self, holds, fresh, gone, found };
         let mut any_shown = false;
-        for (slot, stated) in &stated {
-            any_shown |= missing.element(*slot, stated.as_ref());
+        for (slot, (by, stated)) in &stated {
+            any_shown |= missing.element(*slot, *by, stated.as_ref());
         }
+        let complete = missing.holds.not_kept.len() == noted;
         missing.unwanted();
+        if complete && noted < holds.not_kept.len() && self.is_appended(shown) {
+            holds.appended.push(self.group.place.attribute_key());
+        }
         if edge && any_shown {
             holds.edges_shown.push(self.group.place.attribute_key());
         }
@@ -153,7 +160,7 @@ impl Reading<'_> {
     }
 
     /// What is stated of which element that is expected to be there; nothing of an edge that is added.
-    fn stated_elements(&self, expected: &List) -> BTreeMap<usize, Option<Value>> {
+    fn stated_elements(&self, expected: &List) -> BTreeMap<usize, (By, Option<Value>)> {
         let mut stated = BTreeMap::new();
         for atom in &self.group.atoms {
             let Some(op) = self.group.op(atom) else { continue };
@@ -165,7 +172,12 @@ impl Reading<'_> {
                 let presence = (op.verb == Verb::Add || creates) && expected.kind().is_edge();
                 for element in atom_elements(atom, op.value.as_ref()) {
                     for slot in expected.same(element) {
-                        stated.insert(slot, (!presence).then(|| element.clone()));
+                        let known = if presence {
+                            (By::Item, None)
+                        } else {
+                            (By::Stated, Some(element.clone()))
+                        };
+                        stated.insert(slot, known);
                     }
                 }
                 continue;
@@ -174,12 +186,45 @@ impl Reading<'_> {
                 Some(sub) => Value::Object([(sub.as_str(), value)].into_iter().collect()),
                 None => value,
             });
-            for slot in atom.outcome.slots.iter().filter(|slot| expected.items().contains_key(slot))
-            {
-                stated.insert(*slot, part.clone());
+            let whole = place.sub.is_none() && op.verb == Verb::Replace;
+            let by = if whole { By::Fresh } else { By::Item };
+            let mut slots: BTreeSet<usize> = atom.outcome.slots.iter().copied().collect();
+            if let Some(filter) = place.filter.as_ref().filter(|_| whole) {
+                // What was stated of them before may be gone, also where nothing else is stated.
+                slots.extend(matching(expected, filter, place, self.rules).unwrap_or_default());
             }
+            slots.retain(|slot| expected.items().contains_key(slot));
+            stated.extend(slots.into_iter().map(|slot| (slot, (by, part.clone()))));
         }
         stated
+    }
+
+    /// The slots of what was not there before, where it may be what a filter selected; and of what was, the slots that show no more.
+    fn fresh(
+        &self,
+        stated: &BTreeMap<usize, (By, Option<Value>)>,
+        shown: &List,
+    ) -> (Vec<usize>, BTreeSet<usize>) {
+        let State::List(before) = &self.group.before else { return Default::default() };
+        if !stated.values().any(|(by, _)| *by == By::Fresh) {
+            return Default::default();
+        }
+        let beside = |list: &List, other: &List| {
+            let other = other.set();
+            let items = list.items().iter().filter(|(_, item)| !other.contains(&text_of(item)));
+            items.map(|(slot, _)| *slot).collect::<Vec<usize>>()
+        };
+        (beside(shown, before), beside(before, shown).into_iter().collect())
+    }
+
+    /// A list that was to be replaced has all that it had, and more.
+    fn is_appended(&self, shown: &List) -> bool {
+        let State::List(before) = &self.group.before else { return false };
+        let stays = |item: &Value| !shown.same(item).is_empty();
+        self.of.operation == Operation::Patch
+            && self.group.ops.iter().any(|(_, op)| op.states_all())
+            && before.items().len() < shown.items().len()
+            && before.items().values().all(stays)
     }
 
     /// Edges that no operation removes, and that are gone.
@@ -187,7 +232,7 @@ impl Reading<'_> {
         &self,
         expected: &List,
         shown: &List,
-        stated: &BTreeMap<usize, Option<Value>>,
+        stated: &BTreeMap<usize, (By, Option<Value>)>,
         holds: &mut Holds,
     ) {
         let State::List(before) = &self.group.before else { return };
@@ -248,29 +293,52 @@ impl Reading<'_> {
     }
 }
 
+/// By what an element is found that is stated. What a target drops of it, because the request does not state it, is not missed (S27).
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum By {
+    /// By what it is in the end.
+    Item,
+    /// By what is stated: a list that is given, or added to, holds such an element (RFC 7644 §3.5.1, §3.5.2.1).
+    Stated,
+    /// By what it is, or as one that was not there: what a filter selects is replaced by what is stated, which need not say what it was known by (RFC 7644 §3.5.2.3).
+    Fresh,
+}
+
 struct Missing<'a> {
     expected: &'a List,
     shown: &'a List,
     reading: &'a Reading<'a>,
     holds: &'a mut Holds,
+    fresh: Vec<usize>,
+    gone: BTreeSet<usize>,
+    /// What is as stated.
+    found: BTreeSet<usize>,
 }
 
 impl Missing<'_> {
     /// Notes an element that is not there as stated; gives whether it is there at all.
-    fn element(&mut self, slot: usize, stated: Option<&Value>) -> bool {
+    fn element(&mut self, slot: usize, by: By, stated: Option<&Value>) -> bool {
         let Some(item) = self.expected.items().get(&slot) else { return false };
-        let found = self.shown.same(item);
-        let found: Vec<&Value> =
-            found.iter().filter_map(|slot| self.shown.items().get(slot)).collect();
-        let as_stated = match stated {
-            None => !found.is_empty(),
-            Some(stated) => found.iter().any(|found| covers(&last_word(stated, item), found)),
+        let wanted = stated.map(|stated| last_word(stated, item));
+        let known = wanted.as_ref().filter(|_| by == By::Stated).unwrap_or(item);
+        let same = self.shown.same(known);
+        let fresh = self.fresh.iter().filter(|_| by == By::Fresh);
+        let shown = |slot: &usize| self.shown.items().get(slot);
+        let is = |slot: &&usize| match (&wanted, shown(slot)) {
+            (Some(wanted), Some(shown)) => covers(wanted, shown),
+            (None, shown) => shown.is_some(),
+            (Some(_), None) => false,
         };
-        if !as_stated {
+        // What was selected is gone, and what is stated stands there: two have become one (S27).
+        let one = by == By::Fresh && self.gone.contains(&slot);
+        let became = self.shown.items().keys().filter(|_| one);
+        let found = same.iter().chain(fresh).chain(became).find(is).copied();
+        if found.is_none() {
             let stated = stated.unwrap_or(item);
-            self.note(item, canonical(stated), text(found.first().copied()), false);
+            self.note(item, canonical(stated), text(same.first().and_then(shown)), false);
         }
-        !found.is_empty()
+        self.found.extend(found);
+        found.is_some() || !same.is_empty()
     }
 
     /// Notes what is there and is not to be.
@@ -278,7 +346,7 @@ impl Missing<'_> {
         let taking = self.expected.kind().is_edge();
         for slot in self.reading.removed(self.shown) {
             let Some(item) = self.shown.items().get(&slot) else { continue };
-            if self.expected.same(item).is_empty() {
+            if !self.found.contains(&slot) && self.expected.same(item).is_empty() {
                 self.note(item, String::new(), canonical(item), taking);
             }
         }

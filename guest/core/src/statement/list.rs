@@ -149,8 +149,15 @@ impl List {
             self.agree(slot, element);
             matched.insert(slot, element);
         }
+        // An edge that stands there twice is one (S27).
+        let doubled = |item: &Value| {
+            let mut same = self.same(item).into_iter().filter(|slot| matched.contains_key(slot));
+            let is = |slot: usize| self.items.get(&slot).is_some_and(|other| alike(item, other));
+            self.kind.is_edge() && same.any(is)
+        };
+        let unstated = self.items.iter().filter(|(slot, _)| !matched.contains_key(slot));
         let unstated: Vec<usize> =
-            self.items.keys().filter(|slot| !matched.contains_key(slot)).copied().collect();
+            unstated.filter(|(_, item)| !doubled(item)).map(|(slot, _)| *slot).collect();
         self.drop_all(&unstated);
         if let Some((slot, _)) = matched.iter().find(|(_, element)| is_primary(element)) {
             self.only_primary(*slot);

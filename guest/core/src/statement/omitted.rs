@@ -2,7 +2,7 @@
 //!
 //! A PUT is authoritative over the read-write attributes that the target has not filled in itself. What a target fills in, or keeps all the same, is learned from what reads back: see `crate::kept`.
 //!
-//! Deliberately absent: sub-attributes, which targets make out of others (`name.formatted`); edges, which only a request that states them takes away; and what no schema knows.
+//! Deliberately absent: sub-attributes, which targets make out of others (`name.formatted`), and what no schema knows.
 
 use alloc::{string::String, vec::Vec};
 
@@ -18,8 +18,9 @@ pub(super) fn omitted(of: &Statement, resource: &Value, schema: &Schema) -> Vec<
     let Some(observed) = resource.as_object().filter(|_| states_whole(of)) else {
         return Vec::new();
     };
+    let key = |place: &Place| place.attribute_key();
     let stated: BTreeSet<String> =
-        of.ops.iter().filter_map(|op| Some(op.place.as_ref()?.attribute_key())).collect();
+        of.ops.iter().filter_map(|op| op.place.as_ref().or(op.said.as_ref())).map(key).collect();
     let members = spelling::members(observed, &of.resource_type, schema).into_iter();
     let left_out = members.filter(|member| {
         let place = &member.place;
@@ -29,7 +30,6 @@ pub(super) fn omitted(of: &Statement, resource: &Value, schema: &Schema) -> Vec<
             && !is.read_only
             && !is.secret
             && !spelling::echoed(place, &of.resource_type)
-            && !spelling::is_edge(place)
             && !spelling::unassigned(&member.value)
             && !stated.contains(&place.attribute_key())
             // An extension that is stated as none says it of each of its attributes.

@@ -53,6 +53,17 @@ impl Op {
         }
     }
 
+    /// Whether it is about an attribute as a whole.
+    pub(super) fn is_whole(&self) -> bool {
+        let place = self.place.as_ref();
+        place.is_some_and(|place| place.filter.is_none() && place.sub.is_none())
+    }
+
+    /// Whether it states a list, or another attribute, as a whole.
+    pub(super) fn states_all(&self) -> bool {
+        self.verb == Verb::Replace && self.is_whole()
+    }
+
     /// Whether it states a secret.
     pub(super) fn is_secret(&self, resource_type: &str, schema: &Schema) -> bool {
         let named = self.place.as_ref().is_some_and(|place| {
@@ -104,6 +115,7 @@ pub(super) fn patch(
     schema: &Schema,
 ) -> Result<Vec<Op>, Malformed> {
     let operations = body.find("Operations").and_then(Value::as_array);
+    let operations = operations.filter(|operations| !operations.is_empty());
     let operations = operations.ok_or(Malformed::NoOperations)?;
     let mut ops = Vec::new();
     for (position, operation) in operations.iter().enumerate() {
@@ -239,6 +251,16 @@ fn guard_extensions(ops: &mut [Op]) {
         if 1 < about.len() {
             about.into_iter().for_each(|op| op.said = op.place.take());
         }
+    }
+}
+
+/// What `active` is after a value that no known spelling makes a boolean, is the target's affair (S24, S25).
+pub(super) fn guard_active(op: &mut Op) {
+    let told = op.value.as_ref().filter(|_| op.is("active") && op.is_whole());
+    let odd =
+        told.is_some_and(|value| !matches!(value, Value::Bool(_)) && !spelling::unassigned(value));
+    if odd {
+        op.said = op.place.take();
     }
 }
 

@@ -23,7 +23,7 @@ use crate::{
 Example:
   $ curl -sD- -o/dev/null -X DELETE -H 'Authorization: Bearer …' \\
         http://127.0.0.1:8080/v2/Users/2819c223 | grep -i decision
-  replaysafe-decision: 7f3c9a52d0b14e6c8a1f02b7c4d95e30
+  Replaysafe-Decision: 7f3c9a52d0b14e6c8a1f02b7c4d95e30
   $ replaysafe explain 7f3c9a52d0b14e6c8a1f02b7c4d95e30 \\
         --ledger sqlite:replaysafe.db")]
 pub(super) struct Arguments {

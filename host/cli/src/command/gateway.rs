@@ -54,6 +54,12 @@ pub(super) struct Arguments {
     listen: SocketAddr,
     #[command(flatten)]
     ledger: LedgerArguments,
+    /// Say that the service of this ledger is now at `--upstream`, with all its data: for one start, as the ledger of another service is refused
+    ///
+    /// Receipts and entries stay as they are; what was learned about the service is forgotten, and learned anew.
+    /// In front of another service, or of one whose data was lost, start with a new ledger.
+    #[arg(long)]
+    upstream_moved: bool,
     /// A policy in TOML, as `--help` shows it at its end [default: every member's default]
     #[arg(long, value_name = "FILE.toml")]
     policy: Option<PathBuf>,
@@ -69,10 +75,10 @@ pub(super) struct Arguments {
     /// The Host that the service sees [default: keep for http, upstream for https]
     #[arg(long, value_enum)]
     host: Option<Host>,
-    /// The scheme, host and port by which clients reach the gateway, for example `https://scim.example.com`, where TLS ends in front of it: rewritten URLs begin so [default: the scheme that is served, and the client's Host]
+    /// The scheme, host and port by which clients reach the gateway, for example `https://scim.example.com`, where TLS ends in front of it: the service's URLs begin so in every answer [default: the scheme that is served and the client's Host, or what a proxy says in X-Forwarded-Proto and X-Forwarded-Host]
     #[arg(long, value_name = "URL")]
     public_url: Option<String>,
-    /// Let unknown changing requests to this path below the base through, unprotected, for example `/Bulk`; may be given more than once
+    /// Let unknown changing requests to this path below the base, and to those below it, through, unprotected, for example `/Bulk`; may be given more than once. What is protected stays so
     #[arg(long, value_name = "PATH")]
     pass_unprotected: Vec<String>,
     /// A file with the value of `Authorization` for the gateway's own calls, with which it finishes what a crash interrupted, for example `Bearer …`
@@ -82,14 +88,14 @@ pub(super) struct Arguments {
     #[arg(long, value_name = "FILE")]
     upstream_credential: Option<PathBuf>,
     /// Whose data this is: keys, names and receipts of one tenant mean nothing under another
-    #[arg(long, default_value = "default", value_name = "NAME")]
+    #[arg(long, default_value = "default", value_name = "NAME", value_parser = clap::builder::NonEmptyStringValueParser::new())]
     tenant: String,
 }
 
 /// Which Host the service sees.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Host {
-    /// The client's: the service makes its URLs with it
+    /// The client's: the service makes its URLs with it, and each client is told those with its own
     Keep,
     /// The service's own: absolute URLs in its answers are rewritten
     Upstream,
@@ -102,6 +108,7 @@ pub(super) fn run(arguments: &Arguments, output: Output) -> anyhow::Result<Exit>
         listen: arguments.listen,
         ledger: arguments.ledger.ledger.0.clone(),
         ledger_key: arguments.ledger.key_file(),
+        upstream_moved: arguments.upstream_moved,
         policy: read_policy(arguments.policy.as_ref(), &guest)?,
         tls: arguments.tls_cert.clone().zip(arguments.tls_key.clone()),
         upstream_ca: arguments.upstream_ca.clone(),

@@ -196,6 +196,7 @@ fn settings(upstream: &str, ledger: PathBuf) -> GatewaySettings {
         listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
         ledger_key: key_of(&ledger),
         ledger,
+        upstream_moved: false,
         policy: "{}".to_owned(),
         tls: None,
         upstream_ca: None,

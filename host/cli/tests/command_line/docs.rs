@@ -122,7 +122,9 @@ fn every_command_has_its_shape_on_the_page_and_writes_it() {
     let folder = TempDir::new().unwrap();
     let page = fs::read_to_string(root().join("docs/command-line.md")).unwrap();
     let shapes = shapes(&page);
-    let served = Served::start(folder.path(), &["--format", "json"]);
+    // A folder of its own: a ledger belongs to one service.
+    let other = TempDir::new().unwrap();
+    let served = Served::start(other.path(), &["--format", "json"]);
     let listening: Value = serde_json::from_str(&served.url).unwrap();
     drop(served);
     let policy = "returns = \"approve\"\nreplay-window-seconds = 0\n";
@@ -215,6 +217,6 @@ fn pages() -> Vec<PathBuf> {
     pages
 }
 
-fn root() -> &'static Path {
+pub(super) fn root() -> &'static Path {
     Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../.."))
 }

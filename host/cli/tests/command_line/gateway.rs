@@ -1,6 +1,12 @@
 //! `replaysafe gateway`: how it starts, what stops it from starting, how it ends.
 
-use std::{fs, net::TcpListener, os::unix::fs::PermissionsExt as _, time::Duration};
+use std::{
+    fs,
+    io::{Read as _, Write as _},
+    net::{TcpListener, TcpStream},
+    os::unix::fs::PermissionsExt as _,
+    time::Duration,
+};
 
 use replaysafe_cli::memory::{Behaviour, Fault, Lost, Moment, Verb};
 use serde_json::Value;
@@ -78,7 +84,8 @@ fn without_its_ledger_a_deletion_goes_out_once_by_policy() {
     assert_eq!(served.target.writes(), 2);
     let journal = fs::read(folder.path().join("a.db.unrecorded")).unwrap();
     let text = String::from_utf8_lossy(&journal);
-    for secret in ["Bearer", "ada", "Users"] {
+    // A shorter word comes by chance among what is sealed.
+    for secret in ["Bearer", "ada@example", "Users"] {
         assert!(!text.contains(secret), "{secret}");
     }
     let mode = fs::metadata(folder.path().join("a.db.unrecorded")).unwrap().permissions().mode();
@@ -152,6 +159,17 @@ fn an_address_that_is_taken_leaves_nothing_behind() {
 fn what_cannot_be_a_service_is_a_mistake_of_usage() {
     let folder = TempDir::new().unwrap();
     fails_to_start(&folder, &[("--upstream", "ftp://x")], 2, &["--upstream", "ftp://x"]);
+    for odd in
+        ["http://h/a/../b", "http://h//v2", "http://h/v2;x", "http://h/v%2f2", "http://h/v2#f"]
+    {
+        fails_to_start(&folder, &[("--upstream", odd)], 2, &["--upstream", odd]);
+    }
+    for path in ["", "/", "/scim/Bulk", "/a/../b", "/Bulk?x=1"] {
+        let said = format!("`{path}`");
+        let passing = [("--pass-unprotected", path)];
+        fails_to_start(&folder, &passing, 2, &["--pass-unprotected", &said]);
+    }
+    fails_to_start(&folder, &[("--tenant", "")], 2, &["--tenant"]);
     fails_to_start(&folder, &[("--listen", "8080")], 2, &["--listen", "8080"]);
     fails_to_start(&folder, &[("--tls-cert", "c.pem")], 2, &["--tls-key"]);
     fails_to_start(
@@ -252,6 +270,12 @@ fn a_ledger_that_cannot_be_used_is_4_and_a_missing_folder_or_key_3() {
     let folder = TempDir::new().unwrap();
     let served = Served::start(folder.path(), &[]);
     fails_to_start(&folder, &[], 4, &["a.db", "in use by another process", "stop it"]);
+    // One file by another name, with its key beside it.
+    for (file, link) in [("a.db", "h.db"), ("a.db.key", "h.db.key")] {
+        fs::hard_link(folder.path().join(file), folder.path().join(link)).unwrap();
+    }
+    fails_to_start(&folder, &[("--ledger", "sqlite:h.db")], 4, &["h.db", "in use", "stop it"]);
+    assert!(!folder.path().join("h.db-wal").exists());
     drop(served);
 
     fails_to_start(&folder, &[("--ledger", "sqlite:none/a.db")], 3, &["none/a.db.key"]);
@@ -259,11 +283,83 @@ fn a_ledger_that_cannot_be_used_is_4_and_a_missing_folder_or_key_3() {
     let open = fs::Permissions::from_mode(0o644);
     fs::set_permissions(folder.path().join("open.key"), open).unwrap();
     fails_to_start(&folder, &[("--ledger-key", "open.key")], 3, &["open.key", "chmod 600"]);
+    // A new key beside an old ledger opens nothing: none is made.
+    fails_to_start(&folder, &[("--ledger-key", "new.key")], 3, &["new.key", "a.db", "one backup"]);
+    assert!(!folder.path().join("new.key").exists());
+    fs::write(folder.path().join("new.key"), [7; 32]).unwrap();
+    let owner = fs::Permissions::from_mode(0o600);
+    fs::set_permissions(folder.path().join("new.key"), owner).unwrap();
     fails_to_start(&folder, &[("--ledger-key", "new.key")], 4, &["a.db", "another key"]);
     fs::write(folder.path().join("g.db"), "no database, but long enough to be taken for one")
         .unwrap();
-    fails_to_start(&folder, &[("--ledger", "sqlite:g.db")], 4, &["g.db", "no SQLite database"]);
+    let garbage = [("--ledger", "sqlite:g.db"), ("--ledger-key", "a.db.key")];
+    fails_to_start(&folder, &garbage, 4, &["g.db", "no SQLite database"]);
     fails_to_start(&folder, &[("--ledger", "postgres:g")], 2, &["sqlite:PATH"]);
+}
+
+/// S37, S40: receipts of one service, and what was learned about it, are not told of another.
+#[test]
+fn a_ledger_of_another_service_is_refused_until_that_is_said_to_have_moved() {
+    let folder = TempDir::new().unwrap();
+    let served = Served::start(folder.path(), &[]);
+    served.create();
+    let first = served.target.base();
+    served.stop();
+    fails_to_start(&folder, &[], 4, &["a.db", "another service", "--upstream-moved"]);
+    // The same service at another place: what was told is told again. To say so once is enough.
+    let mut served = Served::start(folder.path(), &["--upstream-moved"]);
+    let told = served.send("POST", "/Users", USER);
+    assert_eq!(header(&told, "idempotency-replayed").unwrap(), "true", "{told}");
+    assert_eq!(served.target.writes(), 0);
+    served.kill_and_start(folder.path(), &[]);
+    served.stop();
+    fails_to_start(&folder, &[("--upstream", &first)], 4, &["--upstream-moved"]);
+}
+
+/// A probe for which there is room does not say that a request can be recorded.
+#[test]
+fn it_is_not_ready_while_what_it_records_cannot_be_written() {
+    let folder = TempDir::new().unwrap();
+    let served = Served::start(folder.path(), &[]);
+    served.create();
+    assert!(ready(&served).starts_with("HTTP/1.1 200"));
+    // Room for three pages, each with a header of 24 bytes (SQLite file format, section 4.1); an entry takes more.
+    let log = fs::metadata(folder.path().join("a.db-wal")).unwrap().len();
+    served.limit_files(Some(log + 3 * (4096 + 24)));
+    let answer = served.send("POST", "/Users", OTHER);
+    assert!(answer.starts_with("HTTP/1.1 503"), "{answer}");
+    let unready = ready(&served);
+    assert!(unready.starts_with("HTTP/1.1 503") && unready.contains("unavailable"), "{unready}");
+    served.limit_files(None);
+    let again = ready(&served);
+    assert!(again.starts_with("HTTP/1.1 200"), "{again}");
+    assert!(served.send("POST", "/Users", OTHER).starts_with("HTTP/1.1 201"));
+    assert_eq!(served.stop().code, 0);
+    audits_clean(&folder);
+}
+
+/// A service that does not speak TLS, as one whose certificate nobody vouches for: its client is told to come again.
+#[test]
+fn why_a_service_is_not_reached_is_said_on_standard_error() {
+    let folder = TempDir::new().unwrap();
+    let roots = concat!(env!("CARGO_MANIFEST_DIR"), "/../gateway/tests/data/certificate.pem");
+    let https = |base: &str| base.replace("http://", "https://");
+    let served = Served::start_at(folder.path(), https, &["--upstream-ca", roots]);
+    let answer = served.send("POST", "/Users", USER);
+    assert!(answer.starts_with("HTTP/1.1 503"), "{answer}");
+    let ended = served.stop();
+    let line = ended.err.lines().find(|line| line.contains("the service was not reached: "));
+    let line = line.unwrap_or_else(|| panic!("{ended:?}"));
+    assert!(line.starts_with("replaysafe: failed: "), "{line}");
+    assert!(line.contains("corrupt message"), "{line}");
+}
+
+fn ready(served: &Served) -> String {
+    let mut connection = TcpStream::connect(served.address()).unwrap();
+    connection.write_all(b"GET /readyz HTTP/1.1\r\nHost: me\r\nConnection: close\r\n\r\n").unwrap();
+    let mut answer = String::new();
+    connection.read_to_string(&mut answer).unwrap();
+    answer
 }
 
 const USER: &str = r#"{"userName":"ada@example.org","externalId":"1"}"#;

@@ -10,5 +10,6 @@
 mod docs;
 mod gateway;
 mod ledger;
+mod limits;
 mod offline;
 mod support;

@@ -100,9 +100,18 @@ pub(crate) struct Served {
 impl Served {
     /// Starts it with its ledger at `a.db` in `folder`.
     pub(crate) fn start(folder: &Path, options: &[&str]) -> Self {
+        Self::start_at(folder, str::to_owned, options)
+    }
+
+    /// The same, with what `base` makes of the service's URL.
+    pub(crate) fn start_at(
+        folder: &Path,
+        base: impl FnOnce(&str) -> String,
+        options: &[&str],
+    ) -> Self {
         let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
         let target = runtime.block_on(MemoryTarget::start(Behaviour::lenient())).unwrap();
-        let (child, url) = spawn(folder, &target.base(), options);
+        let (child, url) = spawn(folder, &base(&target.base()), options);
         Self { url, target, child, _runtime: runtime }
     }
 

@@ -3,6 +3,10 @@
 //! What breaks a rule of form on `/Users` and `/Groups` is refused before anybody upstream is asked anything at all.
 //! What is well formed and refused for its meaning may be looked into, and changes nothing.
 
+use std::sync::Arc;
+
+use replaysafe::keys::LedgerKey;
+use replaysafe::ledger::{Ledger as _, SqliteLedger};
 use replaysafe::target::upstream::Roots;
 use replaysafe_gateway::GatewayOptions;
 use serde_json::{Value, json};
@@ -313,6 +317,31 @@ async fn no_20_a_password_is_nowhere() {
     gateway.stop();
     gateway.ended().await.unwrap();
     look(&gateway);
+}
+
+/// S3a: neither in what the component was asked, nor in what it said, nor in what it saw, however a PATCH spells its path.
+#[tokio::test]
+async fn no_20_a_password_behind_a_pointer_is_nowhere() {
+    let (service, gateway) = both().await;
+    let canary = "Canary-7f3e!Qz9";
+    let id = service.put_in("Users", json!({"userName": "bj"}));
+    let key = Arc::new(LedgerKey::open_or_create(gateway.folder.path().join("key")).unwrap());
+    let ledger = SqliteLedger::open_read_only(gateway.folder.path().join("ledger"), key).unwrap();
+    for path in ["password", "/password", "$.password", "$['password']"] {
+        let operation = json!({"op": "replace", "path": path, "value": canary});
+        let patch = json!({"schemas": ["urn:ietf:params:scim:api:messages:2.0:PatchOp"],
+            "Operations": [operation]});
+        let line = format!("PATCH /scim/v2/Users/{id}");
+        let reply = gateway.ask(&line, "", patch.to_string()).await;
+        assert!(holds(&service.changes().pop().unwrap().body, canary), "{path}");
+        let decision = reply.header("replaysafe-decision").unwrap().to_owned();
+        let steps = ledger.steps(&decision).await.unwrap();
+        assert!(!steps.is_empty(), "{path}: {}", reply.text());
+        for step in steps {
+            assert!(step.input.contains("Operations"), "{path}: {step:?}");
+            assert!(!format!("{step:?}").contains(canary), "{path}: {step:?}");
+        }
+    }
 }
 
 /// S2: a key is derived, and the decision's id tells that a repeat was known.

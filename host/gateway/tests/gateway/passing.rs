@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use replaysafe::target::upstream::Roots;
-use replaysafe_gateway::{GatewayOptions, HostMode};
+use replaysafe::target::upstream::{Roots, Upstream};
+use replaysafe_gateway::{GatewayOptions, HostMode, PathBelow};
 use serde_json::{Value, json};
 
 use crate::support::{ALICE, Gateway, Reply, Service, both, exchange};
@@ -15,7 +15,7 @@ async fn path_and_query_go_out_as_they_came() {
     let query = "filter=userName%20eq%20%22a%2Fb%22&x=%c3%A9+b&&c";
     for line in [
         format!("GET /scim/v2/Users?{query}"),
-        "GET /scim/v2/Users/a%2fb/../%7e".to_owned(),
+        "GET /scim/v2/Users/a%2fb//%7e".to_owned(),
         format!("POST /scim/v2/Users/.search?{query}"),
         format!("POST /scim/v2/.search?{query}"),
     ] {
@@ -136,8 +136,9 @@ async fn discovery_is_the_targets_own_but_for_bulk() {
 #[tokio::test]
 async fn what_is_named_is_passed_unprotected() {
     let service = Service::start().await;
-    let options =
-        GatewayOptions { pass_unprotected: vec!["/Bulk".to_owned()], ..GatewayOptions::default() };
+    let upstream = Upstream::new(&service.base(), &Roots::System).unwrap();
+    let pass_unprotected = vec![PathBelow::new("Bulk", upstream.base()).unwrap()];
+    let options = GatewayOptions { pass_unprotected, ..GatewayOptions::default() };
     let gateway = Gateway::start(&service.base(), &Roots::System, options).await;
     let config = get(gateway.address, "ServiceProviderConfig").await;
     assert_eq!(config["bulk"]["supported"], json!(true));
@@ -158,6 +159,65 @@ async fn a_target_that_sees_the_clients_host_writes_the_gateways_urls() {
     assert_eq!(reply.header("content-location"), Some("http://me/scim/v2/Users/id-1"));
     assert_eq!(reply.json()["meta"]["location"], json!("http://me/scim/v2/Users/id-1"));
     assert!(service.asked().iter().all(|asked| asked.headers["host"] == "me"));
+}
+
+/// No 7 of what a proxy must keep; S9: whoever asked first, and whatever it called the gateway, each is told where the
+/// resource is by the name that it has used itself.
+#[tokio::test]
+async fn a_receipt_leads_whoever_gets_it_to_the_gateway() {
+    for mode in [HostMode::Keep, HostMode::Upstream] {
+        let service = Service::start().await;
+        let options = GatewayOptions { host: Some(mode), ..GatewayOptions::default() };
+        let gateway = Gateway::start(&service.base(), &Roots::System, options).await;
+        let user = r#"{"userName":"bj"}"#;
+        let path = "/scim/v2/Users/id-1";
+        for (headers, mine) in [
+            ("Host: evil.example\r\n", "http://evil.example"),
+            // The same credential: it is told its receipt.
+            ("Host: other.example:8080\r\n", "http://other.example:8080"),
+            // Another one: it is told what the target shows to it.
+            ("Authorization: Bearer bob\r\n", "http://me"),
+            ("X-Forwarded-Proto: https\r\n", "https://me"),
+            ("X-Forwarded-Host:front.example, x\r\n", "http://front.example"),
+            ("", "http://me"),
+        ] {
+            let reply = gateway.ask("POST /scim/v2/Users", headers, user).await;
+            let all = format!("{mode:?} {headers} {}", reply.text());
+            assert_eq!(reply.status, 201, "{all}");
+            let expected = format!("{mine}{path}");
+            assert_eq!(reply.header("location"), Some(expected.as_str()), "{all}");
+            assert_eq!(reply.json()["meta"]["location"], json!(expected), "{all}");
+            if let Some(location) = reply.header("content-location") {
+                assert_eq!(location, expected, "{all}");
+            }
+            let read = gateway.ask(&format!("GET {path}"), headers, "").await;
+            assert_eq!(read.json()["meta"]["location"], json!(expected), "{}", read.text());
+        }
+        assert_eq!(service.changes().len(), 1);
+    }
+}
+
+/// `--public-url` holds for everything, whatever Host the target sees.
+#[tokio::test]
+async fn a_public_url_is_that_of_every_answer() {
+    for mode in [HostMode::Keep, HostMode::Upstream] {
+        let service = Service::start().await;
+        let public_origin = Some("https://scim.example".to_owned());
+        let options =
+            GatewayOptions { host: Some(mode), public_origin, ..GatewayOptions::default() };
+        let gateway = Gateway::start(&service.base(), &Roots::System, options).await;
+        let expected = "https://scim.example/scim/v2/Users/id-1";
+        for host in ["me", "other", "me"] {
+            let host = format!("Host: {host}\r\nX-Forwarded-Host: {host}\r\n");
+            let user = r#"{"userName":"bj"}"#;
+            let reply = gateway.ask("POST /scim/v2/Users", &host, user).await;
+            assert_eq!(reply.header("location"), Some(expected), "{mode:?} {}", reply.text());
+            assert_eq!(reply.json()["meta"]["location"], json!(expected), "{mode:?}");
+            let read = gateway.ask("GET /scim/v2/Users/id-1", &host, "").await;
+            assert_eq!(read.json()["meta"]["location"], json!(expected), "{mode:?}");
+        }
+        assert_eq!(service.changes().len(), 1);
+    }
 }
 
 /// `--host upstream`: the target sees its own Host, and every URL of its answers is rewritten, in what is protected, in

@@ -1,13 +1,15 @@
 //! How the real gateway serves: over TLS, while parts fail, and when it is told to stop.
 
+use std::sync::Mutex;
 use std::sync::atomic::Ordering;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use replaysafe::target::upstream::{Roots, SendError, Upstream, whole};
 use replaysafe_gateway::{GatewayOptions, ServeError, serve};
 use serde_json::json;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
+use tokio::sync::Barrier;
 
 use crate::support::{ALICE, Gateway, Reply, Service, both, exchange};
 
@@ -64,6 +66,18 @@ async fn a_target_that_nobody_vouches_for_is_not_spoken_to() {
     assert_eq!(reply.status, 503, "{}", reply.text());
     comes_again(&reply);
     assert!(service.asked().is_empty());
+    // Its operator is told why, once for each try.
+    static TOLD: Mutex<Vec<String>> = Mutex::new(Vec::new());
+    let note = |line: &str| TOLD.lock().unwrap().push(line.to_owned());
+    let upstream = Upstream::new(&upstream, &roots).unwrap().telling(note);
+    for method in ["GET", "POST"] {
+        let request = http::Request::builder().method(method).uri("/scim/v2/Users");
+        let sent = upstream.collect(request.body(whole("x".into())).unwrap()).await;
+        assert!(matches!(sent, Err(SendError::NotSent(_))), "{sent:?}");
+    }
+    let told = TOLD.lock().unwrap();
+    assert_eq!(told.len(), 2, "{told:?}");
+    assert!(told.iter().all(|line| line.contains("invalid peer certificate")), "{told:?}");
 }
 
 #[test]
@@ -198,4 +212,35 @@ async fn until(condition: impl Fn() -> bool) {
     while !condition() {
         tokio::task::yield_now().await;
     }
+}
+
+/// S43a: whatever its type depends on is asked for at once.
+#[tokio::test]
+async fn discovery_is_asked_for_at_once() {
+    let (service, gateway) = both().await;
+    assert!(service.together.set(Barrier::new(3)).is_ok());
+    let reply = gateway.ask("POST /scim/v2/Badges", "", r#"{"externalId":"b"}"#).await;
+    assert_eq!(reply.status, 201, "{}", reply.text());
+}
+
+/// S43a: a target that does not say what it serves costs its client no more than the budget.
+#[tokio::test]
+async fn discovery_is_within_the_budget() {
+    let service = Service::start().await;
+    // A fourth part is never asked for.
+    assert!(service.together.set(Barrier::new(4)).is_ok());
+    let answer_budget = Duration::from_millis(200);
+    let options = GatewayOptions { answer_budget, ..GatewayOptions::default() };
+    let gateway = Gateway::start(&service.base(), &Roots::System, options).await;
+    for path in ["Users", "Badges"] {
+        let begun = Instant::now();
+        let line = format!("POST /scim/v2/{path}");
+        let reply = gateway.ask(&line, "", r#"{"externalId":"b"}"#).await;
+        reply.is_error(503, None, "nothing has happened");
+        assert_eq!(reply.header("replaysafe-verdict"), Some("unavailable"));
+        assert_eq!(reply.header("retry-after"), Some("5"));
+        // A call of our own may take 10 s.
+        assert!(begun.elapsed() < Duration::from_secs(8), "{:?}", begun.elapsed());
+    }
+    assert!(service.changes().is_empty());
 }

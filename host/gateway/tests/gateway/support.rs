@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, LazyLock, Mutex};
+use std::sync::{Arc, LazyLock, Mutex, OnceLock};
 
 use bytes::Bytes;
 use http::{HeaderMap, Method, Request, Response, StatusCode, header};
@@ -29,7 +29,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{oneshot, watch};
+use tokio::sync::{Barrier, oneshot, watch};
 use tokio::task::JoinHandle;
 use tokio_rustls::TlsAcceptor;
 
@@ -344,6 +344,8 @@ pub(crate) struct Service {
     state: Arc<Mutex<State>>,
     /// What would change something waits while this is true: heard, and neither carried out nor answered.
     pub(crate) held: watch::Sender<bool>,
+    /// Discovery is answered once so many parts of it are asked for at once.
+    pub(crate) together: Arc<OnceLock<Barrier>>,
 }
 
 #[derive(Default)]
@@ -367,12 +369,15 @@ impl Service {
         let state = State { tls: tls.is_some(), ..State::default() };
         let state = Arc::new(Mutex::new(state));
         let (held, holding) = watch::channel(false);
+        let together = Arc::<OnceLock<Barrier>>::default();
+        let waits = Arc::clone(&together);
         let shared = Arc::clone(&state);
         let tls = tls.map(TlsAcceptor::from);
         drop(tokio::spawn(async move {
             loop {
                 let (stream, _) = listener.accept().await.unwrap();
-                let (state, holding, tls) = (Arc::clone(&shared), holding.clone(), tls.clone());
+                let (state, tls) = (Arc::clone(&shared), tls.clone());
+                let holding = (holding.clone(), Arc::clone(&waits));
                 drop(tokio::spawn(async move {
                     let Some(tls) = tls else { return speak(stream, state, holding).await };
                     if let Ok(stream) = tls.accept(stream).await {
@@ -381,7 +386,7 @@ impl Service {
                 }));
             }
         }));
-        Self { address, state, held }
+        Self { address, state, held, together }
     }
 
     pub(crate) fn base(&self) -> String {
@@ -557,7 +562,10 @@ fn discovery(path: &str) -> Option<Value> {
     })
 }
 
-async fn speak<Io>(io: Io, state: Arc<Mutex<State>>, holding: watch::Receiver<bool>)
+/// What lets a request wait.
+type Holding = (watch::Receiver<bool>, Arc<OnceLock<Barrier>>);
+
+async fn speak<Io>(io: Io, state: Arc<Mutex<State>>, holding: Holding)
 where
     Io: AsyncRead + AsyncWrite + Unpin,
 {
@@ -570,7 +578,7 @@ where
 async fn handle(
     request: Request<Incoming>,
     state: Arc<Mutex<State>>,
-    mut holding: watch::Receiver<bool>,
+    (mut holding, together): Holding,
 ) -> Result<Response<Full<Bytes>>, Infallible> {
     let (parts, body) = request.into_parts();
     let body = body.collect().await.map(|body| body.to_bytes()).unwrap_or_default();
@@ -578,6 +586,11 @@ async fn handle(
     let asked = Asked { method, target, headers: parts.headers, body };
     let host = asked.headers[header::HOST].to_str().unwrap().to_owned();
     state.lock().unwrap().asked.push(asked.clone());
+    if let Some(together) = together.get()
+        && discovery(asked.target.trim_start_matches("/scim/v2/")).is_some()
+    {
+        together.wait().await;
+    }
     if asked.method != Method::GET {
         holding.wait_for(|held| !held).await.unwrap();
     }

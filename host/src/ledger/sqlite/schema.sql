@@ -1,5 +1,6 @@
--- What the ledger is: `key` (which key file it belongs to), `incarnation` (one more after each
--- restore), `probe` (counted up to see whether it can be written).
+-- What the ledger is: `key` (which key file it belongs to), `service` (a keyed digest of where the
+-- service is that it belongs to), `incarnation` (one more after each restore), `probe` (written to see
+-- whether it can be).
 CREATE TABLE meta (
     name TEXT PRIMARY KEY,
     value TEXT NOT NULL

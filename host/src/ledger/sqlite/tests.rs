@@ -351,6 +351,95 @@ fn a_ledger_is_opened_by_one_process_only() {
     });
 }
 
+/// How To Corrupt An SQLite Database File, sections 2.4 and 2.5: one file, two names, two logs.
+#[test]
+fn a_file_is_opened_once_whatever_its_names() {
+    run(async |ledger, directory| {
+        let [path, hard, moved, copy] =
+            ["ledger", "hard", "moved", "copy"].map(|name| directory.path().join(name));
+        fs::hard_link(&path, &hard).unwrap();
+        let linked = SqliteLedger::open(&hard, key(directory));
+        assert!(matches!(linked, Err(LedgerError::InUse { .. })), "{linked:?}");
+        let beside = SqliteLedger::open_beside(&hard, key(directory));
+        assert!(matches!(beside, Err(LedgerError::InUse { .. })), "{beside:?}");
+        assert!(SqliteLedger::open_beside(&path, key(directory)).is_ok());
+        fs::rename(&hard, &moved).unwrap();
+        let linked = SqliteLedger::open(&moved, key(directory));
+        assert!(matches!(linked, Err(LedgerError::InUse { .. })), "{linked:?}");
+        // Nothing was done to it.
+        assert!(!directory.path().join("hard-wal").exists());
+        write(ledger, "e", Stage::Settled, |_| ()).await.unwrap();
+        fs::copy(&path, &copy).unwrap();
+        assert!(SqliteLedger::open(&copy, key(directory)).is_ok());
+    });
+    let directory = tempfile::tempdir().unwrap();
+    drop(open(&directory).unwrap());
+    let hard = directory.path().join("hard");
+    fs::hard_link(directory.path().join("ledger"), &hard).unwrap();
+    drop(SqliteLedger::open_beside(&hard, key(&directory)).unwrap());
+    let linked = SqliteLedger::open(&hard, key(&directory)).unwrap();
+    assert!(matches!(open(&directory), Err(LedgerError::InUse { .. })));
+    drop(linked);
+    assert!(open(&directory).is_ok());
+}
+
+/// S37, S40: receipts and what was learned are true of the service that they come from.
+#[test]
+fn a_ledger_belongs_to_one_service_until_that_moves() {
+    run(async |ledger, _| {
+        let learned = |record: &mut Record| record.learned = vec![field("lag", "5")];
+        ledger.belong_to("http://one").await.unwrap();
+        write(ledger, "e", Stage::Settled, learned).await.unwrap();
+        ledger.belong_to("http://one").await.unwrap();
+        assert!(matches!(ledger.belong_to("http://two").await, Err(LedgerError::OtherService)));
+        ledger.move_to("http://one").await.unwrap();
+        assert_eq!(ledger.profile("hr").await.unwrap(), [field("lag", "5")]);
+        ledger.move_to("http://two").await.unwrap();
+        ledger.belong_to("http://two").await.unwrap();
+        assert!(matches!(ledger.belong_to("http://one").await, Err(LedgerError::OtherService)));
+        assert!(ledger.profile("hr").await.unwrap().is_empty());
+        assert!(ledger.entry(&"e".to_owned()).await.unwrap().is_some());
+        assert!(ledger.audit().await.unwrap().is_empty());
+    });
+}
+
+/// On a full disk there is room for a small write now and then, and for no request.
+#[test]
+fn a_ledger_is_not_ready_before_a_write_as_large_as_the_one_that_failed() {
+    run(async |ledger, _| {
+        ledger.ready().await.unwrap();
+        let pages = |most: &'static str| {
+            ledger.change(move |rows| {
+                let pragma = format!("PRAGMA max_page_count = {most}");
+                Ok(rows.connection.query_row(&pragma, [], |row| row.get::<_, i64>(0))?)
+            })
+        };
+        // As small as it is: SQLite lets the file grow no more.
+        let full = pages("1").await.unwrap();
+        let state = |kilobytes: usize| {
+            move |record: &mut Record| record.entry.state = "x".repeat(kilobytes << 10)
+        };
+        let failed = write(ledger, "e", Stage::Settled, state(100)).await;
+        assert!(matches!(failed, Err(LedgerError::Storage(_))), "{failed:?}");
+        for _ in 0..3 {
+            assert!(matches!(ledger.ready().await, Err(LedgerError::Storage(_))));
+        }
+        // What is smaller proves nothing: its page is there.
+        write(ledger, "f", Stage::Settled, |_| ()).await.unwrap();
+        assert!(ledger.ready().await.is_err());
+        assert!(full < pages("1000000").await.unwrap());
+        ledger.ready().await.unwrap();
+        // One that is as large as the one that failed says it too.
+        pages("1").await.unwrap();
+        let failed = write(ledger, "e", Stage::Settled, state(500)).await;
+        assert!(failed.is_err() && ledger.ready().await.is_err());
+        pages("1000000").await.unwrap();
+        write(ledger, "e", Stage::Settled, state(500)).await.unwrap();
+        pages("1").await.unwrap();
+        ledger.ready().await.unwrap();
+    });
+}
+
 #[test]
 fn a_ledger_can_be_read_while_it_is_open_elsewhere() {
     run(async |ledger, directory| {

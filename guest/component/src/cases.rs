@@ -1,0 +1,28 @@
+//! Enums by the number of their case, as the canonical ABI has them: `wit-bindgen` asks a type for that by a
+//! function of its own making, which the core's types do not have.
+
+#![expect(unreachable_pub, reason = "named in generated code")]
+
+use core::arch::wasm32;
+
+use replaysafe_core::types;
+
+macro_rules! cases {
+    ($($name:ident),* $(,)?) => {$(
+        /// Stands for the core's type of this name.
+        #[derive(Clone, Debug)]
+        pub enum $name {}
+
+        impl $name {
+            /// The case of this number. The host has checked that there is one.
+            pub fn _lift(number: u8) -> types::$name {
+                match types::$name::CASES.get(usize::from(number)) {
+                    Some(case) => *case,
+                    None => wasm32::unreachable(),
+                }
+            }
+        }
+    )*};
+}
+
+cases!(Method, NameKind, Stage, Verdict, Retry, Evidence, Divergence);
