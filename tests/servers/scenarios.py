@@ -412,15 +412,17 @@ def an_extension_that_nobody_here_knows_reaches_the_server(name):
 def the_key_of_another_tenant_is_another_key(name):
     with running.server(name) as base_url, running.proxy(base_url, tokens=[CLIENT_TOKEN]) as door:
         with tempfile.TemporaryDirectory(prefix="replaysafe-") as folder:
-            log, answers = [], []
+            log, answers, bodies = [], [], []
             # One ledger, one key, one token; only the tenant differs (24).
             for tenant in ("blue", "green", "blue"):
                 with gateway(door, Path(folder), "--tenant", tenant) as (front, _):
                     answers.append(send(front, log, "POST", "/Users", user(tenant), key="a-key"))
+                    # Each gateway listens on a port of its own, and its answers lead to it.
+                    bodies.append(json.dumps(answers[-1].json).replace(front, ""))
             blue, green, again = answers
             check((blue.status, green.status) == (201, 201), f"both are created: {blue.status}, {green.status}")
             check("idempotency-replayed" not in green.headers and green.headers.keys() == blue.headers.keys(), "the other is told alike")
-            check(again.status == 201 and again.body == blue.body and "idempotency-replayed" in again.headers, "each has its receipt")
+            check(again.status == 201 and bodies[2] == bodies[0] and "idempotency-replayed" in again.headers, "each has its receipt")
             code, notes = stands.audited(folder)
             check(code == 0, f"the ledger's audit is clean, and not: {notes}")
 
