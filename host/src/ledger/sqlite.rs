@@ -340,7 +340,7 @@ impl Ledger for SqliteLedger {
 
     /// Makes one durable write: a full or failing disk shows itself only then. It costs one flush.
     ///
-    /// Where the last write failed, this one is as large, up to [`PROBE_BYTES_MOST`]: on a full disk there is room for a
+    /// Where the last write failed, this one is as large, up to 1 MiB: on a full disk there is room for a
     /// small one now and then.
     async fn ready(&self) -> Result<(), LedgerError> {
         let failed = self.failed.load(Ordering::Relaxed);
