@@ -27,7 +27,7 @@ use crate::{
     profile,
     reading::is_false,
     state::{Event, Life, Person, Record},
-    statement::{Allowance, Holds, PathKey, Removal},
+    statement::{Allowance, Holds, NotKept, PathKey, Removal},
     types::{
         Action, Answer, ContractError, Effect, EffectBody, Evidence, Field, IdentityWrite, Method,
         Name, NameKind, Outcome, Question, Report, Sight, Stage, Step, TargetAnswer, UnixMillis,
@@ -1322,11 +1322,15 @@ impl Work<'_> {
             let opaque = statement.against(resource, schema, &Allowance::default()).opaque;
             !opaque && kept::all_explained(&self.person.memory, holds)
         };
-        let mut filled = holds.filled.iter();
+        let before = self.record.progress.before.as_ref();
+        let before = before.map(|before| statement.holds(None, before, &self.case.ground.schema));
+        // What a PUT leaves out and reads otherwise than before the target has filled in itself (S26).
+        let stands = |one: &NotKept| before.as_ref().is_none_or(|it| it.filled.contains(one));
+        let is_gone = |one| kept::explains(&self.person.memory, one) || !stands(one);
         !statement.states_secret()
             && !self.unseen_removal(holds)
             && (holds.all || explained())
-            && filled.all(|one| kept::explains(&self.person.memory, one))
+            && holds.filled.iter().all(is_gone)
     }
 
     /// Edges are taken away that this target has never shown under their value: that they are absent proves nothing (S11).
