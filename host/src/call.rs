@@ -150,6 +150,27 @@ impl Principal {
         }
     }
 
+    /// What a credential lets its holder do, framed, as far as it says so itself: two with equal rights may stand for each
+    /// other, once the target has let both write.
+    ///
+    /// For a signed JWT that names its holder these are its claims but for those of time and number, beside
+    /// whatever else may be a credential; else nothing but the credential itself (none).
+    pub(crate) fn rights(&self, caller: &Caller) -> Option<Vec<u8>> {
+        let Self::Client { .. } = self else { return None };
+        let mut values = caller.headers.iter().filter(|(name, _)| name == AUTHORIZATION);
+        let (_, token) = values.next()?.1.to_str().ok()?.split_once(' ')?;
+        let claims = claims(token.trim())?;
+        let mut stated: Vec<_> = claims.as_object()?.iter().collect();
+        stated.retain(|(name, _)| !PASSING.contains(name));
+        stated.sort_by_key(|(name, _)| *name);
+        let stated = stated.into_iter().flat_map(|(name, value)| [name.into(), value.to_string()]);
+        let stated: Vec<String> = stated.collect();
+        let stated: Vec<&[u8]> = stated.iter().map(String::as_bytes).collect();
+        let mut others = caller.clone();
+        others.headers.retain(|(name, _)| name != AUTHORIZATION);
+        Some(frame(&[&frame(&stated), &others.credential()]))
+    }
+
     /// Framed material for the keyed digest: no two principals have the same.
     #[must_use]
     pub fn material(&self) -> Vec<u8> {
@@ -195,9 +216,9 @@ pub struct Readiness {
 pub enum Recovery {
     /// With a credential of our own.
     Own,
-    /// With the live credential of a client.
+    /// With the live credentials of clients: each with that of its own.
     Borrowed,
-    /// With none: the next authenticated request resumes what is due.
+    /// Of some of it no client is here, or of none: the next request of its client, or on its resource, resumes it.
     Waiting,
 }
 
@@ -220,8 +241,14 @@ fn user_name(pair: &str) -> Option<String> {
     (!user.is_empty()).then(|| user.to_owned())
 }
 
-/// Issuer and client of a JWT in the compact form (RFC 7515 section 3.1); none if it is no signed one.
-fn client(token: &str) -> Option<Principal> {
+/// A text that says something.
+fn text(of: &Value, name: &str) -> Option<String> {
+    let text = of.find(name)?.as_str()?;
+    (!text.is_empty()).then(|| text.to_owned())
+}
+
+/// The claims of a JWT in the compact form (RFC 7515 section 3.1); none if it is no signed one.
+fn claims(token: &str) -> Option<Value> {
     if TOKEN_BYTES_MOST < token.len() {
         return None;
     }
@@ -234,16 +261,17 @@ fn client(token: &str) -> Option<Principal> {
         let value = parse(&decode_base64url(part)?, &Limits::request()).ok()?;
         value.as_object().is_some().then_some(value)
     };
-    let text = |of: &Value, name: &str| {
-        let text = of.find(name)?.as_str()?;
-        (!text.is_empty()).then(|| text.to_owned())
-    };
     let algorithm = text(&object(header)?, "alg")?;
     // RFC 7518 section 3.6: whoever likes can make such a token.
     if algorithm.eq_ignore_ascii_case("none") {
         return None;
     }
-    let claims = object(claims)?;
+    object(claims)
+}
+
+/// Issuer and client of a JWT; none if it is no signed one.
+fn client(token: &str) -> Option<Principal> {
+    let claims = claims(token)?;
     let issuer = text(&claims, "iss")?;
     let mut named = CLIENT_CLAIMS.iter().filter_map(|claim| Some((*claim, text(&claims, claim)?)));
     let (claim, client) = named.next()?;
@@ -253,6 +281,10 @@ fn client(token: &str) -> Option<Principal> {
 /// Where a token names its client: RFC 9068, OIDC, Entra ID, Okta; `sub` is the client
 /// itself where no person has given a consent (RFC 9068 section 2.2).
 const CLIENT_CLAIMS: [&str; 5] = ["client_id", "azp", "appid", "cid", "sub"];
+
+/// Claims that differ from token to token and say nothing of what its holder may do: RFC 7519 section 4.1, OIDC
+/// Core section 2, and those of Entra ID.
+const PASSING: [&str; 7] = ["exp", "iat", "nbf", "jti", "auth_time", "uti", "aio"];
 
 /// 16 KiB: what a gateway takes as a head. A longer token counts as a whole.
 const TOKEN_BYTES_MOST: usize = 16 << 10;

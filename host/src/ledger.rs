@@ -53,10 +53,12 @@ pub trait Ledger: Send + Sync + 'static {
         id: &EntryId,
     ) -> impl Future<Output = Result<Option<Entry>, LedgerError>> + Send;
 
-    /// Entries whose `wake_at` is not after `now`, the most overdue first, at most `most`.
+    /// Entries whose `wake_at` is not after `now`, the most overdue first, at most `most`; those that come behind
+    /// `after` in that order, if it is given.
     fn due(
         &self,
         now: u64,
+        after: Option<&Entry>,
         most: u32,
     ) -> impl Future<Output = Result<Vec<Entry>, LedgerError>> + Send;
 

@@ -27,7 +27,7 @@ use crate::{
     monitor::{self, Function},
     target::{Body, Caller, Target},
 };
-use memory::{Callers, Known, Saying};
+use memory::{Callers, Known, Saying, Scan, Use, Who};
 use secrets::Secrets;
 use unrecorded::{Drain, Scratch};
 
@@ -133,8 +133,10 @@ struct Run {
     tags: Tags,
     safe_way: bool,
     caller: Caller,
-    /// The credential is that of whoever the request is from.
-    own: bool,
+    /// The digest of its credential; empty for the host's own.
+    credential: String,
+    /// What the credential may be used for.
+    used: Use,
     body: Option<Body>,
     secrets: Secrets,
     settings: Settings,
@@ -146,6 +148,8 @@ struct Run {
     claimed: Vec<Name>,
     /// Entries that were looked at and have not ended.
     tried: Vec<EntryId>,
+    /// The entry of an earlier try of this very request that it has brought to its end.
+    resumed: Option<EntryId>,
     /// Whether others were passed (S14c).
     passed: bool,
     /// Whether policy lets it go out without the ledger (S36).
@@ -293,6 +297,9 @@ impl<L: Ledger, T: Target> Provisioner<L, T> {
         };
         let accepted = inner.callers.accepted(&who.credential, inner.clock.now());
         let principal = if accepted { &who.proved } else { &who.unproved };
+        let mut extra = call.extra.clone();
+        extra.retain(|field| field.name != RIGHTS);
+        extra.push(Field { name: RIGHTS.into(), value: who.rights.clone() });
         let mut request = Request {
             scope: Scope {
                 tenant: inner.options.tenant.clone(),
@@ -308,22 +315,20 @@ impl<L: Ledger, T: Target> Provisioner<L, T> {
             version: None,
             if_match: call.if_match.clone(),
             received_at: inner.clock.now(),
-            extra: call.extra.clone(),
+            extra,
         };
         let mut identified = match inner.guest.identify(&request, &settings)? {
             Reading::Unreadable(answer) => return Ok(Err(Box::new(answer))),
             Reading::Readable(identified) => identified,
         };
-        if accepted {
-            inner.known.learn(&self.credential(&call.caller));
-        } else {
+        if !accepted {
             match self.prove(&identified, &endpoints, &call.caller).await {
-                Proof::Accepted => {
-                    let principals = [who.proved.clone(), who.unproved];
-                    let now = inner.clock.now();
-                    inner.callers.accept(&who.credential, principals, &call.caller, now);
-                    inner.known.learn(&self.credential(&call.caller));
-                    request.scope.principal = who.proved;
+                Proof::Accepted { shown } => {
+                    inner.callers.accept(&who, &call.caller, inner.clock.now());
+                    if shown {
+                        inner.callers.note(&who.credential, false);
+                    }
+                    request.scope.principal.clone_from(&who.proved);
                 }
                 // Nothing blocks a revocation: it goes to the target, which judges it itself (S14c).
                 // Its sender is nobody that is known: it earns and gets no receipt of anybody's.
@@ -337,13 +342,17 @@ impl<L: Ledger, T: Target> Provisioner<L, T> {
                 identified = again;
             }
         }
+        if inner.callers.is_shown(&who.credential) {
+            inner.known.learn(&self.credential(&call.caller));
+        }
         Ok(Ok(Run {
             tags: self.tags(&identified),
             safe_way: identified.safe_way,
             may_pass: identified.extra.iter().any(|field| field.name == UNRECORDED),
             scratch: None,
             caller: call.caller.clone(),
-            own: true,
+            credential: who.credential,
+            used: Use::Own,
             body: call.body.clone(),
             secrets,
             settings,
@@ -352,6 +361,7 @@ impl<L: Ledger, T: Target> Provisioner<L, T> {
             new_identity: random_id()?,
             claimed: Vec::new(),
             tried: Vec::new(),
+            resumed: None,
             passed: false,
             steps: 0,
             fenced: 0,
@@ -387,8 +397,8 @@ impl<L: Ledger, T: Target> Provisioner<L, T> {
             let held = (names, people);
             let mut found = self.find(run).await?;
             let next = if self.identity_tags(&found) == identities {
-                // What this run has written is its own request, whoever has asked the same since.
-                if let Some(id) = mine
+                // What this run has written or ended is its own request, whoever has asked the same since.
+                if let Some(id) = mine.as_ref().or(run.resumed.as_ref())
                     && let Some(own) = inner.ledger.entry(id).await?
                 {
                     found.by_statement = Some(own);
@@ -548,31 +558,57 @@ impl<L: Ledger, T: Target> Provisioner<L, T> {
     ) -> Result<Option<Settled>, ProvisionError> {
         let inner = &*self.0;
         let Some(entry) = inner.ledger.entry(id).await? else { return Ok(None) };
-        if entry.statement == run.tags.statement && entry.key == run.tags.key {
-            return self.settle(run, id, None).await.map(Some);
+        let request = inner.guest.entry_request(&entry.state)?;
+        let asks_the_same = entry.statement == run.tags.statement
+            && entry.key == run.tags.key
+            && request.scope.principal == run.request.scope.principal;
+        if asks_the_same && self.is_of(run, &request) {
+            let settled = self.settle(run, id, None).await?;
+            if matches!(settled, Settled::Answer(_)) {
+                run.resumed = Some(id.clone());
+            }
+            return Ok(Some(settled));
         }
-        let Some(mut other) = self.run_of(&entry.state, Some(&run.caller)).await? else {
+        let Some(mut other) = self.run_of(request, Some(run)).await? else {
             return Ok(None);
         };
         self.settle(&mut other, id, None).await.map(Some)
     }
 
-    /// A run of an entry's own request, as far as it is remembered: without its secrets.
+    /// Whether a run's credential has the rights of the one that an earlier request of the same principal came with,
+    /// or the target has shown it something: whoever makes up a credential in another's name is shown nothing.
+    fn is_of(&self, run: &Run, earlier: &Request) -> bool {
+        let callers = &self.0.callers;
+        rights(&run.request) == rights(earlier) || callers.is_shown(&run.credential)
+    }
+
+    /// A run of an earlier request, as far as it is remembered: without its secrets.
     ///
-    /// It goes on with the live credential of whoever the request is from; without one it looks with that of
-    /// `at_hand`, and none if there is nobody.
+    /// It goes on with the first of these that is at hand: a live credential that is the sender's, or stands for
+    /// it; the host's own; another live one of the sender's; that of `asker`. None if there is nobody.
     async fn run_of(
         &self,
-        state: &str,
-        at_hand: Option<&Caller>,
+        request: Request,
+        asker: Option<&Run>,
     ) -> Result<Option<Run>, ProvisionError> {
         let inner = &*self.0;
-        let request = inner.guest.entry_request(state)?;
-        let lent = inner.callers.of(&request.scope.principal, inner.clock.now());
-        let own = lent.is_some();
-        let Some(caller) = lent.or_else(|| at_hand.cloned()) else { return Ok(None) };
+        let now = inner.clock.now();
+        let lent = inner.callers.of(&request.scope.principal, rights(&request), now);
+        let (sends, looks): (Option<_>, Option<_>) = match lent {
+            Some(lent) if lent.2 == Use::Own => (Some(lent), None),
+            looks => (None, looks),
+        };
+        let host = || {
+            let own = inner.options.credential.clone();
+            own.map(|caller| (String::new(), caller, Use::Look))
+        };
+        let asks = || asker.map(|run| (run.credential.clone(), run.caller.clone(), Use::Other));
+        let Some((credential, caller, used)) = sends.or_else(host).or(looks).or_else(asks) else {
+            return Ok(None);
+        };
         let schema = self.schema(&caller).await?;
-        Ok(self.run_for(request, caller, schema).await?.map(|run| Run { own, ..run }))
+        let run = self.run_for(request, caller, schema).await?;
+        Ok(run.map(|run| Run { credential, used, ..run }))
     }
 
     /// A run of a request that was begun before.
@@ -595,7 +631,8 @@ impl<L: Ledger, T: Target> Provisioner<L, T> {
             may_pass: false,
             scratch: None,
             caller,
-            own: true,
+            credential: String::new(),
+            used: Use::Own,
             body: None,
             secrets,
             settings,
@@ -604,6 +641,7 @@ impl<L: Ledger, T: Target> Provisioner<L, T> {
             new_identity: random_id()?,
             claimed: Vec::new(),
             tried: Vec::new(),
+            resumed: None,
             passed: false,
             steps: 0,
             fenced: 0,
@@ -615,6 +653,8 @@ impl<L: Ledger, T: Target> Provisioner<L, T> {
 
     /// Takes up what was interrupted or is due, once; gives how many entries were brought on (S41).
     ///
+    /// Where more are due than it takes at once, the next call goes on behind the last of them.
+    ///
     /// # Errors
     ///
     /// Where the ledger or the component fails. What was brought on until then stays so.
@@ -623,26 +663,39 @@ impl<L: Ledger, T: Target> Provisioner<L, T> {
         self.drain(inner.options.credential.as_ref()).await?;
         let mut count = 0;
         let mut failed = None;
-        for entry in inner.ledger.due(inner.clock.now(), DUE_MOST).await? {
+        let mut scan = inner.known.scan();
+        let due = inner.ledger.due(inner.clock.now(), scan.after.as_ref(), DUE_MOST).await?;
+        for entry in &due {
             // One entry that cannot be brought on does not hold up the others.
-            match self.recover_one(&entry).await {
-                Ok(true) => count += 1,
-                Ok(false) => {}
+            match self.recover_one(entry).await {
+                Ok(Some(true)) => count += 1,
+                Ok(Some(false)) => {}
+                Ok(None) => scan.waiting += 1,
                 Err(error) => failed = Some(error),
             }
         }
+        let more = due.len() == usize::try_from(DUE_MOST).unwrap_or(usize::MAX);
+        inner.known.note_scan(match due.last().filter(|_| more) {
+            Some(last) => Scan { after: Some(last.clone()), ..scan },
+            None => Scan { after: None, waiting: 0, waited: scan.waiting },
+        });
         failed.map_or(Ok(count), Err)
     }
 
-    /// Brings one entry on; gives whether its names were free and a credential was at hand.
-    async fn recover_one(&self, entry: &Entry) -> Result<bool, ProvisionError> {
+    /// Brings one entry on; gives whether its names were free, and none where no credential is at hand.
+    async fn recover_one(&self, entry: &Entry) -> Result<Option<bool>, ProvisionError> {
         let inner = &*self.0;
-        let own = inner.options.credential.as_ref();
-        let Some(mut run) = self.run_of(&entry.state, own).await? else { return Ok(false) };
-        let tags = self.leased_tags(&run);
+        let request = inner.guest.entry_request(&entry.state)?;
+        let Some(mut run) = self.run_of(request, None).await? else { return Ok(None) };
+        self.recover_run(&mut run, entry).await.map(Some)
+    }
+
+    async fn recover_run(&self, run: &mut Run, entry: &Entry) -> Result<bool, ProvisionError> {
+        let inner = &*self.0;
+        let tags = self.leased_tags(run);
         let names = inner.ledger.lease(&tags, &run.tags.statement, NO_WAIT).await?;
         let Leased::Held(_names) = names else { return Ok(false) };
-        let found = self.find(&run).await?;
+        let found = self.find(run).await?;
         let people = self.identity_tags(&found);
         let people = inner.ledger.lease(&people, &run.tags.statement, NO_WAIT).await?;
         let Leased::Held(_people) = people else { return Ok(false) };
@@ -650,7 +703,7 @@ impl<L: Ledger, T: Target> Provisioner<L, T> {
         if !inner.ledger.entry(&entry.id).await?.as_ref().is_some_and(is_open) {
             return Ok(false);
         }
-        self.settle(&mut run, &entry.id, None).await?;
+        self.settle(run, &entry.id, None).await?;
         Ok(true)
     }
 
@@ -676,11 +729,15 @@ impl<L: Ledger, T: Target> Provisioner<L, T> {
     }
 
     /// Whether requests can be served, and with whose credential interrupted work is taken up.
+    ///
+    /// `details` has `ledger`, `scan`, `waiting` (how many entries that were due had no credential at hand when the
+    /// scan went over them last), and `journal` where there is one.
     pub async fn readiness(&self) -> Readiness {
         let inner = &*self.0;
+        let waiting = inner.known.scan().waited;
         let recovery = if inner.options.credential.is_some() {
             Recovery::Own
-        } else if inner.callers.any(inner.clock.now()) {
+        } else if waiting == 0 && inner.callers.any(inner.clock.now()) {
             Recovery::Borrowed
         } else {
             Recovery::Waiting
@@ -689,7 +746,8 @@ impl<L: Ledger, T: Target> Provisioner<L, T> {
         let word = if ledger.is_ok() { "ready" } else { "unavailable" };
         let scan = if inner.known.recovers() { "running" } else { "failing" };
         let detail = |name: &str, value: &str| Field { name: name.into(), value: value.into() };
-        let mut details = vec![detail("ledger", word), detail("scan", scan)];
+        let waiting = detail("waiting", &waiting.to_string());
+        let mut details = vec![detail("ledger", word), detail("scan", scan), waiting];
         if let Some(journal) = &inner.options.journal {
             details.push(detail("journal", &journal.count().to_string()));
         }
@@ -716,13 +774,15 @@ impl<L: Ledger, T: Target> Provisioner<L, T> {
         let none = |_: Vec<String>| Vec::new();
         let sight = self.0.target.observe(&identified.proof, endpoints, caller, &none).await;
         let refusal = match sight {
-            Sight::Listed(_) => return Proof::Accepted,
+            Sight::Listed(listed) => return Proof::Accepted { shown: !listed.is_empty() },
             Sight::Answered(answer) | Sight::Refused(answer) => match answer.status {
                 401 => return Proof::Refused(Box::new(refused(answer))),
                 // A collection that is not there may be one that strangers are not shown.
                 404 if !matches!(identified.proof, Question::ById(_)) => refused(answer),
                 // What is said of the question, not of who asks.
-                200..=299 | 400 | 404 | 405 | 410 | 414 | 422 | 501 => return Proof::Accepted,
+                status @ (200..=299 | 400 | 404 | 405 | 410 | 414 | 422 | 501) => {
+                    return Proof::Accepted { shown: status < 300 };
+                }
                 // Of a failure of its own the target is not asked now; it has refused nothing (S37).
                 status @ (429 | 500 | 502..=599) => Answer {
                     retry_after: answer.retry_after.or(Some(1)),
@@ -760,6 +820,10 @@ impl<L: Ledger, T: Target> Provisioner<L, T> {
         Who {
             proved: inner.key.principal(tenant, &said),
             unproved: inner.key.principal(tenant, &unproved),
+            rights: match call.principal.rights(&call.caller) {
+                Some(rights) => inner.key.digest(tenant, "rights", &frame(&[&said, &rights])),
+                None => credential.clone(),
+            },
             credential,
         }
     }
@@ -771,6 +835,14 @@ impl<L: Ledger, T: Target> Provisioner<L, T> {
             let asked_at = inner.clock.now();
             let keep = |page: Vec<String>| self.keep(&run.request, &run.settings, page);
             let sight = inner.target.observe(question, &run.endpoints, &run.caller, &keep).await;
+            let shows = match &sight {
+                Sight::Answered(answer) => is_success_status(answer.status),
+                Sight::Listed(listed) => !listed.is_empty(),
+                Sight::Refused(_) | Sight::Nothing => false,
+            };
+            if shows {
+                inner.callers.note(&run.credential, false);
+            }
             let sight = run.secrets.lift_sight(sight);
             let seen_at = inner.clock.now();
             seen.push(Observation { question: question.clone(), asked_at, seen_at, sight });
@@ -805,7 +877,12 @@ impl<L: Ledger, T: Target> Provisioner<L, T> {
         let sent_at = inner.clock.now();
         let outcome = inner.target.apply(effect, &run.endpoints, body, &run.caller).await;
         let outcome = match outcome {
-            Outcome::Answered(answer) => Outcome::Answered(run.secrets.lift_answer(answer)),
+            Outcome::Answered(answer) => {
+                if is_success_status(answer.status) {
+                    inner.callers.note(&run.credential, true);
+                }
+                Outcome::Answered(run.secrets.lift_answer(answer))
+            }
             other @ (Outcome::NotSent(_) | Outcome::Unknown(_)) => other,
         };
         Report { sent_at, ended_at: inner.clock.now(), outcome }
@@ -888,9 +965,13 @@ impl<L: Ledger, T: Target> Provisioner<L, T> {
         if run.body.is_some() {
             extra.push(field("body-held", "true"));
         }
-        if !run.own {
-            extra.push(field("credential", "other"));
-        }
+        let used = match run.used {
+            Use::Own if self.0.callers.is_shown(&run.credential) => None,
+            Use::Own => Some("new"),
+            Use::Look => Some("look"),
+            Use::Other => Some("other"),
+        };
+        extra.extend(used.map(|used| field("credential", used)));
         if run.scratch.is_some() {
             extra.push(field(UNRECORDED, "true"));
         }
@@ -950,7 +1031,9 @@ impl<L: Ledger, T: Target> Provisioner<L, T> {
                 found.schemas.as_deref(),
                 found.service_provider_config.as_deref(),
             )?;
-            *said = Some(Saying { schema, complete: found.complete, at: now });
+            let parts = [&found.resource_types, &found.schemas, &found.service_provider_config];
+            let told = parts.into_iter().any(Option::is_some);
+            *said = Some(Saying { schema, complete: found.complete, told, at: now });
         }
         let own = said.as_ref().map(|saying| saying.schema.clone());
         Ok(known.map(|(schema, _)| schema).or(own).unwrap_or_else(|| inner.known.schema()))
@@ -967,19 +1050,12 @@ impl<L: Ledger, T: Target> Provisioner<L, T> {
     }
 }
 
-/// Who asks (S1).
-struct Who {
-    /// A keyed digest of the whole credential: what acceptance is remembered by.
-    credential: String,
-    /// Whom it names, believed while the target accepts it.
-    proved: String,
-    /// Whom it names where the target has not said so: nobody but itself.
-    unproved: String,
-}
-
 /// What a look says about a credential (S1).
 enum Proof {
-    Accepted,
+    /// It is accepted; and whether anything was shown to it, which strangers may be told too.
+    Accepted {
+        shown: bool,
+    },
     /// It could not be told.
     Unproved,
     Refused(Box<Answer>),
@@ -1129,6 +1205,19 @@ fn causes(error: &dyn std::error::Error) -> String {
     }
     line
 }
+
+/// The digest of what the credential of a request lets its holder do, among what the request says beside (S41).
+fn rights(request: &Request) -> &str {
+    let field = request.extra.iter().find(|field| field.name == RIGHTS);
+    field.map_or("", |field| &field.value)
+}
+
+fn is_success_status(status: u16) -> bool {
+    (200..300).contains(&status)
+}
+
+/// The name of the field that [`rights`] reads.
+const RIGHTS: &str = "rights";
 
 /// How the component says that a request may go out without the ledger, and how it is told that it does (S36).
 const UNRECORDED: &str = "unrecorded";

@@ -21,6 +21,8 @@
 //! pass 3000                                      milliseconds go by
 //! approve e2 3600000                             an operator lets the entry `e2` go, for so many milliseconds
 //! scan                                           what is due is looked at
+//! lend PRINCIPAL                                 whose credential is at hand from now on (it is that of who asked last; `gateway`: the host's own)
+//! hides PRINCIPAL [ATTRIBUTE]                    the target shows this principal nothing, or no such attribute
 //! post User {...} [key=K] [version=N] [FAULT]    a request; also put, patch, delete TYPE/ID, [attributes=A],
 //!                                                [excluded-attributes=A]
 //!   -> VERDICT [changed] [replayed] [status=N] [diverged=changed] [id=ID] [names=a,b] [evidence=read]
@@ -127,6 +129,11 @@ fn act(world: &mut World, end: &mut Option<End>, line: &str) -> Result<(), Strin
             *end = Some(world.approve(id, number(millis)?));
         }
         "scan" => world.scan(),
+        "lend" => world.lend(rest),
+        "hides" => {
+            let (principal, attribute) = rest.split_once(' ').unwrap_or((rest, ""));
+            world.target.hidden.push((principal.into(), attribute.into()));
+        }
         "has" | "meddle" => {
             let (place, mut members) = placed(rest)?;
             if verb == "has" {

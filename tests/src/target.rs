@@ -93,6 +93,10 @@ pub struct Target {
     pub contended: u32,
     /// What the next precondition finds that somebody else has made of the resource.
     pub overtaken: Option<Map<String, Value>>,
+    /// What is not shown to a principal: an attribute, or all (the empty text).
+    pub hidden: Vec<(String, String)>,
+    /// The principal whose credential it is called with.
+    pub caller: String,
     /// The passwords, by type and id: never shown.
     pub passwords: BTreeMap<(String, String), Value>,
     now: u64,
@@ -126,9 +130,9 @@ impl Target {
         match question {
             Question::ById(by) => {
                 let found = self.resources.get(&(by.resource_type.clone(), by.id.clone()));
-                Sight::Answered(match found {
+                Sight::Answered(match found.and_then(|resource| self.shown(resource)) {
                     _ if self.refuses_reads => answer(403, None),
-                    Some(resource) => answer(200, Some(resource)),
+                    Some(resource) => answer(200, Some(&resource)),
                     None => answer(404, None),
                 })
             }
@@ -143,14 +147,28 @@ impl Target {
                             && self.is_indexed(place)
                             && self.selects(&search.attribute, &search.value, resource)
                     })
-                    .map(|(_, resource)| json!(resource).to_string())
+                    .filter_map(|(_, resource)| self.shown(resource))
+                    .map(|resource| json!(resource).to_string())
                     .collect(),
             ),
             Question::All(_) if self.refuses_lists => Sight::Refused(answer(403, None)),
             Question::All(kind) => {
-                Sight::Listed(self.of(kind).map(|resource| json!(resource).to_string()).collect())
+                let shown = self.of(kind).filter_map(|resource| self.shown(resource));
+                Sight::Listed(shown.map(|resource| json!(resource).to_string()).collect())
             }
         }
+    }
+
+    /// What the caller is shown of a resource.
+    fn shown(&self, resource: &Map<String, Value>) -> Option<Map<String, Value>> {
+        let mut resource = resource.clone();
+        for (_, attribute) in self.hidden.iter().filter(|(from, _)| *from == self.caller) {
+            if attribute.is_empty() {
+                return None;
+            }
+            resource.remove(attribute);
+        }
+        Some(resource)
     }
 
     /// What is not indexed yet is shown by its id only.

@@ -83,7 +83,7 @@ impl World {
 
     /// Makes a request; `fault` strikes its first effect, `killed` kills the host after it.
     pub fn request(&mut self, request: &Request, fault: Option<Fault>, killed: bool) -> End {
-        self.principal.clone_from(&request.scope.principal);
+        self.lend(&request.scope.principal);
         let input = json!({ "request": request, "settings": self.settings });
         let identified = match self.subject.call("identify", &input) {
             Reading::Unreadable(answer) => return End::Told(answer),
@@ -94,9 +94,15 @@ impl World {
         let ids = (format!("e{}", self.next), format!("i{}", self.next));
         let mut tried: Vec<String> = Vec::new();
         let mut claimed: Vec<Name> = Vec::new();
+        let mut resumed: Option<String> = None;
         let mut fault = fault;
         'again: for _ in 0..STEPS_MOST {
             let mut situation = self.situation(request, &tags, &ids, &tried, &claimed);
+            // What this request has ended is its own, whoever has asked the same since.
+            if let Some(id) = &resumed {
+                let own = self.entries.iter().find(|entry| entry.id == *id).cloned();
+                situation.found.by_statement = own;
+            }
             if request.body.is_some() {
                 let held = Field { name: "body-held".into(), value: "true".into() };
                 situation.extra.push(held);
@@ -127,7 +133,9 @@ impl World {
                         function = "decide";
                     }
                     Action::Resolve(id) => {
-                        self.resolve(&id, request, &tags, &claimed);
+                        if self.resolve(&id, request, &tags, &claimed) {
+                            resumed = Some(id.clone());
+                        }
                         tried.push(id);
                         continue 'again;
                     }
@@ -194,12 +202,22 @@ impl World {
         self.entries.iter().filter(open).count()
     }
 
-    /// Settles an entry; one that asks the same is settled with this attempt's own request and body.
-    fn resolve(&mut self, id: &str, request: &Request, tags: &Tags, claimed: &[Name]) {
+    /// Settles an entry; one of the same client that asks the same is settled with this attempt's own request and body. Gives whether it was one.
+    fn resolve(&mut self, id: &str, request: &Request, tags: &Tags, claimed: &[Name]) -> bool {
         let entry = self.entries.iter().find(|entry| entry.id == id).expect("known");
-        let same = entry.statement == tags.statement && entry.key == tags.key;
+        let earlier: Request = self.subject.call("entry-request", &json!({ "state": entry.state }));
+        let same = entry.statement == tags.statement
+            && entry.key == tags.key
+            && earlier.scope.principal == request.scope.principal;
         let attempt = same.then(|| request.clone());
         self.settle_as(id, attempt, None, if same { claimed } else { &[] });
+        same
+    }
+
+    /// The credential of this principal is at hand from now on; `gateway` is the host itself.
+    pub fn lend(&mut self, principal: &str) {
+        self.principal = principal.into();
+        self.target.caller = principal.into();
     }
 
     fn settle(&mut self, id: &str, report: Option<Report>, claimed: &[Name]) -> End {
@@ -233,8 +251,9 @@ impl World {
                 situation.extra.push(held);
             }
             if request.scope.principal != self.principal {
-                let other = Field { name: "credential".into(), value: "other".into() };
-                situation.extra.push(other);
+                let used = if self.principal == "gateway" { "look" } else { "other" };
+                let used = Field { name: "credential".into(), value: used.into() };
+                situation.extra.push(used);
             }
             let input = json!({ "situation": situation, "report": report });
             let step: Step = self.subject.call("settle", &input);

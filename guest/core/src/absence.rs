@@ -60,7 +60,9 @@ pub(crate) fn by_search(
         Sight::Refused(_) | Sight::Listed(_) | Sight::Nothing => None,
     };
     let Some(witness) = witness else {
-        learned.push((profile::witness(kind), String::new()));
+        if !case.looks_for_another() {
+            learned.push((profile::witness(kind), String::new()));
+        }
         return Proof::Open;
     };
     for search in unknown {
@@ -111,6 +113,14 @@ fn listed<'a>(
     Some((at, seen, ids))
 }
 
+/// Whether a search of the request has listed this resource.
+pub(crate) fn is_listed(case: &Case<'_>, id: &str) -> bool {
+    let mut searches = case.wish.searches.iter();
+    searches.any(|search| {
+        listed(case, search).is_some_and(|(_, _, ids)| ids.iter().any(|one| one == id))
+    })
+}
+
 /// What a search tells of the target's lag that did not list a resource which was made by us and has stayed as it was (S40).
 pub(crate) fn missed(
     case: &Case<'_>,
@@ -118,7 +128,10 @@ pub(crate) fn missed(
     resource: &Value,
 ) -> Option<(String, String)> {
     let kind = &case.request.resource_type;
-    let unchanged = memory.life == Life::Live && memory.made_by.is_some() && memory.seq <= 1;
+    // A search that never lists it to who asks tells of their rights, and not of a lag (S14).
+    let known = memory.listed_to.contains(&case.request.scope.principal);
+    let unchanged =
+        known && memory.life == Life::Live && memory.made_by.is_some() && memory.seq <= 1;
     let (id, made_at) = (id_of(resource)?, memory.seen_at.filter(|_| unchanged)?);
     let oldest = case.wish.searches.iter().filter_map(|question| {
         let Question::Search(search) = question else { return None };

@@ -81,6 +81,10 @@ fn unkeyed(case: &Case<'_>) -> Admission {
     let Some(record) = &case.by_statement else { return stand(case, case.fresh(), None) };
     // A key that was given makes another request of it, unless that one is still open.
     let Some(receipt) = record.receipt() else {
+        // What another client has begun is theirs to end: this one sees for itself (S14).
+        if !case.earns(record) || is_over_unseen(case, record) {
+            return since(stand(case, case.fresh(), None), deleted_since(case, record));
+        }
         if record.key.is_some() && !record.is_open() {
             return stand(case, case.fresh(), None);
         }
@@ -129,18 +133,25 @@ fn asks_other_parts(case: &Case<'_>, record: &Record) -> bool {
 /// The request's own entry is known and has no receipt.
 fn own(case: &Case<'_>, record: &Record) -> Admission {
     match record.stage {
-        Some(Stage::Dispatched | Stage::Parked) => first(case, record),
+        Some(Stage::Dispatched | Stage::Parked) if !is_over_unseen(case, record) => {
+            first(case, record)
+        }
         // Refused without an effect: decided anew under the same entry (S9).
-        Some(Stage::Refused | Stage::Claimed | Stage::Settled) | None => {
+        Some(_) | None => {
             let taken_since = deleted_since(case, record);
             let mut record = record.clone();
             let Progress { staged, approved_until, .. } = record.progress;
             record.progress = Progress { staged, approved_until, ..Progress::new(case.request) };
-            match stand(case, record, None) {
-                Admission::Look(standing) => Admission::Look(Standing { taken_since, ..standing }),
-                ended @ (Admission::Answered(_) | Admission::First(_)) => ended,
-            }
+            since(stand(case, record, None), taken_since)
         }
+    }
+}
+
+/// With what was taken away since.
+fn since(admission: Admission, taken_since: BTreeSet<String>) -> Admission {
+    match admission {
+        Admission::Look(standing) => Admission::Look(Standing { taken_since, ..standing }),
+        ended @ (Admission::Answered(_) | Admission::First(_)) => ended,
     }
 }
 
@@ -201,7 +212,16 @@ fn stand(case: &Case<'_>, record: Record, earlier: Option<Answer>) -> Admission 
 
 /// What others have begun on the identity and nobody knows the end of.
 fn unended<'a>(case: &'a Case<'_>, record: &'a Record) -> impl Iterator<Item = &'a Record> {
-    case.open.iter().filter(|open| open.receipt().is_none() && open.id != record.id)
+    let others = case.open.iter().filter(|open| open.id != record.id);
+    others.filter(|open| open.receipt().is_none() && !is_over_unseen(case, open))
+}
+
+/// A create that can take effect no more, and of which somebody else was shown nothing: it waits for its own client, and others go on (S14a).
+fn is_over_unseen(case: &Case<'_>, open: &Record) -> bool {
+    let progress = &open.progress;
+    let creates = progress.effect.as_ref().is_some_and(|effect| effect.id.is_none());
+    let over = progress.sent_at.unwrap_or_default().saturating_add(case.ground.profile.settled());
+    creates && open.stage == Some(Stage::Dispatched) && tried(case, &open.id) && over <= case.now()
 }
 
 /// Another request with the same version asked for something else (S20).

@@ -16,7 +16,7 @@ use crate::{
     policy::Policy,
     profile::Profile,
     schema::Schema,
-    state::{Person, Progress, Record},
+    state::{Memory, Person, Progress, Record},
     statement::{Match, NamedKind, Operation, Statement},
     types::{
         Answer, ById, ContractError, Field, Method, Name, NameKind, Observation, Question, Request,
@@ -169,6 +169,19 @@ impl<'a> Case<'a> {
     /// Whether who asks has earned what this entry has of its client: the principals are the same (S1).
     pub(crate) fn earns(&self, record: &Record) -> bool {
         record.progress.request.scope.principal == self.request.scope.principal
+    }
+
+    /// Who looks is somebody else than the entry's client: what they are not shown proves nothing (S14).
+    pub(crate) fn looks_for_another(&self) -> bool {
+        self.says("credential") == Some("other")
+    }
+
+    /// Whether a resource is gone that who looks is not shown: they were shown it before, or made it, or are the host itself (S14, S21).
+    pub(crate) fn knows_gone(&self, memory: &Memory) -> bool {
+        match self.says("credential") {
+            None => memory.shown_to.contains(&self.request.scope.principal),
+            Some(word) => word == "look",
+        }
     }
 
     /// What the request of an entry states.

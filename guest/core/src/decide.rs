@@ -18,7 +18,7 @@ use crate::{
     kept,
     policy::{Adopt, Disabled, Existing, Returns},
     settle::WATCH_MS,
-    state::{DEFAULT_SOURCE, Event, Life, Person},
+    state::{DEFAULT_SOURCE, Event, Life, Person, know},
     statement::{Allowance, Body, Difference, Match, PathKey},
     types::{
         Action, Answer, Divergence, Effect, EffectBody, Evidence, IdentityWrite, Method, Name,
@@ -91,7 +91,10 @@ fn on_absent(case: &Case<'_>, standing: Standing, id: &str, answer: &TargetAnswe
         let person = person.cloned().unwrap_or_else(|| person_for(case, id));
         return close(case, standing, person, None, receipt, BTreeSet::new());
     }
-    let Some(person) = person.filter(|person| person.memory.life == Life::Live) else {
+    // Who was never shown it is told what they see, and others lose nothing by it (S14).
+    let known =
+        |person: &&Person| person.memory.life == Life::Live && case.knows_gone(&person.memory);
+    let Some(person) = person.filter(known) else {
         return only(Action::Answer(answers::refused(&standing.record.id, answer)));
     };
     // Made through us a moment ago: the target's own replicas may lag behind.
@@ -151,7 +154,7 @@ fn on_present(
     let mut person = same.cloned().unwrap_or_else(|| person_for(case, id));
     let buried = person.memory.life == Life::Deleted;
     if !buried {
-        see(&mut person, id, case.now());
+        see(case, &mut person, id);
     }
     let names = linked_names(case, &person, id, Some(resource));
     let difference = difference(case, &standing, resource);
@@ -390,7 +393,7 @@ fn on_linked(
         return only(Action::Answer(refusal));
     }
     let id = id_of(resource).unwrap_or_default();
-    see(&mut person, &id, case.now());
+    see(case, &mut person, &id);
     let mut receipt = Answer {
         status: Some(first_status(&standing, 201)),
         target: Some(located(answer)),
@@ -495,7 +498,7 @@ fn on_existing(
         return only(Action::Answer(refusal));
     }
     let mut person = linked.unwrap_or_else(|| new_person(case));
-    see(&mut person, id, case.now());
+    see(case, &mut person, id);
     let mut receipt = Answer {
         status: Some(201),
         target: Some(located(answer)),
@@ -534,15 +537,19 @@ fn on_nothing(
     if let Some(step) = held_back(case, &standing, &person) {
         return step;
     }
+    standing.record.progress.alike = alike;
+    standing.record.progress.unproved = !case.searches_answered();
+    let effect = effect(case, None, as_sent(case), None);
+    // What others know to live stays theirs where who asks is only not shown it (S14).
+    if person.memory.life == Life::Live && !case.knows_gone(&person.memory) {
+        return dispatch(case, standing, &person, None, effect);
+    }
     if person.memory.life == Life::Deleted {
         person.incarnation += 1;
     }
     person.memory.life = Life::Expected;
     person.memory.target_id = None;
     person.memory.made_by = None;
-    standing.record.progress.alike = alike;
-    standing.record.progress.unproved = !case.searches_answered();
-    let effect = effect(case, None, as_sent(case), None);
     let names = case.wish.names.clone();
     dispatch(case, standing, &person, Some(names), effect)
 }
@@ -693,7 +700,7 @@ fn replace_existing(
     mut body: Object,
 ) -> Step {
     let id = id_of(resource).unwrap_or_default();
-    see(&mut person, &id, case.now());
+    see(case, &mut person, &id);
     body.insert("id", id.as_str());
     standing.record.progress.before = keep_small(resource);
     let versioned = version_is_etag(resource, answer);
@@ -800,14 +807,26 @@ pub(crate) fn new_person(case: &Case<'_>) -> Person {
     person
 }
 
-/// The resource was seen under this id.
-pub(crate) fn see(person: &mut Person, id: &str, now: UnixMillis) {
-    if person.memory.life != Life::Live {
-        person.memory.life = Life::Live;
-        person.memory.deleted_at = None;
-        person.memory.seen_at = Some(now);
+/// The resource was seen under this id, by whoever asks (S14).
+pub(crate) fn see(case: &Case<'_>, person: &mut Person, id: &str) {
+    let memory = &mut person.memory;
+    let other = memory.target_id.as_deref() != Some(id);
+    if other {
+        memory.shown_to.clear();
+        memory.listed_to.clear();
     }
-    person.memory.target_id = Some(id.into());
+    if other || memory.life != Life::Live {
+        memory.life = Life::Live;
+        memory.deleted_at = None;
+        memory.seen_at = Some(case.now());
+    }
+    memory.target_id = Some(id.into());
+    if case.says("credential").is_none() {
+        know(&mut memory.shown_to, &case.request.scope.principal);
+        if absence::is_listed(case, id) {
+            know(&mut memory.listed_to, &case.request.scope.principal);
+        }
+    }
 }
 
 /// The resource is gone (S21).

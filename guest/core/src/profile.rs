@@ -33,6 +33,11 @@ impl<'a> Profile<'a> {
         self.number(SEARCH_LAG).unwrap_or(2_000)
     }
 
+    /// D + L: how long after it was sent a call can still come to be seen (S14).
+    pub(crate) fn settled(self) -> UnixMillis {
+        self.apply_bound() + self.search_lag()
+    }
+
     /// Whether our own If-Match may be sent: entity tags are declared (S25).
     pub(crate) fn etags(self) -> bool {
         self.says("etag.supported", "true")

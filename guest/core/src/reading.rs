@@ -41,9 +41,17 @@ pub(crate) fn queries_differing(earlier: &Request, later: &Request) -> Vec<Strin
     let of = |request: &Request, name: &str| {
         request.extra.iter().find(|field| field.name == name).cloned()
     };
-    let differ = ["attributes", "excluded-attributes"].into_iter();
+    let differ = QUERY.into_iter();
     differ.filter(|name| of(earlier, name) != of(later, name)).map(String::from).collect()
 }
+
+/// Whether a request has no parameters of the query.
+pub(crate) fn asks_for_all(request: &Request) -> bool {
+    !request.extra.iter().any(|field| QUERY.contains(&field.name.as_str()))
+}
+
+/// The parameters of the query (RFC 7644 §3.9).
+const QUERY: [&str; 2] = ["attributes", "excluded-attributes"];
 
 /// The parameters of the query and the top-level attributes in which two requests differ, by name (S4).
 pub(crate) fn differing(earlier: &Request, later: &Request, _: &Ground<'_>) -> Vec<String> {

@@ -26,7 +26,7 @@ use crate::{
     policy::{CreateSecret, OnUnknown},
     profile,
     reading::is_false,
-    state::{Event, Life, Person, Record},
+    state::{Event, Life, Person, Record, know},
     statement::{Allowance, Holds, NotKept, PathKey, Removal},
     types::{
         Action, Answer, ContractError, Effect, EffectBody, Evidence, Field, IdentityWrite, Method,
@@ -150,8 +150,7 @@ impl Work<'_> {
             }
             Sight::Answered(answer) if matches!(answer.status, 404 | 410) => self.look_for_trace(),
             Sight::Answered(_) | Sight::Refused(_) | Sight::Listed(_) | Sight::Nothing => {
-                see(&mut self.person, &id, self.case.now());
-                self.person.memory.made_by = Some(self.record.statement.clone());
+                self.see_made(&id);
                 self.unverified(self.with_own(None, &id))
             }
         }
@@ -197,6 +196,9 @@ impl Work<'_> {
         };
         match &seen.sight {
             Sight::Answered(answer) if matches!(answer.status, 404 | 410) => {
+                if self.case.looks_for_another() {
+                    return self.not_shown();
+                }
                 self.gone(Verdict::Done)
             }
             Sight::Answered(answer) => match resource_in(answer) {
@@ -222,7 +224,8 @@ impl Work<'_> {
         let Some(resource) = resource_in(answer) else {
             // Deleted meanwhile, and with it whatever was to be taken away.
             let gone = matches!(answer.status, 404 | 410) && self.visible_at() <= seen.asked_at;
-            if gone && self.case.wish.statement.safe_way() {
+            let known = gone && !self.case.looks_for_another();
+            if known && self.case.wish.statement.safe_way() {
                 return self.done_by_response();
             }
             return self.by_response();
@@ -235,7 +238,32 @@ impl Work<'_> {
             // Accepted for later (RFC 9110 §15.3.3): that it is not so yet says nothing.
             return self.unverified(None);
         }
+        if !self.shows(&resource, &holds) {
+            return self.by_response();
+        }
         self.judge_update(&id, &resource, holds)
+    }
+
+    /// Whether all that it asks would be shown to who looks: where they are somebody else, what is absent may be hidden from them (S14).
+    fn shows(&self, resource: &Value, holds: &Holds) -> bool {
+        if !self.case.looks_for_another() {
+            return true;
+        }
+        let statement = &self.case.wish.statement;
+        let nothing = Value::Object(replaysafe_json::Object::new());
+        let of_nothing = statement.holds(None, &nothing, &self.case.ground.schema);
+        let lacking = of_nothing.not_kept.into_iter().map(|one| one.path.0);
+        let lacking: BTreeSet<String> = lacking.collect();
+        // A list that is shown at all is shown whole.
+        let is_shown = |path: &String| {
+            let attribute = path.split_once('/').map(|(attribute, _)| attribute);
+            crate::state::overlaps_any(path, &lacking)
+                || attribute.is_some_and(|one| !edges_shown(resource, one).is_empty())
+        };
+        // What a PUT leaves out is to be absent.
+        self.case.request.method == Method::Patch
+            && holds.swept.is_empty()
+            && self.case.touched().iter().all(is_shown)
     }
 
     fn judge_update(&mut self, id: &str, resource: &Value, holds: Holds) -> Step {
@@ -277,7 +305,7 @@ impl Work<'_> {
             return self.restore(holds.swept);
         }
         kept::remember(self.case, &mut self.person.memory, &holds);
-        see(&mut self.person, id, self.case.now());
+        see(self.case, &mut self.person, id);
         let mut learned = Vec::new();
         let kind = self.case.request.resource_type.clone();
         for attribute in &holds.edges_shown {
@@ -286,7 +314,7 @@ impl Work<'_> {
         let answered = self.record.progress.answered.clone();
         if let Some(answer) =
             answered.as_ref().filter(|_| self.case.request.method == Method::Patch)
-            && self.case.request.extra.is_empty()
+            && crate::reading::asks_for_all(self.case.request)
             && matches!(answer.status, 200 | 204)
         {
             learned.push((profile::patch_status(&kind), answer.status.to_string()));
@@ -430,6 +458,9 @@ impl Work<'_> {
                 if self.record.progress.unknown {
                     return self.unknown();
                 }
+                if self.case.looks_for_another() {
+                    return self.not_shown();
+                }
                 self.pass_on()
             }
         }
@@ -460,6 +491,9 @@ impl Work<'_> {
         };
         let Sight::Answered(answer) = &seen.sight else { return self.pass_on() };
         if self.case.request.method == Method::Delete && matches!(answer.status, 404 | 410) {
+            if self.case.looks_for_another() {
+                return self.not_shown();
+            }
             return self.gone(Verdict::Done);
         }
         let Some(resource) = resource_in(answer) else { return self.pass_on() };
@@ -540,6 +574,9 @@ impl Work<'_> {
 
     /// What the resource lacks of an update goes out, and nothing else of it (S25): what holds by now is not sent again, what was left out stays out.
     fn send_rest(&mut self) -> Step {
+        if self.case.looks_for_another() {
+            return self.not_shown();
+        }
         let progress = &self.record.progress;
         let respelled = progress.respelled || !progress.restored.is_empty();
         let update = matches!(self.case.request.method, Method::Replace | Method::Patch);
@@ -594,8 +631,7 @@ impl Work<'_> {
         let mut questions = self.case.wish.searches.clone();
         let now = self.case.now();
         let sent = self.record.progress.sent_at.unwrap_or_default();
-        let bound = self.case.ground.profile.apply_bound();
-        let conclusive_at = sent + bound + self.case.ground.profile.search_lag();
+        let conclusive_at = sent + self.case.ground.profile.settled();
         let conclusive = conclusive_at <= now;
         if questions.is_empty() {
             questions.push(Question::All(kind.clone()));
@@ -631,8 +667,12 @@ impl Work<'_> {
         };
         let converges = self.case.ground.policy.on_unknown == OnUnknown::RetryAndConverge;
         let again = proved || converges && !parked;
-        if !again {
+        // What is parked, another's view moves on no more than what is hidden from them.
+        if !again || parked && self.case.looks_for_another() {
             return self.park(&[]);
+        }
+        if self.case.looks_for_another() {
+            return self.not_shown();
         }
         // Deleted since it was sent: it is of the life before, and nothing of it has come since (S21).
         if self.person.memory.life == Life::Deleted {
@@ -654,8 +694,9 @@ impl Work<'_> {
             return only(Action::Ask(vec![question]));
         };
         let delete = self.case.request.method == Method::Delete;
+        let another = self.case.looks_for_another();
         if let Sight::Answered(answer) = &seen.sight {
-            if delete && matches!(answer.status, 404 | 410) {
+            if delete && !another && matches!(answer.status, 404 | 410) {
                 return self.gone(Verdict::Done);
             }
             if let Some(resource) = resource_in(answer) {
@@ -679,10 +720,13 @@ impl Work<'_> {
                     }
                 }
             }
-            if !delete && matches!(answer.status, 404 | 410) {
+            if !delete && !another && matches!(answer.status, 404 | 410) {
                 self.record.progress.answered = Some(answer.clone());
                 return self.pass_on();
             }
+        }
+        if another {
+            return self.not_shown();
         }
         // What takes access away is never given up because something else was taken away (S14c, S29).
         if !self.case.wish.statement.safe_way() && !self.passed_by().is_empty() {
@@ -757,8 +801,7 @@ impl Work<'_> {
             let in_time =
                 seen.asked_at < until.saturating_add(self.case.ground.profile.apply_bound());
             // What its sender was told holds already was accepted from nobody (S41).
-            let may_send = self.was_accepted() || self.case.says("credential").is_none();
-            if undone && in_time && may_send && self.record.progress.sends < SENDS_MOST * 2 {
+            if undone && in_time && self.may_send() && self.record.progress.sends < SENDS_MOST * 2 {
                 // Whoever has changed it since: it was answered that it is taken away.
                 if let Some(effect) = &mut self.record.progress.effect {
                     effect.if_match = None;
@@ -869,7 +912,7 @@ impl Work<'_> {
             (creates || holds.all).then_some((resource, holds))
         });
         let Some((resource, holds)) = shown else { return self.look_later() };
-        see(&mut self.person, &id, self.case.now());
+        see(self.case, &mut self.person, &id);
         kept::remember(self.case, &mut self.person.memory, &holds);
         if creates {
             self.person.memory.made_by = Some(self.record.statement.clone());
@@ -884,7 +927,7 @@ impl Work<'_> {
         let profile = self.case.ground.profile;
         let told = self.record.progress.settled_at.unwrap_or_default();
         let now = self.case.now();
-        if told.saturating_add(profile.apply_bound() + profile.search_lag()) <= now {
+        if told.saturating_add(profile.settled()) <= now {
             return self.again();
         }
         self.end(Event::Dispatch, Some(now + WATCH_MS), self.fenced())
@@ -935,8 +978,7 @@ impl Work<'_> {
     /// The resource exists, and this request made it.
     fn made(&mut self, verdict: Verdict, resource: &Value) -> Step {
         let Some(id) = id_of(resource) else { return self.unverified(None) };
-        see(&mut self.person, &id, self.case.now());
-        self.person.memory.made_by = Some(self.record.statement.clone());
+        self.see_made(&id);
         let schema = &self.case.ground.schema;
         let mut lost = self.case.wish.statement.differs(resource, schema);
         if let Some(stated) = self.case.wish.statement.body()
@@ -978,6 +1020,16 @@ impl Work<'_> {
         Step { action: update.map_or(step.action, Action::Apply), ..step }
     }
 
+    /// This entry's client has made the resource, whoever looks.
+    fn see_made(&mut self, id: &str) {
+        see(self.case, &mut self.person, id);
+        let memory = &mut self.person.memory;
+        memory.made_by = Some(self.record.statement.clone());
+        let client = &self.record.progress.request.scope.principal;
+        know(&mut memory.shown_to, client);
+        know(&mut memory.listed_to, client);
+    }
+
     /// The trace of our own effect becomes the identity's resource (S18).
     fn adopt(&mut self, id: &str) -> Step {
         let question = self.case.by_id(id);
@@ -1010,11 +1062,13 @@ impl Work<'_> {
             learned.push((profile::witness(kind), String::new()));
         }
         self.person.memory.target_id = Some(id);
-        let window = self.case.ground.policy.window();
-        bury(&mut self.person, self.case.now(), window);
         let mut receipt = self.receipt(verdict, verdict == Verdict::Done, Evidence::Read);
         let accepted =
             receipt.target.as_ref().is_some_and(|answer| (200..300).contains(&answer.status));
+        // Who was never shown it is told what they see, and others lose nothing by it (S14).
+        if accepted || off || self.case.knows_gone(&self.person.memory) {
+            bury(&mut self.person, self.case.now(), self.case.ground.policy.window());
+        }
         if !accepted {
             receipt.target = None;
             receipt.status = Some(204);
@@ -1024,7 +1078,8 @@ impl Work<'_> {
 
     /// Not seen, and not deleted by this source: the target's own answer is passed on (S23).
     fn was_not_there(&mut self) -> Step {
-        if self.person.memory.life == Life::Live {
+        let live = self.person.memory.life == Life::Live;
+        if live && self.case.knows_gone(&self.person.memory) {
             bury(&mut self.person, self.case.now(), self.case.ground.policy.window());
         }
         self.pass_on()
@@ -1036,6 +1091,9 @@ impl Work<'_> {
             return self.unverified(None);
         }
         if !self.record.progress.blind {
+            if self.case.looks_for_another() {
+                return self.not_shown();
+            }
             // It could be read before: no success until it is seen (S11).
             let backoff = LOOK_MS << self.record.progress.looks.min(UNSEEN_BACKOFF_MOST);
             return self.wait(self.case.now() + backoff);
@@ -1082,6 +1140,25 @@ impl Work<'_> {
         Step { write, action: Action::Answer(answer) }
     }
 
+    /// Somebody else looks, and is not shown that it took effect: that proves nothing (S14).
+    ///
+    /// Once it can take effect no more an update ends unsent, for its own client to ask again and see for itself. A create may have been made unseen: it stays as it is until somebody is shown it, or its own client looks.
+    fn not_shown(&mut self) -> Step {
+        let now = self.case.now();
+        let sent = self.record.progress.sent_at.unwrap_or_default();
+        let over = sent.saturating_add(self.case.ground.profile.settled());
+        if now < over {
+            let backoff = LOOK_MS << self.record.progress.looks.min(4);
+            return self.wait(over.min(now + backoff));
+        }
+        let answer = answers::of(Verdict::Unavailable, &self.record.id);
+        let answer = Answer { detail: NOT_OURS.into(), ..answer };
+        if self.case.request.method == Method::Create && self.effect_id().is_none() {
+            return only(Action::Answer(answer));
+        }
+        self.refuse(answer)
+    }
+
     fn park(&mut self, ids: &[String]) -> Step {
         let mut answer = answers::of(Verdict::Parked, &self.record.id);
         answer.evidence = Evidence::None;
@@ -1114,11 +1191,18 @@ impl Work<'_> {
         self.record.receipt().is_some_and(|receipt| receipt.changed)
     }
 
+    /// Whether the credential at hand may send it: that of its sender, and to look with also where the target has accepted it from them (S41).
+    fn may_send(&self) -> bool {
+        match self.case.says("credential") {
+            None | Some("new") => true,
+            Some("look") => self.was_accepted() || !self.record.progress.restored.is_empty(),
+            Some(_) => false,
+        }
+    }
+
     fn send_again(&mut self) -> Step {
         let Some(mut effect) = self.record.progress.effect.clone() else { return self.pass_on() };
-        // What the target has not accepted from its sender is never sent with the credential of another (S41).
-        let accepted = self.was_accepted() || !self.record.progress.restored.is_empty();
-        if !accepted && self.case.says("credential").is_some() {
+        if !self.may_send() {
             let answer = answers::of(Verdict::Unavailable, &self.record.id);
             return self.refuse(Answer { detail: NOT_OURS.into(), ..answer });
         }
@@ -1316,6 +1400,9 @@ impl Work<'_> {
 
     /// Everything was seen to be as stated, and what a PUT leaves out to be gone (S26), but for what this resource is known not to keep (S11); a secret is never seen (S3a).
     fn is_so(&self, resource: &Value, holds: &Holds) -> bool {
+        if !self.shows(resource, holds) {
+            return false;
+        }
         let statement = &self.case.wish.statement;
         let explained = || {
             let schema = &self.case.ground.schema;
@@ -1426,8 +1513,8 @@ fn judge(method: Method, sends: u32, answer: &TargetAnswer) -> Judgement {
 /// What a person reads where an update was sent as often as it may be and never seen.
 const UNSEEN: &str = "the request was sent several times and was never seen to take effect";
 
-/// What a person reads where only somebody else could send it again.
-const NOT_OURS: &str = "the request was sent and did not take effect, and its sender was not at hand; send the request again";
+/// What a person reads where only somebody else could send it again, or tell that it took effect.
+const NOT_OURS: &str = "the request was sent and was not seen to take effect, and its sender was not at hand; send the request again";
 
 /// What a person reads where a secret went with the process that held it.
 const SECRET_GONE: &str = "the request was sent and did not take effect, and its secret was not kept; send the request again";

@@ -80,6 +80,10 @@ pub struct Memory {
     pub made_by: Option<Tag>,
     /// When it was first seen.
     pub seen_at: Option<UnixMillis>,
+    /// Who was shown it, by principal, the latest last: nobody else knows that it is gone (S14).
+    pub shown_to: Vec<Tag>,
+    /// Who has made it, or was listed it by a search: nobody else's search tells how long it takes to be listed (S40).
+    pub listed_to: Vec<Tag>,
     /// The source's version, committed last (S19a).
     pub version: Option<u64>,
     /// What was asked under that version.
@@ -123,6 +127,8 @@ impl Memory {
             target_id: None,
             made_by: None,
             seen_at: None,
+            shown_to: Vec::new(),
+            listed_to: Vec::new(),
             version: None,
             version_statement: None,
             version_safe: false,
@@ -412,6 +418,8 @@ record!(Memory {
     target_id,
     made_by,
     seen_at,
+    shown_to,
+    listed_to,
     version,
     version_statement,
     version_safe,
@@ -456,6 +464,18 @@ pub(crate) const DEFAULT_SOURCE: &str = "default";
 
 /// The form of the records in this version.
 const FORMAT: u8 = 1;
+
+/// Puts a principal last among those who know a resource; whoever was seen longest ago makes room.
+pub(crate) fn know(known: &mut Vec<Tag>, principal: &Tag) {
+    known.retain(|one| one != principal);
+    known.push(principal.clone());
+    if KNOWN_MOST < known.len() {
+        known.remove(0);
+    }
+}
+
+/// 8 principals: a resource has one or two clients, and each time a token changes there is another.
+const KNOWN_MOST: usize = 8;
 
 /// 1,000: a group that changes eight times a second for the whole default window.
 const RECENT_MOST: usize = 1_000;

@@ -300,8 +300,14 @@ impl Ledger for SqliteLedger {
         self.read(move |rows| Ok(rows.entry(&id)?.map(|row| row.entry))).await
     }
 
-    async fn due(&self, now: u64, most: u32) -> Result<Vec<Entry>, LedgerError> {
-        self.read(move |rows| rows.due(now, most)).await
+    async fn due(
+        &self,
+        now: u64,
+        after: Option<&Entry>,
+        most: u32,
+    ) -> Result<Vec<Entry>, LedgerError> {
+        let after = after.map(|entry| (entry.wake_at.unwrap_or_default(), entry.id.clone()));
+        self.read(move |rows| rows.due(now, after, most)).await
     }
 
     async fn profile(&self, target: &str) -> Result<Vec<Field>, LedgerError> {

@@ -78,7 +78,7 @@ async fn an_entry_that_somebody_else_has_settled_is_left_so() {
     process.recover().await.unwrap();
     let ended = process.ledger().entry(&open.id).await.unwrap().unwrap();
     assert_eq!(ended.stage, Stage::Settled);
-    assert_eq!(process.ledger().due(u64::MAX, 100).await.unwrap(), []);
+    assert_eq!(process.ledger().due(u64::MAX, None, 100).await.unwrap(), []);
 }
 
 /// A newer entry asks the same, and the names lead to another identity by then.
@@ -97,7 +97,7 @@ async fn an_entry_that_no_name_leads_to_is_brought_to_its_end() {
     assert_eq!(process.recover().await.unwrap(), 1);
     let ended = process.ledger().entry(&open.id).await.unwrap().unwrap();
     assert_eq!(ended.stage, Stage::Settled);
-    assert_eq!(process.ledger().due(u64::MAX, 100).await.unwrap(), []);
+    assert_eq!(process.ledger().due(u64::MAX, None, 100).await.unwrap(), []);
     assert_eq!(world.service.sent(), ["POST", "PATCH u1"]);
 }
 
@@ -145,7 +145,7 @@ async fn interrupted() -> (World, Entry) {
         work.abort();
         drop(work.await);
         drop(process);
-        let open = world.start(&Faults::default()).ledger().due(u64::MAX, 100).await.unwrap();
+        let open = world.start(&Faults::default()).ledger().due(u64::MAX, None, 100).await.unwrap();
         if let [open] = open.as_slice() {
             assert_eq!(world.service.sent(), ["POST"]);
             return (world, open.clone());

@@ -227,7 +227,7 @@ async fn told_by_the_next(world: &World, call: &Call, scans: usize, step: usize)
         assert_eq!(entry.stage, Stage::Settled, "step {step}, {scans} scans: {told:?}");
     }
     assert_eq!(process.ledger().audit().await.unwrap(), [], "step {step}, {scans} scans");
-    assert_eq!(process.ledger().due(u64::MAX, 100).await.unwrap(), [], "nothing is open");
+    assert_eq!(process.ledger().due(u64::MAX, None, 100).await.unwrap(), [], "nothing is open");
     answer
 }
 

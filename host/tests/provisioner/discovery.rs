@@ -4,8 +4,8 @@ use replaysafe::contract::{Answer, Verdict};
 use serde_json::json;
 
 use crate::{
-    service::BADGE,
-    world::{Faults, Process, World, create, create_with, with_credential, with_key},
+    service::{BADGE, Strangers},
+    world::{Faults, Process, World, create, create_with, delete, with_credential, with_key},
 };
 
 const CLIENT: &str = "Bearer client";
@@ -36,6 +36,18 @@ async fn a_stranger_does_not_unsay_what_is_known() {
     process.provision(with_credential(create("eve"), STRANGER)).await;
     let again = hire(&process, "two").await;
     assert_eq!((again.verdict, again.replayed), (Verdict::Done, true));
+}
+
+/// A target that shows strangers nothing has told them nothing about itself, whatever it answers.
+#[tokio::test(start_paused = true)]
+async fn a_stranger_who_is_shown_nothing_says_nothing_for_others() {
+    let (world, process) = start(404);
+    world.service.show_strangers(Strangers::ShownNothing);
+    let stranger = process.provision(with_credential(delete("u9"), STRANGER)).await;
+    assert_eq!(stranger.target.unwrap().status, 404);
+    assert_eq!(hire(&process, "one").await.verdict, Verdict::Done);
+    let again = hire(&process, "two").await;
+    assert_eq!((again.verdict, again.replayed), (Verdict::Done, true), "{}", again.detail);
 }
 
 #[tokio::test(start_paused = true)]

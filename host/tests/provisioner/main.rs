@@ -12,6 +12,7 @@
 mod contended;
 mod crash;
 mod discovery;
+mod others;
 mod principal;
 mod service;
 mod sizes;

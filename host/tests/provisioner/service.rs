@@ -27,12 +27,43 @@ struct State {
     looks: usize,
     credentials: Vec<String>,
     stranger: Option<u16>,
+    strangers: Strangers,
+    /// How many of the next effects are lost on their way, and how many were.
+    drops: usize,
+    dropped: usize,
     /// The bodies of `/ResourceTypes` and `/Schemas`.
     schemas: Option<(String, String)>,
     discoveries: usize,
 }
 
+/// What those are told who look and are not let in.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) enum Strangers {
+    /// The status that they are turned away with.
+    #[default]
+    Refused,
+    /// That nothing is there.
+    ShownNothing,
+    /// What everybody is told.
+    ShownAll,
+}
+
 impl Service {
+    /// Says what strangers see; their effects are refused all the same.
+    pub(crate) fn show_strangers(&self, strangers: Strangers) {
+        self.state().strangers = strangers;
+    }
+
+    /// The next `count` effects are lost on their way.
+    pub(crate) fn drop_next(&self, count: usize) {
+        self.state().drops = count;
+    }
+
+    /// How many effects were lost.
+    pub(crate) fn dropped(&self) -> usize {
+        self.state().dropped
+    }
+
     /// Lets everybody in who shows one of these; others get `stranger` as status.
     pub(crate) fn admit(&self, credentials: &[&str], stranger: u16) {
         let mut state = self.state();
@@ -147,8 +178,15 @@ impl Target for Service {
     ) -> Sight {
         let mut state = self.state();
         state.looks += 1;
-        if let Some(status) = state.turns_away(caller) {
-            return Sight::Refused(answer(status, None));
+        match (state.turns_away(caller), state.strangers) {
+            (Some(status), Strangers::Refused) => return Sight::Refused(answer(status, None)),
+            (Some(_), Strangers::ShownNothing) => {
+                return match question {
+                    Question::ById(_) => Sight::Answered(answer(404, None)),
+                    Question::Search(_) | Question::All(_) => Sight::Listed(Vec::new()),
+                };
+            }
+            (Some(_), Strangers::ShownAll) | (None, _) => {}
         }
         let listed = |fits: &dyn Fn(&Map<String, Value>) -> bool| {
             let users = state.users.values().filter(|user| fits(user));
@@ -171,6 +209,11 @@ impl Target for Service {
         caller: &Caller,
     ) -> Outcome {
         let mut state = self.state();
+        if 0 < state.drops {
+            state.drops -= 1;
+            state.dropped += 1;
+            return Outcome::Unknown("the connection broke".into());
+        }
         if let Some(status) = state.turns_away(caller) {
             return Outcome::Answered(answer(status, None));
         }

@@ -297,7 +297,7 @@ async fn ends_clean(process: &Process) {
         process.recover().await.unwrap();
         tokio::time::sleep(Duration::from_secs(1)).await;
     }
-    assert_eq!(process.ledger().due(u64::MAX, 100).await.unwrap(), [], "nothing is open");
+    assert_eq!(process.ledger().due(u64::MAX, None, 100).await.unwrap(), [], "nothing is open");
     assert_eq!(process.ledger().audit().await.unwrap(), []);
 }
 

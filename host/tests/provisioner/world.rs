@@ -250,8 +250,13 @@ impl<L: Ledger> Ledger for Faulty<L> {
         self.faults.in_ledger(self.inner.entry(id)).await
     }
 
-    async fn due(&self, now: u64, most: u32) -> Result<Vec<Entry>, LedgerError> {
-        let due = self.faults.in_ledger(self.inner.due(now, most)).await?;
+    async fn due(
+        &self,
+        now: u64,
+        after: Option<&Entry>,
+        most: u32,
+    ) -> Result<Vec<Entry>, LedgerError> {
+        let due = self.faults.in_ledger(self.inner.due(now, after, most)).await?;
         let mut told = self.faults.0.due.lock().unwrap();
         if !self.faults.0.due_is_old.load(Ordering::SeqCst) {
             told.clone_from(&due);

@@ -216,8 +216,13 @@ impl Ledger for Breakable {
         self.up()?.entry(id).await
     }
 
-    async fn due(&self, now: u64, most: u32) -> Result<Vec<Entry>, LedgerError> {
-        self.up()?.due(now, most).await
+    async fn due(
+        &self,
+        now: u64,
+        after: Option<&Entry>,
+        most: u32,
+    ) -> Result<Vec<Entry>, LedgerError> {
+        self.up()?.due(now, after, most).await
     }
 
     async fn profile(&self, target: &str) -> Result<Vec<Field>, LedgerError> {

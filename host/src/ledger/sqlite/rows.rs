@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use rusqlite::{Connection, OptionalExtension, Row, named_params, params};
 
 use crate::{
-    contract::{Entry, Field, Found, Holder, Identity, NameKind, Scope, Stage, Tag},
+    contract::{Entry, EntryId, Field, Found, Holder, Identity, NameKind, Scope, Stage, Tag},
     keys::{LedgerKey, Place, frame},
     ledger::{LedgerError, Record, RecordedStep},
 };
@@ -98,13 +98,22 @@ impl Rows<'_> {
 
     /// Entries that are due and open. One that does not open must not keep the others from being
     /// looked at: it is an error only if there is nothing else to do.
-    pub(super) fn due(&self, now: u64, most: u32) -> Result<Vec<Entry>, LedgerError> {
+    pub(super) fn due(
+        &self,
+        now: u64,
+        after: Option<(u64, EntryId)>,
+        most: u32,
+    ) -> Result<Vec<Entry>, LedgerError> {
         let mut due = self.connection.prepare_cached(&format!(
-            "SELECT {ENTRY_COLUMNS} FROM entry WHERE wake_at <= ?1 ORDER BY wake_at, seq"
+            "SELECT {ENTRY_COLUMNS} FROM entry WHERE wake_at <= ?1
+             AND (wake_at, seq) > (?2, ifnull((SELECT seq FROM entry WHERE id = ?3), -1))
+             ORDER BY wake_at, seq"
         ))?;
+        let at_most = |number: u64| i64::try_from(number).unwrap_or(i64::MAX);
+        let (from, id) = after.map_or((-1, String::new()), |(at, id)| (at_most(at), id));
         let most = usize::try_from(most).unwrap_or(usize::MAX);
         let (mut opened, mut closed) = (Vec::new(), None);
-        let mut rows = due.query([i64::try_from(now).unwrap_or(i64::MAX)])?;
+        let mut rows = due.query((at_most(now), from, id))?;
         while opened.len() < most {
             let Some(row) = rows.next()? else { break };
             match self.open_entry(SealedEntry::read(row)?) {

@@ -202,9 +202,31 @@ fn the_most_overdue_are_given_first() {
             (u64::MAX, 2, "bd"),
             (99, 0, ""),
         ] {
-            let due = ledger.due(now, most).await.unwrap();
+            let due = ledger.due(now, None, most).await.unwrap();
             let ids: String = due.into_iter().map(|entry| entry.id).collect();
             assert_eq!(ids, expected, "{now} {most}");
+        }
+    });
+}
+
+/// Nothing that is due is kept from its turn by what comes before it, whatever has become of that meanwhile.
+#[test]
+fn what_is_due_is_given_in_turns() {
+    run(async |ledger, _| {
+        for (id, wake_at) in [("a", Some(30)), ("b", Some(10)), ("d", Some(10)), ("c", Some(20))] {
+            write(ledger, id, Stage::Dispatched, |r| r.entry.wake_at = wake_at).await.unwrap();
+        }
+        let mut after = None;
+        for expected in ["b", "d", "c", "a", ""] {
+            let due = ledger.due(30, after.as_ref(), 1).await.unwrap();
+            assert_eq!(due.first().map_or("", |entry| &entry.id), expected);
+            if let Some(last) = due.into_iter().next() {
+                // It is looked at, and due again later.
+                let later = last.wake_at.map(|at| at + 1_000);
+                let stage = Stage::Dispatched;
+                write(ledger, &last.id, stage, |r| r.entry.wake_at = later).await.unwrap();
+                after = Some(last);
+            }
         }
     });
 }
@@ -619,10 +641,10 @@ fn a_tampered_entry_does_not_keep_the_others_from_being_looked_at() {
             write(ledger, id, Stage::Settled, |r| r.entry.wake_at = Some(1)).await.unwrap();
         }
         tamper(directory, "UPDATE entry SET stage = 'refused' WHERE id = 'a'");
-        let due = ledger.due(1, 1).await.unwrap();
+        let due = ledger.due(1, None, 1).await.unwrap();
         assert_eq!(due.iter().map(|entry| entry.id.as_str()).collect::<Vec<_>>(), ["b"]);
         tamper(directory, "UPDATE entry SET stage = 'refused' WHERE id = 'b'");
-        let none = ledger.due(1, 1).await;
+        let none = ledger.due(1, None, 1).await;
         assert!(matches!(none, Err(LedgerError::Tampered { table: "entry", .. })), "{none:?}");
     });
 }
