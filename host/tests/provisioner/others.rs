@@ -6,14 +6,13 @@ use std::time::Duration;
 use replaysafe::{
     call::{Call, Recovery},
     contract::{Answer, Verdict},
+    ledger::Ledger as _,
 };
 use serde_json::json;
 
 use crate::{
     service::Strangers,
-    world::{
-        Faults, Process, World, create, delete, insist, patch, with_credential, with_key,
-    },
+    world::{Faults, Process, World, create, delete, insist, patch, with_credential, with_key},
 };
 
 /// Header `{"alg":"RS256"}`, claims `{"iss":"i","client_id":"c","sub":"admin","scope":"write","jti":"1"}`, `2`.
@@ -56,7 +55,7 @@ async fn what_a_stranger_is_not_shown_is_not_deleted() {
 #[tokio::test(start_paused = true)]
 async fn what_a_stranger_is_not_shown_is_still_its_clients() {
     let (world, process) = start(&[ADA], Strangers::ShownNothing);
-    let hired = ask(&process, create("ada"), ADA).await;
+    assert_eq!(ask(&process, create("ada"), ADA).await.verdict, Verdict::Done);
     tokio::time::sleep(Duration::from_secs(300)).await;
     for call in [delete("u1"), patch("u1", "title", &json!("t")), create("ada")] {
         let told = ask(&process, call, STRANGER).await;
@@ -64,7 +63,6 @@ async fn what_a_stranger_is_not_shown_is_still_its_clients() {
     }
     let again = ask(&process, create("ada"), ADA).await;
     assert_eq!((again.verdict, again.changed), (Verdict::AlreadySatisfied, false), "{again:?}");
-    assert_eq!(again.target.unwrap().body, hired.target.unwrap().body);
     let gone = ask(&process, delete("u1"), ADA).await;
     assert_eq!((gone.verdict, gone.changed), (Verdict::Done, true), "{gone:?}");
     assert_eq!(world.service.sent(), ["POST", "DELETE u1"]);
@@ -119,9 +117,7 @@ async fn work_without_a_client_starves_nobody() {
         tokio::spawn(async move { ask(&process, call, "Bearer old").await })
     };
     let orphans: Vec<_> = (0..ORPHANS).map(orphan).collect();
-    while world.service.dropped() < ORPHANS {
-        tokio::task::yield_now().await;
-    }
+    until(|| world.service.dropped() == ORPHANS).await;
     for orphan in orphans {
         orphan.abort();
         drop(orphan.await);
@@ -134,7 +130,7 @@ async fn work_without_a_client_starves_nobody() {
     assert_eq!(process.readiness().await.recovery, Recovery::Waiting);
     assert_eq!(ask(&process, create("bob"), ADA).await.verdict, Verdict::Done);
     assert_eq!(process.readiness().await.recovery, Recovery::Borrowed, "nothing was found to wait");
-    scan(&process, 60).await;
+    scan(&process, 25).await;
     assert_eq!(world.service.users("title")[0].1, json!("clerk"));
     let readiness = process.readiness().await;
     assert_eq!(readiness.recovery, Recovery::Waiting);
@@ -161,11 +157,19 @@ async fn interrupted(world: &World, call: &Call) {
     world.service.drop_next(1);
     let call = call.clone();
     let work = tokio::spawn(async move { process.provision(call).await });
-    while world.service.dropped() == before {
-        tokio::task::yield_now().await;
-    }
+    until(|| before < world.service.dropped()).await;
     work.abort();
     drop(work.await);
+}
+
+/// Virtual time passes slowly meanwhile: the ledger works in real time.
+async fn until(holds: impl Fn() -> bool) {
+    while !holds() {
+        for _ in 0..1_000 {
+            tokio::task::yield_now().await;
+        }
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
 }
 
 async fn scan(process: &Process, times: usize) {

@@ -81,10 +81,10 @@ pub(super) struct Arguments {
     /// Let unknown changing requests to this path below the base, and to those below it, through, unprotected, for example `/Bulk`; may be given more than once. What is protected stays so
     #[arg(long, value_name = "PATH")]
     pass_unprotected: Vec<String>,
-    /// A file with the value of `Authorization` for the gateway's own calls, with which it finishes what a crash interrupted, for example `Bearer …`
+    /// A file with the value of `Authorization` for the gateway's own calls, with which it looks after what a crash interrupted, for example `Bearer …`
     ///
     /// The variable `REPLAYSAFE_UPSTREAM_CREDENTIAL` may hold the value itself.
-    /// Without either it uses the credential of a client that was here, for 10 minutes at most, or waits for the next one.
+    /// Without either each client's own credential is used, for 10 minutes after it was here, or its next request is waited for.
     #[arg(long, value_name = "FILE")]
     upstream_credential: Option<PathBuf>,
     /// Whose data this is: keys, names and receipts of one tenant mean nothing under another
