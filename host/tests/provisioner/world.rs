@@ -124,6 +124,8 @@ struct Inner {
     due_is_old: AtomicBool,
     /// How many seconds the target takes for its next change.
     slow: AtomicU64,
+    /// For how long each lease of what may pass others is waited for.
+    patience: Mutex<Vec<Duration>>,
 }
 
 impl Faults {
@@ -168,6 +170,18 @@ impl Faults {
     /// The target takes so many seconds for its next change.
     pub(crate) fn next_change_takes(&self, seconds: u64) {
         self.0.slow.store(seconds, Ordering::SeqCst);
+    }
+
+    /// Is ready once the target has begun with that change.
+    pub(crate) async fn change_began(&self) {
+        while self.0.slow.load(Ordering::SeqCst) != 0 {
+            sleep(Duration::from_millis(1)).await;
+        }
+    }
+
+    /// For how long what may pass others has waited, or would have, lease by lease.
+    pub(crate) fn patience(&self) -> Vec<Duration> {
+        self.0.patience.lock().unwrap().clone()
     }
 
     /// Is ready once the process has stopped.
@@ -218,6 +232,9 @@ impl<L: Ledger> Ledger for Faulty<L> {
         statement: &Tag,
         waiting: Waiting,
     ) -> Result<Leased, LedgerError> {
+        if let Waiting::Pass { after, .. } = waiting {
+            self.faults.0.patience.lock().unwrap().push(after);
+        }
         self.faults.around(self.inner.lease(names, statement, waiting)).await
     }
 
