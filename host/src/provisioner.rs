@@ -14,7 +14,7 @@ use sha2::{Digest as _, Sha256};
 use tokio::time::{Instant, sleep};
 
 use crate::{
-    call::{Call, Readiness, Recovery},
+    call::{Call, Principal, Readiness, Recovery},
     clock::{Clock, SystemClock},
     contract::{
         Action, Answer, Divergence, Effect, EffectBody, Endpoint, Entry, EntryId, Evidence, Field,
@@ -139,6 +139,8 @@ struct Run {
     credential: String,
     /// What the credential may be used for.
     used: Use,
+    /// Whoever likes can make up another credential that names its principal.
+    made_up: bool,
     body: Option<Body>,
     secrets: Secrets,
     settings: Settings,
@@ -355,6 +357,7 @@ impl<L: Ledger, T: Target> Provisioner<L, T> {
             caller: call.caller.clone(),
             credential: who.credential,
             used: Use::Own,
+            made_up: matches!(call.principal, Principal::Name(_) | Principal::Client { .. }),
             body: call.body.clone(),
             secrets,
             settings,
@@ -436,6 +439,9 @@ impl<L: Ledger, T: Target> Provisioner<L, T> {
     ) -> Result<Next, ProvisionError> {
         let inner = &*self.0;
         let mut situation = self.situation(run, found);
+        if run.made_up && !inner.callers.is_shown(&run.credential) {
+            situation.extra.push(Field { name: "credential".into(), value: "new".into() });
+        }
         let mut function = Function::Admit;
         loop {
             run.count_step()?;
@@ -578,11 +584,11 @@ impl<L: Ledger, T: Target> Provisioner<L, T> {
         self.settle(&mut other, id, None).await.map(Some)
     }
 
-    /// Whether a run's credential has the rights of the one that an earlier request of the same principal came with,
-    /// or the target has shown it something: whoever makes up a credential in another's name is shown nothing.
+    /// Whether a run is of the client of an earlier request with the same principal: its credential is no other
+    /// one, has the same rights, or was shown something, which is not so of one that is made up in its name.
     fn is_of(&self, run: &Run, earlier: &Request) -> bool {
-        let callers = &self.0.callers;
-        rights(&run.request) == rights(earlier) || callers.is_shown(&run.credential)
+        let same = !run.made_up || rights(&run.request) == rights(earlier);
+        same || self.0.callers.is_shown(&run.credential)
     }
 
     /// A run of an earlier request, as far as it is remembered: without its secrets.
@@ -636,6 +642,7 @@ impl<L: Ledger, T: Target> Provisioner<L, T> {
             caller,
             credential: String::new(),
             used: Use::Own,
+            made_up: true,
             body: None,
             secrets,
             settings,
@@ -971,8 +978,7 @@ impl<L: Ledger, T: Target> Provisioner<L, T> {
             extra.push(field("body-held", "true"));
         }
         let used = match run.used {
-            Use::Own if self.0.callers.is_shown(&run.credential) => None,
-            Use::Own => Some("new"),
+            Use::Own => None,
             Use::Look => Some("look"),
             Use::Other => Some("other"),
         };

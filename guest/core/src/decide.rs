@@ -82,7 +82,8 @@ fn on_absent(case: &Case<'_>, standing: Standing, id: &str, answer: &TargetAnswe
     let deleted_here = person.is_some_and(|person| {
         person.memory.life == Life::Deleted && person.memory.target_id.as_deref() == Some(id)
     });
-    if case.request.method == Method::Delete && deleted_here {
+    // Or an equal one has just ended, of what nobody was ever shown.
+    if case.request.method == Method::Delete && (deleted_here || standing.earlier.is_some()) {
         let receipt = Answer {
             status: Some(first_status(&standing, 204)),
             evidence: Evidence::Read,

@@ -1194,7 +1194,7 @@ impl Work<'_> {
     /// Whether the credential at hand may send it: that of its sender, and to look with also where the target has accepted it from them (S41).
     fn may_send(&self) -> bool {
         match self.case.says("credential") {
-            None | Some("new") => true,
+            None => true,
             Some("look") => self.was_accepted() || !self.record.progress.restored.is_empty(),
             Some(_) => false,
         }
