@@ -9,9 +9,10 @@ use crate::ordered::BTreeSet;
 use crate::{
     answers,
     case::Case,
-    state::{Life, Progress, Record, overlaps_any},
+    state::{Life, Person, Progress, Record, overlaps_any},
     types::{
-        Action, Answer, Divergence, EntryId, Field, Method, NameKind, Stage, UnixMillis, Verdict,
+        Action, Answer, Divergence, EntryId, Field, Method, NameKind, Stage, TargetAnswer,
+        UnixMillis, Verdict,
     },
 };
 
@@ -34,7 +35,7 @@ pub(crate) struct Standing {
     pub(crate) record: Record,
     /// The receipt of the settled request that it equals, within reach of S2a.
     pub(crate) earlier: Option<Answer>,
-    /// What was taken away since that request settled.
+    /// What was taken away since that request settled, since this one was refused, or by others that passed it.
     pub(crate) taken_since: BTreeSet<String>,
     /// It made the resource that still lives: its replay at any age, if it does live (S2a).
     pub(crate) replays_if_alive: bool,
@@ -97,7 +98,7 @@ fn unkeyed(case: &Case<'_>) -> Admission {
     let window = case.ground.policy.window();
     let settled_at = record.progress.settled_at.unwrap_or_default();
     let recent = case.now() < settled_at.saturating_add(window);
-    let moved = person.memory.moved_since(record.progress.settled_seq, &case.touched());
+    let moved = person.memory.moved_since(record.progress.settled_seq, None, &case.touched());
     // A receipt is told to who has earned it; others see for themselves what holds (S1).
     // A create would be answered with its receipt all the same.
     let told = case.request.method == Method::Create || !asks_other_parts(case, record);
@@ -106,16 +107,17 @@ fn unkeyed(case: &Case<'_>) -> Admission {
         let earlier = unended(case, record).next().map(|open| first(case, open));
         return earlier.unwrap_or_else(|| Admission::Answered(replay(case, record, receipt)));
     }
-    let seq = record.progress.settled_seq;
-    let taken_since = person.memory.taken_since(seq, case.now(), window);
+    let since = case.now().saturating_sub(window);
+    let taken_since = person.memory.taken_since(record.progress.settled_seq, since, None);
     let made = person.memory.made_by.as_ref() == Some(&record.statement);
     let lives = person.memory.life == Life::Live;
     let replays_if_alive =
         case.request.method == Method::Create && made && lives && (recent || !case.wish.weak);
     let earlier = (recent || replays_if_alive || !taken_since.is_empty()).then(|| receipt.clone());
     match stand(case, case.fresh(), earlier) {
-        Admission::Look(standing) => {
-            Admission::Look(Standing { taken_since, replays_if_alive, ..standing })
+        Admission::Look(mut standing) => {
+            standing.taken_since.extend(taken_since);
+            Admission::Look(Standing { replays_if_alive, ..standing })
         }
         ended @ (Admission::Answered(_) | Admission::First(_)) => ended,
     }
@@ -132,24 +134,40 @@ fn own(case: &Case<'_>, record: &Record) -> Admission {
         Some(Stage::Dispatched | Stage::Parked) => first(case, record),
         // Refused without an effect: decided anew under the same entry (S9).
         Some(Stage::Refused | Stage::Claimed | Stage::Settled) | None => {
-            let taken_since = deleted_since(case, record);
+            let taken_since = taken_since_seen(case, record);
             let mut record = record.clone();
             let Progress { staged, approved_until, .. } = record.progress;
             record.progress = Progress { staged, approved_until, ..Progress::new(case.request) };
             match stand(case, record, None) {
-                Admission::Look(standing) => Admission::Look(Standing { taken_since, ..standing }),
+                Admission::Look(mut standing) => {
+                    standing.taken_since.extend(taken_since);
+                    Admission::Look(standing)
+                }
                 ended @ (Admission::Answered(_) | Admission::First(_)) => ended,
             }
         }
     }
 }
 
-/// What was taken away since a create without key was refused: it may have been made all the same and deleted (S2a, S21).
-fn deleted_since(case: &Case<'_>, record: &Record) -> BTreeSet<String> {
-    let person = case.person_of(record);
-    let creates = case.request.method == Method::Create && case.request.key.is_none();
-    let Some(person) = person.filter(|_| creates) else { return BTreeSet::new() };
-    person.memory.taken_since(record.progress.seq, case.now(), case.ground.policy.window())
+/// What was taken away since a request was refused: under its key at any time, without one within the window (S2a, S21).
+fn taken_since_seen(case: &Case<'_>, record: &Record) -> BTreeSet<String> {
+    let Some(person) = case.person_of(record) else { return BTreeSet::new() };
+    let since = match case.request.key {
+        Some(_) => 0,
+        None => case.now().saturating_sub(case.ground.policy.window()),
+    };
+    person.memory.taken_since(record.progress.seq, since, None)
+}
+
+/// What was taken away by requests that came after this one, and passed it (S14c).
+fn overtaken(case: &Case<'_>) -> BTreeSet<String> {
+    let is_meant = |person: &&Person| match &case.request.id {
+        Some(id) => person.memory.target_id.as_ref() == Some(id),
+        None => case.led_to(person),
+    };
+    let asked = Some(case.request.received_at);
+    let people = case.people.iter().filter(is_meant);
+    people.flat_map(|person| person.memory.taken_since(0, 0, asked)).collect()
 }
 
 /// An open entry has to end before anything is said on its identity (S14a).
@@ -191,7 +209,7 @@ fn stand(case: &Case<'_>, record: Record, earlier: Option<Answer>) -> Admission 
     Admission::Look(Standing {
         record,
         earlier,
-        taken_since: BTreeSet::new(),
+        taken_since: overtaken(case),
         replays_if_alive: false,
         only_taking,
         watch_until,
@@ -258,15 +276,34 @@ fn unheard(case: &Case<'_>) -> Option<Admission> {
     let memory = &case.person_of(record)?.memory;
     // A secret that was stated since is known to somebody, and stays (S2a).
     let moved =
-        memory.moved_since(record.progress.settled_seq, &case.wish.statement.secret_paths());
+        memory.moved_since(record.progress.settled_seq, None, &case.wish.statement.secret_paths());
     let same = record.statement == tags.statement && record.key == tags.key && case.earns(record);
     if memory.life != Life::Live || moved || !same {
         return None;
     }
     if tried(case, &record.id) {
-        return Some(Admission::Answered(answers::of(Verdict::Unresolved, &record.id)));
+        let sent = record.progress.effect.as_ref();
+        let answered = record.progress.answered.as_ref();
+        let answered = answered.filter(|_| sent.is_some_and(|sent| sent.method == Method::Patch));
+        return Some(Admission::Answered(match (answered, record.receipt()) {
+            (Some(answer), Some(receipt)) => {
+                secret_told(record, answer, replay(case, record, receipt))
+            }
+            _ => answers::of(Verdict::Unresolved, &record.id),
+        }));
     }
     Some(Admission::First(Action::Resolve(record.id.clone())))
+}
+
+/// What is told of a create whose secret was sent after it and answered so: a 401, a 429 and a 503 with Retry-After say nothing of the secret, and let it be sent again (S9, S3a).
+pub(crate) fn secret_told(record: &Record, answer: &TargetAnswer, receipt: Answer) -> Answer {
+    match answer.status {
+        401 => answers::refused(&record.id, answer),
+        429 | 503 => {
+            Answer { detail: SECRET_LATER.into(), ..answers::unseen(&record.id, answer) }
+        }
+        _ => receipt,
+    }
 }
 
 /// Whether the resource has moved on since the receipt was earned (S9).
@@ -286,6 +323,10 @@ fn tried(case: &Case<'_>, id: &str) -> bool {
 pub(crate) fn gives_back(gives: &BTreeSet<String>, taken_since: &BTreeSet<String>) -> bool {
     gives.iter().any(|path| overlaps_any(path, taken_since))
 }
+
+/// What a person reads whose secret the target was too busy to take.
+const SECRET_LATER: &str =
+    "the resource is made, and its secret could not be written yet; send the same request again";
 
 /// The request has no record, because the ledger cannot be used: policy lets it go out once (S36).
 pub(crate) const UNRECORDED: &str = "unrecorded";

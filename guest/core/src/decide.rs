@@ -101,8 +101,7 @@ fn on_absent(case: &Case<'_>, standing: Standing, id: &str, answer: &TargetAnswe
     }
     // Deleted behind our back: remembered, and the target's own answer is passed on.
     let mut person = person.clone();
-    let window = case.ground.policy.window();
-    bury(&mut person, case.now(), window);
+    bury(case, &mut person, None);
     let mut record = standing.record;
     record.identity = Some(person.id.clone());
     record.progress.settled_at = Some(case.now());
@@ -317,7 +316,10 @@ fn create(case: &Case<'_>, standing: Standing) -> Step {
         if tombstone {
             return come_back(case, standing, person.clone(), resource, answer);
         }
-        return on_linked(case, standing, person.clone(), resource, answer);
+        // What is known by its id alone is judged as what was never seen before, while it is a match (S17, S18).
+        if person.memory.is_ours() || matches(resource) == Match::No {
+            return on_linked(case, standing, person.clone(), resource, answer);
+        }
     }
     let found = case.candidates();
     on_found(case, standing, linked, found)
@@ -378,11 +380,8 @@ fn on_linked(
         told.notes.extend(first.and_then(|first| secret_differs(case, first)));
         return only(Action::Answer(told));
     }
-    if reactivates(case, resource) {
-        return switch_on(case, standing, person, resource, answer);
-    }
-    if !names.is_empty() && case.ground.policy.existing == Existing::Update {
-        return update_existing(case, standing, person, resource, answer);
+    if person.memory.is_ours() && writes_over(case, resource, &names) {
+        return write_over(case, standing, person, resource, answer);
     }
     if !names.is_empty() {
         let refusal = answers::of(Verdict::Conflict, &standing.record.id);
@@ -475,14 +474,9 @@ fn on_existing(
     let equal = names.is_empty();
     let adopt = if ours || links(case, &current) { case.ground.policy.adopt } else { Adopt::Never };
     // What is ours, or may become ours although it differs, may be changed where policy says so.
-    if ours || adopt == Adopt::Matching {
-        let person = || linked.clone().unwrap_or_else(|| new_person(case));
-        if reactivates(case, &current) {
-            return switch_on(case, standing, person(), &current, answer);
-        }
-        if !equal && case.ground.policy.existing == Existing::Update {
-            return update_existing(case, standing, person(), &current, answer);
-        }
+    if (ours || adopt == Adopt::Matching) && writes_over(case, &current, &names) {
+        let person = linked.unwrap_or_else(|| new_person(case));
+        return write_over(case, standing, person, &current, answer);
     }
     let allowed = match adopt {
         Adopt::Never => ours && equal,
@@ -496,6 +490,7 @@ fn on_existing(
     }
     let mut person = linked.unwrap_or_else(|| new_person(case));
     see(&mut person, id, case.now());
+    person.memory.adopted = true;
     let mut receipt = Answer {
         status: Some(201),
         target: Some(located(answer)),
@@ -540,6 +535,7 @@ fn on_nothing(
     person.memory.life = Life::Expected;
     person.memory.target_id = None;
     person.memory.made_by = None;
+    person.memory.adopted = false;
     standing.record.progress.alike = alike;
     standing.record.progress.unproved = !case.searches_answered();
     let effect = effect(case, None, as_sent(case), None);
@@ -618,6 +614,28 @@ fn come_back(
     }
     person.incarnation += 1;
     switch_on(case, standing, person, resource, answer)
+}
+
+/// Whether policy lets this create change what is there: switch it on, or update it (S19, S22).
+fn writes_over(case: &Case<'_>, resource: &Value, differing: &[String]) -> bool {
+    let updates = case.ground.policy.existing == Existing::Update;
+    reactivates(case, resource) || updates && !differing.is_empty()
+}
+
+/// The create changes what is there, unless something was taken from it since (S2a).
+fn write_over(
+    case: &Case<'_>,
+    standing: Standing,
+    person: Person,
+    resource: &Value,
+    answer: &TargetAnswer,
+) -> Step {
+    if !standing.taken_since.is_empty() {
+        let refusal = answers::of(Verdict::Superseded, &standing.record.id);
+        return only(Action::Answer(Answer { evidence: Evidence::Read, ..refusal }));
+    }
+    let change = if reactivates(case, resource) { switch_on } else { update_existing };
+    change(case, standing, person, resource, answer)
 }
 
 /// Whether policy lets this create switch the resource on (S22).
@@ -752,7 +770,8 @@ fn close(
     let mut record = standing.record;
     record.identity = Some(person.id.clone());
     if !taken.is_empty() {
-        person.memory.settle(case.now(), case.ground.policy.window(), case.touched(), taken);
+        let received_at = Some(case.request.received_at);
+        case.changed(&mut person.memory, received_at, case.touched(), taken);
     }
     commit_version(case, &mut person);
     record.progress.receipt = Some(receipt.clone());
@@ -810,12 +829,12 @@ pub(crate) fn see(person: &mut Person, id: &str, now: UnixMillis) {
     person.memory.target_id = Some(id.into());
 }
 
-/// The resource is gone (S21).
-pub(crate) fn bury(person: &mut Person, now: UnixMillis, window: UnixMillis) {
+/// The resource is gone (S21); `received_at`: when the request had come that deleted it, if it was one.
+pub(crate) fn bury(case: &Case<'_>, person: &mut Person, received_at: Option<UnixMillis>) {
     person.memory.life = Life::Deleted;
-    person.memory.deleted_at = Some(now);
+    person.memory.deleted_at = Some(case.now());
     let all = BTreeSet::from([String::from("*")]);
-    person.memory.settle(now, window, all.clone(), all);
+    case.changed(&mut person.memory, received_at, all.clone(), all);
 }
 
 /// Every name that leads to a live identity: the id, and what the resource carries. An external id that leads to another identity stays with that one (S16).

@@ -726,10 +726,13 @@ impl Work<'_> {
         let until = self.record.progress.watch_until.unwrap_or_default();
         let settled_seq = self.record.progress.settled_seq;
         let touched = self.case.touched();
-        let moved = self.person.memory.moved_since(settled_seq, &touched);
-        // The watch ends when a later request on these paths is dispatched, settled or not.
+        // The watch ends when a request on these paths that came later is dispatched, settled or not.
+        let asked = self.record.progress.request.received_at;
+        let moved = self.person.memory.moved_since(settled_seq, Some(asked), &touched);
         let sent_since = self.case.open.iter().any(|open| {
-            let other = open.id != self.record.id && settled_seq <= open.progress.seq;
+            let other = open.id != self.record.id
+                && settled_seq <= open.progress.seq
+                && asked < open.progress.request.received_at;
             let stated = self.case.statement_of(open).filter(|_| other);
             stated.is_some_and(|of| {
                 of.touched().iter().any(|path| crate::state::overlaps_any(&path.0, &touched))
@@ -780,7 +783,8 @@ impl Work<'_> {
 
     /// Nobody was told of a create that states a secret: the secret of whoever asks again is written by one update (S3a).
     fn unheard(&mut self, until: UnixMillis, report: Option<&Report>) -> Step {
-        let Some(receipt) = self.record.receipt().cloned() else { return self.again() };
+        let Some(mut receipt) = self.record.receipt().cloned() else { return self.again() };
+        let mut ends = true;
         let sent = self.record.progress.effect.as_ref();
         // An update whose answer was lost may be in force or not: it is sent again.
         let lost = sent.is_some_and(|effect| effect.method == Method::Patch);
@@ -797,16 +801,31 @@ impl Work<'_> {
             Some(Outcome::Answered(answer)) => match judge(Method::Patch, 1, answer) {
                 Judgement::Accepted => self.record.progress.request = self.case.request.clone(),
                 Judgement::NotSent | Judgement::Unknown => return self.secret_unknown(),
-                // The first secret stays, and the answer says so.
-                Judgement::Definite | Judgement::LookInto => {}
+                // The first secret stays, and the answer says so. But for these two nothing is said of what this one is worth.
+                Judgement::Definite | Judgement::LookInto => {
+                    ends = matches!(answer.status, 400 | 422);
+                    self.record.progress.answered = Some(answer.clone());
+                }
             },
             Some(Outcome::NotSent(_) | Outcome::Unknown(_)) => return self.secret_unknown(),
         }
-        self.record.progress.unheard_until = None;
+        let progress = &mut self.record.progress;
+        // Whoever waits no longer is not told.
+        progress.unheard_until.take_if(|_| ends && self.case.says(AWAITED).is_some());
+        receipt.notes.extend(crate::admit::secret_differs(self.case, &self.record));
+        let progress = &self.record.progress;
+        let (event, wake) = match progress.unheard_until {
+            Some(_) => (Event::Dispatch, progress.unheard_until),
+            None => (Event::Settle, None),
+        };
+        let answer = match progress.answered.as_ref().filter(|_| !ends) {
+            Some(answer) => crate::admit::secret_told(&self.record, answer, receipt),
+            None => receipt,
+        };
         let identities = self.fenced();
-        let write = self.record.after(Event::Settle, None);
+        let write = self.record.after(event, wake);
         let write = write.map(|entry| Write { entry, identities, learned: Vec::new() });
-        Step { write, action: Action::Answer(receipt) }
+        Step { write, action: Action::Answer(answer) }
     }
 
     /// The same request again writes its secret again.
@@ -845,6 +864,7 @@ impl Work<'_> {
             if_match: None,
         };
         self.record.progress.effect = Some(effect.clone());
+        self.record.progress.answered = None;
         effect
     }
 
@@ -966,7 +986,7 @@ impl Work<'_> {
         let names = linked_names(self.case, &self.person, &id, Some(resource));
         let touched = BTreeSet::from([String::from("*")]);
         let latest = self.case.ground.policy.create_secret == CreateSecret::Latest;
-        let heard = self.case.says("body-held").is_some();
+        let heard = self.case.says(AWAITED).is_some();
         let differs = heard && self.states_another_secret();
         let unheard = latest && self.case.wish.statement.states_secret() && (differs || !heard);
         if unheard {
@@ -1010,8 +1030,7 @@ impl Work<'_> {
             learned.push((profile::witness(kind), String::new()));
         }
         self.person.memory.target_id = Some(id);
-        let window = self.case.ground.policy.window();
-        bury(&mut self.person, self.case.now(), window);
+        bury(self.case, &mut self.person, Some(self.case.request.received_at));
         let mut receipt = self.receipt(verdict, verdict == Verdict::Done, Evidence::Read);
         let accepted =
             receipt.target.as_ref().is_some_and(|answer| (200..300).contains(&answer.status));
@@ -1025,7 +1044,7 @@ impl Work<'_> {
     /// Not seen, and not deleted by this source: the target's own answer is passed on (S23).
     fn was_not_there(&mut self) -> Step {
         if self.person.memory.life == Life::Live {
-            bury(&mut self.person, self.case.now(), self.case.ground.policy.window());
+            bury(self.case, &mut self.person, None);
         }
         self.pass_on()
     }
@@ -1041,8 +1060,7 @@ impl Work<'_> {
             return self.wait(self.case.now() + backoff);
         }
         if self.case.request.method == Method::Delete {
-            let window = self.case.ground.policy.window();
-            bury(&mut self.person, self.case.now(), window);
+            bury(self.case, &mut self.person, Some(self.case.request.received_at));
             let receipt = self.receipt(Verdict::Done, true, Evidence::Response);
             return self.finish(receipt, None, Vec::new());
         }
@@ -1169,8 +1187,8 @@ impl Work<'_> {
         taken: BTreeSet<String>,
         learned: Vec<(String, String)>,
     ) -> Step {
-        let window = self.case.ground.policy.window();
-        self.person.memory.settle(self.case.now(), window, touched, taken);
+        let received_at = Some(self.case.request.received_at);
+        self.case.changed(&mut self.person.memory, received_at, touched, taken);
         self.finish(receipt, names, learned)
     }
 
@@ -1281,11 +1299,9 @@ impl Work<'_> {
 
     /// What was taken away since the effect was decided, by requests that passed it.
     fn passed_by(&self) -> BTreeSet<String> {
-        let taken = self.person.memory.taken_since(
-            self.record.progress.seq,
-            self.case.now(),
-            self.case.ground.policy.window().max(self.case.ground.profile.apply_bound() * 4),
-        );
+        let reach = self.case.ground.policy.window().max(self.case.ground.profile.apply_bound() * 4);
+        let since = self.case.now().saturating_sub(reach);
+        let taken = self.person.memory.taken_since(self.record.progress.seq, since, None);
         let touched = self.case.touched();
         if gives_back(&touched, &taken) { taken } else { BTreeSet::new() }
     }
@@ -1311,7 +1327,7 @@ impl Work<'_> {
         let mut stated = others.filter_map(|open| self.case.statement_of(open));
         let beside = stated
             .any(|of| of.touched().iter().any(|path| crate::state::overlaps_any(&path.0, &paths)));
-        !beside && !self.person.memory.moved_since(self.record.progress.seq, &paths)
+        !beside && !self.person.memory.moved_since(self.record.progress.seq, None, &paths)
     }
 
     /// Everything was seen to be as stated, and what a PUT leaves out to be gone (S26), but for what this resource is known not to keep (S11); a secret is never seen (S3a).
@@ -1422,6 +1438,9 @@ fn judge(method: Method, sends: u32, answer: &TargetAnswer) -> Judgement {
         _ => Judgement::Unknown,
     }
 }
+
+/// How the host says that whoever asks still waits for the answer (S3a).
+const AWAITED: &str = "awaited";
 
 /// What a person reads where an update was sent as often as it may be and never seen.
 const UNSEEN: &str = "the request was sent several times and was never seen to take effect";

@@ -343,6 +343,7 @@ pub(crate) fn call(method: Method, id: Option<&str>, body: Option<&Value>) -> Ca
         principal: Principal::Anonymous,
         caller: Caller::default(),
         extra: Vec::new(),
+        awaited: None,
     };
     with_credential(call, "Bearer token")
 }
