@@ -35,6 +35,8 @@ pub(crate) struct Standing {
     pub(crate) record: Record,
     /// The receipt of the settled request that it equals, within reach of S2a.
     pub(crate) earlier: Option<Answer>,
+    /// The answer, where the resource is seen to be as asked: who asks repeats what took access away, and has earned its receipt (S2a, S37).
+    pub(crate) again: Option<Answer>,
     /// What was taken away since that request settled, since this one was refused, or by others that passed it.
     pub(crate) taken_since: BTreeSet<String>,
     /// It made the resource that still lives: its replay at any age, if it does live (S2a).
@@ -102,10 +104,22 @@ fn unkeyed(case: &Case<'_>) -> Admission {
     // A receipt is told to who has earned it; others see for themselves what holds (S1).
     // A create would be answered with its receipt all the same.
     let told = case.request.method == Method::Create || !asks_other_parts(case, record);
-    if recent && case.earns(record) && told && !moved && !case.wish.statement.safe_way() {
-        // What is open may have taken away what the receipt tells of (S14a).
-        let earlier = unended(case, record).next().map(|open| first(case, open));
-        return earlier.unwrap_or_else(|| Admission::Answered(replay(case, record, receipt)));
+    let safe_way = case.wish.statement.safe_way();
+    // Who has waited for an equal request has its answer, whichever way it goes (S5).
+    let waited = case.request.received_at < settled_at;
+    let mut again = None;
+    if (recent || waited) && case.earns(record) && told && !moved {
+        // What is open may have taken away what the receipt tells of (S14a), and keeps nobody from taking away (S14c).
+        match unended(case, record).next() {
+            Some(open) if !safe_way => return first(case, open),
+            None if !safe_way || waited => {
+                return Admission::Answered(replay(case, record, receipt));
+            }
+            _ if answers::is_success(receipt.verdict) => {
+                again = Some(replay(case, record, receipt));
+            }
+            _ => {}
+        }
     }
     let since = case.now().saturating_sub(window);
     let taken_since = person.memory.taken_since(record.progress.settled_seq, since, None);
@@ -117,7 +131,7 @@ fn unkeyed(case: &Case<'_>) -> Admission {
     match stand(case, case.fresh(), earlier) {
         Admission::Look(mut standing) => {
             standing.taken_since.extend(taken_since);
-            Admission::Look(Standing { replays_if_alive, ..standing })
+            Admission::Look(Standing { again, replays_if_alive, ..standing })
         }
         ended @ (Admission::Answered(_) | Admission::First(_)) => ended,
     }
@@ -209,6 +223,7 @@ fn stand(case: &Case<'_>, record: Record, earlier: Option<Answer>) -> Admission 
     Admission::Look(Standing {
         record,
         earlier,
+        again: None,
         taken_since: overtaken(case),
         replays_if_alive: false,
         only_taking,

@@ -77,7 +77,7 @@ fn blind(case: &Case<'_>, standing: Standing, id: &str) -> Step {
 }
 
 /// Absence is proved by id (S23).
-fn on_absent(case: &Case<'_>, standing: Standing, id: &str, answer: &TargetAnswer) -> Step {
+fn on_absent(case: &Case<'_>, mut standing: Standing, id: &str, answer: &TargetAnswer) -> Step {
     let person = case.person(NameKind::TargetId);
     let deleted_here = person.is_some_and(|person| {
         person.memory.life == Life::Deleted && person.memory.target_id.as_deref() == Some(id)
@@ -88,6 +88,9 @@ fn on_absent(case: &Case<'_>, standing: Standing, id: &str, answer: &TargetAnswe
             evidence: Evidence::Read,
             ..answers::of(Verdict::AlreadySatisfied, &standing.record.id)
         };
+        if let Some(told) = again(&mut standing) {
+            return told;
+        }
         let person = person.cloned().unwrap_or_else(|| person_for(case, id));
         return close(case, standing, person, None, receipt, BTreeSet::new());
     }
@@ -153,7 +156,23 @@ fn on_present(
         see(&mut person, id, case.now());
     }
     let names = linked_names(case, &person, id, Some(resource));
-    let difference = difference(case, &standing, resource);
+    let mut standing = standing;
+    let mut difference = difference(case, &standing, resource);
+    let returns = difference.as_ref().is_some_and(|one| returns(case, one, resource));
+    if buried && returns {
+        let free = case.ground.policy.returns == Returns::Allow;
+        let held = if free { None } else { held_back(case, &standing, &person) };
+        if let Some(step) = held {
+            // Nothing blocks what takes access away beside it (S14c).
+            standing.taken_since.insert("active".into());
+            difference = self::difference(case, &standing, resource);
+            if difference.as_ref().is_none_or(|one| one.nothing_left || one.left_out.is_empty()) {
+                return step;
+            }
+        } else {
+            person.incarnation += 1;
+        }
+    }
     if let Some(answer) = stale(case, &standing, &person, difference.as_ref()) {
         return only(Action::Answer(answer));
     }
@@ -167,6 +186,9 @@ fn on_present(
                 evidence: Evidence::Read,
                 ..answers::of(Verdict::AlreadySatisfied, &standing.record.id)
             };
+            if let Some(told) = again(&mut standing) {
+                return told;
+            }
             return close(case, standing, person, names, receipt, BTreeSet::new());
         }
         let condition = precondition(case, versioned, answer);
@@ -187,6 +209,9 @@ fn on_present(
         return only(Action::Answer(Answer { attributes, evidence, ..refusal }));
     }
     if difference.satisfied || kept::satisfied(case, &person.memory, resource, &difference) {
+        if let Some(told) = again(&mut standing) {
+            return told;
+        }
         let taken = stated_takings(case, resource);
         let mut receipt = Answer {
             status: Some(first_status(&standing, satisfied_status(case))),
@@ -199,12 +224,17 @@ fn on_present(
         }
         return close(case, standing, person, names, receipt, taken);
     }
-    let mut standing = standing;
     standing.record.progress.before = keep_small(resource);
     standing.record.progress.left_out = left_out;
     let body = written(case, difference.body, resource);
     let effect = effect(case, Some(id), body, precondition(case, versioned, answer));
     dispatch(case, standing, &person, names, effect)
+}
+
+/// What this request repeats is seen to hold: its receipt again (S2a, S37), unless somebody was passed who has to be looked after (S14c).
+fn again(standing: &mut Standing) -> Option<Step> {
+    let told = standing.again.take_if(|_| standing.watch_until.is_none())?;
+    Some(only(Action::Answer(told)))
 }
 
 /// The identity that the names of a resource lead to, unless that is known to be another resource.
@@ -245,6 +275,16 @@ fn difference(case: &Case<'_>, standing: &Standing, resource: &Value) -> Option<
     // The rest is as old as what would give back: but for what takes away, nothing of it is applied (S2a).
     let allowance = Allowance { withheld, only_taking: true, ..plain };
     Some(statement.against(resource, schema, &allowance))
+}
+
+/// Whether an update switches on what is off, or may: where a PUT says nothing of `active`, some targets switch it on.
+fn returns(case: &Case<'_>, difference: &Difference, resource: &Value) -> bool {
+    let body = case.wish.statement.body();
+    let unsaid = case.request.method == Method::Replace
+        && body.is_some_and(|body| body.find("active").is_none());
+    let on = unsaid || difference.opaque || difference.gives.contains(&PathKey("active".into()));
+    let off = resource.find("active").is_some_and(crate::reading::is_false);
+    off && on && !difference.satisfied
 }
 
 /// Edges that this target has not shown under their value: that one is absent proves nothing (S11).
@@ -555,11 +595,16 @@ fn held_back(case: &Case<'_>, standing: &Standing, person: &Person) -> Option<St
     let deleted_at = person.memory.deleted_at?;
     let mut record = standing.record.clone();
     let waits = record.progress.staged == Some(deleted_at);
-    if waits && Some(case.now()) < record.progress.approved_until {
+    // A person has seen whose request it is: nobody else's goes through by that.
+    let of_another = case.by_statement.as_ref().is_some_and(|one| one.id == record.id && !case.earns(one));
+    let approved = Some(case.now()) < record.progress.approved_until;
+    if waits && approved && !of_another {
         return None;
     }
     let answer = Action::Answer(answers::of(Verdict::Staged, &record.id));
-    if waits {
+    // What was approved and not used is over: another's may wait in its place.
+    let over = of_another && !approved && record.progress.approved_until.is_some();
+    if waits && !over {
         return Some(only(answer));
     }
     record.identity = Some(person.id.clone());

@@ -280,9 +280,7 @@ impl Work<'_> {
         see(&mut self.person, id, self.case.now());
         let mut learned = Vec::new();
         let kind = self.case.request.resource_type.clone();
-        for attribute in &holds.edges_shown {
-            learned.push((profile::shows_edges(&kind, attribute), "true".into()));
-        }
+        learned.extend(self.shown_edges(&holds));
         let answered = self.record.progress.answered.clone();
         if let Some(answer) =
             answered.as_ref().filter(|_| self.case.request.method == Method::Patch)
@@ -342,6 +340,13 @@ impl Work<'_> {
         let mut touched = self.case.touched();
         touched.retain(|path| !crate::state::overlaps_any(path, &passed));
         self.close(receipt, names, touched, taken, learned)
+    }
+
+    /// Edges that were given read back under their value: this target shows them (S11).
+    fn shown_edges(&self, holds: &Holds) -> Vec<(String, String)> {
+        let kind = &self.case.request.resource_type;
+        let shown = holds.edges_shown.iter();
+        shown.map(|attribute| (profile::shows_edges(kind, attribute), "true".into())).collect()
     }
 
     /// The edges that a PUT has taken away by leaving them out (S26).
@@ -970,6 +975,8 @@ impl Work<'_> {
         }
         let holds = self.case.wish.statement.holds(None, resource, schema);
         kept::remember(self.case, &mut self.person.memory, &holds);
+        let shown = self.shown_edges(&holds);
+        self.learned.extend(shown);
         let mut receipt = self.receipt(verdict, true, Evidence::Read);
         if verdict == Verdict::Adopted {
             receipt.target = Some(located(&self.shown(&id)));
