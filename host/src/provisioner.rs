@@ -62,7 +62,9 @@ pub struct Options {
     pub policy: String,
     /// How long a request waits for others on the same names (S5).
     pub queue_wait: Duration,
-    /// How long a client waits for its answer (S43a); the work goes on after it.
+    /// For how long an answer is worked on before it is `in-flight` or `unresolved` (S43a). A call of the target
+    /// that is under way then is waited for: whoever answers a client in time waits on the task of
+    /// [`Provisioner::provision`] for this long and lets it run on, as the gateway does.
     pub answer_budget: Duration,
     /// A credential of our own, to look at the target with after what was interrupted (S41). Nothing is sent
     /// again with it that the target has not accepted from its sender.
@@ -251,6 +253,7 @@ impl<L: Ledger, T: Target> Provisioner<L, T> {
             Ok(answer) => return answer,
             Err(error) => error,
         };
+        (self.0.options.on_failure)(&causes(&error));
         // What was recorded may have been sent, and is taken up from its record.
         let unusable = matches!(
             error,
@@ -262,7 +265,6 @@ impl<L: Ledger, T: Target> Provisioner<L, T> {
                 Err(error) => failed(&error),
             };
         }
-        (self.0.options.on_failure)(&causes(&error));
         failed(&error)
     }
 
@@ -384,11 +386,12 @@ impl<L: Ledger, T: Target> Provisioner<L, T> {
         mine: &mut Option<EntryId>,
     ) -> Result<Answer, ProvisionError> {
         let inner = &*self.0;
+        let passes_at = Instant::now() + PASS_AFTER;
         loop {
             let left = deadline.saturating_duration_since(Instant::now());
             let waiting = inner.options.queue_wait.min(left);
             let tags = self.leased_tags(run);
-            let names = self.lease(&tags, run, waiting).await?;
+            let names = self.lease(&tags, run, waiting, passes_at).await?;
             if let Leased::Busy = names {
                 return Ok(in_flight(run, mine.as_deref()));
             }
@@ -396,7 +399,7 @@ impl<L: Ledger, T: Target> Provisioner<L, T> {
             // Two names may lead to one identity: its own lease comes second, so nobody waits in a circle.
             let found = self.find(run).await?;
             let identities = self.identity_tags(&found);
-            let people = self.lease(&identities, run, waiting).await?;
+            let people = self.lease(&identities, run, waiting, passes_at).await?;
             if let Leased::Busy = people {
                 return Ok(in_flight(run, mine.as_deref()));
             }
@@ -836,9 +839,11 @@ impl<L: Ledger, T: Target> Provisioner<L, T> {
         tags: &[Tag],
         run: &Run,
         wait: Duration,
+        passes_at: Instant,
     ) -> Result<Leased, ProvisionError> {
         let waiting = if run.safe_way {
-            Waiting::Pass { after: PASS_AFTER, attach: wait }
+            let after = passes_at.saturating_duration_since(Instant::now());
+            Waiting::Pass { after, attach: wait }
         } else {
             Waiting::Queue(wait)
         };
@@ -1157,8 +1162,8 @@ const UNRECORDED: &str = "unrecorded";
 /// Entries that the settlement holds its names for: nothing else on them could be answered sooner.
 const NEAR: Duration = Duration::from_secs(1);
 
-/// 250 ms: ten times what a target takes for one call, so that requests queue where all goes well and
-/// a revocation passes where it does not (S14c).
+/// 250 ms for all that it waits for: ten times what a target takes for one call, so that requests queue where all
+/// goes well and a revocation passes where it does not (S14c).
 const PASS_AFTER: Duration = Duration::from_millis(250);
 
 /// The scan never waits: who holds the names works on them.

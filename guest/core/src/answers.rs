@@ -47,7 +47,7 @@ pub(crate) fn refused(decision: &str, answer: &TargetAnswer) -> Answer {
         target: Some(answer.clone()),
         evidence: Evidence::Response,
         retry: if passing { Retry::After } else { Retry::FixInput },
-        retry_after: answer.retry_after,
+        retry_after: answer.retry_after.or((status == 503).then_some(RETRY_SECONDS)),
         detail: format!("the target refused with status {status}"),
         ..of(Verdict::Refused, decision)
     }

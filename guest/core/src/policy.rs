@@ -147,6 +147,9 @@ impl Policy {
         if policy.receipt_hours == 0 || 8_760 < policy.receipt_hours {
             return Err(wrong("`receipt-hours` must be 1 to 8760".into()));
         }
+        if policy.privileged.iter().any(|name| matches!(name.as_str(), "" | "Users" | "Groups")) {
+            return Err(wrong("`privileged` names types, such as `User`".into()));
+        }
         Ok(policy)
     }
 
@@ -262,6 +265,8 @@ mod tests {
         check("{\"adopt\":\"always\"}", "always");
         check("{\"replay-window\":1}", "replay-window");
         check("{\"receipt-hours\":0}", "receipt-hours");
+        check("{\"privileged\":[\"Agent\",\"Users\"]}", "`privileged`");
+        check("{\"privileged\":[\"\"]}", "`privileged`");
         check("{\"safe-direction-passes\":\"true\"}", "safe-direction-passes");
         check("[", "no JSON");
     }

@@ -109,9 +109,14 @@ pub(crate) fn open_ledger(path: &Path, key: &Path) -> anyhow::Result<SqliteLedge
 }
 
 /// What waits for an approval in the ledger in the file `path`, and the time.
-pub(crate) async fn staged(path: &Path, key: &Path) -> anyhow::Result<(Vec<Staged>, u64)> {
-    let now = SystemClock.now();
-    Ok((approval::staged(&open_ledger(path, key)?, now).await?, now))
+pub(crate) async fn staged(
+    guest: &Guest,
+    path: &Path,
+    key: &Path,
+) -> anyhow::Result<(Vec<Staged>, u64)> {
+    let (now, opened) = (SystemClock.now(), open_key(key, path)?);
+    let ledger = SqliteLedger::open_read_only(path, Arc::clone(&opened))?;
+    Ok((approval::staged(guest, &ledger, &opened, now).await?, now))
 }
 
 /// Lets a return go that waits in the ledger in the file `path`, for so long. A gateway may have it open.

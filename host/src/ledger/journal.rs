@@ -163,13 +163,18 @@ impl Journal {
     /// Writes a record: first what it holds, then, once that has reached the disk, its length.
     ///
     /// INVARIANT: behind the last record is a length of 0, and a length that is not 0 has its record whole. It
-    /// is aligned, so that no disk writes half of it.
+    /// is aligned, so that no disk writes half of it. What ends the lines that stand there has room behind it.
     fn write(&self, state: &mut State, written: &Written) -> Result<(), LedgerError> {
         let plain =
             serde_json::to_vec(written).map_err(|error| LedgerError::Storage(error.into()))?;
         let sealed = self.key.seal(&place(&state.end.to_string()), &plain)?;
         let next = state.end + LENGTH + sealed.len().next_multiple_of(LENGTH);
-        let length = u32::try_from(sealed.len()).ok().filter(|_| next + LENGTH <= SIZE);
+        let ends = match written {
+            Written::Line(_) => state.lines.len() + 1,
+            Written::Ended(_) => 0,
+        };
+        let room = SIZE - LENGTH - ends * ENDED_BYTES;
+        let length = u32::try_from(sealed.len()).ok().filter(|_| next <= room);
         let Some(length) = length else {
             let full = format!("the journal `{}` is full", self.path.display());
             return Err(LedgerError::Storage(full.into()));
@@ -238,6 +243,10 @@ const HEAD: usize = 128;
 
 /// A length has 4 bytes.
 const LENGTH: usize = 4;
+
+/// 88 bytes: what ends a line has 44, sealed 84, and its length 4. Each line keeps room for its own end, so that a full
+/// journal can be emptied.
+const ENDED_BYTES: usize = 88;
 
 /// 1 MiB: a thousand revocations of a kilobyte each. What is larger than the rest of it does not go out.
 const SIZE: usize = 1 << 20;
@@ -370,9 +379,15 @@ mod tests {
         drop(journal);
         assert_eq!(ids(&place.open()), ["a", "c"]);
         let journal = place.open();
-        let many = (0..10_000).map(|n| line(&format!("n{n}")));
+        let many = (0..10_000).map(|n| line(&format!("{n:032x}")));
         let taken = many.take_while(|line| journal.add(line.clone()).is_ok()).count();
         assert!((500..5_000).contains(&taken), "{taken}");
+        // Each line has room for its end.
+        for id in ids(&journal) {
+            journal.remove(&id).unwrap();
+        }
+        drop(journal);
+        assert!(ids(&place.open()).is_empty());
     }
 
     struct Folder {

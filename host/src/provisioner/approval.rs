@@ -5,7 +5,7 @@
 
 use super::{FENCED_MOST, ProvisionError, known, recorded};
 use crate::{
-    contract::{Action, EntryId, Field, Situation, Stage, Verdict},
+    contract::{Action, EntryId, Field, Situation, Stage, Step, Verdict},
     guest::{Guest, GuestError},
     keys::LedgerKey,
     ledger::{Ledger, LedgerError, Record, RecordedStep},
@@ -38,23 +38,29 @@ pub enum Approval {
     Unknown,
 }
 
-/// The returns that wait for an approval, and those that have one, the earliest first.
+/// The returns that wait for an approval, and those that have one, the earliest first: each of them can be
+/// approved at `now`.
 ///
 /// # Errors
 ///
-/// Where the ledger fails.
-pub async fn staged<L: Ledger>(ledger: &L, now: u64) -> Result<Vec<Staged>, LedgerError> {
+/// Where ledger or component fail.
+pub async fn staged<L: Ledger>(
+    guest: &Guest,
+    ledger: &L,
+    key: &LedgerKey,
+    now: u64,
+) -> Result<Vec<Staged>, ProvisionError> {
     let mut staged = Vec::new();
     for decision in ledger.refused().await? {
         let Some(step) = ledger.steps(&decision).await?.pop() else { continue };
         let Some((situation, note)) = told_to_wait(&step) else { continue };
         let until = note.and_then(|note| note.parse().ok()).filter(|until| now < *until);
-        staged.push(Staged {
-            decision,
-            resource_type: situation.request.resource_type,
-            at: step.at,
-            approved_until: until,
-        });
+        // Another return of the same resource may have gone through since.
+        let asked = ask(guest, ledger, key, &decision, now.saturating_add(1), now).await?;
+        if let Asked::Goes { .. } = asked {
+            let (resource_type, at) = (situation.request.resource_type, step.at);
+            staged.push(Staged { decision, resource_type, at, approved_until: until });
+        }
     }
     Ok(staged)
 }
@@ -100,13 +106,50 @@ async fn approve_once<L: Ledger>(
     until: u64,
     now: u64,
 ) -> Result<Approval, ProvisionError> {
-    let Some(entry) = ledger.entry(decision).await? else { return Ok(Approval::Unknown) };
-    if entry.stage != Stage::Refused {
-        return Ok(Approval::Sent);
+    let (situation, step, until) = match ask(guest, ledger, key, decision, until, now).await? {
+        Asked::Ended(approval) => return Ok(approval),
+        Asked::Goes { situation, step, until } => (situation, step, until),
+    };
+    if let Some(write) = &step.write {
+        let identities = write.identities.iter().map(|identity| (identity.clone(), None));
+        let record = Record {
+            scope: situation.request.scope.clone(),
+            now,
+            entry: write.entry.clone(),
+            identities: identities.collect(),
+            learned: write.learned.clone(),
+            step: recorded(guest, Function::Settle, &situation, None, &step),
+        };
+        ledger.write(&record).await?;
     }
-    let Some(step) = ledger.steps(decision).await?.pop() else { return Ok(Approval::Unknown) };
+    Ok(Approval::Until(until))
+}
+
+/// What the component says to an approval.
+enum Asked {
+    /// Nothing can be approved.
+    Ended(Approval),
+    /// It goes, until then.
+    Goes { situation: Box<Situation>, step: Box<Step>, until: u64 },
+}
+
+/// Asks the component for an approval of `decision` until `until`. Nothing is written.
+async fn ask<L: Ledger>(
+    guest: &Guest,
+    ledger: &L,
+    key: &LedgerKey,
+    decision: &EntryId,
+    until: u64,
+    now: u64,
+) -> Result<Asked, ProvisionError> {
+    let ended = |approval| Ok(Asked::Ended(approval));
+    let Some(entry) = ledger.entry(decision).await? else { return ended(Approval::Unknown) };
+    if entry.stage != Stage::Refused {
+        return ended(Approval::Sent);
+    }
+    let Some(step) = ledger.steps(decision).await?.pop() else { return ended(Approval::Unknown) };
     // Policy and schema as they were when it was staged: its names are those.
-    let Some((mut situation, _)) = told_to_wait(&step) else { return Ok(Approval::NotStaged) };
+    let Some((mut situation, _)) = told_to_wait(&step) else { return ended(Approval::NotStaged) };
     let scope = situation.request.scope.clone();
     let claimed = situation.extra.iter().filter(|field| field.name == "claimed");
     let claimed = claimed.map(|field| key.tag(&scope.tenant, "name", &field.value));
@@ -122,7 +165,7 @@ async fn approve_once<L: Ledger>(
     situation.extra.retain(|field| field.name == "claimed");
     situation.extra.push(Field { name: "approve".into(), value: until.to_string() });
     let step = match guest.settle(&situation, None) {
-        Err(GuestError::Contract(_)) => return Ok(Approval::NotStaged),
+        Err(GuestError::Contract(_)) => return ended(Approval::NotStaged),
         step => step?,
     };
     monitor::check(Function::Settle, &situation, &step)?;
@@ -131,19 +174,7 @@ async fn approve_once<L: Ledger>(
     };
     let note = answer.notes.iter().find(|note| note.name == APPROVED_UNTIL);
     let until = note.and_then(|note| note.value.parse().ok()).unwrap_or(until);
-    if let Some(write) = &step.write {
-        let identities = write.identities.iter().map(|identity| (identity.clone(), None));
-        let record = Record {
-            scope,
-            now,
-            entry: write.entry.clone(),
-            identities: identities.collect(),
-            learned: write.learned.clone(),
-            step: recorded(guest, Function::Settle, &situation, None, &step),
-        };
-        ledger.write(&record).await?;
-    }
-    Ok(Approval::Until(until))
+    Ok(Asked::Goes { situation: Box::new(situation), step: Box::new(step), until })
 }
 
 /// The situation of a step that ended with `staged`, and until when it is approved.
@@ -152,7 +183,7 @@ fn told_to_wait(step: &RecordedStep) -> Option<(Situation, Option<String>)> {
     struct Input {
         situation: Situation,
     }
-    let output: crate::contract::Step = serde_json::from_str(&step.output).ok()?;
+    let output: Step = serde_json::from_str(&step.output).ok()?;
     let Action::Answer(answer) = output.action else { return None };
     if answer.verdict != Verdict::Staged {
         return None;

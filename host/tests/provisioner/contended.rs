@@ -54,6 +54,23 @@ async fn names_that_always_lead_elsewhere_are_not_followed_for_ever() {
     assert_eq!(world.service.sent(), ["POST"]);
 }
 
+/// S14c: names and identity are both held by who does not come to an end; they are waited for together.
+#[tokio::test(start_paused = true)]
+async fn what_takes_away_waits_a_quarter_of_a_second_for_others() {
+    let (world, faults, process) = hired().await;
+    faults.next_change_takes(10);
+    let slow = tokio::spawn({
+        let process = process.clone();
+        async move { process.provision(patch("u1", "title", &json!("clerk"))).await }
+    });
+    faults.change_began().await;
+    let answer = process.provision(patch("u1", "active", &json!(false))).await;
+    assert_eq!(answer.verdict, Verdict::Done);
+    assert_eq!(faults.patience()[..2], [Duration::from_millis(250), Duration::ZERO]);
+    assert_eq!(slow.await.unwrap().verdict, Verdict::Done);
+    assert_eq!(world.service.sent(), ["POST", "PATCH u1", "PATCH u1"]);
+}
+
 /// S4: whichever is first has the key.
 #[tokio::test(start_paused = true)]
 async fn a_key_that_is_used_twice_at_once_is_of_one_request() {

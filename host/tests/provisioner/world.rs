@@ -5,7 +5,7 @@ use std::{
     path::PathBuf,
     sync::{
         Arc, Mutex,
-        atomic::{AtomicBool, AtomicUsize, Ordering},
+        atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering},
     },
     time::Duration,
 };
@@ -30,7 +30,10 @@ use replaysafe::{
     target::{Body, Caller, Discovery, Target},
 };
 use serde_json::{Value, json};
-use tokio::{sync::Notify, time::Instant};
+use tokio::{
+    sync::Notify,
+    time::{Instant, sleep},
+};
 
 use crate::service::Service;
 
@@ -119,6 +122,10 @@ struct Inner {
     /// What was due when that was asked last; and whether it is told again.
     due: Mutex<Vec<Entry>>,
     due_is_old: AtomicBool,
+    /// How many seconds the target takes for its next change.
+    slow: AtomicU64,
+    /// For how long each lease of what may pass others is waited for.
+    patience: Mutex<Vec<Duration>>,
 }
 
 impl Faults {
@@ -158,6 +165,23 @@ impl Faults {
     /// The ledger tells what was due before.
     pub(crate) fn due_is_old(&self) {
         self.0.due_is_old.store(true, Ordering::SeqCst);
+    }
+
+    /// The target takes so many seconds for its next change.
+    pub(crate) fn next_change_takes(&self, seconds: u64) {
+        self.0.slow.store(seconds, Ordering::SeqCst);
+    }
+
+    /// Is ready once the target has begun with that change.
+    pub(crate) async fn change_began(&self) {
+        while self.0.slow.load(Ordering::SeqCst) != 0 {
+            sleep(Duration::from_millis(1)).await;
+        }
+    }
+
+    /// For how long what may pass others has waited, or would have, lease by lease.
+    pub(crate) fn patience(&self) -> Vec<Duration> {
+        self.0.patience.lock().unwrap().clone()
     }
 
     /// Is ready once the process has stopped.
@@ -208,6 +232,9 @@ impl<L: Ledger> Ledger for Faulty<L> {
         statement: &Tag,
         waiting: Waiting,
     ) -> Result<Leased, LedgerError> {
+        if let Waiting::Pass { after, .. } = waiting {
+            self.faults.0.patience.lock().unwrap().push(after);
+        }
         self.faults.around(self.inner.lease(names, statement, waiting)).await
     }
 
@@ -311,6 +338,7 @@ impl<T: Target> Target for Faulty<T> {
         body: Option<Body>,
         caller: &Caller,
     ) -> Outcome {
+        sleep(Duration::from_secs(self.faults.0.slow.swap(0, Ordering::SeqCst))).await;
         self.faults.around(self.inner.apply(effect, endpoints, body, caller)).await
     }
 
@@ -404,7 +432,7 @@ pub(crate) async fn insist(process: &Process, call: &Call) -> Answer {
         if !passing {
             return answer;
         }
-        tokio::time::sleep(Duration::from_secs(u64::from(answer.retry_after.unwrap_or(1)))).await;
+        sleep(Duration::from_secs(u64::from(answer.retry_after.unwrap_or(1)))).await;
     }
     panic!("it is never told how it ended");
 }

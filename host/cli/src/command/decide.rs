@@ -6,6 +6,7 @@ use std::{
 };
 
 use anyhow::Context as _;
+use replaysafe_json::Limits;
 use serde_json::{Map, Value, json};
 use sha2::{Digest as _, Sha256};
 
@@ -84,6 +85,9 @@ fn ask(
     text: &str,
     call: impl Fn(&str, &str) -> anyhow::Result<String>,
 ) -> anyhow::Result<Answered> {
+    // What would be read in one way here and in another elsewhere is refused, as in a request.
+    replaysafe_json::parse(text.as_bytes(), &Limits::answer())
+        .map_err(|refusal| exit::usage(format!("no JSON: {refusal}")))?;
     let input: Value =
         serde_json::from_str(text).map_err(|refusal| exit::usage(format!("no JSON: {refusal}")))?;
     let Value::Object(mut input) = input else {

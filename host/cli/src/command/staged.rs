@@ -25,7 +25,7 @@ pub(super) struct Arguments {
 pub(super) fn run(arguments: &Arguments, output: Output) -> anyhow::Result<Exit> {
     arguments.ledger.must_exist()?;
     let (path, key) = (&arguments.ledger.ledger.0, arguments.ledger.key_file());
-    let (staged, now) = runtime()?.block_on(wiring::staged(path, &key))?;
+    let (staged, now) = runtime()?.block_on(wiring::staged(&wiring::guest()?, path, &key))?;
     let one = |staged: &Staged| {
         json!({
             "decision": staged.decision, "resource-type": staged.resource_type,

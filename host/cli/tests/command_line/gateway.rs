@@ -334,7 +334,10 @@ fn it_is_not_ready_while_what_it_records_cannot_be_written() {
     let again = ready(&served);
     assert!(again.starts_with("HTTP/1.1 200"), "{again}");
     assert!(served.send("POST", "/Users", OTHER).starts_with("HTTP/1.1 201"));
-    assert_eq!(served.stop().code, 0);
+    let ended = served.stop();
+    assert_eq!(ended.code, 0);
+    let line = ended.err.lines().find(|line| line.starts_with("replaysafe: failed: "));
+    assert!(line.is_some_and(|line| line.contains("the ledger cannot be used")), "{ended:?}");
     audits_clean(&folder);
 }
 
