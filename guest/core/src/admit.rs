@@ -314,9 +314,7 @@ fn unheard(case: &Case<'_>) -> Option<Admission> {
 pub(crate) fn secret_told(record: &Record, answer: &TargetAnswer, receipt: Answer) -> Answer {
     match answer.status {
         401 => answers::refused(&record.id, answer),
-        429 | 503 => {
-            Answer { detail: SECRET_LATER.into(), ..answers::unseen(&record.id, answer) }
-        }
+        429 | 503 => Answer { detail: SECRET_LATER.into(), ..answers::unseen(&record.id, answer) },
         _ => receipt,
     }
 }

@@ -108,6 +108,7 @@ fn on_absent(case: &Case<'_>, mut standing: Standing, id: &str, answer: &TargetA
     let mut record = standing.record;
     record.identity = Some(person.id.clone());
     record.progress.settled_at = Some(case.now());
+    record.progress.seq = person.memory.seq;
     let receipt = answers::refused(&record.id, answer);
     let write = record.after(Event::Refuse, None).map(|entry| Write {
         entry,
@@ -596,7 +597,8 @@ fn held_back(case: &Case<'_>, standing: &Standing, person: &Person) -> Option<St
     let mut record = standing.record.clone();
     let waits = record.progress.staged == Some(deleted_at);
     // A person has seen whose request it is: nobody else's goes through by that.
-    let of_another = case.by_statement.as_ref().is_some_and(|one| one.id == record.id && !case.earns(one));
+    let of_another =
+        case.by_statement.as_ref().is_some_and(|one| one.id == record.id && !case.earns(one));
     let approved = Some(case.now()) < record.progress.approved_until;
     if waits && approved && !of_another {
         return None;

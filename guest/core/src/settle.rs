@@ -277,7 +277,7 @@ impl Work<'_> {
             return self.restore(holds.swept);
         }
         kept::remember(self.case, &mut self.person.memory, &holds);
-        see(&mut self.person, id, self.case.now());
+        see_shown(&mut self.person, id, resource, self.case.now());
         let mut learned = Vec::new();
         let kind = self.case.request.resource_type.clone();
         learned.extend(self.shown_edges(&holds));
@@ -894,7 +894,7 @@ impl Work<'_> {
             (creates || holds.all).then_some((resource, holds))
         });
         let Some((resource, holds)) = shown else { return self.look_later() };
-        see(&mut self.person, &id, self.case.now());
+        see_shown(&mut self.person, &id, &resource, self.case.now());
         kept::remember(self.case, &mut self.person.memory, &holds);
         if creates {
             self.person.memory.made_by = Some(self.record.statement.clone());
@@ -1306,7 +1306,8 @@ impl Work<'_> {
 
     /// What was taken away since the effect was decided, by requests that passed it.
     fn passed_by(&self) -> BTreeSet<String> {
-        let reach = self.case.ground.policy.window().max(self.case.ground.profile.apply_bound() * 4);
+        let reach =
+            self.case.ground.policy.window().max(self.case.ground.profile.apply_bound() * 4);
         let since = self.case.now().saturating_sub(reach);
         let taken = self.person.memory.taken_since(self.record.progress.seq, since, None);
         let touched = self.case.touched();
@@ -1418,6 +1419,14 @@ impl Work<'_> {
             Some((id, resource)) => Trace::One(id, resource, external),
             None => Trace::None,
         }
+    }
+}
+
+/// The resource was seen; what was deleted and is off stays deleted, whatever else is changed of it (S22).
+fn see_shown(person: &mut Person, id: &str, resource: &Value, now: UnixMillis) {
+    let off = resource.find("active").is_some_and(is_false);
+    if person.memory.life != Life::Deleted || !off {
+        see(person, id, now);
     }
 }
 

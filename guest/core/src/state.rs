@@ -185,9 +185,8 @@ impl Memory {
         since: UnixMillis,
         asked: Option<UnixMillis>,
     ) -> BTreeSet<String> {
-        let is_meant = |change: &&Change| {
-            seq < change.seq && since < change.at && change.is_after(asked)
-        };
+        let is_meant =
+            |change: &&Change| seq < change.seq && since < change.at && change.is_after(asked);
         let meant = self.recent.iter().filter(is_meant);
         let mut taken: BTreeSet<String> =
             meant.flat_map(|change| change.taken.iter().cloned()).collect();
@@ -209,7 +208,8 @@ impl Memory {
         let mut count = 0;
         for change in remembered {
             count += 1;
-            if change.is_after(asked) && change.touched.iter().any(|path| overlaps_any(path, paths)) {
+            if change.is_after(asked) && change.touched.iter().any(|path| overlaps_any(path, paths))
+            {
                 return true;
             }
         }
@@ -594,7 +594,8 @@ mod tests {
 
     #[test]
     fn what_was_taken_and_forgotten_counts_as_all() {
-        let many: Vec<String> = (0..=TAKEN_MOST).map(|number| format!("members/{number}")).collect();
+        let many: Vec<String> =
+            (0..=TAKEN_MOST).map(|number| format!("members/{number}")).collect();
         let many: Vec<&str> = many.iter().map(String::as_str).collect();
         for (takings, at, expected) in [
             (&["active"][..], 1_999, &["active"][..]),
