@@ -99,7 +99,7 @@ class Host:
             tags["key"] = tag("key", known["key-material"])
         situation = {"request": request, "tags": tags, "found": self.found(tags), "observed": [], "settings": settings,
                      "new-entry": f"entry-{next(self.ids)}", "new-identity": f"identity-{next(self.ids)}",
-                     "extra": [{"name": "body-held", "value": "true"}]}
+                     "extra": [{"name": name, "value": "true"} for name in ("body-held", "awaited")]}
         step = self.call("admit", situation)
         function, report = "decide", {}
         while True:

@@ -2,6 +2,8 @@
 //!
 //! Form only: sizes, media type, path and headers are checked. What the body says is read by the component.
 
+use std::sync::Weak;
+
 use bytes::Bytes;
 use http::{HeaderValue, header::AUTHORIZATION};
 use replaysafe_json::{Limits, Value, parse};
@@ -33,6 +35,10 @@ pub struct Call {
     pub caller: Caller,
     /// `attributes` and `excluded-attributes`, percent-decoded, where the query has them.
     pub extra: Vec<Field>,
+    /// Lives as long as the client waits for the answer: drop what it points to where the connection is gone, or
+    /// something else was answered. None: the client waits until the budget is over. Who does not wait is not told,
+    /// and the secret of a create is the next attempt's to write (S3a).
+    pub awaited: Option<Weak<()>>,
 }
 
 impl Call {
@@ -80,6 +86,7 @@ impl Call {
             principal: Principal::of(&caller),
             caller,
             extra: Vec::new(),
+            awaited: None,
         }
     }
 }

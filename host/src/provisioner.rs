@@ -8,7 +8,10 @@ mod memory;
 mod secrets;
 mod unrecorded;
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, Weak},
+    time::Duration,
+};
 
 use sha2::{Digest as _, Sha256};
 use tokio::time::{Instant, sleep};
@@ -142,6 +145,8 @@ struct Run {
     /// Whoever likes can make up another credential that names its principal.
     made_up: bool,
     body: Option<Body>,
+    /// Until when somebody waits for the answer, at most, and whether somebody still does; nobody: taken up again.
+    awaited: Option<(Instant, Option<Weak<()>>)>,
     secrets: Secrets,
     settings: Settings,
     endpoints: Vec<Endpoint>,
@@ -171,6 +176,14 @@ impl Run {
     fn count_step(&mut self) -> Result<(), monitor::Violation> {
         self.steps += 1;
         if STEPS_MOST < self.steps { Err(monitor::Violation::Endless) } else { Ok(()) }
+    }
+
+    /// Whether whoever asks still waits for the answer (S3a, S43a).
+    fn is_awaited(&self) -> bool {
+        self.awaited.as_ref().is_some_and(|(until, client)| {
+            let waits = client.as_ref().is_none_or(|client| 0 < client.strong_count());
+            waits && Instant::now() < *until
+        })
     }
 
     /// What was read is outdated: it is read again, at once, or after a while where that goes on.
@@ -269,13 +282,15 @@ impl<L: Ledger, T: Target> Provisioner<L, T> {
     ) -> Result<Answer, ProvisionError> {
         let inner = &*self.0;
         let deadline = Instant::now() + inner.options.answer_budget;
+        let received_at = inner.clock.now();
         self.drain(Some(&call.caller)).await?;
         let schema = self.schema(&call.caller).await?;
         let settings = self.settings(&schema.document, &schema.declared).await?;
-        let mut run = match self.begin(call, schema.endpoints, settings).await? {
+        let mut run = match self.begin(call, received_at, schema.endpoints, settings).await? {
             Ok(run) => run,
             Err(answer) => return Ok(*answer),
         };
+        run.awaited = Some((deadline, call.awaited.clone()));
         let mut answer = self.carry(&mut run, deadline, mine).await?;
         run.secrets.put_back_answer(&mut answer);
         monitor::tidy(&mut answer);
@@ -286,6 +301,7 @@ impl<L: Ledger, T: Target> Provisioner<L, T> {
     async fn begin(
         &self,
         call: &Call,
+        received_at: u64,
         endpoints: Vec<Endpoint>,
         settings: Settings,
     ) -> Result<Result<Run, Box<Answer>>, ProvisionError> {
@@ -318,7 +334,7 @@ impl<L: Ledger, T: Target> Provisioner<L, T> {
             key: call.key.clone(),
             version: None,
             if_match: call.if_match.clone(),
-            received_at: inner.clock.now(),
+            received_at,
             extra,
         };
         let mut identified = match inner.guest.identify(&request, &settings)? {
@@ -359,6 +375,7 @@ impl<L: Ledger, T: Target> Provisioner<L, T> {
             used: Use::Own,
             made_up: matches!(call.principal, Principal::Name(_) | Principal::Client { .. }),
             body: call.body.clone(),
+            awaited: None,
             secrets,
             settings,
             endpoints,
@@ -644,6 +661,7 @@ impl<L: Ledger, T: Target> Provisioner<L, T> {
             used: Use::Own,
             made_up: true,
             body: None,
+            awaited: None,
             secrets,
             settings,
             endpoints: schema.endpoints,
@@ -976,6 +994,9 @@ impl<L: Ledger, T: Target> Provisioner<L, T> {
         }
         if run.body.is_some() {
             extra.push(field("body-held", "true"));
+        }
+        if run.is_awaited() {
+            extra.push(field("awaited", "true"));
         }
         let used = match run.used {
             Use::Own => None,

@@ -24,7 +24,7 @@
 //! lend PRINCIPAL                                 whose credential is at hand from now on (it is that of who asked last; `gateway`: the host's own)
 //! hides PRINCIPAL [ATTRIBUTE]                    the target shows this principal nothing, or no such attribute
 //! post User {...} [key=K] [version=N] [FAULT]    a request; also put, patch, delete TYPE/ID, [attributes=A],
-//!                                                [excluded-attributes=A]
+//!                                                [excluded-attributes=A], [waited=MILLIS] (since it had come)
 //!   -> VERDICT [changed] [replayed] [status=N] [diverged=changed] [id=ID] [names=a,b] [evidence=read]
 //!      or NAME=VALUE of a note, body.NAME=VALUE of a text that the answer shows; `not-` before a word says that it must not come
 //! count User 1                                   how many the target has
@@ -38,6 +38,7 @@
 //!
 //! A FAULT is `lost`, `dropped`, `unsent`, `broken`, `made=408`, `hidden`, `refused=409`, `busy=503`, `late=2000`,
 //! `accepted=2000` or `killed`.
+//! `hung-up` as the last word says that its client does not wait for the answer.
 //! `-> nothing to approve` says that the entry does not wait for an approval.
 //! `-> waits` says that nothing can be said yet, `-> killed` that the host died.
 
@@ -183,7 +184,9 @@ fn act(world: &mut World, end: &mut Option<End>, line: &str) -> Result<(), Strin
             }
         }
         "post" | "put" | "patch" | "delete" => {
-            let (request, fault, killed) = request(verb, rest, world.now)?;
+            let heard = rest.strip_suffix(" hung-up");
+            world.hung_up = heard.is_some();
+            let (request, fault, killed) = request(verb, heard.unwrap_or(rest), world.now)?;
             *end = Some(world.request(&request, fault, killed));
         }
         _ => return Err("is no word of a case".into()),
@@ -253,6 +256,7 @@ pub fn request(verb: &str, text: &str, now: u64) -> Result<(Request, Option<Faul
                 request.extra.push(Field { name: name.into(), value: value.into() });
             }
             "if-match" => request.if_match = Some(value.into()),
+            "waited" => request.received_at = now.saturating_sub(number(value)?),
             "lost" => fault = Some(Fault::Lost),
             "dropped" => fault = Some(Fault::Dropped),
             "unsent" => fault = Some(Fault::Unsent),

@@ -230,7 +230,7 @@ impl Target {
                 Outcome::Answered(self.make(effect, body))
             }
             Some(Fault::Busy(status)) => {
-                Outcome::Answered(TargetAnswer { retry_after: Some(1), ..answer(status, None) })
+                Outcome::Answered(TargetAnswer { retry_after: Some(7), ..answer(status, None) })
             }
             Some(Fault::Refused(status)) => Outcome::Answered(answer(status, None)),
             Some(Fault::Late(delay) | Fault::Accepted(delay)) => {

@@ -40,6 +40,8 @@ pub struct World {
     next: u64,
     /// Whose credential is at hand: that of who asked last.
     principal: String,
+    /// Who asked last does not wait for the answer.
+    pub hung_up: bool,
 }
 
 /// What came of a request.
@@ -72,6 +74,7 @@ impl World {
             names: BTreeMap::new(),
             next: 0,
             principal: "p".into(),
+            hung_up: false,
         }
     }
 
@@ -107,6 +110,7 @@ impl World {
                 let held = Field { name: "body-held".into(), value: "true".into() };
                 situation.extra.push(held);
             }
+            situation.extra.extend(self.awaited());
             let mut function = "admit";
             loop {
                 situation.now = self.now;
@@ -133,7 +137,7 @@ impl World {
                         function = "decide";
                     }
                     Action::Resolve(id) => {
-                        if self.resolve(&id, request, &tags, &claimed) {
+                        if self.resolve(&id, request, &tags, &claimed, &mut fault) {
                             resumed = Some(id.clone());
                         }
                         tried.push(id);
@@ -203,14 +207,22 @@ impl World {
     }
 
     /// Settles an entry; one of the same client that asks the same is settled with this attempt's own request and body. Gives whether it was one.
-    fn resolve(&mut self, id: &str, request: &Request, tags: &Tags, claimed: &[Name]) -> bool {
+    fn resolve(
+        &mut self,
+        id: &str,
+        request: &Request,
+        tags: &Tags,
+        claimed: &[Name],
+        fault: &mut Option<Fault>,
+    ) -> bool {
         let entry = self.entries.iter().find(|entry| entry.id == id).expect("known");
         let earlier: Request = self.subject.call("entry-request", &json!({ "state": entry.state }));
         let same = entry.statement == tags.statement
             && entry.key == tags.key
             && earlier.scope.principal == request.scope.principal;
         let attempt = same.then(|| request.clone());
-        self.settle_as(id, attempt, None, if same { claimed } else { &[] });
+        let (claimed, fault) = if same { (claimed, fault.take()) } else { (&[][..], None) };
+        self.settle_as(id, attempt, None, claimed, fault);
         same
     }
 
@@ -221,7 +233,7 @@ impl World {
     }
 
     fn settle(&mut self, id: &str, report: Option<Report>, claimed: &[Name]) -> End {
-        self.settle_as(id, None, report, claimed)
+        self.settle_as(id, None, report, claimed, None)
     }
 
     fn settle_as(
@@ -230,6 +242,7 @@ impl World {
         attempt: Option<Request>,
         mut report: Option<Report>,
         claimed: &[Name],
+        mut fault: Option<Fault>,
     ) -> End {
         let held = attempt.is_some() || report.is_some();
         let entry = self.entries.iter().find(|entry| entry.id == id).expect("known").clone();
@@ -249,6 +262,9 @@ impl World {
             if held && request.body.is_some() {
                 let held = Field { name: "body-held".into(), value: "true".into() };
                 situation.extra.push(held);
+            }
+            if held {
+                situation.extra.extend(self.awaited());
             }
             if request.scope.principal != self.principal {
                 let used = if self.principal == "gateway" { "look" } else { "other" };
@@ -271,7 +287,7 @@ impl World {
                 Action::Apply(effect) => {
                     let body = request.body.clone().unwrap_or_default();
                     let sent_at = self.now;
-                    let outcome = self.target.apply(&effect, &body, self.now, None);
+                    let outcome = self.target.apply(&effect, &body, self.now, fault.take());
                     report = Some(Report { sent_at, ended_at: self.now, outcome });
                     observed.clear();
                 }
@@ -279,6 +295,12 @@ impl World {
             }
         }
         panic!("no end after {STEPS_MOST} steps");
+    }
+
+    /// Whether whoever asks still waits (S3a).
+    fn awaited(&self) -> Option<Field> {
+        let awaited = Field { name: "awaited".into(), value: "true".into() };
+        (!self.hung_up).then_some(awaited)
     }
 
     fn situation(

@@ -9,9 +9,10 @@ use crate::ordered::BTreeSet;
 use crate::{
     answers,
     case::Case,
-    state::{Life, Progress, Record, overlaps_any},
+    state::{Life, Person, Progress, Record, overlaps_any},
     types::{
-        Action, Answer, Divergence, EntryId, Field, Method, NameKind, Stage, UnixMillis, Verdict,
+        Action, Answer, Divergence, EntryId, Field, Method, NameKind, Stage, TargetAnswer,
+        UnixMillis, Verdict,
     },
 };
 
@@ -34,7 +35,9 @@ pub(crate) struct Standing {
     pub(crate) record: Record,
     /// The receipt of the settled request that it equals, within reach of S2a.
     pub(crate) earlier: Option<Answer>,
-    /// What was taken away since that request settled.
+    /// The answer, where the resource is seen to be as asked: who asks repeats what took access away, and has earned its receipt (S2a, S37).
+    pub(crate) again: Option<Answer>,
+    /// What was taken away since that request settled, since this one was refused, or by others that passed it.
     pub(crate) taken_since: BTreeSet<String>,
     /// It made the resource that still lives: its replay at any age, if it does live (S2a).
     pub(crate) replays_if_alive: bool,
@@ -62,9 +65,9 @@ pub(crate) fn admit(case: &Case<'_>) -> Admission {
 fn keyed(case: &Case<'_>, record: &Record) -> Admission {
     if record.statement != case.given.tags.statement || asks_other_parts(case, record) {
         let earlier = &record.progress.request;
-        let answer = answers::of(Verdict::KeyReused, &record.id);
-        let attributes = crate::reading::differing(earlier, case.request, &case.ground);
-        return Admission::Answered(Answer { attributes, ..answer });
+        let mut answer = answers::of(Verdict::KeyReused, &record.id);
+        answer.attributes = crate::reading::differing(earlier, case.request, &case.ground);
+        return Admission::Answered(answer);
     }
     if let Some(receipt) = record.receipt() {
         let earned = record.progress.settled_at.unwrap_or_default();
@@ -81,9 +84,11 @@ fn unkeyed(case: &Case<'_>) -> Admission {
     let Some(record) = &case.by_statement else { return stand(case, case.fresh(), None) };
     // A key that was given makes another request of it, unless that one is still open.
     let Some(receipt) = record.receipt() else {
-        // What another client has begun is theirs to end: this one sees for itself (S14).
-        if !case.earns(record) || is_over_unseen(case, record) {
-            return since(stand(case, case.fresh(), None), deleted_since(case, record));
+        // What another client has begun is theirs to end: this one sees for itself (S14). What waits for a person stays
+        // one (S21).
+        let of_another = !case.earns(record) && record.progress.staged.is_none();
+        if of_another || is_over_unseen(case, record) {
+            return with(stand(case, case.fresh(), None), taken_since_seen(case, record));
         }
         if record.key.is_some() && !record.is_open() {
             return stand(case, case.fresh(), None);
@@ -101,28 +106,40 @@ fn unkeyed(case: &Case<'_>) -> Admission {
     let window = case.ground.policy.window();
     let settled_at = record.progress.settled_at.unwrap_or_default();
     let recent = case.now() < settled_at.saturating_add(window);
-    let moved = person.memory.moved_since(record.progress.settled_seq, &case.touched());
+    let moved = person.memory.moved_since(record.progress.settled_seq, None, &case.touched());
     // A receipt is told to who has earned it; others see for themselves what holds (S1).
     // A create would be answered with its receipt all the same.
     let told = case.request.method == Method::Create || !asks_other_parts(case, record);
-    if recent && case.earns(record) && told && !moved && !case.wish.statement.safe_way() {
-        // What is open may have taken away what the receipt tells of (S14a).
-        let earlier = unended(case, record).next().map(|open| first(case, open));
-        return earlier.unwrap_or_else(|| Admission::Answered(replay(case, record, receipt)));
+    let safe_way = case.wish.statement.safe_way();
+    // Who has waited for an equal request has its answer, whichever way it goes (S5).
+    let waited = case.request.received_at < settled_at;
+    let mut again = None;
+    if (recent || waited) && case.earns(record) && told && !moved {
+        // What is open may have taken away what the receipt tells of (S14a), and keeps nobody from taking away (S14c).
+        match unended(case, record).next() {
+            Some(open) if !safe_way => return first(case, open),
+            None if !safe_way || waited => {
+                return Admission::Answered(replay(case, record, receipt));
+            }
+            _ if answers::is_success(receipt.verdict) => {
+                again = Some(replay(case, record, receipt));
+            }
+            _ => {}
+        }
     }
-    let seq = record.progress.settled_seq;
-    let taken_since = person.memory.taken_since(seq, case.now(), window);
+    let since = case.now().saturating_sub(window);
+    let taken_since = person.memory.taken_since(record.progress.settled_seq, since, None);
     let made = person.memory.made_by.as_ref() == Some(&record.statement);
     let lives = person.memory.life == Life::Live;
     let replays_if_alive =
         case.request.method == Method::Create && made && lives && (recent || !case.wish.weak);
     let earlier = (recent || replays_if_alive || !taken_since.is_empty()).then(|| receipt.clone());
-    match stand(case, case.fresh(), earlier) {
-        Admission::Look(standing) => {
-            Admission::Look(Standing { taken_since, replays_if_alive, ..standing })
-        }
-        ended @ (Admission::Answered(_) | Admission::First(_)) => ended,
+    let mut admission = with(stand(case, case.fresh(), earlier), taken_since);
+    if let Admission::Look(standing) = &mut admission {
+        standing.again = again;
+        standing.replays_if_alive = replays_if_alive;
     }
+    admission
 }
 
 /// Whether another part of the resource is asked for than then: the query is no part of the statement, and is of the request (RFC 7644 §3.9).
@@ -138,29 +155,42 @@ fn own(case: &Case<'_>, record: &Record) -> Admission {
         }
         // Refused without an effect: decided anew under the same entry (S9).
         Some(_) | None => {
-            let taken_since = deleted_since(case, record);
+            let taken_since = taken_since_seen(case, record);
             let mut record = record.clone();
             let Progress { staged, approved_until, .. } = record.progress;
             record.progress = Progress { staged, approved_until, ..Progress::new(case.request) };
-            since(stand(case, record, None), taken_since)
+            with(stand(case, record, None), taken_since)
         }
     }
 }
 
 /// With what was taken away since.
-fn since(admission: Admission, taken_since: BTreeSet<String>) -> Admission {
-    match admission {
-        Admission::Look(standing) => Admission::Look(Standing { taken_since, ..standing }),
-        ended @ (Admission::Answered(_) | Admission::First(_)) => ended,
+fn with(mut admission: Admission, taken_since: BTreeSet<String>) -> Admission {
+    if let Admission::Look(standing) = &mut admission {
+        standing.taken_since.extend(taken_since);
     }
+    admission
 }
 
-/// What was taken away since a create without key was refused: it may have been made all the same and deleted (S2a, S21).
-fn deleted_since(case: &Case<'_>, record: &Record) -> BTreeSet<String> {
-    let person = case.person_of(record);
-    let creates = case.request.method == Method::Create && case.request.key.is_none();
-    let Some(person) = person.filter(|_| creates) else { return BTreeSet::new() };
-    person.memory.taken_since(record.progress.seq, case.now(), case.ground.policy.window())
+/// What was taken away since a request was refused: under its key at any time, without one within the window (S2a, S21).
+fn taken_since_seen(case: &Case<'_>, record: &Record) -> BTreeSet<String> {
+    let Some(person) = case.person_of(record) else { return BTreeSet::new() };
+    let since = match case.request.key {
+        Some(_) => 0,
+        None => case.now().saturating_sub(case.ground.policy.window()),
+    };
+    person.memory.taken_since(record.progress.seq, since, None)
+}
+
+/// What was taken away by requests that came after this one, and passed it (S14c).
+fn overtaken(case: &Case<'_>) -> BTreeSet<String> {
+    let is_meant = |person: &&Person| match &case.request.id {
+        Some(id) => person.memory.target_id.as_ref() == Some(id),
+        None => case.led_to(person),
+    };
+    let asked = Some(case.request.received_at);
+    let people = case.people.iter().filter(is_meant);
+    people.flat_map(|person| person.memory.taken_since(0, 0, asked)).collect()
 }
 
 /// An open entry has to end before anything is said on its identity (S14a).
@@ -202,7 +232,8 @@ fn stand(case: &Case<'_>, record: Record, earlier: Option<Answer>) -> Admission 
     Admission::Look(Standing {
         record,
         earlier,
-        taken_since: BTreeSet::new(),
+        again: None,
+        taken_since: overtaken(case),
         replays_if_alive: false,
         only_taking,
         watch_until,
@@ -248,7 +279,8 @@ fn replay(case: &Case<'_>, record: &Record, receipt: &Answer) -> Answer {
 
 /// Says that a create states another secret than the one that it repeats (S3a).
 pub(crate) fn secret_differs(case: &Case<'_>, record: &Record) -> Option<Field> {
-    if case.request.method != Method::Create {
+    // Secrets stand in a document by their digests: where it is the same, so are they.
+    if case.request.method != Method::Create || case.request.body == record.progress.request.body {
         return None;
     }
     let sent = case.statement_of(record)?.secret_digests();
@@ -278,15 +310,32 @@ fn unheard(case: &Case<'_>) -> Option<Admission> {
     let memory = &case.person_of(record)?.memory;
     // A secret that was stated since is known to somebody, and stays (S2a).
     let moved =
-        memory.moved_since(record.progress.settled_seq, &case.wish.statement.secret_paths());
+        memory.moved_since(record.progress.settled_seq, None, &case.wish.statement.secret_paths());
     let same = record.statement == tags.statement && record.key == tags.key && case.earns(record);
     if memory.life != Life::Live || moved || !same {
         return None;
     }
     if tried(case, &record.id) {
-        return Some(Admission::Answered(answers::of(Verdict::Unresolved, &record.id)));
+        let sent = record.progress.effect.as_ref();
+        let answered = record.progress.answered.as_ref();
+        let answered = answered.filter(|_| sent.is_some_and(|sent| sent.method == Method::Patch));
+        return Some(Admission::Answered(match (answered, record.receipt()) {
+            (Some(answer), Some(receipt)) => {
+                secret_told(record, answer, replay(case, record, receipt))
+            }
+            _ => answers::of(Verdict::Unresolved, &record.id),
+        }));
     }
     Some(Admission::First(Action::Resolve(record.id.clone())))
+}
+
+/// What is told of a create whose secret was sent after it and answered so: a 401, a 429 and a 503 with Retry-After say nothing of the secret, and let it be sent again (S9, S3a).
+pub(crate) fn secret_told(record: &Record, answer: &TargetAnswer, receipt: Answer) -> Answer {
+    match answer.status {
+        401 => answers::refused(&record.id, answer),
+        429 | 503 => Answer { detail: SECRET_LATER.into(), ..answers::unseen(&record.id, answer) },
+        _ => receipt,
+    }
 }
 
 /// Whether the resource has moved on since the receipt was earned (S9).
@@ -306,6 +355,10 @@ fn tried(case: &Case<'_>, id: &str) -> bool {
 pub(crate) fn gives_back(gives: &BTreeSet<String>, taken_since: &BTreeSet<String>) -> bool {
     gives.iter().any(|path| overlaps_any(path, taken_since))
 }
+
+/// What a person reads whose secret the target was too busy to take.
+const SECRET_LATER: &str =
+    "the resource is made, and its secret could not be written yet; send the same request again";
 
 /// The request has no record, because the ledger cannot be used: policy lets it go out once (S36).
 pub(crate) const UNRECORDED: &str = "unrecorded";

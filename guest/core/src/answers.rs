@@ -26,6 +26,27 @@ pub(crate) fn of(verdict: Verdict, decision: &str) -> Answer {
     }
 }
 
+/// An answer that rests on what was read.
+pub(crate) fn seen(
+    verdict: Verdict,
+    decision: &str,
+    status: Option<u16>,
+    target: Option<TargetAnswer>,
+) -> Answer {
+    let mut answer = of(verdict, decision);
+    answer.evidence = Evidence::Read;
+    answer.status = status;
+    answer.target = target;
+    answer
+}
+
+/// Nothing is known to have happened, for a reason of its own.
+pub(crate) fn unavailable(decision: &str, detail: &str) -> Answer {
+    let mut answer = of(Verdict::Unavailable, decision);
+    answer.detail = detail.into();
+    answer
+}
+
 pub(crate) fn malformed(detail: &str, scim_type: &str) -> Answer {
     let notes = vec![note("scim-type", scim_type)];
     Answer { detail: detail.into(), notes, ..of(Verdict::Malformed, "") }

@@ -16,7 +16,7 @@ use crate::{
     policy::Policy,
     profile::Profile,
     schema::Schema,
-    state::{Memory, Person, Progress, Record},
+    state::{Change, Memory, Person, Progress, Record},
     statement::{Match, NamedKind, Operation, Statement},
     types::{
         Answer, ById, ContractError, Field, Method, Name, NameKind, Observation, Question, Request,
@@ -196,6 +196,18 @@ impl<'a> Case<'a> {
 
     pub(crate) fn takes(&self) -> BTreeSet<String> {
         self.wish.statement.takes().into_iter().map(|path| path.0).collect()
+    }
+
+    /// Records a change on an identity; `received_at`: when the request had come that made it, if it was one.
+    pub(crate) fn changed(
+        &self,
+        memory: &mut Memory,
+        received_at: Option<UnixMillis>,
+        touched: BTreeSet<String>,
+        taken: BTreeSet<String>,
+    ) {
+        let change = Change { seq: 0, at: self.now(), received_at, touched, taken };
+        memory.settle(self.ground.policy.window(), self.ground.policy.receipt_life(), change);
     }
 
     /// A new record for this request, under the id that the host made for it.

@@ -21,8 +21,8 @@ use crate::{
     state::{DEFAULT_SOURCE, Event, Life, Person, know},
     statement::{Allowance, Body, Difference, Match, PathKey},
     types::{
-        Action, Answer, Divergence, Effect, EffectBody, Evidence, IdentityWrite, Method, Name,
-        NameKind, Sight, Step, TargetAnswer, UnixMillis, Verdict, Write,
+        Action, Answer, Divergence, Effect, EffectBody, IdentityWrite, Method, Name, NameKind,
+        Sight, Step, TargetAnswer, UnixMillis, Verdict, Write,
     },
 };
 
@@ -77,18 +77,17 @@ fn blind(case: &Case<'_>, standing: Standing, id: &str) -> Step {
 }
 
 /// Absence is proved by id (S23).
-fn on_absent(case: &Case<'_>, standing: Standing, id: &str, answer: &TargetAnswer) -> Step {
+fn on_absent(case: &Case<'_>, mut standing: Standing, id: &str, answer: &TargetAnswer) -> Step {
     let person = case.person(NameKind::TargetId);
     let deleted_here = person.is_some_and(|person| {
         person.memory.life == Life::Deleted && person.memory.target_id.as_deref() == Some(id)
     });
     // Or an equal one has just ended, of what nobody was ever shown.
     if case.request.method == Method::Delete && (deleted_here || standing.earlier.is_some()) {
-        let receipt = Answer {
-            status: Some(first_status(&standing, 204)),
-            evidence: Evidence::Read,
-            ..answers::of(Verdict::AlreadySatisfied, &standing.record.id)
-        };
+        let receipt = satisfied(&standing, 204, None);
+        if let Some(told) = again(&mut standing) {
+            return told;
+        }
         let person = person.cloned().unwrap_or_else(|| person_for(case, id));
         return close(case, standing, person, None, receipt, BTreeSet::new());
     }
@@ -105,11 +104,11 @@ fn on_absent(case: &Case<'_>, standing: Standing, id: &str, answer: &TargetAnswe
     }
     // Deleted behind our back: remembered, and the target's own answer is passed on.
     let mut person = person.clone();
-    let window = case.ground.policy.window();
-    bury(&mut person, case.now(), window);
+    bury(case, &mut person, None);
     let mut record = standing.record;
     record.identity = Some(person.id.clone());
     record.progress.settled_at = Some(case.now());
+    record.progress.seq = person.memory.seq;
     let receipt = answers::refused(&record.id, answer);
     let write = record.after(Event::Refuse, None).map(|entry| Write {
         entry,
@@ -137,8 +136,7 @@ fn on_present(
             .split(',')
             .any(|tag| tag.trim() == "*" || Some(opaque_tag(tag.trim())) == current);
         if versioned && !matches {
-            let refusal = answers::of(Verdict::PreconditionFailed, &standing.record.id);
-            return only(Action::Answer(Answer { evidence: Evidence::Read, ..refusal }));
+            return refuse(&standing, Verdict::PreconditionFailed, Vec::new());
         }
     }
     let shown = crate::reading::names_of(case, resource);
@@ -158,7 +156,23 @@ fn on_present(
         see(case, &mut person, id);
     }
     let names = linked_names(case, &person, id, Some(resource));
-    let difference = difference(case, &standing, resource);
+    let mut standing = standing;
+    let mut difference = difference(case, &standing, resource);
+    let returns = difference.as_ref().is_some_and(|one| returns(case, one, resource));
+    if buried && returns {
+        let free = case.ground.policy.returns == Returns::Allow;
+        let held = if free { None } else { held_back(case, &standing, &person) };
+        if let Some(step) = held {
+            // Nothing blocks what takes access away beside it (S14c).
+            standing.taken_since.insert("active".into());
+            difference = self::difference(case, &standing, resource);
+            if difference.as_ref().is_none_or(|one| one.nothing_left || one.left_out.is_empty()) {
+                return step;
+            }
+        } else {
+            person.incarnation += 1;
+        }
+    }
     if let Some(answer) = stale(case, &standing, &person, difference.as_ref()) {
         return only(Action::Answer(answer));
     }
@@ -167,11 +181,10 @@ fn on_present(
         let off = case.ground.profile.deactivates(&case.request.resource_type)
             && resource.find("active").is_some_and(crate::reading::is_false);
         if off && buried {
-            let receipt = Answer {
-                status: Some(first_status(&standing, 204)),
-                evidence: Evidence::Read,
-                ..answers::of(Verdict::AlreadySatisfied, &standing.record.id)
-            };
+            let receipt = satisfied(&standing, 204, None);
+            if let Some(told) = again(&mut standing) {
+                return told;
+            }
             return close(case, standing, person, names, receipt, BTreeSet::new());
         }
         let condition = precondition(case, versioned, answer);
@@ -186,30 +199,44 @@ fn on_present(
             (None, true) => Verdict::Parked,
             (None, false) => Verdict::Superseded,
         };
-        let refusal = answers::of(verdict, &standing.record.id);
-        let attributes = left_out.into_iter().collect();
-        let evidence = Evidence::Read;
-        return only(Action::Answer(Answer { attributes, evidence, ..refusal }));
+        return refuse(&standing, verdict, left_out.into_iter().collect());
     }
     if difference.satisfied || kept::satisfied(case, &person.memory, resource, &difference) {
+        if let Some(told) = again(&mut standing) {
+            return told;
+        }
         let taken = stated_takings(case, resource);
-        let mut receipt = Answer {
-            status: Some(first_status(&standing, satisfied_status(case))),
-            target: Some(TargetAnswer { status: 200, ..answer.clone() }),
-            evidence: Evidence::Read,
-            ..answers::of(Verdict::AlreadySatisfied, &standing.record.id)
-        };
+        let shown = TargetAnswer { status: 200, ..answer.clone() };
+        let mut receipt = satisfied(&standing, satisfied_status(case), Some(shown));
         if !difference.satisfied {
             answers::keeps_not(&mut receipt, kept::lacking(case, resource));
         }
         return close(case, standing, person, names, receipt, taken);
     }
-    let mut standing = standing;
     standing.record.progress.before = keep_small(resource);
     standing.record.progress.left_out = left_out;
     let body = written(case, difference.body, resource);
     let effect = effect(case, Some(id), body, precondition(case, versioned, answer));
     dispatch(case, standing, &person, names, effect)
+}
+
+/// What this request repeats is seen to hold: its receipt again (S2a, S37), unless somebody was passed who has to be looked after (S14c).
+fn again(standing: &mut Standing) -> Option<Step> {
+    let told = standing.again.take_if(|_| standing.watch_until.is_none())?;
+    Some(only(Action::Answer(told)))
+}
+
+/// What was read is as asked: nothing is sent, and the status is that of the first answer.
+fn satisfied(standing: &Standing, usual: u16, target: Option<TargetAnswer>) -> Answer {
+    let status = Some(first_status(standing, usual));
+    answers::seen(Verdict::AlreadySatisfied, &standing.record.id, status, target)
+}
+
+/// What was read is in the way.
+fn refuse(standing: &Standing, verdict: Verdict, attributes: Vec<String>) -> Step {
+    let mut refusal = answers::seen(verdict, &standing.record.id, None, None);
+    refusal.attributes = attributes;
+    only(Action::Answer(refusal))
 }
 
 /// The identity that the names of a resource lead to, unless that is known to be another resource.
@@ -250,6 +277,16 @@ fn difference(case: &Case<'_>, standing: &Standing, resource: &Value) -> Option<
     // The rest is as old as what would give back: but for what takes away, nothing of it is applied (S2a).
     let allowance = Allowance { withheld, only_taking: true, ..plain };
     Some(statement.against(resource, schema, &allowance))
+}
+
+/// Whether an update switches on what is off, or may: where a PUT says nothing of `active`, some targets switch it on.
+fn returns(case: &Case<'_>, difference: &Difference, resource: &Value) -> bool {
+    let body = case.wish.statement.body();
+    let unsaid = case.request.method == Method::Replace
+        && body.is_some_and(|body| body.find("active").is_none());
+    let on = unsaid || difference.opaque || difference.gives.contains(&PathKey("active".into()));
+    let off = resource.find("active").is_some_and(crate::reading::is_false);
+    off && on && !difference.satisfied
 }
 
 /// Edges that this target has not shown under their value: that one is absent proves nothing (S11).
@@ -321,7 +358,10 @@ fn create(case: &Case<'_>, standing: Standing) -> Step {
         if tombstone {
             return come_back(case, standing, person.clone(), resource, answer);
         }
-        return on_linked(case, standing, person.clone(), resource, answer);
+        // What is known by its id alone is judged as what was never seen before, while it is a match (S17, S18).
+        if person.memory.is_ours() || matches(resource) == Match::No {
+            return on_linked(case, standing, person.clone(), resource, answer);
+        }
     }
     let found = case.candidates();
     on_found(case, standing, linked, found)
@@ -382,25 +422,15 @@ fn on_linked(
         told.notes.extend(first.and_then(|first| secret_differs(case, first)));
         return only(Action::Answer(told));
     }
-    if reactivates(case, resource) {
-        return switch_on(case, standing, person, resource, answer);
-    }
-    if !names.is_empty() && case.ground.policy.existing == Existing::Update {
-        return update_existing(case, standing, person, resource, answer);
+    if person.memory.is_ours() && writes_over(case, resource, &names) {
+        return write_over(case, standing, person, resource, answer);
     }
     if !names.is_empty() {
-        let refusal = answers::of(Verdict::Conflict, &standing.record.id);
-        let refusal = Answer { attributes: names, evidence: Evidence::Read, ..refusal };
-        return only(Action::Answer(refusal));
+        return refuse(&standing, Verdict::Conflict, names);
     }
     let id = id_of(resource).unwrap_or_default();
     see(case, &mut person, &id);
-    let mut receipt = Answer {
-        status: Some(first_status(&standing, 201)),
-        target: Some(located(answer)),
-        evidence: Evidence::Read,
-        ..answers::of(Verdict::AlreadySatisfied, &standing.record.id)
-    };
+    let mut receipt = satisfied(&standing, 201, Some(located(answer)));
     answers::keeps_not(&mut receipt, kept::lacking(case, resource));
     receipt.notes.extend(secret_left(case));
     let names = linked_names(case, &person, &id, Some(resource));
@@ -425,9 +455,7 @@ fn on_found(
         return on_existing(case, standing, linked, &id, ours);
     }
     if let Some(attribute) = taken {
-        let refusal = answers::of(Verdict::Conflict, &standing.record.id);
-        let refusal = Answer { attributes: vec![attribute], evidence: Evidence::Read, ..refusal };
-        return only(Action::Answer(refusal));
+        return refuse(&standing, Verdict::Conflict, vec![attribute]);
     }
     on_nothing(case, standing, linked, alike.into_iter().map(|(id, _)| id).collect())
 }
@@ -465,8 +493,7 @@ fn on_existing(
         .or(linked);
     let link = linked.as_ref().filter(|one| one.memory.target_id.as_deref() == Some(id));
     if link.is_some_and(|one| one.memory.source() != case.request.scope.source) {
-        let refusal = answers::of(Verdict::FoundAlreadyLinked, &standing.record.id);
-        return only(Action::Answer(Answer { evidence: Evidence::Read, ..refusal }));
+        return refuse(&standing, Verdict::FoundAlreadyLinked, Vec::new());
     }
     let tombstone = linked.as_ref().filter(|person| person.memory.life == Life::Deleted);
     if let Some(person) = tombstone
@@ -479,14 +506,9 @@ fn on_existing(
     let equal = names.is_empty();
     let adopt = if ours || links(case, &current) { case.ground.policy.adopt } else { Adopt::Never };
     // What is ours, or may become ours although it differs, may be changed where policy says so.
-    if ours || adopt == Adopt::Matching {
-        let person = || linked.clone().unwrap_or_else(|| new_person(case));
-        if reactivates(case, &current) {
-            return switch_on(case, standing, person(), &current, answer);
-        }
-        if !equal && case.ground.policy.existing == Existing::Update {
-            return update_existing(case, standing, person(), &current, answer);
-        }
+    if (ours || adopt == Adopt::Matching) && writes_over(case, &current, &names) {
+        let person = linked.unwrap_or_else(|| new_person(case));
+        return write_over(case, standing, person, &current, answer);
     }
     let allowed = match adopt {
         Adopt::Never => ours && equal,
@@ -494,18 +516,13 @@ fn on_existing(
         Adopt::Matching => true,
     };
     if !allowed {
-        let refusal = answers::of(Verdict::Conflict, &standing.record.id);
-        let refusal = Answer { attributes: names, evidence: Evidence::Read, ..refusal };
-        return only(Action::Answer(refusal));
+        return refuse(&standing, Verdict::Conflict, names);
     }
     let mut person = linked.unwrap_or_else(|| new_person(case));
     see(case, &mut person, id);
-    let mut receipt = Answer {
-        status: Some(201),
-        target: Some(located(answer)),
-        evidence: Evidence::Read,
-        ..answers::of(Verdict::Adopted, &standing.record.id)
-    };
+    person.memory.adopted = true;
+    let target = Some(located(answer));
+    let mut receipt = answers::seen(Verdict::Adopted, &standing.record.id, Some(201), target);
     receipt.notes.extend(secret_left(case));
     let names = linked_names(case, &person, id, Some(&current));
     close(case, standing, person, names, receipt, BTreeSet::new())
@@ -551,6 +568,7 @@ fn on_nothing(
     person.memory.life = Life::Expected;
     person.memory.target_id = None;
     person.memory.made_by = None;
+    person.memory.adopted = false;
     let names = case.wish.names.clone();
     dispatch(case, standing, &person, Some(names), effect)
 }
@@ -567,11 +585,17 @@ fn held_back(case: &Case<'_>, standing: &Standing, person: &Person) -> Option<St
     let deleted_at = person.memory.deleted_at?;
     let mut record = standing.record.clone();
     let waits = record.progress.staged == Some(deleted_at);
-    if waits && Some(case.now()) < record.progress.approved_until {
+    // A person has seen whose request it is: nobody else's goes through by that.
+    let of_another =
+        case.by_statement.as_ref().is_some_and(|one| one.id == record.id && !case.earns(one));
+    let approved = Some(case.now()) < record.progress.approved_until;
+    if waits && approved && !of_another {
         return None;
     }
     let answer = Action::Answer(answers::of(Verdict::Staged, &record.id));
-    if waits {
+    // What was approved and not used is over: another's may wait in its place.
+    let over = of_another && !approved && record.progress.approved_until.is_some();
+    if waits && !over {
         return Some(only(answer));
     }
     record.identity = Some(person.id.clone());
@@ -626,6 +650,27 @@ fn come_back(
     }
     person.incarnation += 1;
     switch_on(case, standing, person, resource, answer)
+}
+
+/// Whether policy lets this create change what is there: switch it on, or update it (S19, S22).
+fn writes_over(case: &Case<'_>, resource: &Value, differing: &[String]) -> bool {
+    let updates = case.ground.policy.existing == Existing::Update;
+    reactivates(case, resource) || updates && !differing.is_empty()
+}
+
+/// The create changes what is there, unless something was taken from it since (S2a).
+fn write_over(
+    case: &Case<'_>,
+    standing: Standing,
+    person: Person,
+    resource: &Value,
+    answer: &TargetAnswer,
+) -> Step {
+    if !standing.taken_since.is_empty() {
+        return refuse(&standing, Verdict::Superseded, Vec::new());
+    }
+    let change = if reactivates(case, resource) { switch_on } else { update_existing };
+    change(case, standing, person, resource, answer)
 }
 
 /// Whether policy lets this create switch the resource on (S22).
@@ -760,7 +805,8 @@ fn close(
     let mut record = standing.record;
     record.identity = Some(person.id.clone());
     if !taken.is_empty() {
-        person.memory.settle(case.now(), case.ground.policy.window(), case.touched(), taken);
+        let received_at = Some(case.request.received_at);
+        case.changed(&mut person.memory, received_at, case.touched(), taken);
     }
     commit_version(case, &mut person);
     record.progress.receipt = Some(receipt.clone());
@@ -830,12 +876,12 @@ pub(crate) fn see(case: &Case<'_>, person: &mut Person, id: &str) {
     }
 }
 
-/// The resource is gone (S21).
-pub(crate) fn bury(person: &mut Person, now: UnixMillis, window: UnixMillis) {
+/// The resource is gone (S21); `received_at`: when the request had come that deleted it, if it was one.
+pub(crate) fn bury(case: &Case<'_>, person: &mut Person, received_at: Option<UnixMillis>) {
     person.memory.life = Life::Deleted;
-    person.memory.deleted_at = Some(now);
+    person.memory.deleted_at = Some(case.now());
     let all = BTreeSet::from([String::from("*")]);
-    person.memory.settle(now, window, all.clone(), all);
+    case.changed(&mut person.memory, received_at, all.clone(), all);
 }
 
 /// Every name that leads to a live identity: the id, and what the resource carries. An external id that leads to another identity stays with that one (S16).

@@ -27,7 +27,7 @@ pub struct Policy {
     pub existing: Existing,
     /// What a create on a resource that is switched off is (S22).
     pub disabled: Disabled,
-    /// What a create after a deletion is (S21).
+    /// What the return of what was deleted is, by a create, or by an update that switches it on (S21, S22).
     pub returns: Returns,
     /// What follows when neither presence nor absence can be proved (S13).
     pub on_unknown: OnUnknown,
@@ -91,7 +91,7 @@ pub enum Disabled {
     Reactivate,
 }
 
-/// What a create after a deletion is (S21).
+/// What the return of what was deleted is, by a create, or by an update that switches it on (S21, S22).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Returns {
     /// A new life of the identity.

@@ -25,7 +25,7 @@ use crate::{
     kept,
     policy::{CreateSecret, OnUnknown},
     profile,
-    reading::is_false,
+    reading::{contains, is_false},
     state::{Event, Life, Person, Record, know},
     statement::{Allowance, Holds, NotKept, PathKey, Removal},
     types::{
@@ -305,12 +305,10 @@ impl Work<'_> {
             return self.restore(holds.swept);
         }
         kept::remember(self.case, &mut self.person.memory, &holds);
-        see(self.case, &mut self.person, id);
+        see_shown(self.case, &mut self.person, id, resource);
         let mut learned = Vec::new();
         let kind = self.case.request.resource_type.clone();
-        for attribute in &holds.edges_shown {
-            learned.push((profile::shows_edges(&kind, attribute), "true".into()));
-        }
+        learned.extend(self.shown_edges(&holds));
         let answered = self.record.progress.answered.clone();
         if let Some(answer) =
             answered.as_ref().filter(|_| self.case.request.method == Method::Patch)
@@ -370,6 +368,13 @@ impl Work<'_> {
         let mut touched = self.case.touched();
         touched.retain(|path| !crate::state::overlaps_any(path, &passed));
         self.close(receipt, names, touched, taken, learned)
+    }
+
+    /// Edges that were given read back under their value: this target shows them (S11).
+    fn shown_edges(&self, holds: &Holds) -> Vec<(String, String)> {
+        let kind = &self.case.request.resource_type;
+        let shown = holds.edges_shown.iter();
+        shown.map(|attribute| (profile::shows_edges(kind, attribute), "true".into())).collect()
     }
 
     /// The edges that a PUT has taken away by leaving them out (S26).
@@ -679,8 +684,7 @@ impl Work<'_> {
             return self.refuse(answers::of(Verdict::SupersededByDeletion, &self.record.id));
         }
         if CREATES_MOST <= self.record.progress.sends {
-            let answer = answers::of(Verdict::Unavailable, &self.record.id);
-            return self.refuse(Answer { detail: UNSEEN.into(), ..answer });
+            return self.refuse(answers::unavailable(&self.record.id, UNSEEN));
         }
         self.send_again()
     }
@@ -755,10 +759,7 @@ impl Work<'_> {
         }
         match self.record.progress.answered.is_some() {
             true => self.pass_on(),
-            false => {
-                let answer = answers::of(Verdict::Unavailable, &self.record.id);
-                self.refuse(Answer { detail: UNSEEN.into(), ..answer })
-            }
+            false => self.refuse(answers::unavailable(&self.record.id, UNSEEN)),
         }
     }
 
@@ -770,10 +771,13 @@ impl Work<'_> {
         let until = self.record.progress.watch_until.unwrap_or_default();
         let settled_seq = self.record.progress.settled_seq;
         let touched = self.case.touched();
-        let moved = self.person.memory.moved_since(settled_seq, &touched);
-        // The watch ends when a later request on these paths is dispatched, settled or not.
+        // The watch ends when a request on these paths that came later is dispatched, settled or not.
+        let asked = self.record.progress.request.received_at;
+        let moved = self.person.memory.moved_since(settled_seq, Some(asked), &touched);
         let sent_since = self.case.open.iter().any(|open| {
-            let other = open.id != self.record.id && settled_seq <= open.progress.seq;
+            let other = open.id != self.record.id
+                && settled_seq <= open.progress.seq
+                && asked < open.progress.request.received_at;
             let stated = self.case.statement_of(open).filter(|_| other);
             stated.is_some_and(|of| {
                 of.touched().iter().any(|path| crate::state::overlaps_any(&path.0, &touched))
@@ -823,7 +827,8 @@ impl Work<'_> {
 
     /// Nobody was told of a create that states a secret: the secret of whoever asks again is written by one update (S3a).
     fn unheard(&mut self, until: UnixMillis, report: Option<&Report>) -> Step {
-        let Some(receipt) = self.record.receipt().cloned() else { return self.again() };
+        let Some(mut receipt) = self.record.receipt().cloned() else { return self.again() };
+        let mut ends = true;
         let sent = self.record.progress.effect.as_ref();
         // An update whose answer was lost may be in force or not: it is sent again.
         let lost = sent.is_some_and(|effect| effect.method == Method::Patch);
@@ -840,16 +845,31 @@ impl Work<'_> {
             Some(Outcome::Answered(answer)) => match judge(Method::Patch, 1, answer) {
                 Judgement::Accepted => self.record.progress.request = self.case.request.clone(),
                 Judgement::NotSent | Judgement::Unknown => return self.secret_unknown(),
-                // The first secret stays, and the answer says so.
-                Judgement::Definite | Judgement::LookInto => {}
+                // The first secret stays, and the answer says so. But for these two nothing is said of what this one is worth.
+                Judgement::Definite | Judgement::LookInto => {
+                    ends = matches!(answer.status, 400 | 422);
+                    self.record.progress.answered = Some(answer.clone());
+                }
             },
             Some(Outcome::NotSent(_) | Outcome::Unknown(_)) => return self.secret_unknown(),
         }
-        self.record.progress.unheard_until = None;
+        let progress = &mut self.record.progress;
+        // Whoever waits no longer is not told.
+        progress.unheard_until.take_if(|_| ends && self.case.says(AWAITED).is_some());
+        receipt.notes.extend(crate::admit::secret_differs(self.case, &self.record));
+        let progress = &self.record.progress;
+        let (event, wake) = match progress.unheard_until {
+            Some(_) => (Event::Dispatch, progress.unheard_until),
+            None => (Event::Settle, None),
+        };
+        let answer = match progress.answered.as_ref().filter(|_| !ends) {
+            Some(answer) => crate::admit::secret_told(&self.record, answer, receipt),
+            None => receipt,
+        };
         let identities = self.fenced();
-        let write = self.record.after(Event::Settle, None);
+        let write = self.record.after(event, wake);
         let write = write.map(|entry| Write { entry, identities, learned: Vec::new() });
-        Step { write, action: Action::Answer(receipt) }
+        Step { write, action: Action::Answer(answer) }
     }
 
     /// The same request again writes its secret again.
@@ -888,6 +908,7 @@ impl Work<'_> {
             if_match: None,
         };
         self.record.progress.effect = Some(effect.clone());
+        self.record.progress.answered = None;
         effect
     }
 
@@ -912,7 +933,7 @@ impl Work<'_> {
             (creates || holds.all).then_some((resource, holds))
         });
         let Some((resource, holds)) = shown else { return self.look_later() };
-        see(self.case, &mut self.person, &id);
+        see_shown(self.case, &mut self.person, &id, &resource);
         kept::remember(self.case, &mut self.person.memory, &holds);
         if creates {
             self.person.memory.made_by = Some(self.record.statement.clone());
@@ -992,6 +1013,8 @@ impl Work<'_> {
         }
         let holds = self.case.wish.statement.holds(None, resource, schema);
         kept::remember(self.case, &mut self.person.memory, &holds);
+        let shown = self.shown_edges(&holds);
+        self.learned.extend(shown);
         let mut receipt = self.receipt(verdict, true, Evidence::Read);
         if verdict == Verdict::Adopted {
             receipt.target = Some(located(&self.shown(&id)));
@@ -1008,7 +1031,7 @@ impl Work<'_> {
         let names = linked_names(self.case, &self.person, &id, Some(resource));
         let touched = BTreeSet::from([String::from("*")]);
         let latest = self.case.ground.policy.create_secret == CreateSecret::Latest;
-        let heard = self.case.says("body-held").is_some();
+        let heard = self.case.says(AWAITED).is_some();
         let differs = heard && self.states_another_secret();
         let unheard = latest && self.case.wish.statement.states_secret() && (differs || !heard);
         if unheard {
@@ -1067,7 +1090,7 @@ impl Work<'_> {
             receipt.target.as_ref().is_some_and(|answer| (200..300).contains(&answer.status));
         // Who was never shown it is told what they see, and others lose nothing by it (S14).
         if accepted || off || self.case.knows_gone(&self.person.memory) {
-            bury(&mut self.person, self.case.now(), self.case.ground.policy.window());
+            bury(self.case, &mut self.person, Some(self.case.request.received_at));
         }
         if !accepted {
             receipt.target = None;
@@ -1080,7 +1103,7 @@ impl Work<'_> {
     fn was_not_there(&mut self) -> Step {
         let live = self.person.memory.life == Life::Live;
         if live && self.case.knows_gone(&self.person.memory) {
-            bury(&mut self.person, self.case.now(), self.case.ground.policy.window());
+            bury(self.case, &mut self.person, None);
         }
         self.pass_on()
     }
@@ -1099,8 +1122,7 @@ impl Work<'_> {
             return self.wait(self.case.now() + backoff);
         }
         if self.case.request.method == Method::Delete {
-            let window = self.case.ground.policy.window();
-            bury(&mut self.person, self.case.now(), window);
+            bury(self.case, &mut self.person, Some(self.case.request.received_at));
             let receipt = self.receipt(Verdict::Done, true, Evidence::Response);
             return self.finish(receipt, None, Vec::new());
         }
@@ -1151,8 +1173,7 @@ impl Work<'_> {
             let backoff = LOOK_MS << self.record.progress.looks.min(4);
             return self.wait(over.min(now + backoff));
         }
-        let answer = answers::of(Verdict::Unavailable, &self.record.id);
-        let answer = Answer { detail: NOT_OURS.into(), ..answer };
+        let answer = answers::unavailable(&self.record.id, NOT_OURS);
         if self.case.request.method == Method::Create && self.effect_id().is_none() {
             return only(Action::Answer(answer));
         }
@@ -1203,8 +1224,7 @@ impl Work<'_> {
     fn send_again(&mut self) -> Step {
         let Some(mut effect) = self.record.progress.effect.clone() else { return self.pass_on() };
         if !self.may_send() {
-            let answer = answers::of(Verdict::Unavailable, &self.record.id);
-            return self.refuse(Answer { detail: NOT_OURS.into(), ..answer });
+            return self.refuse(answers::unavailable(&self.record.id, NOT_OURS));
         }
         if self.case.says("body-held").is_none() {
             // The client's bytes are gone with the process: the same document, unless a secret was in it.
@@ -1212,9 +1232,8 @@ impl Work<'_> {
                 let Some(body) = self.case.request.body.clone() else { return self.pass_on() };
                 effect.body = EffectBody::Document(body);
             }
-            if matches!(&effect.body, EffectBody::Document(body) if body.contains("\"$secret\"")) {
-                let answer = answers::of(Verdict::Unavailable, &self.record.id);
-                return self.refuse(Answer { detail: SECRET_GONE.into(), ..answer });
+            if matches!(&effect.body, EffectBody::Document(body) if contains(body, "\"$secret\"")) {
+                return self.refuse(answers::unavailable(&self.record.id, SECRET_GONE));
             }
         }
         // What is sent again goes under what was seen last.
@@ -1253,8 +1272,8 @@ impl Work<'_> {
         taken: BTreeSet<String>,
         learned: Vec<(String, String)>,
     ) -> Step {
-        let window = self.case.ground.policy.window();
-        self.person.memory.settle(self.case.now(), window, touched, taken);
+        let received_at = Some(self.case.request.received_at);
+        self.case.changed(&mut self.person.memory, received_at, touched, taken);
         self.finish(receipt, names, learned)
     }
 
@@ -1310,12 +1329,11 @@ impl Work<'_> {
     // ---- readings -----------------------------------------------------------------------------
 
     fn receipt(&self, verdict: Verdict, changed: bool, evidence: Evidence) -> Answer {
-        Answer {
-            changed,
-            evidence,
-            target: self.record.progress.answered.clone(),
-            ..answers::of(verdict, &self.record.id)
-        }
+        let target = self.record.progress.answered.clone();
+        let mut receipt = answers::seen(verdict, &self.record.id, None, target);
+        receipt.changed = changed;
+        receipt.evidence = evidence;
+        receipt
     }
 
     /// What the latest look by id showed, with the answer that showed it.
@@ -1365,11 +1383,10 @@ impl Work<'_> {
 
     /// What was taken away since the effect was decided, by requests that passed it.
     fn passed_by(&self) -> BTreeSet<String> {
-        let taken = self.person.memory.taken_since(
-            self.record.progress.seq,
-            self.case.now(),
-            self.case.ground.policy.window().max(self.case.ground.profile.apply_bound() * 4),
-        );
+        let reach =
+            self.case.ground.policy.window().max(self.case.ground.profile.apply_bound() * 4);
+        let since = self.case.now().saturating_sub(reach);
+        let taken = self.person.memory.taken_since(self.record.progress.seq, since, None);
         let touched = self.case.touched();
         if gives_back(&touched, &taken) { taken } else { BTreeSet::new() }
     }
@@ -1395,7 +1412,7 @@ impl Work<'_> {
         let mut stated = others.filter_map(|open| self.case.statement_of(open));
         let beside = stated
             .any(|of| of.touched().iter().any(|path| crate::state::overlaps_any(&path.0, &paths)));
-        !beside && !self.person.memory.moved_since(self.record.progress.seq, &paths)
+        !beside && !self.person.memory.moved_since(self.record.progress.seq, None, &paths)
     }
 
     /// Everything was seen to be as stated, and what a PUT leaves out to be gone (S26), but for what this resource is known not to keep (S11); a secret is never seen (S3a).
@@ -1485,6 +1502,14 @@ impl Work<'_> {
     }
 }
 
+/// The resource was seen; what was deleted and is off stays deleted, whatever else is changed of it (S22).
+fn see_shown(case: &Case<'_>, person: &mut Person, id: &str, resource: &Value) {
+    let off = resource.find("active").is_some_and(is_false);
+    if person.memory.life != Life::Deleted || !off {
+        see(case, person, id);
+    }
+}
+
 enum Trace {
     None,
     /// The id, what was seen, and whether it carries our external id.
@@ -1509,6 +1534,9 @@ fn judge(method: Method, sends: u32, answer: &TargetAnswer) -> Judgement {
         _ => Judgement::Unknown,
     }
 }
+
+/// How the host says that whoever asks still waits for the answer (S3a).
+const AWAITED: &str = "awaited";
 
 /// What a person reads where an update was sent as often as it may be and never seen.
 const UNSEEN: &str = "the request was sent several times and was never seen to take effect";

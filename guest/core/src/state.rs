@@ -78,6 +78,8 @@ pub struct Memory {
     pub target_id: Option<String>,
     /// What was asked when it was made, if we made it.
     pub made_by: Option<Tag>,
+    /// Whether it was adopted (S18).
+    pub adopted: bool,
     /// When it was first seen.
     pub seen_at: Option<UnixMillis>,
     /// Who was shown it, by principal, the latest last: nobody else knows that it is gone (S14).
@@ -94,8 +96,10 @@ pub struct Memory {
     pub seq: u64,
     /// When it was deleted.
     pub deleted_at: Option<UnixMillis>,
-    /// What has settled within the replay window (S2a).
+    /// What has settled within the replay window, and what was taken away within the life of a receipt (S2a, S10).
     pub recent: Vec<Change>,
+    /// The last change that took something away and is not remembered any more.
+    pub taken_before: Option<u64>,
     /// Paths that this resource has been seen to keep (S11).
     pub kept: BTreeSet<String>,
     /// Paths that it did not keep: what was stated, and what it showed (S11).
@@ -109,10 +113,19 @@ pub struct Change {
     pub seq: u64,
     /// When it settled.
     pub at: UnixMillis,
+    /// When the request that made it had come; none: it was made behind our back.
+    pub received_at: Option<UnixMillis>,
     /// The paths that it touched.
     pub touched: BTreeSet<String>,
     /// The paths on which it took access away.
     pub taken: BTreeSet<String>,
+}
+
+impl Change {
+    /// Whether the request that made it came after `asked`; any, if that is none.
+    fn is_after(&self, asked: Option<UnixMillis>) -> bool {
+        asked.is_none() || asked < self.received_at
+    }
 }
 
 impl Memory {
@@ -126,6 +139,7 @@ impl Memory {
             life: Life::Expected,
             target_id: None,
             made_by: None,
+            adopted: false,
             seen_at: None,
             shown_to: Vec::new(),
             listed_to: Vec::new(),
@@ -135,6 +149,7 @@ impl Memory {
             seq: 0,
             deleted_at: None,
             recent: Vec::new(),
+            taken_before: None,
             kept: BTreeSet::new(),
             not_kept: BTreeMap::new(),
         }
@@ -145,42 +160,62 @@ impl Memory {
         self.source.as_deref().unwrap_or(DEFAULT_SOURCE)
     }
 
-    /// Records a change that has settled, and forgets those that no window reaches.
-    pub(crate) fn settle(
-        &mut self,
-        now: UnixMillis,
-        window: UnixMillis,
-        touched: BTreeSet<String>,
-        taken: BTreeSet<String>,
-    ) {
-        self.seq += 1;
-        self.recent.retain(|change| now < change.at.saturating_add(window));
-        self.recent.push(Change { seq: self.seq, at: now, touched, taken });
-        let over = self.recent.len().saturating_sub(RECENT_MOST);
-        self.recent.drain(..over);
+    /// Whether it is ours, made or adopted: what updates by id have made known is not (S17, S18).
+    pub(crate) fn is_ours(&self) -> bool {
+        self.adopted || self.made_by.is_some()
     }
 
-    /// The paths that were taken away after the change `seq`, within the window.
+    /// Records a change that has settled at `change.at`, and forgets what nothing reaches any more: after `window`, or after `life` what took something away.
+    pub(crate) fn settle(&mut self, window: UnixMillis, life: UnixMillis, change: Change) {
+        self.seq += 1;
+        let now = change.at;
+        let mut over = (self.recent.len() + 1).saturating_sub(RECENT_MOST);
+        let forgotten = &mut self.taken_before;
+        self.recent.retain(|old| {
+            let few = (1..=TAKEN_MOST).contains(&old.taken.len());
+            let reached = now < old.at.saturating_add(if few { life.max(window) } else { window });
+            let kept = reached && over == 0;
+            over = over.saturating_sub(1);
+            if !kept && !old.taken.is_empty() {
+                *forgotten = Some(old.seq);
+            }
+            kept
+        });
+        self.recent.push(Change { seq: self.seq, ..change });
+    }
+
+    /// The paths that were taken away after the change `seq`, by what settled after `since` and was asked for after `asked`.
     pub(crate) fn taken_since(
         &self,
         seq: u64,
-        now: UnixMillis,
-        window: UnixMillis,
+        since: UnixMillis,
+        asked: Option<UnixMillis>,
     ) -> BTreeSet<String> {
-        self.recent
-            .iter()
-            .filter(|change| seq < change.seq && now < change.at.saturating_add(window))
-            .flat_map(|change| change.taken.iter().cloned())
-            .collect()
+        let is_meant =
+            |change: &&Change| seq < change.seq && since < change.at && change.is_after(asked);
+        let meant = self.recent.iter().filter(is_meant);
+        let mut taken: BTreeSet<String> =
+            meant.flat_map(|change| change.taken.iter().cloned()).collect();
+        if since == 0 && asked.is_none() && Some(seq) < self.taken_before {
+            // What was forgotten may have taken anything; what is under way is not as old as that.
+            taken.insert("*".into());
+        }
+        taken
     }
 
-    /// Whether anything has settled on one of `paths` after the change `seq`.
-    pub(crate) fn moved_since(&self, seq: u64, paths: &BTreeSet<String>) -> bool {
+    /// Whether anything has settled on one of `paths` after the change `seq` that was asked for after `asked`.
+    pub(crate) fn moved_since(
+        &self,
+        seq: u64,
+        asked: Option<UnixMillis>,
+        paths: &BTreeSet<String>,
+    ) -> bool {
         let remembered = self.recent.iter().filter(|change| seq < change.seq);
         let mut count = 0;
         for change in remembered {
             count += 1;
-            if change.touched.iter().any(|path| overlaps_any(path, paths)) {
+            if change.is_after(asked) && change.touched.iter().any(|path| overlaps_any(path, paths))
+            {
                 return true;
             }
         }
@@ -417,6 +452,7 @@ record!(Memory {
     life,
     target_id,
     made_by,
+    adopted: Default,
     seen_at,
     shown_to,
     listed_to,
@@ -426,10 +462,11 @@ record!(Memory {
     seq,
     deleted_at,
     recent,
+    taken_before,
     kept,
     not_kept
 });
-record!(Change { seq, at, touched, taken });
+record!(Change { seq, at, received_at, touched, taken });
 record!(Progress {
     format,
     request,
@@ -479,6 +516,9 @@ const KNOWN_MOST: usize = 8;
 
 /// 1,000: a group that changes eight times a second for the whole default window.
 const RECENT_MOST: usize = 1_000;
+
+/// 100 paths: a change that took more away is remembered for the window only, and after it counts as one that took all.
+const TAKEN_MOST: usize = 100;
 
 #[cfg(test)]
 mod tests {
@@ -562,21 +602,51 @@ mod tests {
     #[test]
     fn what_was_taken_is_remembered_for_the_window() {
         let mut memory = Memory::new("User");
-        memory.settle(1_000, 100, paths(&["active"]), paths(&[]));
-        memory.settle(1_050, 100, paths(&["active"]), paths(&["active"]));
-        assert_eq!(memory.taken_since(1, 1_149, 100), paths(&["active"]));
-        assert_eq!(memory.taken_since(1, 1_150, 100), paths(&[]));
-        assert_eq!(memory.taken_since(2, 1_100, 100), paths(&[]));
+        memory.settle(100, 1_000, change(1_000, &["active"], &[]));
+        memory.settle(100, 1_000, change(1_050, &["active"], &["active"]));
+        assert_eq!(memory.taken_since(1, 1_049, None), paths(&["active"]));
+        assert_eq!(memory.taken_since(1, 1_050, None), paths(&[]));
+        assert_eq!(memory.taken_since(2, 1_000, None), paths(&[]));
+        // Who came after it was asked for has not been overtaken by it (S14c).
+        assert_eq!(memory.taken_since(0, 0, Some(1_049)), paths(&["active"]));
+        assert_eq!(memory.taken_since(0, 0, Some(1_050)), paths(&[]));
+    }
+
+    #[test]
+    fn what_was_taken_and_forgotten_counts_as_all() {
+        let many: Vec<String> =
+            (0..=TAKEN_MOST).map(|number| format!("members/{number}")).collect();
+        let many: Vec<&str> = many.iter().map(String::as_str).collect();
+        for (takings, at, expected) in [
+            (&["active"][..], 1_999, &["active"][..]),
+            (&["active"], 2_000, &["*"]),
+            (&[], 2_000, &[]),
+            (&many, 1_100, &["*"]),
+        ] {
+            let mut memory = Memory::new("User");
+            memory.settle(100, 1_000, change(1_000, takings, takings));
+            memory.settle(100, 1_000, change(at, &["title"], &[]));
+            assert_eq!(memory.taken_since(0, 0, None), paths(expected), "{at}");
+            assert_eq!(memory.taken_since(1, 0, None), paths(&[]), "{at}");
+        }
     }
 
     #[test]
     fn what_was_forgotten_counts_as_moved() {
         let mut memory = Memory::new("User");
-        memory.settle(1_000, 100, paths(&["title"]), paths(&[]));
-        assert!(!memory.moved_since(0, &paths(&["active"])));
-        memory.settle(2_000, 100, paths(&["title"]), paths(&[]));
-        assert!(memory.moved_since(0, &paths(&["active"])));
-        assert!(!memory.moved_since(1, &paths(&["active"])));
+        memory.settle(100, 1_000, change(1_000, &["title"], &[]));
+        assert!(!memory.moved_since(0, None, &paths(&["active"])));
+        assert!(memory.moved_since(0, Some(999), &paths(&["title"])));
+        assert!(!memory.moved_since(0, Some(1_000), &paths(&["title"])));
+        memory.settle(100, 1_000, change(2_000, &["title"], &[]));
+        assert!(memory.moved_since(0, None, &paths(&["active"])));
+        assert!(!memory.moved_since(1, None, &paths(&["active"])));
+    }
+
+    /// A change that settled the moment it was asked for.
+    fn change(at: UnixMillis, touched: &[&str], taken: &[&str]) -> Change {
+        let (touched, taken) = (paths(touched), paths(taken));
+        Change { seq: 0, at, received_at: Some(at), touched, taken }
     }
 
     fn check(left: &str, right: &str, expected: bool) {

@@ -241,7 +241,8 @@ impl<'de> Visitor<'de> for Seed<'_, '_> {
 fn syntax(error: &serde_json::Error) -> JsonError {
     let (line, column) = (error.line(), error.column());
     let message = error.to_string();
-    let problem = message.split(" at line ").next().unwrap_or_default();
+    let end = message.rfind(" at line ").unwrap_or(message.len());
+    let problem = message.get(..end).unwrap_or_default();
     match problem {
         "recursion limit exceeded" => JsonError::TooDeep { limit: DEPTH_MAX },
         "number out of range" => JsonError::NumberRange,

@@ -6,7 +6,8 @@ use core::mem;
 
 /// Sorts `items`; equal ones stay in their order.
 ///
-/// A merge sort: what is in order takes one comparison for each item, and each item moves twice.
+/// What is in order already takes one comparison for each item, and no room. The rest is a merge sort, which moves each
+/// item twice.
 pub fn sort_by<T>(items: &mut Vec<T>, compare: impl Fn(&T, &T) -> Ordering) {
     let order = {
         let item = |at: u32| usize::try_from(at).ok().and_then(|at| items.get(at));
@@ -17,6 +18,9 @@ pub fn sort_by<T>(items: &mut Vec<T>, compare: impl Fn(&T, &T) -> Ordering) {
         let count = u32::try_from(items.len()).unwrap_or(u32::MAX);
         order(count, &in_order)
     };
+    if order.is_empty() {
+        return;
+    }
     let mut taken: Vec<Option<T>> = mem::take(items).into_iter().map(Some).collect();
     for at in order {
         let place = usize::try_from(at).ok().and_then(|at| taken.get_mut(at));
@@ -24,9 +28,12 @@ pub fn sort_by<T>(items: &mut Vec<T>, compare: impl Fn(&T, &T) -> Ordering) {
     }
 }
 
-/// The positions 0 to `count`, in the order of what stands there.
+/// The positions 0 to `count`, in the order of what stands there; none where that is in order.
 #[inline(never)]
 fn order(count: u32, compare: &dyn Fn(u32, u32) -> Ordering) -> Vec<u32> {
+    if (1..count).all(|at| compare(at - 1, at).is_le()) {
+        return Vec::new();
+    }
     let mut order: Vec<u32> = (0..count).collect();
     let mut merged = Vec::with_capacity(order.len());
     let mut width = 1;

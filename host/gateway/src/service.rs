@@ -199,7 +199,10 @@ impl<P: Provision> Gateway<P> {
             with_attributes: extra.iter().any(|field| field.name == "attributes"),
             collection: format!("{base}/{}", below.collect::<String>()),
         };
+        // Dropped with this future: when the client hangs up, and when the budget is spent.
+        let client = Arc::new(());
         let call = Call {
+            awaited: Some(Arc::downgrade(&client)),
             method,
             resource_type,
             id,
@@ -217,8 +220,10 @@ impl<P: Provision> Gateway<P> {
             drop((permit, room));
             answer
         });
+        let answered = tokio::time::timeout_at(deadline, work).await;
+        drop(client);
         let unresolved = |detail| Refused::new(Verdict::Unresolved, detail);
-        let mut answer = match tokio::time::timeout_at(deadline, work).await {
+        let mut answer = match answered {
             Ok(Ok(answer)) => answer,
             Ok(Err(_)) => {
                 let detail = "The decision failed. The same request again finds out how it stands.";

@@ -67,6 +67,7 @@ impl<L: Ledger, T: Target> Provisioner<L, T> {
     pub(super) async fn pass(&self, call: &Call) -> Result<Option<Answer>, ProvisionError> {
         let inner = &*self.0;
         let Some(journal) = &inner.options.journal else { return Ok(None) };
+        let received_at = inner.clock.now();
         let schema = self.schema(&call.caller).await?;
         // What was learned is where nobody can look.
         let settings = Settings {
@@ -74,7 +75,7 @@ impl<L: Ledger, T: Target> Provisioner<L, T> {
             schema: schema.document,
             profile: schema.declared,
         };
-        let mut run = match self.begin(call, schema.endpoints, settings).await? {
+        let mut run = match self.begin(call, received_at, schema.endpoints, settings).await? {
             Ok(run) => run,
             Err(answer) => return Ok(Some(*answer)),
         };

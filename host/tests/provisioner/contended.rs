@@ -1,8 +1,12 @@
 //! What was read is outdated before it is acted on: read again, never for ever, and with pauses (S6, S15).
 
-use std::time::Duration;
+use std::{
+    sync::{Arc, Weak},
+    time::Duration,
+};
 
 use replaysafe::{
+    call::Call,
     contract::{Entry, Stage, Verdict},
     ledger::Ledger as _,
     target::Caller,
@@ -10,7 +14,7 @@ use replaysafe::{
 use serde_json::json;
 use tokio::time::{Instant, sleep};
 
-use crate::world::{Faults, Process, World, create, insist, patch, with_key};
+use crate::world::{Faults, Process, World, create, create_with, insist, patch, with_key};
 
 #[tokio::test(start_paused = true)]
 async fn a_write_that_comes_too_late_is_decided_again_at_once_three_times() {
@@ -69,6 +73,79 @@ async fn what_takes_away_waits_a_quarter_of_a_second_for_others() {
     assert_eq!(faults.patience()[..2], [Duration::from_millis(250), Duration::ZERO]);
     assert_eq!(slow.await.unwrap().verdict, Verdict::Done);
     assert_eq!(world.service.sent(), ["POST", "PATCH u1", "PATCH u1"]);
+}
+
+/// S14c: what gives and is still looking when it is passed is not sent after what took away; what comes later is.
+///
+/// In the time of the clock: the runtime's own would not wait for the ledger.
+#[tokio::test]
+async fn what_was_passed_while_it_looked_is_not_sent() {
+    let (world, faults, process) = hired().await;
+    let (on, off) = (patch("u1", "active", &json!(true)), patch("u1", "active", &json!(false)));
+    let answer = process.provision(with_key(off.clone(), "leave")).await;
+    assert_eq!(answer.verdict, Verdict::Done);
+    faults.next_look_takes(4);
+    let slow = tokio::spawn({
+        let (process, on) = (process.clone(), on.clone());
+        async move { process.provision(on).await }
+    });
+    sleep(Duration::from_secs(1)).await;
+    let answer = process.provision(with_key(off, "leave-2")).await;
+    assert_eq!(answer.verdict, Verdict::AlreadySatisfied);
+    assert!(!slow.is_finished());
+    assert_eq!(slow.await.unwrap().verdict, Verdict::Superseded);
+    assert_eq!(world.service.sent(), ["POST", "PATCH u1"]);
+    assert_eq!(process.provision(on).await.verdict, Verdict::Done);
+}
+
+/// S3a: whoever has hung up, or waited for longer than the budget, was not told of the create.
+#[tokio::test(start_paused = true)]
+async fn the_secret_of_who_is_not_told_is_written_by_the_next() {
+    let with_password =
+        |password: &str| create_with(&json!({"userName": "ada", "password": password}));
+    for (seconds, awaited, told) in [
+        (60, Some(Arc::new(())), false),
+        (60, None, false),
+        (10, Some(Arc::new(())), true),
+        (10, None, true),
+    ] {
+        let world = World::new();
+        let faults = Faults::default();
+        let process = world.start(&faults);
+        faults.next_change_takes(seconds);
+        let first = Call { awaited: awaited.as_ref().map(Arc::downgrade), ..with_password("a") };
+        assert_eq!(process.provision(first).await.verdict, Verdict::Done);
+        let again = process.provision(with_password("b")).await;
+        assert!(again.replayed);
+        let sent: &[&str] = if told { &["POST"] } else { &["POST", "PATCH u1"] };
+        assert_eq!(world.service.sent(), sent, "{seconds} {awaited:?}");
+    }
+    let world = World::new();
+    let process = world.start(&Faults::default());
+    let first = Call { awaited: Some(Weak::new()), ..with_password("a") };
+    assert_eq!(process.provision(first).await.verdict, Verdict::Done);
+    process.provision(with_password("b")).await;
+    assert_eq!(world.service.sent(), ["POST", "PATCH u1"]);
+}
+
+/// S5: equal revocations at once are one effect, and have one answer. In the time of the clock.
+#[tokio::test]
+async fn equal_revocations_at_once_have_one_answer() {
+    let (world, faults, process) = hired().await;
+    faults.next_change_takes(3);
+    let off = patch("u1", "active", &json!(false));
+    let first = tokio::spawn({
+        let (process, off) = (process.clone(), off.clone());
+        async move { process.provision(off).await }
+    });
+    sleep(Duration::from_secs(1)).await;
+    let (one, other) = tokio::join!(process.provision(off.clone()), process.provision(off));
+    let first = first.await.unwrap();
+    for again in [one, other] {
+        assert_eq!((again.verdict, again.changed), (Verdict::Done, true));
+        assert_eq!((again.decision, again.replayed), (first.decision.clone(), true));
+    }
+    assert_eq!(world.service.sent(), ["POST", "PATCH u1"]);
 }
 
 /// S4: whichever is first has the key.

@@ -60,7 +60,9 @@ async fn what_takes_away_goes_out_once_and_what_gives_does_not() {
     // S14a: the receipt of the create is not told before the deletion has its end, and that is known by then.
     assert_eq!(insist(&process, &create("ada")).await.verdict, Verdict::Superseded);
     let again = insist(&process, &delete("u1")).await;
-    assert_eq!((again.verdict, again.status), (Verdict::AlreadySatisfied, Some(204)));
+    assert_eq!((again.verdict, again.status), (Verdict::Done, Some(204)));
+    // The change that was told then (S37).
+    assert_eq!((again.decision, again.changed), (gone.decision.clone(), true));
     let entry = process.ledger().entry(&gone.decision).await.unwrap().unwrap();
     assert!(matches!(entry.stage, Stage::Dispatched | Stage::Settled), "{entry:?}");
     assert_eq!(world.service.sent(), ["POST", "DELETE u1"]);
@@ -165,7 +167,8 @@ async fn what_is_refused_leaves_no_line() {
     world.service.admit(&["Bearer token"], 403);
     assert_eq!(process.provision(delete("u1")).await.verdict, Verdict::Done);
     faults.ledger_away(false);
-    assert_eq!(insist(&process, &delete("u1")).await.verdict, Verdict::AlreadySatisfied);
+    let again = insist(&process, &delete("u1")).await;
+    assert_eq!((again.verdict, again.replayed), (Verdict::Done, true));
     ends_clean(&process).await;
 }
 

@@ -122,8 +122,9 @@ struct Inner {
     /// What was due when that was asked last; and whether it is told again.
     due: Mutex<Vec<Entry>>,
     due_is_old: AtomicBool,
-    /// How many seconds the target takes for its next change.
+    /// How many seconds the target takes for its next change, and for its next answer to a look.
     slow: AtomicU64,
+    slow_look: AtomicU64,
     /// For how long each lease of what may pass others is waited for.
     patience: Mutex<Vec<Duration>>,
 }
@@ -182,6 +183,11 @@ impl Faults {
     /// For how long what may pass others has waited, or would have, lease by lease.
     pub(crate) fn patience(&self) -> Vec<Duration> {
         self.0.patience.lock().unwrap().clone()
+    }
+
+    /// The target takes so many seconds for its next answer to a look.
+    pub(crate) fn next_look_takes(&self, seconds: u64) {
+        self.0.slow_look.store(seconds, Ordering::SeqCst);
     }
 
     /// Is ready once the process has stopped.
@@ -333,7 +339,10 @@ impl<T: Target> Target for Faulty<T> {
         caller: &Caller,
         keep: &(dyn Fn(Vec<String>) -> Vec<String> + Send + Sync),
     ) -> Sight {
-        self.faults.around(self.inner.observe(question, endpoints, caller, keep)).await
+        let slow = self.faults.0.slow_look.swap(0, Ordering::SeqCst);
+        let seen = self.faults.around(self.inner.observe(question, endpoints, caller, keep)).await;
+        sleep(Duration::from_secs(slow)).await;
+        seen
     }
 
     async fn apply(
@@ -376,6 +385,7 @@ pub(crate) fn call(method: Method, id: Option<&str>, body: Option<&Value>) -> Ca
         principal: Principal::Anonymous,
         caller: Caller::default(),
         extra: Vec::new(),
+        awaited: None,
     };
     with_credential(call, "Bearer token")
 }

@@ -229,6 +229,9 @@ impl Run {
         if self.request.body.is_some() && self.message.is_some() {
             extra.push(field("body-held", "true"));
         }
+        if self.message.is_some() && now < self.deadline {
+            extra.push(field("awaited", "true"));
+        }
         Situation {
             request: Request::clone(&self.request),
             tags: Tags::clone(&self.tags),

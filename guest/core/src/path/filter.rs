@@ -6,7 +6,7 @@ use core::{cmp::Ordering, fmt, iter::Peekable, str::CharIndices};
 use replaysafe_json::{Limits, Value, parse};
 
 use super::attribute_name;
-use crate::{spelling, unicode};
+use crate::{reading::contains, spelling, unicode};
 
 /// A filter on the elements of a multi-valued attribute.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -180,7 +180,7 @@ fn compare(found: Option<&Value>, how: Comparison, with: &Value, case_exact: boo
         Comparison::Contains | Comparison::StartsWith | Comparison::EndsWith => {
             let (text, part) = (folded(found, case_exact)?, folded(with, case_exact)?);
             Some(if how == Comparison::Contains {
-                text.contains(&part)
+                contains(&text, &part)
             } else if how == Comparison::StartsWith {
                 text.starts_with(&part)
             } else {

@@ -98,7 +98,10 @@ fn without_its_ledger_a_deletion_goes_out_once_by_policy() {
     assert_eq!(header(&again, "replaysafe-verdict").unwrap(), "superseded");
     let again = served.send("DELETE", &path, "");
     assert!(again.starts_with("HTTP/1.1 204"), "{again}");
-    assert_eq!(header(&again, "replaysafe-verdict").unwrap(), "already-satisfied");
+    // The change that was told then (S37).
+    assert_eq!(header(&again, "replaysafe-verdict").unwrap(), "done");
+    let decision = "replaysafe-decision";
+    assert_eq!(header(&again, decision).unwrap(), header(&gone, decision).unwrap());
     assert_eq!(served.target.writes(), 2);
     assert_eq!(served.stop().code, 0);
     audits_clean(&folder);
@@ -129,7 +132,9 @@ fn a_deletion_that_went_out_survives_a_kill() {
         let create = served.send("POST", "/Users", USER);
         assert_eq!(header(&create, "replaysafe-verdict").unwrap(), "superseded", "{create}");
         let again = served.send("DELETE", &path, "");
-        assert_eq!(header(&again, "replaysafe-verdict").unwrap(), "already-satisfied", "{again}");
+        // Nobody was told of the change: it is told now (S37).
+        assert_eq!(header(&again, "replaysafe-verdict").unwrap(), "done", "{again}");
+        assert_eq!(header(&again, "replaysafe-changed").unwrap(), "true", "{again}");
         assert!(served.target.resources("Users").is_empty());
         assert_eq!(served.target.writes(), if carried_out { 2 } else { 3 });
         assert_eq!(served.stop().code, 0);
