@@ -255,7 +255,8 @@ impl<L: Ledger, T: Target> Provisioner<L, T> {
     /// takes up again only after a while.
     pub async fn provision(&self, call: Call) -> Answer {
         let mut mine = None;
-        let error = match self.try_provision(&call, &mut mine).await {
+        // 16 KB of state, which would be moved with every future that holds this one.
+        let error = match Box::pin(self.try_provision(&call, &mut mine)).await {
             Ok(answer) => return answer,
             Err(error) => error,
         };
@@ -695,7 +696,7 @@ impl<L: Ledger, T: Target> Provisioner<L, T> {
         let due = inner.ledger.due(inner.clock.now(), scan.after.as_ref(), DUE_MOST).await?;
         for entry in &due {
             // One entry that cannot be brought on does not hold up the others.
-            match self.recover_one(entry).await {
+            match Box::pin(self.recover_one(entry)).await {
                 Ok(Some(true)) => count += 1,
                 Ok(Some(false)) => {}
                 Ok(None) => scan.waiting += 1,

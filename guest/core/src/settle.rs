@@ -771,8 +771,9 @@ impl Work<'_> {
         let until = self.record.progress.watch_until.unwrap_or_default();
         let settled_seq = self.record.progress.settled_seq;
         let touched = self.case.touched();
-        // The watch ends when a request on these paths that came later is dispatched, settled or not.
-        let asked = self.record.progress.request.received_at;
+        // The watch ends when a request on these paths that came later is dispatched, settled or not. What came within
+        // the same millisecond was decided after it, or its entry would be older.
+        let asked = self.record.progress.request.received_at.saturating_sub(1);
         let moved = self.person.memory.moved_since(settled_seq, Some(asked), &touched);
         let sent_since = self.case.open.iter().any(|open| {
             let other = open.id != self.record.id
