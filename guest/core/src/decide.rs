@@ -463,7 +463,7 @@ fn on_found(
 /// A resource that matches and is not linked (S16, S18, S19).
 fn on_existing(
     case: &Case<'_>,
-    standing: Standing,
+    mut standing: Standing,
     linked: Option<Person>,
     id: &str,
     ours: bool,
@@ -494,6 +494,11 @@ fn on_existing(
     let link = linked.as_ref().filter(|one| one.memory.target_id.as_deref() == Some(id));
     if link.is_some_and(|one| one.memory.source() != case.request.scope.source) {
         return refuse(&standing, Verdict::FoundAlreadyLinked, Vec::new());
+    }
+    // What passed by its id, before any name of the request led to it, passed all the same (S14c).
+    if let Some(person) = link {
+        let asked = Some(case.request.received_at);
+        standing.taken_since.extend(person.memory.taken_since(0, 0, asked));
     }
     let tombstone = linked.as_ref().filter(|person| person.memory.life == Life::Deleted);
     if let Some(person) = tombstone
