@@ -89,7 +89,8 @@ fn on_absent(case: &Case<'_>, mut standing: Standing, id: &str, answer: &TargetA
             return told;
         }
         let person = person.cloned().unwrap_or_else(|| person_for(case, id));
-        return close(case, standing, person, None, receipt, BTreeSet::new());
+        let taken = gone_for(case, &standing);
+        return close(case, standing, person, None, receipt, taken);
     }
     // Who was never shown it is told what they see, and others lose nothing by it (S14).
     let known =
@@ -116,6 +117,11 @@ fn on_absent(case: &Case<'_>, mut standing: Standing, id: &str, answer: &TargetA
         learned: Vec::new(),
     });
     Step { write, action: Action::Answer(receipt) }
+}
+
+/// What a deletion that found it done takes away: all, from those that it passed (S14c); from others it has taken nothing.
+fn gone_for(case: &Case<'_>, standing: &Standing) -> BTreeSet<String> {
+    if standing.watch_until.is_some() { case.touched() } else { BTreeSet::new() }
 }
 
 fn on_present(
@@ -185,7 +191,8 @@ fn on_present(
             if let Some(told) = again(&mut standing) {
                 return told;
             }
-            return close(case, standing, person, names, receipt, BTreeSet::new());
+            let taken = gone_for(case, &standing);
+            return close(case, standing, person, names, receipt, taken);
         }
         let condition = precondition(case, versioned, answer);
         let effect = effect(case, Some(id), EffectBody::Empty, condition);

@@ -85,12 +85,14 @@ struct Removed {
     at: Tick,
     /// The entry.
     by: String,
+    /// Whether its id had ever been read.
+    known: bool,
 }
 
 impl Removed {
-    fn new(resource: &Resource, at: Tick, by: &str) -> Self {
+    fn new(resource: &Resource, at: Tick, by: &str, known: bool) -> Self {
         let Resource { subject, external, .. } = *resource;
-        Self { subject, external, at, by: by.to_owned() }
+        Self { subject, external, at, by: by.to_owned(), known }
     }
 }
 
@@ -123,6 +125,8 @@ pub struct Auditor {
     by_key: BTreeMap<u8, Rc<Answer>>,
     changed: BTreeMap<u8, String>,
     done: Vec<Done>,
+    /// The ids under which a resource was read.
+    read: BTreeSet<u32>,
     /// Resources that a delete has taken out of the target: subject, when, by which entry.
     removed: Vec<Removed>,
     /// What was said not to be kept (S11): the same over the same is equal.
@@ -152,6 +156,7 @@ impl Auditor {
             changed: BTreeMap::new(),
             done: Vec::new(),
             removed: Vec::new(),
+            read: BTreeSet::new(),
             not_kept: BTreeSet::new(),
             lied: false,
             unlisted: false,
@@ -226,7 +231,9 @@ impl Auditor {
         match question {
             Question::ById(by) => {
                 if let Some(id) = target::number(&by.id) {
-                    work.looks.insert(id, (tick, world.target.store.get(&id).cloned()));
+                    let shown = world.target.store.get(&id).cloned();
+                    self.read.extend(shown.as_ref().map(|_| id));
+                    work.looks.insert(id, (tick, shown));
                 }
             }
             Question::All(_) if !world.setup.profile.refuses_lists => {
@@ -517,12 +524,13 @@ impl Auditor {
             call.landed = true;
         }
         let (before, after) = (change.before.as_ref(), change.after.as_ref());
+        let known = change.id.is_some_and(|id| self.read.contains(&id));
         if let (Some(before), None) = (before, after) {
-            self.removed.push(Removed::new(before, tick, entry));
+            self.removed.push(Removed::new(before, tick, entry, known));
         }
         if let (Some(before), Some(after)) = (before, after) {
             if before.is_on() && !after.is_on() {
-                self.removed.push(Removed::new(before, tick, entry));
+                self.removed.push(Removed::new(before, tick, entry, known));
             }
             let doubled = |resource: &Resource| {
                 let set: BTreeSet<u8> = resource.edges.iter().copied().collect();
@@ -551,13 +559,14 @@ impl Auditor {
         // Who has an external id is not known to be one who was deleted and had none (S16).
         let same =
             |gone: &&Removed| gone.subject == made.subject && (gone.external || !made.external);
-        for Removed { subject: of, at, by, .. } in self.removed.iter().filter(same) {
+        // An id that was never read leads to no name: what is deleted by it may be anybody (S14a).
+        for Removed { subject: of, at, by, known, .. } in self.removed.iter().filter(same) {
             let before = sent.is_some_and(|(sent, _)| sent < *at);
             let deletes = self.entries.get(by).is_some_and(|known| {
                 known.ended
                     && self.intent(known.intent).is_some_and(|intent| intent.ask == Ask::Delete)
             });
-            if before && deletes && by != entry {
+            if before && deletes && *known && by != entry {
                 return broken("deleted-stays-deleted", || {
                     format!("{entry} was sent before {by} deleted {of:?}, and brings it back")
                 });
