@@ -4,6 +4,7 @@
 //! file does so in that order, and never sends before the record of it is durable.
 
 pub mod approval;
+mod aside;
 mod memory;
 mod secrets;
 mod unrecorded;
@@ -338,7 +339,10 @@ impl<L: Ledger, T: Target> Provisioner<L, T> {
             received_at,
             extra,
         };
-        let mut identified = match inner.guest.identify(&request, &settings)? {
+        let length = request.body.as_ref().map_or(0, String::len);
+        let identify =
+            |request: &Request| aside::reading(length, || inner.guest.identify(request, &settings));
+        let mut identified = match identify(&request)? {
             Reading::Unreadable(answer) => return Ok(Err(Box::new(answer))),
             Reading::Readable(identified) => identified,
         };
@@ -358,7 +362,7 @@ impl<L: Ledger, T: Target> Provisioner<L, T> {
             }
             // The principal scopes given keys, and nothing else (S1).
             if request.key.is_some()
-                && let Reading::Readable(again) = inner.guest.identify(&request, &settings)?
+                && let Reading::Readable(again) = identify(&request)?
             {
                 identified = again;
             }
@@ -464,10 +468,10 @@ impl<L: Ledger, T: Target> Provisioner<L, T> {
         loop {
             run.count_step()?;
             situation.now = inner.clock.now();
-            let step = match function {
-                Function::Admit => inner.guest.admit(&situation)?,
-                Function::Decide | Function::Settle => inner.guest.decide(&situation)?,
-            };
+            let step = aside::deciding(&situation, || match function {
+                Function::Admit => inner.guest.admit(&situation),
+                Function::Decide | Function::Settle => inner.guest.decide(&situation),
+            })?;
             monitor::check(function, &situation, &step)?;
             match self.write(run, function, &situation, None, &step).await {
                 Err(ProvisionError::Ledger(LedgerError::Fenced)) => {
@@ -535,7 +539,8 @@ impl<L: Ledger, T: Target> Provisioner<L, T> {
             situation.new_entry.clone_from(id);
             situation.observed = observed;
             situation.now = inner.clock.now();
-            let step = inner.guest.settle(&situation, report.as_ref())?;
+            let step =
+                aside::deciding(&situation, || inner.guest.settle(&situation, report.as_ref()))?;
             monitor::check(Function::Settle, &situation, &step)?;
             match self.write(run, Function::Settle, &situation, report.as_ref(), &step).await {
                 // Somebody passed: what was seen before counts no more (S15).
@@ -585,7 +590,8 @@ impl<L: Ledger, T: Target> Provisioner<L, T> {
     ) -> Result<Option<Settled>, ProvisionError> {
         let inner = &*self.0;
         let Some(entry) = inner.ledger.entry(id).await? else { return Ok(None) };
-        let request = inner.guest.entry_request(&entry.state)?;
+        let request =
+            aside::reading(entry.state.len(), || inner.guest.entry_request(&entry.state))?;
         let asks_the_same = entry.statement == run.tags.statement
             && entry.key == run.tags.key
             && request.scope.principal == run.request.scope.principal;
@@ -714,7 +720,8 @@ impl<L: Ledger, T: Target> Provisioner<L, T> {
     /// Brings one entry on; gives whether its names were free, and none where no credential is at hand.
     async fn recover_one(&self, entry: &Entry) -> Result<Option<bool>, ProvisionError> {
         let inner = &*self.0;
-        let request = inner.guest.entry_request(&entry.state)?;
+        let request =
+            aside::reading(entry.state.len(), || inner.guest.entry_request(&entry.state))?;
         let Some(mut run) = self.run_of(request, None).await? else { return Ok(None) };
         self.recover_run(&mut run, entry).await.map(Some)
     }
