@@ -320,7 +320,7 @@ const DEADLINE_TICKS: u32 = 20;
 /// A tick more for each 4 MiB of memory: five times what a large group takes.
 const BYTES_A_TICK: usize = 4 << 20;
 
-/// 1.5 GiB: a group of 16 MiB, created, with its counterpart of the target: 8 KB for each of its members.
+/// 1536 MiB: a group of 16 MiB, created, with its counterpart of the target: 8 KB for each of its members.
 const MEMORY_BYTES_MOST: usize = 1536 << 20;
 
 /// Calls with more than 64 MiB run one at a time: one such group at once, whoever sends it.
