@@ -164,6 +164,8 @@ struct Run {
     passed: bool,
     /// Whether policy lets it go out without the ledger (S36).
     may_pass: bool,
+    /// It states single values of a list: a large resource is not read for them (S44).
+    edges: bool,
     /// What stands for the ledger where that cannot be used (S36).
     scratch: Option<Scratch>,
     /// How often the component was asked for a step.
@@ -373,7 +375,8 @@ impl<L: Ledger, T: Target> Provisioner<L, T> {
         Ok(Ok(Run {
             tags: self.tags(&identified),
             safe_way: identified.safe_way,
-            may_pass: identified.extra.iter().any(|field| field.name == UNRECORDED),
+            may_pass: says(&identified, UNRECORDED),
+            edges: says(&identified, EDGES),
             scratch: None,
             caller: call.caller.clone(),
             credential: who.credential,
@@ -662,6 +665,7 @@ impl<L: Ledger, T: Target> Provisioner<L, T> {
             tags: self.tags(&identified),
             safe_way: identified.safe_way,
             may_pass: false,
+            edges: says(&identified, EDGES),
             scratch: None,
             caller,
             credential: String::new(),
@@ -879,7 +883,10 @@ impl<L: Ledger, T: Target> Provisioner<L, T> {
             if shows {
                 inner.callers.note(&run.credential, false);
             }
-            let sight = run.secrets.lift_sight(sight);
+            let mut sight = run.secrets.lift_sight(sight);
+            if let Sight::Answered(answer) = &mut sight {
+                answer.body.take_if(|body| run.edges && EDGES_BYTES_MOST < body.len());
+            }
             let seen_at = inner.clock.now();
             seen.push(Observation { question: question.clone(), asked_at, seen_at, sight });
         }
@@ -1258,6 +1265,17 @@ fn is_success_status(status: u16) -> bool {
 
 /// The name of the field that [`rights`] reads.
 const RIGHTS: &str = "rights";
+
+/// Whether the component says this of a request.
+fn says(identified: &Identification, name: &str) -> bool {
+    identified.extra.iter().any(|field| field.name == name)
+}
+
+/// How the component says that a request states single values of a list (S44).
+const EDGES: &str = "edges";
+
+/// 4 MiB, a group of 40,000 members: a larger one is not read to add or remove some of them (S44).
+const EDGES_BYTES_MOST: usize = 4 << 20;
 
 /// How the component says that a request may go out without the ledger, and how it is told that it does (S36).
 const UNRECORDED: &str = "unrecorded";

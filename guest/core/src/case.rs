@@ -296,6 +296,14 @@ pub(crate) struct Candidates {
 }
 
 impl Wish {
+    /// Whether it is an update that names each value that it gives or takes, and nothing else (S44).
+    pub(crate) fn states_edges(&self) -> bool {
+        let touched = self.statement.touched();
+        self.statement.operation() == Operation::Patch
+            && !touched.is_empty()
+            && touched.iter().all(|path| path.0.contains('/'))
+    }
+
     pub(crate) fn read(
         request: &Request,
         ground: &Ground<'_>,

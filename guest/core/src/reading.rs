@@ -8,7 +8,6 @@ use replaysafe_json::Value;
 
 use crate::{
     case::{Case, Ground, name, read_resource},
-    decide::EDGES,
     spelling,
     statement::{NamedKind, Operation, Statement},
     types::{Name, NameKind, Request},
@@ -18,10 +17,11 @@ use crate::{
 pub(crate) fn names_of(case: &Case<'_>, resource: &Value) -> Vec<Name> {
     let kind = &case.request.resource_type;
     let schema = &case.ground.schema;
-    // Nobody is known by the edges, and a group has thousands.
-    let shown = resource.as_object().into_iter().flatten();
-    let shown = shown.filter(|(name, _)| !EDGES.iter().any(|edge| edge.eq_ignore_ascii_case(name)));
-    let shown = Value::Object(shown.map(|(name, value)| (name, value.clone())).collect());
+    // Nobody is known by members, and a group has thousands.
+    let mut shown = resource.clone();
+    if let Some(object) = shown.as_object_mut() {
+        object.remove("members");
+    }
     let Ok(shown) = Statement::read(Operation::Create, kind, None, Some(&shown), None, schema)
     else {
         return Vec::new();
