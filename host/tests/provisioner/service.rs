@@ -165,7 +165,18 @@ impl State {
                 let Some(user) = self.users.get_mut(&id) else { return self.shown(&id) };
                 for operation in said["Operations"].as_array().unwrap() {
                     let path = operation["path"].as_str().unwrap();
-                    user.insert(path.into(), operation["value"].clone());
+                    let (verb, value) = (operation["op"].as_str(), &operation["value"]);
+                    match (verb, user.get_mut(path), value.as_array()) {
+                        (Some("add"), Some(Value::Array(list)), Some(more)) => {
+                            list.extend(more.iter().cloned());
+                        }
+                        (Some("remove"), Some(Value::Array(list)), Some(gone)) => {
+                            list.retain(|one| !gone.contains(one));
+                        }
+                        _ => {
+                            user.insert(path.into(), value.clone());
+                        }
+                    }
                 }
                 self.shown(&id)
             }
