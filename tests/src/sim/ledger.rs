@@ -4,6 +4,7 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
+    hash::Hash as _,
     rc::Rc,
 };
 
@@ -11,7 +12,7 @@ use replaysafe_core::types::{
     Entry, Field, Found, Holder, Identity, Name, NameKind, Stage, Tag, UnixMillis, Write,
 };
 
-use super::rule::Rule;
+use super::{digest::Digester, rule::Rule};
 
 /// Entries, identities, names and what was learned.
 #[derive(Clone, Debug, Default)]
@@ -183,6 +184,20 @@ impl Ledger {
         Ok(stage_before)
     }
 
+    /// Takes in what can still make a difference: of a fence, only that there is one.
+    pub(in crate::sim) fn matters(&self, to: &mut Digester) {
+        let Self { entries, identities, names, facts } = self;
+        to.take(entries);
+        identities.len().hash(to);
+        for (id, identity) in identities {
+            (id, &identity.state, identity.incarnation).hash(to);
+        }
+        for (id, kind, tag) in names {
+            (id, *kind as u8, tag).hash(to);
+        }
+        to.take(facts);
+    }
+
     /// What was settled is forgotten, as by a janitor that knows no tombstones.
     pub fn forget(&mut self) {
         let settled: Vec<String> = self
@@ -256,6 +271,20 @@ impl Leases {
         self.places.values().any(|place| {
             place.held && place.statement == own.statement && !place.names.is_disjoint(&own.names)
         })
+    }
+
+    /// How many came before who holds, or waits with, this ticket; none if it was lost.
+    #[must_use]
+    pub fn rank(&self, ticket: u64) -> Option<usize> {
+        self.places.keys().position(|one| *one == ticket)
+    }
+
+    /// Takes in what can still make a difference: the order, and not the numbers.
+    pub(in crate::sim) fn matters(&self, to: &mut Digester) {
+        self.places.len().hash(to);
+        for place in self.places.values() {
+            place.hash(to);
+        }
     }
 
     /// The tickets that hold names.

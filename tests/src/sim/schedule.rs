@@ -9,12 +9,12 @@ use std::collections::BTreeMap;
 use super::{
     auditor::{Auditor, EDGES_MOST, Violation},
     decider::Decider,
-    gateway::At,
+    heal,
     random::Random,
     rule::Rule,
     target::{Etag, Profile, Resource, Target},
     workload::{Ask, Intent, Kind, Subject},
-    world::{Action, Budget, Event, Fate, Setup, World},
+    world::{Action, Budget, Event, Fate, Numbering, Setup, World},
 };
 
 /// Which worlds are made.
@@ -133,7 +133,7 @@ impl Drive<'_> {
         self.world.budget = Budget::default();
         let mut idle = 0;
         for _ in 0..HEAL_STEPS_MOST {
-            if self.settled() {
+            if heal::settled(&self.world) {
                 idle += 1;
                 // What is parked is looked at again twice before it is believed to stay so.
                 if idle == 3 || self.world.next_wake().is_none() {
@@ -143,94 +143,28 @@ impl Drive<'_> {
                 continue;
             }
             self.world.enabled(&[], &mut self.actions);
-            let heals = self.actions.iter().copied().filter(|action| self.heals(*action));
+            let heals = self.actions.iter().copied().filter(|action| heal::heals(&self.world, *action));
             let heals: Vec<Action> = heals.collect();
             let wake = self.actions.contains(&Action::Wake);
             let action = match (heals.is_empty(), wake) {
                 (false, _) => self.random.one_of(&heals),
                 (true, true) => Action::Wake,
-                (true, false) => return self.stuck(),
+                (true, false) => break,
             };
             self.act(action)?;
         }
-        self.stuck()
-    }
-
-    fn stuck(&self) -> Result<(), Violation> {
-        let wish = self.auditor.unanswered(&self.world);
-        let intent = wish.and_then(|wish| self.world.setup.intents.get(wish));
-        let open: Vec<String> =
-            self.world.open().map(|entry| format!("{} {:?}", entry.id, entry.stage)).collect();
-        let intent = intent.map(ToString::to_string);
-        let at: Vec<&At> = self.world.runs.values().map(|run| &run.at).collect();
-        Err(Violation {
-            law: "everything-is-answered",
-            detail: format!("{intent:?} is never answered; open: {open:?}; at {at:?}"),
-        })
-    }
-
-    /// What goes on without a fault.
-    fn heals(&self, action: Action) -> bool {
-        match action {
-            Action::Send(_)
-            | Action::LookUp(_)
-            | Action::Deliver(..)
-            | Action::Step(_)
-            | Action::Reply(_)
-            | Action::CatchUp
-            | Action::Scan(..) => true,
-            Action::Call(number, fate) => {
-                let waits =
-                    self.world.calls.iter().any(|call| call.number == number && call.run.is_some());
-                match fate {
-                    Fate::Complete | Fate::Receive => true,
-                    Fate::Land | Fate::Vanish => !waits,
-                    _ => false,
-                }
-            }
-            // A client repeats itself where nobody is left to answer it.
-            Action::TimeOut(client) => {
-                let waiting = self.world.clients.get(client).and_then(|client| client.waiting);
-                let number = waiting.unwrap_or(0);
-                !self.world.messages.iter().any(|message| message.number == number)
-                    && !self.world.runs.values().any(|run| {
-                        run.message.as_ref().is_some_and(|message| message.number == number)
-                    })
-            }
-            _ => false,
-        }
-    }
-
-    fn settled(&self) -> bool {
-        use replaysafe_core::types::Stage;
-        let world = &self.world;
-        world.runs.is_empty()
-            && world.messages.is_empty()
-            && world.calls.is_empty()
-            && world.clients.iter().all(|client| client.wishes.is_empty())
-            && world.target.index_due().is_none()
-            && world.open().all(|entry| entry.stage == Stage::Parked || world.passed_over(entry))
+        Err(heal::stuck(&self.world, &self.auditor))
     }
 
     /// Every wish with a key is asked once more: it must be answered as before, and nothing may be sent.
     fn repeat(&mut self) -> Result<(), Violation> {
-        use replaysafe_core::types::Stage;
-        if self.world.open().any(|entry| entry.stage == Stage::Parked) {
+        let repeats = heal::repeats(&self.world);
+        if repeats.is_empty() {
             return Ok(());
         }
-        let settled: Vec<usize> = self
-            .world
-            .ledger
-            .entries
-            .iter()
-            .filter(|entry| entry.key.is_some() && entry.stage == Stage::Settled)
-            .filter_map(|entry| {
-                self.world.asked.get(&(entry.statement.clone(), entry.key.clone())).copied()
-            })
-            .collect();
         self.auditor.rest();
         if let Some(client) = self.world.clients.first_mut() {
-            client.wishes.extend(settled);
+            client.wishes.extend(repeats);
         }
         self.heal()
     }
@@ -377,7 +311,7 @@ fn make(random: &mut Random, worlds: Worlds) -> World {
         looks: if random.once_in(2) || slow { 0 } else { some(random) },
         forgets: 2,
     };
-    let setup = Setup { profile, policy: policy.into(), intents, gateways, off, salt };
+    let setup = Setup { profile, policy: policy.into(), intents, gateways, off, salt, numbering: Numbering::Counted };
     World::new(setup, Target::new(store), budget)
 }
 
