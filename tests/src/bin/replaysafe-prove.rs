@@ -183,7 +183,7 @@ fn check(words: &[&str]) -> Option<bool> {
             None => names.push(*word),
         }
     }
-    let limits = Limits { states: 1_000_000, time: Duration::from_secs(60) };
+    let limits = Limits { states: 400_000, time: Duration::from_secs(20) };
     let scenes = scene::scenes();
     for scene in scenes.iter().filter(|scene| names.is_empty() || names.contains(&scene.name)) {
         let report = check::check(scene, off, limits);

@@ -950,7 +950,7 @@ const SCAN_EVERY_MS: UnixMillis = 1_000;
 const ACCEPTED_MS: UnixMillis = 60_000;
 
 /// `DEADLINE` of the host: how long an answer of the target is waited for.
-const DEADLINE_MS: UnixMillis = 10_000;
+pub const DEADLINE_MS: UnixMillis = 10_000;
 
 #[cfg(test)]
 mod tests {

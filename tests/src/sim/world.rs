@@ -481,8 +481,7 @@ impl World {
     }
 
     fn scan_actions(&self, gateway: usize, actions: &mut Vec<Action>) {
-        let scans = |run: &Run| run.gateway == gateway && run.message.is_none();
-        if self.runs.values().any(scans) {
+        if self.is_scanning(gateway) {
             return;
         }
         for (position, entry) in self.ledger.entries.iter().enumerate() {
@@ -491,6 +490,12 @@ impl World {
                 actions.push(Action::Scan(gateway, u32::try_from(position).unwrap_or(0)));
             }
         }
+    }
+
+    /// Whether a gateway has taken up what is due, and has not come to an end with it.
+    #[must_use]
+    pub fn is_scanning(&self, gateway: usize) -> bool {
+        self.runs.values().any(|run| run.gateway == gateway && run.message.is_none())
     }
 
     /// Without the watch, nobody looks after what was answered.

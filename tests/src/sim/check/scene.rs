@@ -93,31 +93,82 @@ impl Scene {
 #[must_use]
 pub fn scenes() -> Vec<Scene> {
     let create = Ask::Create { title: 0, external: true };
+    let named = Ask::Create { title: 0, external: false };
+    let titled = Ask::Create { title: 1, external: true };
+    let lost = |s: &mut Scene| {
+        s.budget.calls = 1;
+        s.profile.late = true;
+        s.profile.lags = true;
+    };
+    let there = |s: &mut Scene| s.store = vec![user()];
     vec![
-        Scene::new("one-create", &[(0, create, Some(1))]),
-        Scene::new("two-creates", &[(0, create, Some(1)), (1, create, Some(2))]),
-        Scene::new("create-lost", &[(0, create, Some(1))]).with(|s| {
-            s.budget.calls = 1;
-            s.profile.late = true;
-            s.profile.lags = true;
-        }),
+        Scene::new("two-keys", &[(0, create, Some(1)), (1, create, Some(2))]),
+        Scene::new("create-lost", &[(0, create, Some(1))]).with(lost),
         Scene::new("create-crash", &[(0, create, Some(1))]).with(|s| {
             s.budget.crashes = 1;
             s.profile.late = true;
             s.profile.lags = true;
             s.spare.repeats = 1;
         }),
-        Scene::new("create-delete-lost", &[(0, create, Some(1)), (1, Ask::Delete, Some(2))]).with(|s| {
-            s.budget.calls = 1;
-            s.profile.late = true;
+        Scene::new("two-keys-lost", &[(0, create, Some(1)), (1, create, Some(2))]).with(lost),
+        Scene::new("two-names-lost", &[(0, create, Some(1)), (1, named, Some(2))]).with(lost),
+        Scene::new("two-names-crash", &[(0, create, Some(1)), (1, named, Some(2))]).with(|s| {
+            s.budget.crashes = 1;
+        }),
+        Scene::new("unique-lost", &[(0, create, Some(1)), (1, titled, None)]).with(lost).with(|s| {
+            s.profile.unique = true;
+        }),
+        Scene::new("create-refused", &[(0, create, Some(1)), (1, titled, Some(2))]).with(|s| {
+            s.budget.refusals = 1;
+            s.statuses = &[400, 503];
+        }),
+        Scene::new("create-lie", &[(0, create, Some(1)), (1, Ask::Delete, Some(2))]).with(|s| {
+            s.budget.lies = 1;
+        }),
+        Scene::new("create-delete", &[(0, create, Some(1)), (0, Ask::Delete, Some(2))]).with(|s| {
             s.profile.lags = true;
         }),
-        Scene::new("create-create-lost", &[(0, create, Some(1)), (1, create, Some(2))]).with(|s| {
-            s.budget.calls = 1;
-            s.profile.late = true;
-            s.profile.lags = true;
+        Scene::new("create-delete-lost", &[(0, create, Some(1)), (0, Ask::Delete, Some(2))]).with(lost),
+        Scene::new("create-delete-crossing", &[(0, create, Some(1)), (1, Ask::Delete, Some(2))]).with(lost).with(|s| {
+            s.profile.lags = false;
+        }),
+        Scene::new("grant-revoke-lost", &[(0, Ask::Grant(1), Some(1)), (1, Ask::Revoke(1), Some(2))]).with(there).with(lost),
+        Scene::new("switch-lost", &[(0, Ask::Switch(true), None), (1, Ask::Switch(false), None)]).with(there).with(lost),
+        Scene::new("grant-stacks", &[(0, Ask::Grant(1), Some(1)), (1, Ask::Grant(1), Some(2))]).with(there).with(lost).with(|s| s.profile.stacks = true),
+        Scene::new("grant-delete-lost", &[(0, Ask::Grant(1), Some(1)), (1, Ask::Delete, None)]).with(there).with(lost),
+        Scene::new("delete-create-lost", &[(0, Ask::Delete, Some(1)), (1, create, Some(2))]).with(there).with(lost),
+        Scene::new("shared-create", &[(0, create, Some(1))]).with(|s| {
+            s.gateways = 2;
+            s.budget.expiries = 1;
+            s.spare.repeats = 1;
+        }),
+        Scene::new("shared-two-keys", &[(0, create, Some(1)), (1, create, Some(2))]).with(|s| {
+            s.gateways = 2;
+            s.budget.expiries = 1;
+        }),
+        Scene::new("shared-two-names", &[(0, create, Some(1)), (1, named, Some(2))]).with(|s| {
+            s.gateways = 2;
+            s.budget.expiries = 1;
+        }),
+        Scene::new("duplicates", &[(0, create, None), (1, Ask::Delete, None)]).with(|s| {
+            s.budget.network = 1;
+        }),
+        Scene::new("parked", &[(0, create, Some(1)), (1, Ask::Delete, Some(2))]).with(lost).with(|s| {
+            s.profile.refuses_lists = true;
+            s.spare.looks = 1;
         }),
     ]
+}
+
+fn user() -> Resource {
+    Resource {
+        subject: Subject { kind: Kind::User, number: 0 },
+        external: true,
+        title: 0,
+        active: Some(true),
+        edges: Vec::new(),
+        version: 1,
+    }
 }
 
 /// A target without a fault or a gift.

@@ -7,12 +7,12 @@ use crate::sim::{
     auditor::{Auditor, Violation},
     decider::Decider,
     digest::Digester,
-    gateway::At,
+    gateway::{At, DEADLINE_MS},
     heal,
     rule::Rule,
-    world::{Action, Budget, Event, Fate, World},
+    world::{Action, Budget, Call, Event, Fate, World},
 };
-use replaysafe_core::types::Stage;
+use replaysafe_core::types::{Entry, Stage};
 
 /// The world, who watches it, and how often it may yet do what would never end.
 #[derive(Clone, Debug)]
@@ -22,6 +22,8 @@ pub struct State {
     /// Who watches it.
     pub auditor: Auditor,
     spare: Spare,
+    /// When a gateway crashed last: what it had sent is lost then, or lands some time.
+    crashed_at: Option<u64>,
     /// Of the scene.
     statuses: &'static [u16],
 }
@@ -46,7 +48,7 @@ impl State {
     pub fn begin(scene: &Scene, off: Option<Rule>) -> Self {
         let world = scene.world(off);
         let auditor = Auditor::new(&world);
-        Self { world, auditor, spare: scene.spare, statuses: scene.statuses }
+        Self { world, auditor, spare: scene.spare, crashed_at: None, statuses: scene.statuses }
     }
 
     /// A digest of all that can still make a difference.
@@ -56,6 +58,7 @@ impl State {
         self.world.matters(&mut to);
         self.auditor.matters(&self.world, &mut to);
         self.spare.hash(&mut to);
+        (self.crashed_at == Some(self.world.now)).hash(&mut to);
         to.digest()
     }
 
@@ -74,12 +77,15 @@ impl State {
             Action::TimeOut(client) if !heal::is_forgotten(&self.world, client) => {
                 self.spare.repeats = self.spare.repeats.saturating_sub(1);
             }
-            Action::Wake if self.is_urgent() => {
-                self.spare.pauses = self.spare.pauses.saturating_sub(1);
-            }
-            Action::Wake if self.only_looks_on() => {
-                self.spare.looks = self.spare.looks.saturating_sub(1);
-            }
+            Action::Wake => match self.waking() {
+                Waking::Free => {}
+                Waking::Pauses => self.spare.pauses = self.spare.pauses.saturating_sub(1),
+                Waking::GivesUp => {
+                    self.world.budget.calls = self.world.budget.calls.saturating_sub(1);
+                }
+                Waking::LooksOn => self.spare.looks = self.spare.looks.saturating_sub(1),
+            },
+            Action::Crash(_) => self.crashed_at = Some(self.world.now),
             Action::Pass(_) => self.spare.passes = self.spare.passes.saturating_sub(1),
             _ => {}
         }
@@ -130,8 +136,8 @@ impl State {
             });
             return;
         }
-        let urgent = self.is_urgent();
-        let only_looks_on = self.only_looks_on();
+        let waking = self.waking();
+        let crashed = self.crashed_at == Some(world.now);
         actions.retain(|action| match action {
             Action::MoveOn(_) => false,
             Action::TimeOut(_) => 0 < self.spare.repeats,
@@ -143,9 +149,18 @@ impl State {
             Action::Call(_, Fate::Refuse(status) | Fate::Break(status)) => {
                 self.statuses.contains(status)
             }
-            Action::Wake if urgent => 0 < self.spare.pauses,
-            Action::Wake if only_looks_on => 0 < self.spare.looks,
-            Action::Pass(_) => !urgent,
+            // Whoever sent it hears that it is lost; what it has cut off lands.
+            Action::Call(call, Fate::Vanish) => {
+                crashed || world.calls.iter().any(|one| one.number == *call && one.run.is_some())
+            }
+            Action::Wake => match waking {
+                Waking::Free => true,
+                Waking::Pauses => 0 < self.spare.pauses,
+                Waking::GivesUp => 0 < world.budget.calls,
+                Waking::LooksOn => 0 < self.spare.looks,
+            },
+            Action::Scan(_, position) => !self.is_worked_on(*position),
+            Action::Pass(_) => waking == Waking::Free || waking == Waking::LooksOn,
             _ => true,
         });
     }
@@ -233,19 +248,48 @@ impl State {
         Err(heal::stuck(&self.world, &self.auditor))
     }
 
-    /// Somebody has something to do at once: no time passes, unless he is paused.
+    /// What it takes that time passes to the next wake-up.
+    fn waking(&self) -> Waking {
+        let world = &self.world;
+        if self.is_urgent() {
+            return Waking::Pauses;
+        }
+        let wake = world.next_wake().unwrap_or(world.now);
+        let gives_up = |call: &Call| call.run.is_some() && call.sent_at + DEADLINE_MS <= wake;
+        if world.calls.iter().any(gives_up) {
+            return Waking::GivesUp;
+        }
+        if self.only_looks_on() { Waking::LooksOn } else { Waking::Free }
+    }
+
     fn is_urgent(&self) -> bool {
         let world = &self.world;
-        let scans = |gateway: usize| {
-            let busy = world.runs.values().any(|run| run.gateway == gateway && run.message.is_none());
-            let due = world.open().any(|entry| {
-                !world.passed_over(entry)
-                    && world.scans_from(gateway, entry).is_some_and(|from| from <= world.now)
-            });
-            !busy && due
+        if world.runs.values().any(|run| matches!(run.at, At::Reply(_)) || run.ready(world)) {
+            return true;
+        }
+        let due = |gateway: usize, entry: &Entry| {
+            world.scans_from(gateway, entry).is_some_and(|from| from <= world.now)
+                && !world.passed_over(entry)
         };
-        world.runs.values().any(|run| matches!(run.at, At::Reply(_)) || run.ready(world))
-            || (0..world.setup.gateways).any(scans)
+        (0..world.setup.gateways)
+            .filter(|gateway| !world.is_scanning(*gateway))
+            .any(|gateway| {
+                let entries = (0..).zip(&world.ledger.entries);
+                let mut due = entries.filter(|(_, entry)| due(gateway, entry));
+                due.any(|(position, _)| !self.is_worked_on(position))
+            })
+    }
+
+    /// Whoever brings this entry to its end holds its names: a scan would find them leased and do nothing.
+    fn is_worked_on(&self, position: u32) -> bool {
+        let world = &self.world;
+        let at = usize::try_from(position).unwrap_or(usize::MAX);
+        let Some(entry) = world.ledger.entries.get(at) else { return false };
+        world.runs.values().any(|run| {
+            run.settling.as_ref().is_some_and(|settling| settling.entry == entry.id)
+                && !run.tickets.is_empty()
+                && run.tickets.iter().all(|ticket| world.leases.held(*ticket))
+        })
     }
 
     /// Nothing wakes but who looks at what is parked, from time to time and for ever.
@@ -256,7 +300,9 @@ impl State {
             && world.target.index_due().is_none()
             && world.open().all(|entry| entry.stage == Stage::Parked)
             && world.clients.iter().all(|client| {
-                client.waiting.is_some() || client.wishes.is_empty() || client.not_before <= world.now
+                client.waiting.is_some()
+                    || client.wishes.is_empty()
+                    || client.not_before <= world.now
             })
     }
 
@@ -272,6 +318,19 @@ impl State {
 /// States from which everything came to rest, every law kept.
 #[derive(Debug, Default)]
 pub struct Healed(pub(super) super::Digests);
+
+/// What it takes that time passes to the next wake-up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Waking {
+    /// Nothing.
+    Free,
+    /// Somebody has something to do at once, and is paused.
+    Pauses,
+    /// The answer to a call stays away for so long that it is given up.
+    GivesUp,
+    /// Nothing wakes but who looks at what is parked, from time to time and for ever.
+    LooksOn,
+}
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 struct Phase {

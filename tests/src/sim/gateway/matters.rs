@@ -57,7 +57,8 @@ impl Run {
     pub(in crate::sim) fn steps_alone(&self, world: &World, core: &mut Decider) -> bool {
         match &self.at {
             At::Prove | At::Enter(_) => true,
-            At::Queued { ticket, .. } => world.leases.held(*ticket),
+            // The scan does not wait.
+            At::Queued { ticket, .. } => world.leases.held(*ticket) || self.message.is_none(),
             // Whoever reads first meets the same: the call can land at any time from now on.
             At::Send(_) => true,
             At::Decide => {
