@@ -160,6 +160,17 @@ pub fn scenes() -> Vec<Scene> {
     ]
 }
 
+/// The scenes of `make check-deep`: more goes wrong in each.
+#[must_use]
+pub fn deep() -> Vec<Scene> {
+    let more = |mut scene: Scene| {
+        scene.budget.calls += 1;
+        scene.budget.crashes += 1;
+        scene
+    };
+    scenes().into_iter().map(more).collect()
+}
+
 fn user() -> Resource {
     Resource {
         subject: Subject { kind: Kind::User, number: 0 },

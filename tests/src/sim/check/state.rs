@@ -339,7 +339,7 @@ struct Phase {
 }
 
 /// More than the replay window of two minutes (S2a).
-const PASSES_MS: u32 = 130_000;
+pub(super) const PASSES_MS: u32 = 130_000;
 
 /// How often what is parked is looked at again before it is believed to stay so.
 const IDLE_MOST: u8 = 3;

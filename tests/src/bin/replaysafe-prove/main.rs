@@ -2,6 +2,8 @@
 
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a program's output")]
 
+mod check;
+
 use std::{
     collections::BTreeMap,
     num::NonZero,
@@ -9,22 +11,22 @@ use std::{
     process::ExitCode,
     sync::atomic::{AtomicU64, Ordering},
     thread,
-    time::{Duration, Instant},
+    time::Instant,
 };
 
 use replaysafe_tests::sim::{
     auditor::Violation,
-    check::{self, Limits, scene, state::{Healed, State}},
     decider::Decider,
     rule::Rule,
     schedule::{self, Worlds},
-    world::{Action, Event, World},
 };
 
 const USAGE: &str = "\
 usage: replaysafe-prove run FIRST COUNT [shared] [RULE [off]]   schedules of these seeds
        replaysafe-prove trace SEED [shared] [RULE [off]]        one schedule, step by step
        replaysafe-prove power MOST [RULE]                       is each rule missed within MOST schedules?
+       replaysafe-prove check [deep] [SCENE...] [RULE]          every order of events of small scenes; without RULE
+       replaysafe-prove check power [RULE...]                   is each rule missed in some scene?
 `shared`: several gateways on one ledger, leases lapse. RULE: worlds that need it; `off`: without it.";
 
 fn main() -> ExitCode {
@@ -42,7 +44,7 @@ fn main() -> ExitCode {
         ["power", most, rest @ ..] => {
             number(most).zip(worlds(rest)).map(|(most, worlds)| power(most, worlds.about))
         }
-        ["check", rest @ ..] => check(rest),
+        ["check", rest @ ..] => check::run(rest),
         _ => None,
     };
     match done {
@@ -172,51 +174,6 @@ fn power(most: u64, only: Option<Rule>) -> bool {
         }
     }
     all
-}
-
-fn check(words: &[&str]) -> Option<bool> {
-    let mut off = None;
-    let mut names = Vec::new();
-    for word in words {
-        match Rule::ALL.into_iter().find(|rule| rule.word() == *word) {
-            Some(rule) => off = Some(rule),
-            None => names.push(*word),
-        }
-    }
-    let limits = Limits { states: 400_000, time: Duration::from_secs(20) };
-    let scenes = scene::scenes();
-    for scene in scenes.iter().filter(|scene| names.is_empty() || names.contains(&scene.name)) {
-        let report = check::check(scene, off, limits);
-        println!(
-            "{:<24} {:>9} states {:>8} leaves {:>9} healing {:>10} steps {:>8} calls depth {:>4} {:>6.1} s {}",
-            scene.name,
-            report.states,
-            report.leaves,
-            report.healing,
-            report.steps,
-            report.calls,
-            report.depth,
-            report.time.as_secs_f64(),
-            if report.complete { "complete" } else { "CUT" }
-        );
-        if let Some(found) = report.found {
-            println!("  {}", found.violation);
-            let mut core = Decider::default();
-            let mut state = State::begin(scene, off);
-            let mut trace = |world: &World, action: Action, events: &[Event]| {
-                println!("{:>9} {action}", world.now);
-                for event in events {
-                    println!("            {event}");
-                }
-            };
-            for action in &found.actions {
-                let _ = state.act(*action, &mut core, &mut trace);
-            }
-            println!("-- faults stop");
-            let _ = state.heal(&mut core, &mut Healed::default(), &mut trace);
-        }
-    }
-    Some(true)
 }
 
 /// What runs this program again, to look at one schedule.
