@@ -6,6 +6,7 @@
 
 #![expect(clippy::expect_used, reason = "a test may fail")]
 
+pub mod ablation;
 pub mod auditor;
 pub mod check;
 pub mod decider;

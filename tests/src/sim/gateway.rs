@@ -344,7 +344,7 @@ impl World {
                 statement: identified.statement_material,
                 names: identified.names.into_iter().map(|name| name.material).collect(),
             }),
-            safe_way: identified.safe_way,
+            safe_way: identified.safe_way && !self.setup.lacks(Rule::SafeWay),
             proof: identified.proof,
             settings: Rc::new(settings),
             number,
@@ -801,7 +801,10 @@ impl World {
         let leased = run.tickets.iter().all(|ticket| self.leases.held(*ticket));
         // A shared ledger must ask this in the transaction that writes: nothing else tells that somebody else
         // has made an identity for the same resource since the lease lapsed.
-        let refused = 1 < self.setup.gateways && !leased && nothing_guards(&write.identities);
+        let refused = 1 < self.setup.gateways
+            && !leased
+            && nothing_guards(&write.identities)
+            && !self.setup.lacks(Rule::LeasedNew);
         let written =
             if refused { Err(Refusal::Fenced) } else { self.ledger.write(write, self.setup.off) };
         match written {

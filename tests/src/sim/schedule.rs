@@ -27,6 +27,8 @@ pub struct Worlds {
     /// Several gateways share the ledger and leases may lapse. The host that ships opens its ledger in one
     /// process and cannot be such a world: what is found here bears on a ledger that is shared.
     pub shared: bool,
+    /// The target; none: one that the seed draws.
+    pub profile: Option<Profile>,
 }
 
 /// What came of a seed.
@@ -74,7 +76,7 @@ pub fn power(rule: Rule, shared: bool, most: u64, core: &mut Decider) -> Option<
     for seed in 0..most {
         power.schedules += 1;
         let mut breaks = |off| {
-            let worlds = Worlds { about: Some(rule), off, shared };
+            let worlds = Worlds { about: Some(rule), off, shared, profile: None };
             let outcome = run(seed, worlds, core, &mut |_, _, _| {});
             outcome.violation.is_some_and(|found| rule.kept_by().contains(&found.law))
         };
@@ -258,6 +260,7 @@ fn make(random: &mut Random, worlds: Worlds) -> World {
     let unbounded = off == Some(R::BoundedCalls);
     let slow = is(&[R::WaitForCalls, R::WaitForSearch, R::BoundedCalls, R::PredecessorFirst]);
     let lagging = is(&[R::WaitForSearch, R::RememberId, R::IntentFirst, R::LookFirst]);
+    let crosses = is(&[R::Watch, R::SafeWay]);
     let stacking = is(&[R::LookFirst, R::IntentFirst]);
     let profile = Profile {
         unique: random.once_in(3) && !lagging && !is(&[R::Lease, R::Arbitration]),
@@ -270,19 +273,20 @@ fn make(random: &mut Random, worlds: Worlds) -> World {
         refuses_filters: random.once_in(8),
         refuses_lists: random.once_in(8) && !slow,
         lags: random.once_in(2) || lagging,
-        late: random.once_in(2) || slow || is(&[R::Watch]),
+        late: random.once_in(2) || slow || crosses,
         unbounded,
     };
+    let profile = worlds.profile.map_or(profile, |profile| Profile { unbounded, ..profile });
     let subjects = subjects(random);
     let mut store = BTreeMap::new();
     for (position, subject) in subjects.iter().enumerate() {
-        if random.once_in(3) || is(&[R::Watch]) {
+        if random.once_in(3) || crosses {
             let id = u32::try_from(position).unwrap_or(0) + 1;
             store.insert(id, existing(*subject, random));
         }
     }
     let mut intents = intents(&subjects, random);
-    if is(&[R::Watch]) {
+    if crosses {
         intents.truncate(2);
         intents.extend(crossing(&mut store));
     }
@@ -305,7 +309,7 @@ fn make(random: &mut Random, worlds: Worlds) -> World {
         crashes: often(is(&[R::IntentFirst, R::CommitFirst]), random),
         expiries: some(random),
         network: some(random),
-        calls: often(slow || is(&[R::LookFirst, R::Watch, R::NoZombie]), random),
+        calls: often(slow || crosses || is(&[R::LookFirst, R::NoZombie]), random),
         refusals: if random.once_in(2) || slow { 0 } else { some(random) },
         lies: u8::from(lies),
         looks: if random.once_in(2) || slow { 0 } else { some(random) },

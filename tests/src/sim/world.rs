@@ -481,7 +481,7 @@ impl World {
     }
 
     fn scan_actions(&self, gateway: usize, actions: &mut Vec<Action>) {
-        if self.is_scanning(gateway) {
+        if self.is_scanning(gateway) || self.setup.lacks(Rule::Scan) {
             return;
         }
         for (position, entry) in self.ledger.entries.iter().enumerate() {
@@ -802,7 +802,8 @@ impl World {
             .iter()
             .filter(|client| client.waiting.is_none() && !client.wishes.is_empty())
             .map(|client| client.not_before);
-        let due = self.ledger.entries.iter().filter(|entry| !self.passed_over(entry));
+        let scans = |entry: &&Rc<Entry>| !self.passed_over(entry) && !self.setup.lacks(Rule::Scan);
+        let due = self.ledger.entries.iter().filter(scans);
         let due = due.flat_map(|entry| {
             (0..self.setup.gateways).filter_map(|gateway| self.scans_from(gateway, entry))
         });

@@ -1,13 +1,7 @@
 //! Shows what a search through every order of events has seen, and how to see again what it has found.
 
 use std::{
-    num::NonZero,
-    panic::resume_unwind,
-    sync::{
-        Mutex, PoisonError,
-        atomic::{AtomicUsize, Ordering},
-    },
-    thread,
+    sync::{Mutex, PoisonError},
     time::{Duration, Instant},
 };
 
@@ -22,6 +16,8 @@ use replaysafe_tests::sim::{
     rule::Rule,
     world::{Action, Event, World},
 };
+
+use crate::at_once;
 
 /// Gives whether everything is as it should be; none if a word is unknown.
 pub(crate) fn run(words: &[&str]) -> Option<bool> {
@@ -147,23 +143,6 @@ fn power(rules: &[Rule]) -> bool {
         }
     }
     well
-}
-
-/// Does something to each, on all cores.
-fn at_once<T: Sync>(all: &[T], each: impl Fn(&T) + Sync) {
-    let next = AtomicUsize::new(0);
-    let workers = thread::available_parallelism().map_or(1, NonZero::get);
-    thread::scope(|scope| {
-        let work = || {
-            while let Some(one) = all.get(next.fetch_add(1, Ordering::Relaxed)) {
-                each(one);
-            }
-        };
-        let workers: Vec<_> = (0..workers).map(|_| scope.spawn(work)).collect();
-        for worker in workers {
-            worker.join().unwrap_or_else(|panic| resume_unwind(panic));
-        }
-    });
 }
 
 /// A scene of `make check` is complete within two minutes.

@@ -2,6 +2,7 @@
 
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a program's output")]
 
+mod ablation;
 mod check;
 
 use std::{
@@ -9,11 +10,12 @@ use std::{
     num::NonZero,
     panic::resume_unwind,
     process::ExitCode,
-    sync::atomic::{AtomicU64, Ordering},
+    sync::atomic::{AtomicU64, AtomicUsize, Ordering},
     thread,
     time::Instant,
 };
 
+use ablation::Keep;
 use replaysafe_tests::sim::{
     auditor::Violation,
     decider::Decider,
@@ -26,6 +28,7 @@ usage: replaysafe-prove run FIRST COUNT [shared] [RULE [off]]   schedules of the
        replaysafe-prove trace SEED [shared] [RULE [off]]        one schedule, step by step
        replaysafe-prove power MOST [RULE]                       is each rule missed within MOST schedules?
        replaysafe-prove check [deep] [SCENE...] [RULE]          every order of events of small scenes; without RULE
+       replaysafe-prove ablation [COUNT [keep]]                 which law breaks without which rule on which target?
        replaysafe-prove check power [RULE...]                   is each rule missed in some scene?
 `shared`: several gateways on one ledger, leases lapse. RULE: worlds that need it; `off`: without it.";
 
@@ -45,6 +48,9 @@ fn main() -> ExitCode {
             number(most).zip(worlds(rest)).map(|(most, worlds)| power(most, worlds.about))
         }
         ["check", rest @ ..] => check::run(rest),
+        ["ablation"] => Some(ablation::run(ablation::COUNT, Keep::That)),
+        ["ablation", count] => number(count).map(|count| ablation::run(count, Keep::That)),
+        ["ablation", count, "keep"] => number(count).map(|count| ablation::run(count, Keep::This)),
         _ => None,
     };
     match done {
@@ -174,6 +180,23 @@ fn power(most: u64, only: Option<Rule>) -> bool {
         }
     }
     all
+}
+
+/// Does something to each, on all cores.
+pub(crate) fn at_once<T: Sync>(all: &[T], each: impl Fn(&T) + Sync) {
+    let next = AtomicUsize::new(0);
+    let workers = thread::available_parallelism().map_or(1, NonZero::get);
+    thread::scope(|scope| {
+        let work = || {
+            while let Some(one) = all.get(next.fetch_add(1, Ordering::Relaxed)) {
+                each(one);
+            }
+        };
+        let workers: Vec<_> = (0..workers).map(|_| scope.spawn(work)).collect();
+        for worker in workers {
+            worker.join().unwrap_or_else(|panic| resume_unwind(panic));
+        }
+    });
 }
 
 /// What runs this program again, to look at one schedule.
