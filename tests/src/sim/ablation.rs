@@ -12,15 +12,34 @@ use super::{
     target::{Etag, Profile},
 };
 
+/// A row of the table: the worlds of which it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Row {
+    /// The rule that is switched off.
+    off: Option<Rule>,
+    /// Several gateways share the ledger.
+    shared: bool,
+}
+
+impl Row {
+    /// With all rules, in one process and in several; then without each rule.
+    #[must_use]
+    pub fn all() -> Vec<Self> {
+        let whole = [false, true].map(|shared| Self { off: None, shared });
+        let without = Rule::ALL.map(|rule| Self { off: Some(rule), shared: rule.needs_sharing() });
+        whole.into_iter().chain(without).collect()
+    }
+
+    fn name(self) -> String {
+        let rule = self.off.map_or("nothing", Rule::word);
+        if self.shared { format!("{rule} (shared ledger)") } else { rule.to_owned() }
+    }
+}
+
 /// A cell of the table: the law that broke most often among the first few breaks; none if none broke.
 #[must_use]
-pub fn cell(
-    off: Option<Rule>,
-    profile: Profile,
-    count: u64,
-    core: &mut Decider,
-) -> Option<&'static str> {
-    let shared = off.is_some_and(Rule::needs_sharing);
+pub fn cell(row: Row, profile: Profile, count: u64, core: &mut Decider) -> Option<&'static str> {
+    let Row { off, shared } = row;
     let worlds = Worlds { about: off, off: off.is_some(), shared, profile: Some(profile) };
     let mut laws = BTreeMap::<&str, usize>::new();
     for seed in 0..count {
@@ -52,23 +71,23 @@ pub fn profiles() -> Vec<(&'static str, Profile)> {
     ]
 }
 
-/// A row of the table: without this rule; none: with all of them.
+/// The kind of target of this name.
 #[must_use]
-pub fn word(off: Option<Rule>) -> &'static str {
-    off.map_or("none", Rule::word)
+pub fn profile(name: &str) -> Option<Profile> {
+    profiles().into_iter().find(|(known, _)| *known == name).map(|(_, profile)| profile)
 }
 
 /// The table as it is kept: a row for each rule, a column for each kind of target.
 #[must_use]
-pub fn table(count: u64, cells: &[(Option<Rule>, Vec<Option<&'static str>>)]) -> String {
+pub fn table(count: u64, cells: &[(Row, Vec<Option<&'static str>>)]) -> String {
     let mut text = format!("without, in {count} schedules each");
     for (name, _) in profiles() {
         text = text + " | " + name;
     }
     text.push('\n');
-    for (off, row) in cells {
-        text.push_str(word(*off));
-        for law in row {
+    for (row, laws) in cells {
+        text.push_str(&row.name());
+        for law in laws {
             text = text + " | " + law.unwrap_or("-");
         }
         text.push('\n');

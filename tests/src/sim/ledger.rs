@@ -12,7 +12,10 @@ use replaysafe_core::types::{
     Entry, Field, Found, Holder, Identity, Name, NameKind, Stage, Tag, UnixMillis, Write,
 };
 
-use super::{digest::Digester, rule::Rule};
+use super::{
+    digest::{self, Digester},
+    rule::Rule,
+};
 
 /// Entries, identities, names and what was learned.
 #[derive(Clone, Debug, Default)]
@@ -273,18 +276,20 @@ impl Leases {
         })
     }
 
-    /// How many came before who holds, or waits with, this ticket; none if it was lost.
+    /// Whose place this is, and who comes before; none if it was lost.
     #[must_use]
-    pub fn rank(&self, ticket: u64) -> Option<usize> {
-        self.places.keys().position(|one| *one == ticket)
+    pub fn place(&self, ticket: u64) -> Option<u128> {
+        let place = self.places.get(&ticket)?;
+        let before = self.places.range(..ticket);
+        let before = before.filter(|(_, other)| !other.names.is_disjoint(&place.names)).count();
+        Some(digest::of(&(place, before)))
     }
 
-    /// Takes in what can still make a difference: the order, and not the numbers.
+    /// Takes in what can still make a difference: who comes before whom where they want the same, and no number.
     pub(in crate::sim) fn matters(&self, to: &mut Digester) {
-        self.places.len().hash(to);
-        for place in self.places.values() {
-            place.hash(to);
-        }
+        let places: BTreeSet<Option<u128>> =
+            self.places.keys().map(|ticket| self.place(*ticket)).collect();
+        places.hash(to);
     }
 
     /// The tickets that hold names.

@@ -70,9 +70,12 @@ fn worlds(words: &[&str]) -> Option<Worlds> {
         match *word {
             "shared" => worlds.shared = true,
             "off" => worlds.off = true,
-            word => {
-                worlds.about = Some(Rule::ALL.into_iter().find(|rule| rule.word() == word)?);
-            }
+            word => match replaysafe_tests::sim::ablation::profile(word) {
+                Some(profile) => worlds.profile = Some(profile),
+                None => {
+                    worlds.about = Some(Rule::ALL.into_iter().find(|rule| rule.word() == word)?);
+                }
+            },
         }
     }
     Some(worlds)

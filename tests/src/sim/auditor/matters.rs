@@ -72,17 +72,21 @@ impl Auditor {
         for id in read.iter().filter(|id| world.target.store.contains_key(id)) {
             id.hash(to);
         }
-        let mut begun: Vec<Tick> = Vec::new();
+        let mut begun: Vec<(Option<Subject>, Tick)> = Vec::new();
         let mut timed = false;
         for (id, known) in entries {
             let Known { intent, identity, statement: _, dispatched, calls, ended, parked } = known;
             (id, intent, identity, dispatched.is_some(), calls.is_empty(), ended, parked).hash(to);
-            begun.extend(dispatched.map(|(tick, _)| tick));
+            let subject = self.intent(*intent).map(|intent| intent.subject);
+            begun.extend(dispatched.map(|(tick, _)| (subject, tick)));
             timed |= self.heard_matters(world, known, to);
         }
         begun.extend(self.work_matters(world, timed, to));
         for (kept, tick) in self.kept(world) {
-            let after: Vec<bool> = begun.iter().map(|begin| tick < *begin).collect();
+            // What is about somebody else is not compared with it.
+            let subject = kept.1;
+            let own = begun.iter().filter(|(of, _)| of.is_none() || subject.is_none() || *of == subject);
+            let after: Vec<bool> = own.map(|(_, begin)| tick < *begin).collect();
             (kept, after).hash(to);
         }
     }
@@ -110,7 +114,12 @@ impl Auditor {
     }
 
     /// What work under way has seen; gives when each saw last.
-    fn work_matters(&self, world: &World, timed: bool, to: &mut Digester) -> Vec<Tick> {
+    fn work_matters(
+        &self,
+        world: &World,
+        timed: bool,
+        to: &mut Digester,
+    ) -> Vec<(Option<Subject>, Tick)> {
         let mut seen_at = Vec::new();
         for (number, work) in &self.work {
             let over = |run: &Run| {
@@ -128,7 +137,8 @@ impl Auditor {
                 (id, seen.as_ref().map(|seen| (seen.subject, seen.external, seen.title))).hash(to);
                 seen.as_ref().map(|seen| (seen.active, &seen.edges)).hash(to);
             }
-            seen_at.extend(work.looks.values().next_back().map(|(tick, _)| *tick));
+            let subject = work.intent.and_then(|wish| Some(self.intent(wish)?.subject));
+            seen_at.extend(work.looks.values().next_back().map(|(tick, _)| (subject, *tick)));
         }
         seen_at
     }
@@ -147,8 +157,9 @@ impl Auditor {
             }
         }
         for (id, done) in by_id {
+            let subject = world.target.store.get(&id).map(|resource| resource.subject);
             for aspect in Aspect::all() {
-                self.keep_aspect(id, aspect, &done, &mut kept);
+                self.keep_aspect(subject, (id, aspect), &done, &mut kept);
             }
         }
         for Removed { subject, external, at, by, known } in &self.removed {
@@ -194,18 +205,18 @@ impl Auditor {
 
     fn keep_aspect(
         &self,
-        id: u32,
-        aspect: Aspect,
+        subject: Option<Subject>,
+        of: (u32, Aspect),
         done: &[&Done],
         kept: &mut BTreeSet<(Kept, Tick)>,
     ) {
         let mut key = |kind, value, end| {
-            kept.insert(((kind, None, Some((id, aspect)), value, String::new()), end));
+            kept.insert(((kind, subject, Some(of), value, String::new()), end));
         };
         let mut certain: Vec<(u8, &Done)> = Vec::new();
         for done in done {
             let Some(intent) = self.intent(done.intent) else { continue };
-            match aspect.stated(intent.ask, done.verdict) {
+            match of.1.stated(intent.ask, done.verdict) {
                 Stated::Nothing => {}
                 Stated::Is(value) if done.claimed => certain.push((value, done)),
                 Stated::Is(value) | Stated::Perhaps(value) => key(POSSIBLE, value, 0),

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::sim::{
+    ablation::PLAIN,
     rule::Rule,
     target::{Etag, Profile, Resource, Target},
     workload::{Ask, Intent, Kind, Subject},
@@ -30,6 +31,8 @@ pub struct Scene {
     pub statuses: &'static [u16],
     /// The policy document.
     pub policy: &'static str,
+    /// Without any of these rules a law breaks here.
+    pub misses: &'static [Rule],
 }
 
 /// What may happen so often, that would never end.
@@ -63,9 +66,8 @@ impl Scene {
     }
 
     fn new(name: &'static str, asks: &[(usize, Ask, Option<u8>)]) -> Self {
-        let subject = Subject { kind: Kind::User, number: 0 };
         let intent = |(client, ask, key): &(usize, Ask, Option<u8>)| Intent {
-            subject,
+            subject: USER,
             ask: *ask,
             key: *key,
             client: *client,
@@ -80,6 +82,14 @@ impl Scene {
             spare: Spare::default(),
             statuses: &[400, 502],
             policy: "{}",
+            misses: &[],
+        }
+    }
+
+    /// All wishes are about this one.
+    fn of(&mut self, subject: Subject) {
+        for intent in &mut self.intents {
+            intent.subject = subject;
         }
     }
 
@@ -89,78 +99,17 @@ impl Scene {
     }
 }
 
-/// All scenes of `make check`.
+/// All scenes of `make check`: each is complete in a minute or two.
 #[must_use]
 pub fn scenes() -> Vec<Scene> {
-    let create = Ask::Create { title: 0, external: true };
-    let named = Ask::Create { title: 0, external: false };
-    let titled = Ask::Create { title: 1, external: true };
-    let lost = |s: &mut Scene| {
-        s.budget.calls = 1;
-        s.profile.late = true;
-        s.profile.lags = true;
-    };
-    let there = |s: &mut Scene| s.store = vec![user()];
-    vec![
-        Scene::new("two-keys", &[(0, create, Some(1)), (1, create, Some(2))]),
-        Scene::new("create-lost", &[(0, create, Some(1))]).with(lost),
-        Scene::new("create-crash", &[(0, create, Some(1))]).with(|s| {
-            s.budget.crashes = 1;
-            s.profile.late = true;
-            s.profile.lags = true;
-            s.spare.repeats = 1;
-        }),
-        Scene::new("two-keys-lost", &[(0, create, Some(1)), (1, create, Some(2))]).with(lost),
-        Scene::new("two-names-lost", &[(0, create, Some(1)), (1, named, Some(2))]).with(lost),
-        Scene::new("two-names-crash", &[(0, create, Some(1)), (1, named, Some(2))]).with(|s| {
-            s.budget.crashes = 1;
-        }),
-        Scene::new("unique-lost", &[(0, create, Some(1)), (1, titled, None)]).with(lost).with(|s| {
-            s.profile.unique = true;
-        }),
-        Scene::new("create-refused", &[(0, create, Some(1)), (1, titled, Some(2))]).with(|s| {
-            s.budget.refusals = 1;
-            s.statuses = &[400, 503];
-        }),
-        Scene::new("create-lie", &[(0, create, Some(1)), (1, Ask::Delete, Some(2))]).with(|s| {
-            s.budget.lies = 1;
-        }),
-        Scene::new("create-delete", &[(0, create, Some(1)), (0, Ask::Delete, Some(2))]).with(|s| {
-            s.profile.lags = true;
-        }),
-        Scene::new("create-delete-lost", &[(0, create, Some(1)), (0, Ask::Delete, Some(2))]).with(lost),
-        Scene::new("create-delete-crossing", &[(0, create, Some(1)), (1, Ask::Delete, Some(2))]).with(lost).with(|s| {
-            s.profile.lags = false;
-        }),
-        Scene::new("grant-revoke-lost", &[(0, Ask::Grant(1), Some(1)), (1, Ask::Revoke(1), Some(2))]).with(there).with(lost),
-        Scene::new("switch-lost", &[(0, Ask::Switch(true), None), (1, Ask::Switch(false), None)]).with(there).with(lost),
-        Scene::new("grant-stacks", &[(0, Ask::Grant(1), Some(1)), (1, Ask::Grant(1), Some(2))]).with(there).with(lost).with(|s| s.profile.stacks = true),
-        Scene::new("grant-delete-lost", &[(0, Ask::Grant(1), Some(1)), (1, Ask::Delete, None)]).with(there).with(lost),
-        Scene::new("delete-create-lost", &[(0, Ask::Delete, Some(1)), (1, create, Some(2))]).with(there).with(lost),
-        Scene::new("shared-create", &[(0, create, Some(1))]).with(|s| {
-            s.gateways = 2;
-            s.budget.expiries = 1;
-            s.spare.repeats = 1;
-        }),
-        Scene::new("shared-two-keys", &[(0, create, Some(1)), (1, create, Some(2))]).with(|s| {
-            s.gateways = 2;
-            s.budget.expiries = 1;
-        }),
-        Scene::new("shared-two-names", &[(0, create, Some(1)), (1, named, Some(2))]).with(|s| {
-            s.gateways = 2;
-            s.budget.expiries = 1;
-        }),
-        Scene::new("duplicates", &[(0, create, None), (1, Ask::Delete, None)]).with(|s| {
-            s.budget.network = 1;
-        }),
-        Scene::new("parked", &[(0, create, Some(1)), (1, Ask::Delete, Some(2))]).with(lost).with(|s| {
-            s.profile.refuses_lists = true;
-            s.spare.looks = 1;
-        }),
-    ]
+    let mut scenes = creates();
+    scenes.extend(changes());
+    scenes.extend(deletions());
+    scenes.extend(shared());
+    scenes
 }
 
-/// The scenes of `make check-deep`: more goes wrong in each.
+/// The scenes of `make check-deep`: one more call is lost in each, and a gateway crashes.
 #[must_use]
 pub fn deep() -> Vec<Scene> {
     let more = |mut scene: Scene| {
@@ -171,9 +120,169 @@ pub fn deep() -> Vec<Scene> {
     scenes().into_iter().map(more).collect()
 }
 
-fn user() -> Resource {
+/// Somebody is to be there.
+fn creates() -> Vec<Scene> {
+    let two = |name| Scene::new(name, &[(0, CREATE, Some(1)), (1, CREATE, Some(2))]);
+    let two_names = |name| Scene::new(name, &[(0, CREATE, Some(1)), (1, NAMED, Some(2))]);
+    vec![
+        two("two-keys"),
+        Scene::new("create-lost", &[(0, CREATE, Some(1))]).with(lost),
+        Scene::new("create-lost-twice", &[(0, CREATE, None)]).with(lost).with(|s| {
+            s.budget.calls = 2;
+            s.spare.repeats = 1;
+        }),
+        Scene::new("create-crash", &[(0, CREATE, Some(1))]).with(slow).with(|s| {
+            s.budget.crashes = 1;
+            s.spare.repeats = 1;
+        }),
+        Scene::new("create-paused", &[(0, CREATE, Some(1))]).with(lost).with(|s| {
+            s.spare.pauses = 1;
+        }),
+        Scene::new("create-forgotten", &[(0, CREATE, Some(1))]).with(|s| {
+            s.budget.forgets = 1;
+            s.budget.network = 1;
+            s.spare.repeats = 1;
+        }),
+        two("two-keys-lost").with(lost),
+        two_names("two-names-lost").with(lost),
+        two_names("two-names-crash").with(|s| s.budget.crashes = 1),
+        Scene::new("unique-lost", &[(0, CREATE, Some(1)), (1, TITLED, None)]).with(lost).with(|s| {
+            s.profile.unique = true;
+            s.profile.unique_declared = true;
+        }),
+        Scene::new("create-refused", &[(0, CREATE, Some(1)), (1, TITLED, Some(2))]).with(|s| {
+            s.budget.refusals = 1;
+            s.budget.calls = 1;
+            s.statuses = &[400, 500, 503];
+        }),
+        Scene::new("create-blind", &[(0, CREATE, Some(1)), (1, NAMED, Some(2))]).with(|s| {
+            s.budget.looks = 1;
+            s.budget.calls = 1;
+        }),
+        Scene::new("key-reused", &[(0, CREATE, Some(1)), (1, TITLED, Some(1))]).with(lost),
+    ]
+}
+
+/// Somebody is there, and something of him changes.
+fn changes() -> Vec<Scene> {
+    let grants = [(0, Ask::Grant(1), Some(1)), (1, Ask::Revoke(1), Some(2))];
+    let there = |name, asks: &[(usize, Ask, Option<u8>)]| Scene::new(name, asks).with(there);
+    let titles = [(0, Ask::Title(1), Some(1)), (1, Ask::Title(2), Some(2))];
+    let put = Ask::Put { title: 1, active: false };
+    vec![
+        there("grant-revoke-lost", &grants).with(lost),
+        there("grant-stacks", &[(0, Ask::Grant(1), Some(1)), (1, Ask::Grant(1), Some(2))])
+            .with(lost)
+            .with(|s| s.profile.stacks = true),
+        there("switch-lost", &[(0, Ask::Switch(true), None), (1, Ask::Switch(false), None)])
+            .with(lost),
+        there("switch-window", &[(0, Ask::Switch(false), None), (1, Ask::Switch(true), None)])
+            .with(|s| {
+                s.budget.network = 1;
+                s.spare.passes = 1;
+            }),
+        there("put-grant-lost", &[(0, put, Some(1)), (1, Ask::Grant(1), Some(2))]).with(|s| {
+            s.budget.calls = 1;
+        }),
+        there("titles-monotonic", &titles).with(lost).with(|s| s.profile.etag = Etag::Monotonic),
+        there("titles-content", &titles).with(lost).with(|s| s.profile.etag = Etag::Content),
+        there("titles-dropped", &titles).with(|s| {
+            s.budget.calls = 1;
+            s.profile.drops_title = true;
+        }),
+        there("members-lost", &grants).with(|s| {
+            s.budget.calls = 1;
+            s.of(GROUP);
+            s.profile.add_replaces = true;
+            s.store = vec![Resource { active: None, edges: vec![2], ..resource(GROUP) }];
+        }),
+        there("filters-refused", &grants).with(|s| {
+            s.budget.calls = 1;
+            s.profile.refuses_filters = true;
+        }),
+    ]
+}
+
+/// Somebody is to be there no more, or again.
+fn deletions() -> Vec<Scene> {
+    let later = [(0, CREATE, Some(1)), (0, Ask::Delete, Some(2))];
+    let crossing = [(0, CREATE, Some(1)), (1, Ask::Delete, Some(2))];
+    let back = [(0, CREATE, Some(1)), (0, Ask::Delete, Some(2)), (0, CREATE, Some(3))];
+    vec![
+        Scene::new("create-delete", &later).with(lost),
+        Scene::new("create-lie", &crossing).with(|s| s.budget.lies = 1),
+        Scene::new("back-again", &back).with(lost),
+        Scene::new("back-again-deactivated", &back).with(lost).with(|s| {
+            s.profile.deactivates = true;
+            s.profile.unique = true;
+            s.statuses = &[400, 500, 502];
+        }),
+        Scene::new("grant-delete-lost", &[(0, Ask::Grant(1), Some(1)), (1, Ask::Delete, None)])
+            .with(there)
+            .with(lost),
+        Scene::new("delete-create-lost", &[(0, Ask::Delete, Some(1)), (1, CREATE, Some(2))])
+            .with(there)
+            .with(lost),
+        Scene::new("delete-twice", &[(0, Ask::Delete, Some(1)), (1, Ask::Delete, Some(2))])
+            .with(there)
+            .with(lost)
+            .with(|s| s.budget.crashes = 1),
+        Scene::new("duplicates", &[(0, CREATE, None), (1, Ask::Delete, None)]).with(|s| {
+            s.budget.network = 1;
+        }),
+        Scene::new("create-delete-crossing", &crossing).with(lost),
+        Scene::new("parked", &crossing).with(lost).with(|s| {
+            s.profile.refuses_lists = true;
+            s.spare.looks = 1;
+        }),
+    ]
+}
+
+/// Gateways share a ledger, and leases lapse although their holders live.
+fn shared() -> Vec<Scene> {
+    let two = |s: &mut Scene| {
+        s.gateways = 2;
+        s.budget.expiries = 1;
+    };
+    let named = [(0, CREATE, Some(1)), (1, NAMED, Some(2))];
+    let grants = [(0, Ask::Grant(1), Some(1)), (1, Ask::Revoke(1), Some(2))];
+    vec![
+        Scene::new("shared-create", &[(0, CREATE, Some(1))]).with(two).with(|s| {
+            s.spare.repeats = 1;
+        }),
+        Scene::new("shared-create-twice", &[(0, CREATE, Some(1))]).with(two).with(|s| {
+            s.budget.expiries = 2;
+            s.budget.crashes = 1;
+        }),
+        Scene::new("shared-two-keys", &[(0, CREATE, Some(1)), (1, CREATE, Some(2))]).with(two),
+        Scene::new("shared-two-names", &named).with(two),
+        Scene::new("shared-names-lost", &named).with(two).with(|s| s.budget.calls = 1),
+        Scene::new("shared-grants", &grants).with(there).with(two),
+        Scene::new("shared-delete", &[(0, Ask::Delete, Some(1)), (1, CREATE, None)])
+            .with(there)
+            .with(two),
+    ]
+}
+
+/// A call takes its time, and so does the search.
+fn slow(scene: &mut Scene) {
+    scene.profile.late = true;
+    scene.profile.lags = true;
+}
+
+/// One call or its answer is lost, cut off or broken.
+fn lost(scene: &mut Scene) {
+    slow(scene);
+    scene.budget.calls = 1;
+}
+
+fn there(scene: &mut Scene) {
+    scene.store = vec![resource(USER)];
+}
+
+fn resource(subject: Subject) -> Resource {
     Resource {
-        subject: Subject { kind: Kind::User, number: 0 },
+        subject,
         external: true,
         title: 0,
         active: Some(true),
@@ -182,18 +291,9 @@ fn user() -> Resource {
     }
 }
 
-/// A target without a fault or a gift.
-const PLAIN: Profile = Profile {
-    unique: false,
-    unique_declared: false,
-    deactivates: false,
-    etag: Etag::None,
-    stacks: false,
-    add_replaces: false,
-    drops_title: false,
-    refuses_filters: false,
-    refuses_lists: false,
-    lags: false,
-    late: false,
-    unbounded: false,
-};
+const USER: Subject = Subject { kind: Kind::User, number: 0 };
+const GROUP: Subject = Subject { kind: Kind::Group, number: 0 };
+const CREATE: Ask = Ask::Create { title: 0, external: true };
+/// The same user, known by his user name alone.
+const NAMED: Ask = Ask::Create { title: 0, external: false };
+const TITLED: Ask = Ask::Create { title: 1, external: true };

@@ -188,7 +188,7 @@ impl State {
             if known.0.contains(&key) {
                 break;
             }
-            if !way.insert(key) {
+            if !way.insert(key) || HEALING_MOST < path.len() {
                 return Err((heal::stuck(&self.world, &self.auditor), path));
             }
             match self.next_healing(&mut phase, &mut actions) {
@@ -340,6 +340,9 @@ struct Phase {
 
 /// More than the replay window of two minutes (S2a).
 pub(super) const PASSES_MS: u32 = 130_000;
+
+/// More actions than any state that comes to rest has needed.
+const HEALING_MOST: usize = 5_000;
 
 /// How often what is parked is looked at again before it is believed to stay so.
 const IDLE_MOST: u8 = 3;

@@ -20,7 +20,7 @@ impl Run {
         self.resent.hash(to);
         to.take(&self.unwritten);
         for ticket in &self.tickets {
-            world.leases.rank(*ticket).hash(to);
+            world.leases.place(*ticket).hash(to);
         }
         if let At::Reply(answer) = &self.at {
             to.take(&(0_u8, answer));
@@ -129,7 +129,7 @@ impl At {
             | Self::WriteLate => {}
             Self::Enter(whose) => whose.hash(to),
             Self::Queued { whose, ticket, since, wait } => {
-                (whose, world.leases.rank(*ticket), since, wait).hash(to);
+                (whose, world.leases.place(*ticket), since, wait).hash(to);
             }
             Self::Find { again } => again.hash(to),
             Self::Look(questions) => to.take(questions),
