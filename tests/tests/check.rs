@@ -1,8 +1,6 @@
 //! The model checker itself: it sees what can be counted by hand, finds what is planted, and takes nothing
 //! for the same that has another future.
 
-#![expect(clippy::indexing_slicing, reason = "a test may fail")]
-
 use std::{
     collections::{BTreeMap, BTreeSet},
     time::Duration,
@@ -17,7 +15,6 @@ use replaysafe_tests::sim::{
     },
     decider::Decider,
     rule::Rule,
-    workload::{Kind, Subject},
 };
 
 /// Nothing goes wrong, so nothing branches. What is not alone is a state: the message on its way; before each
@@ -29,16 +26,15 @@ fn one_create_has_thirteen_states() {
     assert_eq!((report.states, report.leaves, report.complete), (13, 1, true));
 }
 
-/// Two that have nothing to do with each other: each pair of their 13 states, but for the ledger's order of
-/// entries, and the target's of ids. Both have an entry from the 7th state on, in one of two orders, and an id
-/// from the 8th on, in one of two orders: 169 + 7 * 7 + 6 * 6 * 2 = 290.
+/// Where the call is on its way the target may refuse it. Then there are three more: before the ledger is
+/// looked into, before the settlement, and the other end.
 #[test]
-fn two_creates_that_never_meet_have_each_pair_of_states() {
-    let mut scene = named("two-keys", 2);
-    scene.intents[1].subject = Subject { kind: Kind::User, number: 1 };
+fn one_create_that_may_be_refused_has_sixteen_states() {
+    let mut scene = named("two-keys", 1);
+    scene.budget.refusals = 1;
+    scene.statuses = &[400];
     let report = all(&scene, None);
-    assert!(report.complete && report.found.is_none());
-    assert_eq!(report.states, 290);
+    assert_eq!((report.states, report.leaves, report.complete), (16, 2, true));
 }
 
 /// cx_late_apply: the client gives up, nothing is found, it is sent again, and then the first call lands.
@@ -99,7 +95,7 @@ fn named(name: &str, wishes: usize) -> Scene {
 }
 
 fn all(scene: &Scene, off: Option<Rule>) -> Report {
-    check::check(scene, off, Limits { states: 100_000, time: Duration::from_secs(600) })
+    check::check(scene, off, Limits { states: 300_000, time: Duration::from_secs(600) })
 }
 
 /// What comes after a state: the successors, or the laws that break on the way to them.
@@ -159,6 +155,15 @@ fn settle(
         state.act(action, core, &mut |_, _, _| {})?;
     }
     Ok(())
+}
+
+/// Known to be wrong (docs/proof.md, "What it found"): where both calls are answered long after D, a grant that
+/// a revocation has passed is sent again beside it.
+#[test]
+fn a_passed_grant_is_sent_again_where_the_host_stood_still() {
+    let report = all(&scene::stalled(), None);
+    let found = report.found.expect("it was mended: make it a scene of `scenes`");
+    assert_eq!(found.violation.law, "what-was-answered-holds");
 }
 
 /// Enough to meet most states of a scene twice, in seconds.

@@ -66,9 +66,7 @@ pub fn repeats(world: &World) -> Vec<usize> {
     let entries = world.ledger.entries.iter();
     entries
         .filter(|entry| entry.key.is_some() && entry.stage == Stage::Settled)
-        .filter_map(|entry| {
-            world.asked.get(&(entry.statement.clone(), entry.key.clone())).copied()
-        })
+        .filter_map(|entry| world.asked.get(&(entry.statement.clone(), entry.key.clone())).copied())
         .collect()
 }
 

@@ -145,7 +145,8 @@ impl Drive<'_> {
                 continue;
             }
             self.world.enabled(&[], &mut self.actions);
-            let heals = self.actions.iter().copied().filter(|action| heal::heals(&self.world, *action));
+            let heals =
+                self.actions.iter().copied().filter(|action| heal::heals(&self.world, *action));
             let heals: Vec<Action> = heals.collect();
             let wake = self.actions.contains(&Action::Wake);
             let action = match (heals.is_empty(), wake) {
@@ -315,7 +316,15 @@ fn make(random: &mut Random, worlds: Worlds) -> World {
         looks: if random.once_in(2) || slow { 0 } else { some(random) },
         forgets: 2,
     };
-    let setup = Setup { profile, policy: policy.into(), intents, gateways, off, salt, numbering: Numbering::Counted };
+    let setup = Setup {
+        profile,
+        policy: policy.into(),
+        intents,
+        gateways,
+        off,
+        salt,
+        numbering: Numbering::Counted,
+    };
     World::new(setup, Target::new(store), budget)
 }
 

@@ -14,11 +14,14 @@ pub(crate) fn run(count: u64, keep: Keep) -> bool {
     let began = Instant::now();
     let rows = Row::all();
     let profiles = ablation::profiles();
-    let pairs: Vec<(usize, usize)> =
-        (0..rows.len()).flat_map(|row| (0..profiles.len()).map(move |column| (row, column))).collect();
+    let pairs: Vec<(usize, usize)> = (0..rows.len())
+        .flat_map(|row| (0..profiles.len()).map(move |column| (row, column)))
+        .collect();
     let cells = Mutex::new(vec![vec![None; profiles.len()]; rows.len()]);
     at_once(&pairs, |(row, column)| {
-        let (Some(world), Some((_, profile))) = (rows.get(*row), profiles.get(*column)) else { return };
+        let (Some(world), Some((_, profile))) = (rows.get(*row), profiles.get(*column)) else {
+            return;
+        };
         let law = ablation::cell(*world, *profile, count, &mut Decider::default());
         let mut cells = cells.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(cell) = cells.get_mut(*row).and_then(|row| row.get_mut(*column)) {

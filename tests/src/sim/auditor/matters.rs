@@ -85,7 +85,8 @@ impl Auditor {
         for (kept, tick) in self.kept(world) {
             // What is about somebody else is not compared with it.
             let subject = kept.1;
-            let own = begun.iter().filter(|(of, _)| of.is_none() || subject.is_none() || *of == subject);
+            let own =
+                begun.iter().filter(|(of, _)| of.is_none() || subject.is_none() || *of == subject);
             let after: Vec<bool> = own.map(|(_, begin)| tick < *begin).collect();
             (kept, after).hash(to);
         }
@@ -99,7 +100,9 @@ impl Auditor {
         let mut last_at = None;
         let mut open = Vec::new();
         for number in &known.calls {
-            let Some(Sent { at, creates, heard, landed }) = self.calls.get(number) else { continue };
+            let Some(Sent { at, creates, heard, landed }) = self.calls.get(number) else {
+                continue;
+            };
             if heard.is_none() && waits(number) {
                 open.push((at, creates, landed));
             } else if *creates && heard.is_none_or(may_have_been) {
@@ -122,9 +125,7 @@ impl Auditor {
     ) -> Vec<(Option<Subject>, Tick)> {
         let mut seen_at = Vec::new();
         for (number, work) in &self.work {
-            let over = |run: &Run| {
-                matches!(run.at, At::Reply(_)) && run.unwritten.is_none()
-            };
+            let over = |run: &Run| matches!(run.at, At::Reply(_)) && run.unwritten.is_none();
             let over = world.runs.get(number).is_none_or(over);
             (number, work.intent, work.lawless, 0 < work.sent, over).hash(to);
             if over {

@@ -26,6 +26,7 @@ pub struct State {
     crashed_at: Option<u64>,
     /// Of the scene.
     statuses: &'static [u16],
+    stalls: bool,
 }
 
 /// A law that does not hold, and how it came to that.
@@ -48,7 +49,14 @@ impl State {
     pub fn begin(scene: &Scene, off: Option<Rule>) -> Self {
         let world = scene.world(off);
         let auditor = Auditor::new(&world);
-        Self { world, auditor, spare: scene.spare, crashed_at: None, statuses: scene.statuses }
+        Self {
+            world,
+            auditor,
+            spare: scene.spare,
+            crashed_at: None,
+            statuses: scene.statuses,
+            stalls: scene.stalls,
+        }
     }
 
     /// A digest of all that can still make a difference.
@@ -160,7 +168,10 @@ impl State {
                 Waking::LooksOn => 0 < self.spare.looks,
             },
             Action::Scan(_, position) => !self.is_worked_on(*position),
-            Action::Pass(_) => waking == Waking::Free || waking == Waking::LooksOn,
+            Action::Pass(_) => {
+                (self.stalls || world.calls.is_empty())
+                    && (waking == Waking::Free || waking == Waking::LooksOn)
+            }
             _ => true,
         });
     }
@@ -271,13 +282,11 @@ impl State {
             world.scans_from(gateway, entry).is_some_and(|from| from <= world.now)
                 && !world.passed_over(entry)
         };
-        (0..world.setup.gateways)
-            .filter(|gateway| !world.is_scanning(*gateway))
-            .any(|gateway| {
-                let entries = (0..).zip(&world.ledger.entries);
-                let mut due = entries.filter(|(_, entry)| due(gateway, entry));
-                due.any(|(position, _)| !self.is_worked_on(position))
-            })
+        (0..world.setup.gateways).filter(|gateway| !world.is_scanning(*gateway)).any(|gateway| {
+            let entries = (0..).zip(&world.ledger.entries);
+            let mut due = entries.filter(|(_, entry)| due(gateway, entry));
+            due.any(|(position, _)| !self.is_worked_on(position))
+        })
     }
 
     /// Whoever brings this entry to its end holds its names: a scan would find them leased and do nothing.

@@ -2,9 +2,7 @@
 
 use std::hash::Hash as _;
 
-use super::{
-    At, Found, Request, Run, Settings, Settling, Situation, Step, Tags, Whose,
-};
+use super::{At, Found, Request, Run, Settings, Settling, Situation, Step, Tags, Whose};
 use crate::sim::{
     decider::{Decider, Function},
     digest::Digester,

@@ -41,9 +41,9 @@ impl World {
             (until.max(now) - now).hash(to);
         }
         for ((gateway, id), at) in scanned {
-            let rests = ledger
-                .entry(id)
-                .is_some_and(|entry| self.scans_from(*gateway, entry) > entry.wake_at.max(Some(*now)));
+            let rests = ledger.entry(id).is_some_and(|entry| {
+                self.scans_from(*gateway, entry) > entry.wake_at.max(Some(*now))
+            });
             if rests {
                 (gateway, id, at).hash(to);
             }
