@@ -165,7 +165,7 @@ impl Auditor {
         }
         for Removed { subject, external, at, by, known } in &self.removed {
             let of = self.entries.get(by).and_then(|known| self.intent(known.intent));
-            if !of.is_some_and(|intent| intent.ask == Ask::Delete) {
+            if of.is_none_or(|intent| intent.ask != Ask::Delete) {
                 continue;
             }
             let key = |kind| (kind, Some(*subject), None, u8::from(*external), by.clone());

@@ -31,8 +31,6 @@ pub struct Scene {
     pub statuses: &'static [u16],
     /// The policy document.
     pub policy: &'static str,
-    /// Time may pass beyond D while an answer is waited for: the host stands still.
-    pub stalls: bool,
     /// Without any of these rules a law breaks here.
     pub misses: &'static [Rule],
 }
@@ -84,7 +82,6 @@ impl Scene {
             spare: Spare::default(),
             statuses: &[400, 502],
             policy: "{}",
-            stalls: false,
             misses: &[],
         }
     }
@@ -137,7 +134,7 @@ fn misses(name: &str) -> &'static [Rule] {
         "grant-stacks" => &[R::PredecessorFirst, R::LookFirst],
         "shared-create" | "shared-two-keys" | "shared-delete" => &[R::Fence],
         "shared-two-names" => &[R::LeasedNew, R::Lease],
-        "switch-lost" => &[R::CommitFirst, R::Watch, R::SafeWay, R::Scan],
+        "switch-lost" => &[R::CommitFirst, R::Watch, R::Scan],
         "switch-window" | "put-grant-lost" | "filters-refused" | "shared-grants" => &[R::ReadBack],
         "two-keys" | "shared-create-twice" => &[R::Arbitration],
         "two-keys-lost" => &[R::RememberId, R::PredecessorFirst],
@@ -147,20 +144,6 @@ fn misses(name: &str) -> &'static [Rule] {
         | "shared-names-lost" => &[R::PredecessorFirst],
         _ => &[],
     }
-}
-
-/// A scene in which a law is known to break, with all rules on: docs/proof.md says why.
-///
-/// Both calls of a grant and of the revocation that passes it are answered long after D. The grant is then
-/// sent again beside the revocation, which is not settled yet, and whose watch was counted from the first call.
-#[must_use]
-pub fn stalled() -> Scene {
-    let switches = [(0, Ask::Switch(false), None), (1, Ask::Switch(true), None)];
-    Scene::new("switch-stalled", &switches).with(there).with(|s| {
-        s.budget.network = 1;
-        s.spare.passes = 1;
-        s.stalls = true;
-    })
 }
 
 /// The scenes of `make check-deep`: one more call is lost in each, and a gateway crashes.

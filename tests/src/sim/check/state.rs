@@ -26,7 +26,6 @@ pub struct State {
     crashed_at: Option<u64>,
     /// Of the scene.
     statuses: &'static [u16],
-    stalls: bool,
 }
 
 /// A law that does not hold, and how it came to that.
@@ -49,14 +48,7 @@ impl State {
     pub fn begin(scene: &Scene, off: Option<Rule>) -> Self {
         let world = scene.world(off);
         let auditor = Auditor::new(&world);
-        Self {
-            world,
-            auditor,
-            spare: scene.spare,
-            crashed_at: None,
-            statuses: scene.statuses,
-            stalls: scene.stalls,
-        }
+        Self { world, auditor, spare: scene.spare, crashed_at: None, statuses: scene.statuses }
     }
 
     /// A digest of all that can still make a difference.
@@ -169,8 +161,7 @@ impl State {
             },
             Action::Scan(_, position) => !self.is_worked_on(*position),
             Action::Pass(_) => {
-                (self.stalls || world.calls.is_empty())
-                    && (waking == Waking::Free || waking == Waking::LooksOn)
+                world.calls.is_empty() && (waking == Waking::Free || waking == Waking::LooksOn)
             }
             _ => true,
         });
