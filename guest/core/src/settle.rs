@@ -503,11 +503,8 @@ impl Work<'_> {
         }
         let Some(resource) = resource_in(answer) else { return self.pass_on() };
         if self.case.request.method == Method::Create {
-            let progress = &self.record.progress;
-            // A complete 500 may have taken effect all the same, where it is not as it was (S12).
-            let broken = progress.answered.as_ref().is_some_and(|answer| answer.status == 500);
-            let changed = broken && progress.before.as_ref().is_some_and(|one| *one != resource);
-            return if (progress.unknown || changed) && self.has_returned(&resource) {
+            let unknown = self.record.progress.unknown;
+            return if unknown && self.has_returned(&resource) {
                 self.made(self.return_verdict(), &resource)
             } else {
                 self.pass_on()
@@ -1390,14 +1387,7 @@ impl Work<'_> {
         let reach =
             self.case.ground.policy.window().max(self.case.ground.profile.apply_bound() * 4);
         let since = self.case.now().saturating_sub(reach);
-        let mut taken = self.person.memory.taken_since(self.record.progress.seq, since, None);
-        // Who passes takes it away before he has settled (S14c).
-        let later = self.case.open.iter().skip_while(|open| open.id != self.record.id).skip(1);
-        for of in later.filter_map(|open| self.case.statement_of(open)) {
-            if of.safe_way() {
-                taken.extend(of.touched().into_iter().map(|path| path.0));
-            }
-        }
+        let taken = self.person.memory.taken_since(self.record.progress.seq, since, None);
         let touched = self.case.touched();
         if gives_back(&touched, &taken) { taken } else { BTreeSet::new() }
     }
