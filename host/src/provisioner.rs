@@ -4,6 +4,7 @@
 //! file does so in that order, and never sends before the record of it is durable.
 
 pub mod approval;
+mod aside;
 mod memory;
 mod secrets;
 mod unrecorded;
@@ -163,6 +164,8 @@ struct Run {
     passed: bool,
     /// Whether policy lets it go out without the ledger (S36).
     may_pass: bool,
+    /// It states single values of a list: a large resource is not read for them (S44).
+    edges: bool,
     /// What stands for the ledger where that cannot be used (S36).
     scratch: Option<Scratch>,
     /// How often the component was asked for a step.
@@ -338,7 +341,10 @@ impl<L: Ledger, T: Target> Provisioner<L, T> {
             received_at,
             extra,
         };
-        let mut identified = match inner.guest.identify(&request, &settings)? {
+        let length = request.body.as_ref().map_or(0, String::len);
+        let identify =
+            |request: &Request| aside::reading(length, || inner.guest.identify(request, &settings));
+        let mut identified = match identify(&request)? {
             Reading::Unreadable(answer) => return Ok(Err(Box::new(answer))),
             Reading::Readable(identified) => identified,
         };
@@ -358,7 +364,7 @@ impl<L: Ledger, T: Target> Provisioner<L, T> {
             }
             // The principal scopes given keys, and nothing else (S1).
             if request.key.is_some()
-                && let Reading::Readable(again) = inner.guest.identify(&request, &settings)?
+                && let Reading::Readable(again) = identify(&request)?
             {
                 identified = again;
             }
@@ -369,7 +375,8 @@ impl<L: Ledger, T: Target> Provisioner<L, T> {
         Ok(Ok(Run {
             tags: self.tags(&identified),
             safe_way: identified.safe_way,
-            may_pass: identified.extra.iter().any(|field| field.name == UNRECORDED),
+            may_pass: says(&identified, UNRECORDED),
+            edges: says(&identified, EDGES),
             scratch: None,
             caller: call.caller.clone(),
             credential: who.credential,
@@ -464,10 +471,10 @@ impl<L: Ledger, T: Target> Provisioner<L, T> {
         loop {
             run.count_step()?;
             situation.now = inner.clock.now();
-            let step = match function {
-                Function::Admit => inner.guest.admit(&situation)?,
-                Function::Decide | Function::Settle => inner.guest.decide(&situation)?,
-            };
+            let step = aside::deciding(&situation, || match function {
+                Function::Admit => inner.guest.admit(&situation),
+                Function::Decide | Function::Settle => inner.guest.decide(&situation),
+            })?;
             monitor::check(function, &situation, &step)?;
             match self.write(run, function, &situation, None, &step).await {
                 Err(ProvisionError::Ledger(LedgerError::Fenced)) => {
@@ -535,7 +542,8 @@ impl<L: Ledger, T: Target> Provisioner<L, T> {
             situation.new_entry.clone_from(id);
             situation.observed = observed;
             situation.now = inner.clock.now();
-            let step = inner.guest.settle(&situation, report.as_ref())?;
+            let step =
+                aside::deciding(&situation, || inner.guest.settle(&situation, report.as_ref()))?;
             monitor::check(Function::Settle, &situation, &step)?;
             match self.write(run, Function::Settle, &situation, report.as_ref(), &step).await {
                 // Somebody passed: what was seen before counts no more (S15).
@@ -585,7 +593,8 @@ impl<L: Ledger, T: Target> Provisioner<L, T> {
     ) -> Result<Option<Settled>, ProvisionError> {
         let inner = &*self.0;
         let Some(entry) = inner.ledger.entry(id).await? else { return Ok(None) };
-        let request = inner.guest.entry_request(&entry.state)?;
+        let request =
+            aside::reading(entry.state.len(), || inner.guest.entry_request(&entry.state))?;
         let asks_the_same = entry.statement == run.tags.statement
             && entry.key == run.tags.key
             && request.scope.principal == run.request.scope.principal;
@@ -656,6 +665,7 @@ impl<L: Ledger, T: Target> Provisioner<L, T> {
             tags: self.tags(&identified),
             safe_way: identified.safe_way,
             may_pass: false,
+            edges: says(&identified, EDGES),
             scratch: None,
             caller,
             credential: String::new(),
@@ -714,7 +724,8 @@ impl<L: Ledger, T: Target> Provisioner<L, T> {
     /// Brings one entry on; gives whether its names were free, and none where no credential is at hand.
     async fn recover_one(&self, entry: &Entry) -> Result<Option<bool>, ProvisionError> {
         let inner = &*self.0;
-        let request = inner.guest.entry_request(&entry.state)?;
+        let request =
+            aside::reading(entry.state.len(), || inner.guest.entry_request(&entry.state))?;
         let Some(mut run) = self.run_of(request, None).await? else { return Ok(None) };
         self.recover_run(&mut run, entry).await.map(Some)
     }
@@ -872,7 +883,10 @@ impl<L: Ledger, T: Target> Provisioner<L, T> {
             if shows {
                 inner.callers.note(&run.credential, false);
             }
-            let sight = run.secrets.lift_sight(sight);
+            let mut sight = run.secrets.lift_sight(sight);
+            if let Sight::Answered(answer) = &mut sight {
+                answer.body.take_if(|body| run.edges && EDGES_BYTES_MOST < body.len());
+            }
             let seen_at = inner.clock.now();
             seen.push(Observation { question: question.clone(), asked_at, seen_at, sight });
         }
@@ -1251,6 +1265,17 @@ fn is_success_status(status: u16) -> bool {
 
 /// The name of the field that [`rights`] reads.
 const RIGHTS: &str = "rights";
+
+/// Whether the component says this of a request.
+fn says(identified: &Identification, name: &str) -> bool {
+    identified.extra.iter().any(|field| field.name == name)
+}
+
+/// How the component says that a request states single values of a list (S44).
+const EDGES: &str = "edges";
+
+/// 4 MiB, a group of 40,000 members: a larger one is not read to add or remove some of them (S44).
+const EDGES_BYTES_MOST: usize = 4 << 20;
 
 /// How the component says that a request may go out without the ledger, and how it is told that it does (S36).
 const UNRECORDED: &str = "unrecorded";

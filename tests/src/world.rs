@@ -330,6 +330,17 @@ impl World {
 
     fn find(&self, tags: &Tags, also: &[String]) -> Found {
         let wanted: Vec<&String> = tags.names.iter().chain(also).collect();
+        let latest = |wanted: &dyn Fn(&Entry) -> bool| {
+            self.entries.iter().rev().find(|entry| wanted(entry)).cloned()
+        };
+        let by_key =
+            tags.key.as_ref().and_then(|key| latest(&|entry| entry.key.as_ref() == Some(key)));
+        let by_statement = latest(&|entry| entry.statement == tags.statement);
+        let meant: Vec<&String> = by_key
+            .iter()
+            .chain(&by_statement)
+            .filter_map(|entry| entry.identity.as_ref())
+            .collect();
         let mut holders = Vec::new();
         for (id, identity) in &self.identities {
             let names = self.names.get(id).map_or(&[][..], Vec::as_slice);
@@ -338,7 +349,7 @@ impl World {
                 .filter(|(_, tag)| names.iter().any(|(_, name)| name == **tag))
                 .map(|(position, _)| position)
                 .collect();
-            if !by.is_empty() {
+            if !by.is_empty() || meant.contains(&id) {
                 holders.push(Holder { identity: identity.clone(), by });
             }
         }
@@ -346,15 +357,9 @@ impl World {
             holders.iter().any(|holder| Some(&holder.identity.id) == entry.identity.as_ref())
         };
         let open = |entry: &&Entry| matches!(entry.stage, Stage::Dispatched | Stage::Parked);
-        let latest = |wanted: &dyn Fn(&Entry) -> bool| {
-            self.entries.iter().rev().find(|entry| wanted(entry)).cloned()
-        };
         Found {
-            by_key: tags
-                .key
-                .as_ref()
-                .and_then(|key| latest(&|entry| entry.key.as_ref() == Some(key))),
-            by_statement: latest(&|entry| entry.statement == tags.statement),
+            by_key,
+            by_statement,
             open: self.entries.iter().filter(open).filter(is_of).cloned().collect(),
             holders,
         }

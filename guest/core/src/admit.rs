@@ -91,7 +91,7 @@ fn unkeyed(case: &Case<'_>) -> Admission {
             return with(stand(case, case.fresh(), None), taken_since_seen(case, record));
         }
         if record.key.is_some() && !record.is_open() {
-            return stand(case, case.fresh(), None);
+            return with(stand(case, case.fresh(), None), taken_since_seen(case, record));
         }
         return own(case, record);
     };
@@ -157,8 +157,10 @@ fn own(case: &Case<'_>, record: &Record) -> Admission {
         Some(_) | None => {
             let taken_since = taken_since_seen(case, record);
             let mut record = record.clone();
-            let Progress { staged, approved_until, .. } = record.progress;
-            record.progress = Progress { staged, approved_until, ..Progress::new(case.request) };
+            let first_seq = Some(record.progress.began_after());
+            let Progress { staged, approved_until, settled_seq, .. } = record.progress;
+            let new = Progress::new(case.request);
+            record.progress = Progress { staged, approved_until, settled_seq, first_seq, ..new };
             with(stand(case, record, None), taken_since)
         }
     }
@@ -175,11 +177,14 @@ fn with(mut admission: Admission, taken_since: BTreeSet<String>) -> Admission {
 /// What was taken away since a request was refused: under its key at any time, without one within the window (S2a, S21).
 fn taken_since_seen(case: &Case<'_>, record: &Record) -> BTreeSet<String> {
     let Some(person) = case.person_of(record) else { return BTreeSet::new() };
-    let since = match case.request.key {
-        Some(_) => 0,
-        None => case.now().saturating_sub(case.ground.policy.window()),
+    let window = case.ground.policy.window();
+    let (seq, since) = match (&case.request.key, record.progress.settled_seq) {
+        (Some(_), _) => (record.progress.began_after(), 0),
+        (None, 0) => (record.progress.began_after(), case.now().saturating_sub(window)),
+        // An equal one had settled before it.
+        (None, settled) => (settled, case.now().saturating_sub(window)),
     };
-    person.memory.taken_since(record.progress.seq, since, None)
+    person.memory.taken_since(seq, since, None)
 }
 
 /// What was taken away by requests that came after this one, and passed it (S14c).

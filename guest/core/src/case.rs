@@ -212,13 +212,16 @@ impl<'a> Case<'a> {
 
     /// A new record for this request, under the id that the host made for it.
     pub(crate) fn fresh(&self) -> Record {
+        let mut progress = Progress::new(self.request);
+        // If it is refused, it hides what settled before it (S2a).
+        progress.settled_seq = self.by_statement.as_ref().map_or(0, |one| one.progress.settled_seq);
         Record {
             id: self.given.new_entry.clone(),
             identity: None,
             key: self.given.tags.key.clone(),
             statement: self.given.tags.statement.clone(),
             stage: None,
-            progress: Progress::new(self.request),
+            progress,
         }
     }
 
@@ -293,6 +296,14 @@ pub(crate) struct Candidates {
 }
 
 impl Wish {
+    /// Whether it is an update that names each value that it gives or takes, and nothing else (S44).
+    pub(crate) fn states_edges(&self) -> bool {
+        let touched = self.statement.touched();
+        self.statement.operation() == Operation::Patch
+            && !touched.is_empty()
+            && touched.iter().all(|path| path.0.contains('/'))
+    }
+
     pub(crate) fn read(
         request: &Request,
         ground: &Ground<'_>,

@@ -59,7 +59,9 @@ fn on_member(case: &Case<'_>, standing: Standing, id: &str) -> Step {
     if let Some(resource) = resource_in(answer) {
         return on_present(case, standing, id, &resource, answer);
     }
-    if safe && answer.status != 401 {
+    // For single values of a large resource it need not be read (S44).
+    let unread = (200..300).contains(&answer.status) && case.wish.states_edges();
+    if safe && answer.status != 401 || unread {
         return blind(case, standing, id);
     }
     only(Action::Answer(answers::unseen(&standing.record.id, answer)))
@@ -132,7 +134,10 @@ fn on_present(
     answer: &TargetAnswer,
 ) -> Step {
     if id_of(resource).as_deref() != Some(id) {
-        // It shows another id than it was asked for: not to be trusted.
+        // It shows another id than it was asked for: not to be trusted, and not in the way of a revocation (S14c).
+        if case.wish.statement.safe_way() {
+            return blind(case, standing, id);
+        }
         return only(Action::Answer(answers::of(Verdict::Unavailable, &standing.record.id)));
     }
     let versioned = version_is_etag(resource, answer);
@@ -194,6 +199,7 @@ fn on_present(
             let taken = gone_for(case, &standing);
             return close(case, standing, person, names, receipt, taken);
         }
+        standing.record.progress.before = keep_small(resource);
         let condition = precondition(case, versioned, answer);
         let effect = effect(case, Some(id), EffectBody::Empty, condition);
         return dispatch(case, standing, &person, names, effect);
@@ -380,9 +386,11 @@ fn create(case: &Case<'_>, standing: Standing) -> Step {
 ///
 /// What nothing identifies is found again through the request that made it, and within the window only (S2).
 fn linked<'a>(case: &'a Case<'_>, standing: &Standing) -> Option<&'a Person> {
-    if case.wish.weak {
-        let record = case.by_statement.as_ref().filter(|_| standing.replays_if_alive)?;
-        return case.person_of(record);
+    // What it has made is it, whatever it is called by now (S2a).
+    let made = case.by_statement.as_ref().filter(|_| standing.replays_if_alive);
+    let made = made.and_then(|record| case.person_of(record));
+    if case.wish.weak || made.is_some() {
+        return made;
     }
     let linking = || case.people.iter().filter(|person| case.led_to(person));
     let by_external_id = |person: &&Person| case.is_led_to(person, NameKind::ExternalId);
@@ -624,12 +632,16 @@ fn former_life(case: &Case<'_>, standing: &Standing, person: &Person) -> Option<
     let by_version =
         case.request.version.is_some() && case.request.version <= person.memory.version;
     let refused = case.ground.policy.returns == Returns::Refuse;
-    let deleted = person.memory.life == Life::Deleted;
+    // Until a return is proved.
+    let deleted = person.memory.deleted_at.is_some();
     if deleted && (by_version || refused) || deleted_since_its_key_was_seen(case) {
         return Some(answers::of(Verdict::SupersededByDeletion, &standing.record.id));
     }
     let all = BTreeSet::from([String::from("*")]);
-    if deleted && gives_back(&all, &standing.taken_since) {
+    // No name may lead to what it made then.
+    let made = case.by_statement.as_ref().and_then(|record| case.person_of(record));
+    let gone = deleted || made.is_some_and(|person| person.memory.deleted_at.is_some());
+    if gone && gives_back(&all, &standing.taken_since) {
         return Some(answers::of(Verdict::Superseded, &standing.record.id));
     }
     None
@@ -638,14 +650,13 @@ fn former_life(case: &Case<'_>, standing: &Standing, person: &Person) -> Option<
 /// The given key was first seen in a life that has ended: what was refused then is not decided anew after it.
 fn deleted_since_its_key_was_seen(case: &Case<'_>) -> bool {
     let Some(record) = &case.by_key else { return false };
-    let mut tombstones = case.people.iter().filter(|person| {
-        let memory = &person.memory;
-        memory.life == Life::Deleted && case.led_to(person)
-    });
-    tombstones.any(|person| {
+    case.people.iter().any(|person| {
         let same = record.identity.as_ref() == Some(&person.id);
+        if person.memory.deleted_at.is_none() || !same && !case.led_to(person) {
+            return false;
+        }
         let before = record.progress.sent_at <= person.memory.deleted_at;
-        if same { record.progress.seq < person.memory.seq } else { before }
+        if same { record.progress.began_after() < person.memory.seq } else { before }
     })
 }
 

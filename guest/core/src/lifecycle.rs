@@ -147,13 +147,19 @@ pub fn identify(request: &Request, settings: &Settings) -> Result<Reading, Contr
     };
     let safe_way = wish.statement.safe_way() && request.id.is_some();
     let passes = safe_way && ground.policy.safe_direction_passes;
+    let mut extra = Vec::new();
+    for (name, says) in [(UNRECORDED, passes), ("edges", wish.states_edges())] {
+        if says {
+            extra.push(answers::note(name, "true"));
+        }
+    }
     Ok(Reading::Readable(Identification {
         key_material,
         statement_material: wish.material,
         safe_way,
         names: wish.names,
         proof,
-        extra: passes.then(|| answers::note(UNRECORDED, "true")).into_iter().collect(),
+        extra,
     }))
 }
 

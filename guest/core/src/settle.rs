@@ -143,17 +143,16 @@ impl Work<'_> {
         let Some(seen) = self.case.seen(&question) else {
             return only(Action::Ask(vec![question]));
         };
-        match &seen.sight {
-            Sight::Answered(answer) if resource_in(answer).is_some() => {
-                let resource = resource_in(answer).unwrap_or_default();
-                self.made(Verdict::Done, &resource)
+        if let Sight::Answered(answer) = &seen.sight {
+            if let Some(resource) = resource_in(answer) {
+                return self.made(Verdict::Done, &resource);
             }
-            Sight::Answered(answer) if matches!(answer.status, 404 | 410) => self.look_for_trace(),
-            Sight::Answered(_) | Sight::Refused(_) | Sight::Listed(_) | Sight::Nothing => {
-                self.see_made(&id);
-                self.unverified(self.with_own(None, &id))
+            if matches!(answer.status, 404 | 410) {
+                return self.look_for_trace();
             }
         }
+        self.see_made(&id);
+        self.unverified(self.with_own(None, &id))
     }
 
     /// A resource that was switched off by a delete is to be on again, and as the create states (S22).
@@ -203,13 +202,32 @@ impl Work<'_> {
             }
             Sight::Answered(answer) => match resource_in(answer) {
                 Some(resource) if resource.find("active").is_some_and(is_false) => {
-                    self.gone(Verdict::Done)
+                    self.switched_off()
                 }
                 Some(_) => self.still_there(),
                 None => self.by_response(),
             },
             Sight::Refused(_) | Sight::Listed(_) | Sight::Nothing => self.by_response(),
         }
+    }
+
+    /// What was deleted reads as switched off. Where it was so before, only the target's word says that it is deleted,
+    /// and nothing is learned of how it deletes (S11).
+    fn switched_off(&mut self) -> Step {
+        let profile = self.case.ground.profile;
+        let before = self.record.progress.before.as_ref();
+        let was_on = before.is_some_and(|before| !before.find("active").is_some_and(is_false));
+        if was_on || profile.deactivates(&self.case.request.resource_type) {
+            return self.gone(Verdict::Done);
+        }
+        let accepted = self.record.progress.answered.as_ref();
+        let later = accepted.is_some_and(|answer| answer.status == 202);
+        let wait = if later { profile.settled() } else { profile.search_lag() };
+        let until = self.record.progress.answered_at.unwrap_or_default().saturating_add(wait);
+        if self.case.now() < until {
+            return self.wait(until);
+        }
+        self.deleted_by_response()
     }
 
     fn updated(&mut self) -> Step {
@@ -732,18 +750,19 @@ impl Work<'_> {
         if another {
             return self.not_shown();
         }
-        // What takes access away is never given up because something else was taken away (S14c, S29).
-        if !self.case.wish.statement.safe_way() && !self.passed_by().is_empty() {
-            let mut answer = answers::of(Verdict::Superseded, &self.record.id);
-            answer.evidence = Evidence::Read;
-            return self.refuse(answer);
-        }
         let now = self.case.now();
         let sent = self.record.progress.sent_at.unwrap_or_default();
         let conclusive_at = sent + self.case.ground.profile.apply_bound();
         if now < conclusive_at {
             let backoff = LOOK_MS << self.record.progress.looks.min(4);
             return self.wait(conclusive_at.min(now + backoff));
+        }
+        // What takes access away is never given up because something else was taken away (S14c, S29). What gives is
+        // open until it can take effect no more: whoever takes away until then passes it, and is looked after.
+        if !self.case.wish.statement.safe_way() && !self.passed_by().is_empty() {
+            let mut answer = answers::of(Verdict::Superseded, &self.record.id);
+            answer.evidence = Evidence::Read;
+            return self.refuse(answer);
         }
         let shown = matches!(&seen.sight, Sight::Answered(answer) if resource_in(answer).is_some());
         let blind = !shown && !self.case.wish.statement.safe_way();
@@ -1123,11 +1142,15 @@ impl Work<'_> {
             return self.wait(self.case.now() + backoff);
         }
         if self.case.request.method == Method::Delete {
-            bury(self.case, &mut self.person, Some(self.case.request.received_at));
-            let receipt = self.receipt(Verdict::Done, true, Evidence::Response);
-            return self.finish(receipt, None, Vec::new());
+            return self.deleted_by_response();
         }
         self.done_by_response()
+    }
+
+    fn deleted_by_response(&mut self) -> Step {
+        bury(self.case, &mut self.person, Some(self.case.request.received_at));
+        let receipt = self.receipt(Verdict::Done, true, Evidence::Response);
+        self.finish(receipt, None, Vec::new())
     }
 
     /// What takes access away was accepted, and that is all there is to see.
@@ -1384,10 +1407,7 @@ impl Work<'_> {
 
     /// What was taken away since the effect was decided, by requests that passed it.
     fn passed_by(&self) -> BTreeSet<String> {
-        let reach =
-            self.case.ground.policy.window().max(self.case.ground.profile.apply_bound() * 4);
-        let since = self.case.now().saturating_sub(reach);
-        let taken = self.person.memory.taken_since(self.record.progress.seq, since, None);
+        let taken = self.person.memory.taken_since(self.record.progress.seq, 0, None);
         let touched = self.case.touched();
         if gives_back(&touched, &taken) { taken } else { BTreeSet::new() }
     }

@@ -279,6 +279,8 @@ pub struct Progress {
     pub left_out: BTreeSet<String>,
     /// The change on the identity after which it was decided.
     pub seq: u64,
+    /// The same of its first attempt, where that was refused (S2a).
+    pub first_seq: Option<u64>,
     /// How often it was looked at without an end.
     pub looks: u32,
     /// How often the precondition failed (S25).
@@ -303,11 +305,16 @@ pub struct Progress {
     pub receipt: Option<Answer>,
     /// When the receipt was earned.
     pub settled_at: Option<UnixMillis>,
-    /// The change on the identity that it made or found.
+    /// The change on the identity that it made or found; until then, that of the equal request that settled last.
     pub settled_seq: u64,
 }
 
 impl Progress {
+    /// The change on the identity after which its first attempt was decided.
+    pub(crate) fn began_after(&self) -> u64 {
+        self.first_seq.unwrap_or(self.seq)
+    }
+
     /// Of a request that nothing was done for yet.
     #[must_use]
     pub fn new(request: &Request) -> Self {
@@ -325,6 +332,7 @@ impl Progress {
             unproved: false,
             left_out: BTreeSet::new(),
             seq: 0,
+            first_seq: None,
             looks: 0,
             contentions: 0,
             respelled: false,
@@ -481,6 +489,7 @@ record!(Progress {
     unproved,
     left_out,
     seq,
+    first_seq,
     looks,
     contentions,
     respelled,

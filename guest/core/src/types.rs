@@ -196,7 +196,7 @@ pub struct Found {
     pub by_key: Option<Entry>,
     /// The latest entry that asked the same (equal statement tag).
     pub by_statement: Option<Entry>,
-    /// The identities that the request's names lead to, each once, ordered by id.
+    /// The identities that the request's names lead to, and those of `by_key` and `by_statement`, whatever they are called by now: each once, ordered by id.
     pub holders: Vec<Holder>,
     /// Entries at stage `dispatched` or `parked` of these identities, oldest first.
     pub open: Vec<Entry>,

@@ -74,29 +74,41 @@ fn object_into(object: &Object, text: &mut String) {
 /// RFC 8785 §3.2.2.2: five controls have a letter, the others `\u00xx` in lower case, and
 /// nothing else but the quotation mark and the backslash is escaped.
 fn string_into(string: &str, text: &mut String) {
+    text.reserve(string.len() + 2);
     text.push('"');
-    for character in string.chars() {
-        match character {
-            '"' => text.push_str("\\\""),
-            '\\' => text.push_str("\\\\"),
-            '\u{8}' => text.push_str("\\b"),
-            '\t' => text.push_str("\\t"),
-            '\n' => text.push_str("\\n"),
-            '\u{c}' => text.push_str("\\f"),
-            '\r' => text.push_str("\\r"),
-            '\0'..='\u{1f}' => {
-                text.push_str("\\u00");
-                let code = u32::from(character);
-                text.extend(
-                    [code >> 4, code & 15]
-                        .into_iter()
-                        .filter_map(|half| char::from_digit(half, 16)),
-                );
-            }
-            _ => text.push(character),
+    let mut rest = string;
+    let is_escaped = |byte: u8| matches!(byte, 0..=0x1f | b'"' | b'\\');
+    while let Some(at) = rest.bytes().position(is_escaped) {
+        text.push_str(rest.get(..at).unwrap_or_default());
+        let mut characters = rest.get(at..).unwrap_or_default().chars();
+        if let Some(character) = characters.next() {
+            escape_into(character, text);
         }
+        rest = characters.as_str();
     }
+    text.push_str(rest);
     text.push('"');
+}
+
+/// A character that does not stand for itself
+fn escape_into(character: char, text: &mut String) {
+    let short = match character {
+        '\u{8}' => 'b',
+        '\t' => 't',
+        '\n' => 'n',
+        '\u{c}' => 'f',
+        '\r' => 'r',
+        '\0'..='\u{1f}' => {
+            text.push_str("\\u00");
+            let code = u32::from(character);
+            let halves = [code >> 4, code & 15].into_iter();
+            text.extend(halves.filter_map(|half| char::from_digit(half, 16)));
+            return;
+        }
+        _ => character,
+    };
+    text.push('\\');
+    text.push(short);
 }
 
 #[cfg(test)]

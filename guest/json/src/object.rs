@@ -1,9 +1,11 @@
 //! Objects: what stands under a name, in whatever case the name is spelled?
 //!
 //! Members lie in one sorted vector, not in a hash table and not in a tree: no input can make
-//! them collide, and many small objects take little memory.
+//! them collide, and many small objects take little memory. Clones share it until one is changed:
+//! what is made of a large group has mostly the members that were read.
 
 use alloc::string::String;
+use alloc::sync::Arc;
 use alloc::vec::{self, Vec};
 use core::cmp::Ordering;
 use core::slice;
@@ -25,14 +27,23 @@ use crate::value::Value;
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Object {
     // INVARIANT: sorted by `order`, under which no two names are equal.
-    members: Vec<(String, Value)>,
+    members: Shared,
 }
+
+/// Members, shared by clones
+#[cfg(not(target_arch = "wasm32"))]
+type Shared = Arc<Vec<(String, Value)>>;
+
+/// Members, shared by clones: the component frees nothing in a call, so it does not count down either, and the
+/// compiler leaves out all code that would only drop.
+#[cfg(target_arch = "wasm32")]
+type Shared = core::mem::ManuallyDrop<Arc<Vec<(String, Value)>>>;
 
 impl Object {
     /// Gives an object without members.
     #[must_use]
-    pub const fn new() -> Self {
-        Self { members: Vec::new() }
+    pub fn new() -> Self {
+        Self::default()
     }
 
     /// Gives the number of members.
@@ -64,7 +75,7 @@ impl Object {
     #[must_use]
     pub fn find_mut(&mut self, name: &str) -> Option<&mut Value> {
         let place = self.place(name).ok()?;
-        self.members.get_mut(place).map(|(_, value)| value)
+        self.change().get_mut(place).map(|(_, value)| value)
     }
 
     /// Says whether there is a member `name`, ignoring ASCII case.
@@ -84,11 +95,11 @@ impl Object {
     fn put(&mut self, member: (String, Value)) -> Option<Value> {
         match self.place(&member.0) {
             Ok(place) => {
-                let former = self.members.get_mut(place)?;
+                let former = self.change().get_mut(place)?;
                 Some(core::mem::replace(former, member).1)
             }
             Err(place) => {
-                self.members.insert(place, member);
+                self.change().insert(place, member);
                 None
             }
         }
@@ -102,12 +113,12 @@ impl Object {
     /// Takes the member `name` out, ignoring ASCII case, and gives it as it was spelled.
     pub fn remove_entry(&mut self, name: &str) -> Option<(String, Value)> {
         let place = self.place(name).ok()?;
-        Some(self.members.remove(place))
+        Some(self.change().remove(place))
     }
 
     /// Keeps the members that `keep` says, in one pass.
     pub fn retain(&mut self, mut keep: impl FnMut(&str, &mut Value) -> bool) {
-        self.members.retain_mut(|(name, value)| keep(name, value));
+        self.change().retain_mut(|(name, value)| keep(name, value));
     }
 
     /// Gives the members in the object's order.
@@ -119,7 +130,7 @@ impl Object {
     /// Gives the members in the object's order, the values for change.
     #[must_use]
     pub fn iter_mut(&mut self) -> IterMut<'_> {
-        IterMut { members: self.members.iter_mut() }
+        IterMut { members: self.change().iter_mut() }
     }
 
     /// Gives the names in the object's order.
@@ -142,20 +153,28 @@ impl Object {
             }
         }
         members.shrink_to_fit();
-        Ok(Self { members })
+        let mut object = Self::default();
+        *object.change() = members;
+        Ok(object)
     }
 
     /// Restores the invariant after members were added at the end: the last one of a name stays.
     #[inline(never)]
     fn settle(&mut self) {
-        sort(&mut self.members);
-        self.members.dedup_by(|later, earlier| {
+        let members = self.change();
+        sort(members);
+        members.dedup_by(|later, earlier| {
             let same = order(&later.0, &earlier.0).is_eq();
             if same {
                 core::mem::swap(later, earlier);
             }
             same
         });
+    }
+
+    /// The members, for change: this object's own from then on.
+    fn change(&mut self) -> &mut Vec<(String, Value)> {
+        Arc::make_mut(&mut self.members)
     }
 
     /// Says where the member `name` is, or where it would have to be.
@@ -173,7 +192,7 @@ impl Serialize for Object {
 /// Puts all members in; of those with one name, ignoring ASCII case, the last one stays.
 impl<N: Into<String>, V: Into<Value>> Extend<(N, V)> for Object {
     fn extend<I: IntoIterator<Item = (N, V)>>(&mut self, members: I) {
-        self.members.extend(members.into_iter().map(|(name, value)| (name.into(), value.into())));
+        self.change().extend(members.into_iter().map(|(name, value)| (name.into(), value.into())));
         self.settle();
     }
 }
@@ -191,8 +210,8 @@ impl IntoIterator for Object {
     type Item = (String, Value);
     type IntoIter = vec::IntoIter<(String, Value)>;
 
-    fn into_iter(self) -> Self::IntoIter {
-        self.members.into_iter()
+    fn into_iter(mut self) -> Self::IntoIter {
+        core::mem::take(self.change()).into_iter()
     }
 }
 

@@ -241,7 +241,10 @@ impl<'de> Visitor<'de> for Seed<'_, '_> {
 fn syntax(error: &serde_json::Error) -> JsonError {
     let (line, column) = (error.line(), error.column());
     let message = error.to_string();
-    let end = message.rfind(" at line ").unwrap_or(message.len());
+    // The search of the standard library is 2 KB of code.
+    let behind: &[u8] = b" at line ";
+    let end = message.as_bytes().windows(behind.len()).rposition(|part| part == behind);
+    let end = end.unwrap_or(message.len());
     let problem = message.get(..end).unwrap_or_default();
     match problem {
         "recursion limit exceeded" => JsonError::TooDeep { limit: DEPTH_MAX },

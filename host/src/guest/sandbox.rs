@@ -4,7 +4,7 @@
 
 use std::{
     sync::{
-        Condvar, Mutex, PoisonError,
+        Arc, Condvar, Mutex, PoisonError,
         atomic::{AtomicU64, Ordering},
     },
     thread,
@@ -13,7 +13,7 @@ use std::{
 
 use wasmtime::{
     Config, Enabled, Engine, Inlining, InstanceAllocationStrategy, PoolingAllocationConfig,
-    ResourceLimiter, Store, Trap,
+    ResourceLimiter, Store, Trap, UpdateDeadline,
     component::{
         Component, ComponentExportIndex, ComponentNamedList, InstancePre, Lift, Linker, Lower,
     },
@@ -24,7 +24,9 @@ use super::error::GuestError;
 /// A compiled component, ready to be instantiated as often as it is called.
 pub(super) struct Sandbox {
     code: InstancePre<Limits>,
-    slots: Slots,
+    slots: Arc<Slots>,
+    /// The one slot of calls that need much memory.
+    large: Arc<Slots>,
     fuel: Option<u64>,
     burned: AtomicU64,
     pooled: bool,
@@ -44,7 +46,8 @@ impl Sandbox {
         // INVARIANT: the linker stays empty. Whatever a component asks for, it does not get.
         let code = Linker::new(engine).instantiate_pre(code).map_err(GuestError::Invalid)?;
         let burned = AtomicU64::new(0);
-        Ok(Self { code, slots: Slots::new(SLOTS), fuel, burned, pooled: *pooled })
+        let (slots, large) = (Slots::new(SLOTS), Slots::new(1));
+        Ok(Self { code, slots, large, fuel, burned, pooled: *pooled })
     }
 
     /// The compiled code.
@@ -98,10 +101,13 @@ impl Sandbox {
     }
 
     fn store(&self) -> Result<Store<Limits>, GuestError> {
-        let mut store = Store::new(self.code.engine(), Limits { exceeded: false });
+        let large = Arc::clone(&self.large);
+        let limits = Limits { exceeded: false, bytes: 0, ticks: 0, large, turn: None };
+        let mut store = Store::new(self.code.engine(), limits);
         store.limiter(|limits| limits);
         store.set_hostcall_fuel(OUTPUT_BYTES_MOST);
-        store.set_epoch_deadline(DEADLINE_TICKS.into());
+        store.set_epoch_deadline(1);
+        store.epoch_deadline_callback(|mut store| Ok(store.data_mut().tick()));
         if let Some(fuel) = self.fuel {
             store.set_fuel(fuel).map_err(GuestError::Sandbox)?;
         }
@@ -111,7 +117,9 @@ impl Sandbox {
     fn failed(&self, error: wasmtime::Error, limits: &Limits) -> GuestError {
         let trap = error.downcast_ref::<Trap>().copied();
         match (trap, self.fuel) {
-            (Some(Trap::Interrupt), _) => GuestError::Deadline { limit: TICK * DEADLINE_TICKS },
+            (Some(Trap::Interrupt), _) => {
+                GuestError::Deadline { limit: TICK * limits.ticks_most() }
+            }
             (Some(Trap::OutOfFuel), Some(fuel)) => GuestError::Fuel { fuel },
             // The component is told that it gets no more, and gives up by trapping.
             _ if limits.exceeded => GuestError::Memory { bytes: MEMORY_BYTES_MOST },
@@ -201,9 +209,32 @@ fn tick(engine: &Engine) -> Result<(), GuestError> {
 struct Limits {
     /// It asked for more.
     exceeded: bool,
+    /// How much memory it has.
+    bytes: usize,
+    /// For how many ticks it has run.
+    ticks: u32,
+    large: Arc<Slots>,
+    /// Held from when it has much memory.
+    turn: Option<Slot>,
 }
 
 impl Limits {
+    /// Another tick has passed. What is spent waiting for the slot of large calls counts as one.
+    fn tick(&mut self) -> UpdateDeadline {
+        self.ticks += 1;
+        if self.ticks < self.ticks_most() {
+            UpdateDeadline::Continue(1)
+        } else {
+            UpdateDeadline::Interrupt
+        }
+    }
+
+    /// Who reads much needs room for it, and may take as much longer.
+    fn ticks_most(&self) -> u32 {
+        let more = u32::try_from(self.bytes / BYTES_A_TICK).unwrap_or(0);
+        DEADLINE_TICKS.saturating_add(more)
+    }
+
     fn allows(&mut self, wanted: usize, most: usize) -> bool {
         self.exceeded |= most < wanted;
         wanted <= most
@@ -217,7 +248,14 @@ impl ResourceLimiter for Limits {
         wanted: usize,
         _: Option<usize>,
     ) -> wasmtime::Result<bool> {
-        Ok(self.allows(wanted, MEMORY_BYTES_MOST))
+        if !self.allows(wanted, MEMORY_BYTES_MOST) {
+            return Ok(false);
+        }
+        if LARGE_BYTES < wanted && self.turn.is_none() {
+            self.turn = Some(self.large.take());
+        }
+        self.bytes = wanted;
+        Ok(true)
     }
 
     fn table_growing(
@@ -249,24 +287,24 @@ struct Slots {
 }
 
 impl Slots {
-    fn new(free: u32) -> Self {
-        Self { free: Mutex::new(free), freed: Condvar::new() }
+    fn new(free: u32) -> Arc<Self> {
+        Arc::new(Self { free: Mutex::new(free), freed: Condvar::new() })
     }
 
-    fn take(&self) -> Slot<'_> {
+    fn take(self: &Arc<Self>) -> Slot {
         // Nothing panics while the count is held; if it did, the count would still be right.
         let mut free = self.free.lock().unwrap_or_else(PoisonError::into_inner);
         while *free == 0 {
             free = self.freed.wait(free).unwrap_or_else(PoisonError::into_inner);
         }
         *free -= 1;
-        Slot(self)
+        Slot(Arc::clone(self))
     }
 }
 
-struct Slot<'a>(&'a Slots);
+struct Slot(Arc<Slots>);
 
-impl Drop for Slot<'_> {
+impl Drop for Slot {
     fn drop(&mut self) {
         *self.0.free.lock().unwrap_or_else(PoisonError::into_inner) += 1;
         self.0.freed.notify_one();
@@ -276,11 +314,17 @@ impl Drop for Slot<'_> {
 /// 100 ms: fine enough for a deadline of seconds, and too seldom to be felt.
 const TICK: Duration = Duration::from_millis(100);
 
-/// 2 s: a request of 16 MiB takes a quarter of it on a busy machine.
+/// 2 s: a thousand times what a usual call takes.
 const DEADLINE_TICKS: u32 = 20;
 
-/// 256 MiB: a group of 16 MiB, parsed, with its counterpart of the target.
-const MEMORY_BYTES_MOST: usize = 256 << 20;
+/// A tick more for each 4 MiB of memory: five times what a large group takes.
+const BYTES_A_TICK: usize = 4 << 20;
+
+/// 1536 MiB: a group of 16 MiB, created, with its counterpart of the target: 8 KB for each of its members.
+const MEMORY_BYTES_MOST: usize = 1536 << 20;
+
+/// Calls with more than 64 MiB run one at a time: one such group at once, whoever sends it.
+const LARGE_BYTES: usize = 64 << 20;
 
 /// The component has some hundred functions in its table.
 const TABLE_ELEMENTS_MOST: usize = 10_000;

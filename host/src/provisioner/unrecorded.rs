@@ -30,14 +30,18 @@ impl Scratch {
     /// As the ledger's own.
     pub(super) fn find(&self, of: &Tags, names: &[Tag]) -> Found {
         let entry = self.entry.as_ref();
+        let by_key = entry.filter(|entry| of.key.is_some() && entry.key == of.key);
+        let by_statement = entry.filter(|entry| entry.statement == of.statement);
+        let meant = by_key.or(by_statement).and_then(|entry| entry.identity.as_ref());
         let holder = |(identity, tags): &(Identity, Vec<Tag>)| {
             let by = (0..).zip(names).filter(|(_, name)| tags.contains(name));
             let by: Vec<u32> = by.map(|(position, _)| position).collect();
-            (!by.is_empty()).then(|| Holder { identity: identity.clone(), by })
+            let is_meant = !by.is_empty() || meant == Some(&identity.id);
+            is_meant.then(|| Holder { identity: identity.clone(), by })
         };
         Found {
-            by_key: entry.filter(|entry| of.key.is_some() && entry.key == of.key).cloned(),
-            by_statement: entry.filter(|entry| entry.statement == of.statement).cloned(),
+            by_key: by_key.cloned(),
+            by_statement: by_statement.cloned(),
             holders: self.identities.iter().filter_map(holder).collect(),
             open: entry.filter(|entry| is_open(entry)).cloned().into_iter().collect(),
         }
@@ -171,7 +175,7 @@ impl<L: Ledger, T: Target> Provisioner<L, T> {
         }
         let keyless = Request { key: None, ..line.request.clone() };
         // A key that was used before leads to what was told then, and not to what went out since.
-        for request in [line.request, keyless] {
+        for (request, last) in [(line.request, false), (keyless, true)] {
             let schema = match caller {
                 Some(caller) => self.schema(caller).await?,
                 None => inner.known.schema(),
@@ -185,7 +189,7 @@ impl<L: Ledger, T: Target> Provisioner<L, T> {
             // As it was when it went out: past everybody, with its bytes at hand.
             run.passed = true;
             run.body = body;
-            if self.enter_run(&mut run).await? {
+            if self.enter_run(&mut run, last).await? {
                 return Ok(());
             }
         }
@@ -194,7 +198,9 @@ impl<L: Ledger, T: Target> Provisioner<L, T> {
 
     /// Has the component record that the request was sent, as if the process had died right after; false if it
     /// does not. Nothing is looked at: what was seen then is not known, and what is there by now says nothing of it.
-    async fn enter_run(&self, run: &mut Run) -> Result<bool, ProvisionError> {
+    ///
+    /// `equals`: an equal request that has settled since then stands for it.
+    async fn enter_run(&self, run: &mut Run, equals: bool) -> Result<bool, ProvisionError> {
         let inner = &*self.0;
         'again: loop {
             let found = self.find(run).await?;
@@ -235,7 +241,8 @@ impl<L: Ledger, T: Target> Provisioner<L, T> {
                         let open = inner.ledger.entry(id).await?;
                         return Ok(open.is_some_and(|open| open.statement == run.tags.statement));
                     }
-                    Action::Answer(_) | Action::Wait(_) => return Ok(false),
+                    Action::Answer(told) => return Ok(equals && told.replayed),
+                    Action::Wait(_) => return Ok(false),
                 }
             }
         }

@@ -70,6 +70,30 @@ async fn what_takes_away_goes_out_once_and_what_gives_does_not() {
     ends_clean(&process).await;
 }
 
+/// An equal one, under way when the ledger went, has settled before the line is entered: it stands for it.
+#[tokio::test(start_paused = true)]
+async fn what_went_out_beside_an_equal_one_does_not_stop_the_gateway() {
+    let world = passing();
+    let faults = Faults::default();
+    let process = begin(&world, &faults).await;
+    faults.next_change_takes(5);
+    let off = || patch("u1", "active", &json!(false));
+    let first = tokio::spawn({
+        let process = process.clone();
+        async move { process.provision(off()).await }
+    });
+    faults.change_began().await;
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    faults.ledger_away(true);
+    assert_eq!(process.provision(off()).await.verdict, Verdict::Done);
+    faults.ledger_away(false);
+    assert_eq!(first.await.unwrap().verdict, Verdict::Done);
+    assert_eq!(insist(&process, &create("ben")).await.verdict, Verdict::Done);
+    process.recover().await.unwrap();
+    assert_eq!(journal(&process).await, "0");
+    ends_clean(&process).await;
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_key_gets_what_it_was_told_when_the_ledger_is_back() {
     let world = passing();

@@ -66,6 +66,12 @@ impl Ledger {
                 led_to.entry(holder).or_default().push(position);
             }
         }
+        // Whatever it is called by now.
+        for entry in by_key.into_iter().chain(by_statement) {
+            if let Some(identity) = &entry.identity {
+                led_to.entry(identity).or_default();
+            }
+        }
         let open = self.entries.iter().filter(|entry| {
             matches!(entry.stage, Stage::Dispatched | Stage::Parked)
                 && entry.identity.as_deref().is_some_and(|identity| led_to.contains_key(identity))

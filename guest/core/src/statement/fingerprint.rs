@@ -4,12 +4,11 @@
 
 use alloc::{format, string::String, vec::Vec};
 
-use crate::ordered::BTreeMap;
-
 use replaysafe_json::{Object, Value, canonical, sort_by};
 
 use super::{
     Operation, Statement,
+    list::is_simple,
     names::fold,
     read::{self, Op},
 };
@@ -163,10 +162,12 @@ fn sorted(value: &Value, creates: bool) -> Value {
         Value::Array(items) => {
             let items = items.iter().map(|item| sorted(item, creates));
             let kept = items.filter(|item| !(creates && spelling::unassigned(item)));
-            let set: BTreeMap<String, Value> = kept.map(|item| (canonical(&item), item)).collect();
-            Value::Array(set.into_values().collect())
+            let mut set: Vec<(String, Value)> = kept.map(|item| (canonical(&item), item)).collect();
+            sort_by(&mut set, |(one, _), (other, _)| one.cmp(other));
+            set.dedup_by(|(one, _), (other, _)| one == other);
+            set.into_iter().map(|(_, item)| item).collect()
         }
-        Value::Object(object) => {
+        Value::Object(object) if !is_simple(object) => {
             let members = object.iter().map(|(name, member)| {
                 let name = if name.starts_with('$') {
                     String::from(name)
@@ -180,7 +181,9 @@ fn sorted(value: &Value, creates: bool) -> Value {
             });
             Value::Object(kept.collect())
         }
-        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => value.clone(),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Object(_) => {
+            value.clone()
+        }
     }
 }
 

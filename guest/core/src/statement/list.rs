@@ -370,7 +370,7 @@ pub(super) fn text(value: &Value) -> String {
 
 fn plain(value: &Value) -> Value {
     match value {
-        Value::Object(object) => {
+        Value::Object(object) if !is_simple(object) => {
             let kept = object
                 .iter()
                 .filter(|(name, value)| !unassigned(value) && !not_primary(name, value))
@@ -378,8 +378,18 @@ fn plain(value: &Value) -> Value {
             Value::Object(kept.collect())
         }
         Value::Array(items) => Value::Array(items.iter().map(plain).collect()),
-        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => value.clone(),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Object(_) => {
+            value.clone()
+        }
     }
+}
+
+/// Whether an object is as it would be written in any case: what most members are.
+pub(super) fn is_simple(object: &Object) -> bool {
+    object.iter().all(|(name, value)| {
+        let says = matches!(value, Value::Bool(true) | Value::Number(_) | Value::String(_));
+        says && !name.bytes().any(|byte| byte.is_ascii_uppercase())
+    })
 }
 
 /// The elements of a value: one value is a set of one.
