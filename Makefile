@@ -1,11 +1,13 @@
 # Two commands do all set-up on a fresh machine: `make demo` and `make test`.
-.PHONY: help demo test prove build lint check-tools servers fuzz clean
+.PHONY: help demo test prove check check-deep build lint check-tools servers fuzz clean
 .DEFAULT_GOAL := help
 
 help:
 	@echo "make demo         what repeats do to a SCIM service, directly and through the gateway"
 	@echo "make test         all checks, phase by phase; scripts/test.sh PHASE runs one"
 	@echo "make prove        200,000 simulated schedules, 20,000 on a shared ledger, and what finds a missing rule: 10 minutes"
+	@echo "make check        every order of events of small scenes, and what breaks without each rule: 10 minutes"
+	@echo "make check-deep   the same scenes with more faults: hours"
 	@echo "make build        the program, optimised: target/release/replaysafe"
 	@echo "make lint         rustfmt and clippy"
 	@echo "make servers      install the real SCIM servers and clients that the tests use"
@@ -21,6 +23,12 @@ test:
 
 prove:
 	scripts/test.sh prove-all
+
+check:
+	scripts/test.sh check ablation
+
+check-deep:
+	scripts/test.sh check-deep
 
 build: check-tools
 	cargo build --locked --release -p replaysafe-cli

@@ -37,6 +37,9 @@ describe() {
     build) echo "library, gateway, program; the component from source" ;;
     unit) echo "unit, corpus, property and end-to-end tests" ;;
     prove) echo "schedules of a simulated host, each law audited" ;;
+    check) echo "every order of events of small scenes, and which scene misses which rule" ;;
+    check-deep) echo "the same scenes, with more that goes wrong: hours" ;;
+    ablation) echo "which law breaks without which rule, on which target" ;;
     prove-all) echo "many more schedules, a shared ledger, and whether each rule is missed" ;;
     docs) echo "documentation and its examples" ;;
     reproducible) echo "the component, built in two folders: the same bytes" ;;
@@ -95,6 +98,21 @@ phase_prove-all() {
     prove run 0 200000
     prove run 0 20000 shared
     prove power 20000
+}
+
+# Complete graphs: docs/proof.md has the figures.
+phase_check() {
+    prove check
+    prove check power
+}
+
+phase_check-deep() {
+    prove check deep
+}
+
+# The table is kept in tests/ablation.txt: a cell that changes fails.
+phase_ablation() {
+    prove ablation
 }
 
 phase_docs() {

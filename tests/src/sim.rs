@@ -6,9 +6,13 @@
 
 #![expect(clippy::expect_used, reason = "a test may fail")]
 
+pub mod ablation;
 pub mod auditor;
+pub mod check;
 pub mod decider;
+pub mod digest;
 pub mod gateway;
+pub mod heal;
 pub mod ledger;
 pub mod random;
 pub mod rule;

@@ -521,8 +521,11 @@ impl Work<'_> {
         }
         let Some(resource) = resource_in(answer) else { return self.pass_on() };
         if self.case.request.method == Method::Create {
-            let unknown = self.record.progress.unknown;
-            return if unknown && self.has_returned(&resource) {
+            // A complete 500 may have taken effect all the same, where it is not as it was (S12).
+            let progress = &self.record.progress;
+            let broken = progress.answered.as_ref().is_some_and(|answer| answer.status == 500);
+            let changed = broken && progress.before.as_ref().is_some_and(|one| *one != resource);
+            return if (progress.unknown || changed) && self.has_returned(&resource) {
                 self.made(self.return_verdict(), &resource)
             } else {
                 self.pass_on()
@@ -1407,7 +1410,15 @@ impl Work<'_> {
 
     /// What was taken away since the effect was decided, by requests that passed it.
     fn passed_by(&self) -> BTreeSet<String> {
-        let taken = self.person.memory.taken_since(self.record.progress.seq, 0, None);
+        let mut taken = self.person.memory.taken_since(self.record.progress.seq, 0, None);
+        // Who passes takes away from when it is sent, and may have told nobody yet.
+        for open in &self.case.open {
+            let after = self.record.progress.sent_at <= open.progress.sent_at;
+            if after && open.id != self.record.id && open.receipt().is_none() {
+                let takes = self.case.statement_of(open).into_iter().flat_map(|of| of.takes());
+                taken.extend(takes.map(|path| path.0));
+            }
+        }
         let touched = self.case.touched();
         if gives_back(&touched, &taken) { taken } else { BTreeSet::new() }
     }

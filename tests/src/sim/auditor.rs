@@ -12,6 +12,8 @@ use std::{
 
 use replaysafe_core::types::{Answer, Entry, Evidence, Method, Question, Stage, Verdict};
 
+mod matters;
+
 use super::{
     gateway::ANSWER_BUDGET_MS,
     ledger::{Refusal, Written},
@@ -115,7 +117,10 @@ struct Done {
 pub struct Auditor {
     setup: Rc<Setup>,
     tick: Tick,
+    /// Work under way.
     work: BTreeMap<u32, Work>,
+    /// The wishes that work which is over was about.
+    past: BTreeSet<usize>,
     entries: BTreeMap<String, Known>,
     calls: BTreeMap<u32, Sent>,
     fences: BTreeMap<String, u64>,
@@ -146,6 +151,7 @@ impl Auditor {
             setup: Rc::clone(&world.setup),
             tick: 0,
             work: BTreeMap::new(),
+            past: BTreeSet::new(),
             entries: BTreeMap::new(),
             calls: BTreeMap::new(),
             fences: BTreeMap::new(),
@@ -214,6 +220,12 @@ impl Auditor {
                 }
             }
         }
+        let past = &mut self.past;
+        self.work.retain(|run, work| {
+            let goes_on = world.runs.contains_key(run);
+            past.extend(work.intent.filter(|_| !goes_on));
+            goes_on
+        });
         Ok(())
     }
 
@@ -445,10 +457,7 @@ impl Auditor {
     ) -> Result<(), Violation> {
         let Some(known) = self.entries.get_mut(entry) else { return Ok(()) };
         let calls = std::mem::take(&mut known.calls);
-        let unknown = |call: &Sent| match call.heard {
-            None | Some(None) => true,
-            Some(Some(status)) => matches!(status, 200..=299 | 502 | 504),
-        };
+        let unknown = |call: &Sent| call.heard.is_none_or(may_have_been);
         let calls = calls.iter().filter_map(|call| self.calls.get(call));
         let last = calls.filter(|call| call.creates && unknown(call)).map(|call| call.at).max();
         let Some(at) = last.filter(|_| !self.setup.policy.contains("retry-and-converge")) else {
@@ -636,16 +645,17 @@ impl Auditor {
         intent: &Intent,
         answer: &Answer,
     ) -> Result<(), Violation> {
-        let equal = |work: &Work| {
-            let other = work.intent.and_then(|other| self.intent(other));
-            other.is_some_and(|other| other.subject == intent.subject && other.ask == intent.ask)
+        let equal = |other: usize| {
+            self.intent(other)
+                .is_some_and(|other| other.subject == intent.subject && other.ask == intent.ask)
         };
         // Who was so slow himself that there was no time left was kept waiting by nobody.
         let late = |work: &Work| work.arrived + ANSWER_BUDGET_MS < world.now;
         let blocked = match answer.verdict {
             Verdict::InFlight => {
                 let others = self.work.iter().filter(|(one, _)| **one != run);
-                let attaches = others.map(|(_, work)| work).any(equal);
+                let others = others.filter_map(|(_, work)| work.intent);
+                let attaches = others.chain(self.past.iter().copied()).any(equal);
                 !attaches && !self.work.get(&run).is_some_and(late)
             }
             Verdict::Parked | Verdict::Superseded | Verdict::Ambiguous => true,
@@ -705,19 +715,10 @@ impl Auditor {
         });
         let there: Vec<(u32, &Resource)> = world.target.of(subject).collect();
         let on = there.iter().any(|(_, resource)| resource.is_on());
-        let says = |done: &Done| match self.intent(done.intent)?.ask {
-            Ask::Create { .. } => Some(true),
-            // That an id is gone says nothing of another one: what took nothing away found it gone.
-            Ask::Delete => {
-                let took = self.removed.iter().any(|gone| gone.by == done.entry);
-                (done.verdict == Verdict::Done && took).then_some(false)
-            }
-            Ask::Put { .. } | Ask::Title(_) | Ask::Switch(_) | Ask::Grant(_) | Ask::Revoke(_) => {
-                None
-            }
-        };
-        let said: Vec<(bool, &Done)> =
-            done.iter().filter_map(|done| says(done).map(|says| (says, *done))).collect();
+        let said: Vec<(bool, &Done)> = done
+            .iter()
+            .filter_map(|done| self.says_there(done).map(|there| (there, *done)))
+            .collect();
         let maybe = said.iter().any(|(_, done)| !done.claimed);
         if parked || maybe || said.is_empty() {
             return Ok(());
@@ -733,18 +734,35 @@ impl Auditor {
                 format!("{subject:?} was created and is not there: {last:?}")
             });
         }
-        let switched_on = done.iter().any(|done| {
-            matches!(
-                self.intent(done.intent).map(|intent| intent.ask),
-                Some(Ask::Switch(true) | Ask::Put { active: true, .. })
-            )
-        });
+        let switched_on = done.iter().any(|done| self.switches_on(done));
         if all_gone && on && !switched_on {
             return broken("deleted-stays-deleted", || {
                 format!("{subject:?} was deleted and is there: {there:?}, {last:?}")
             });
         }
         Ok(())
+    }
+
+    /// What was said about being there at all.
+    fn says_there(&self, done: &Done) -> Option<bool> {
+        match self.intent(done.intent)?.ask {
+            Ask::Create { .. } => Some(true),
+            // That an id is gone says nothing of another one: what took nothing away found it gone.
+            Ask::Delete => {
+                let took = self.removed.iter().any(|gone| gone.by == done.entry);
+                (done.verdict == Verdict::Done && took).then_some(false)
+            }
+            Ask::Put { .. } | Ask::Title(_) | Ask::Switch(_) | Ask::Grant(_) | Ask::Revoke(_) => {
+                None
+            }
+        }
+    }
+
+    fn switches_on(&self, done: &Done) -> bool {
+        matches!(
+            self.intent(done.intent).map(|intent| intent.ask),
+            Some(Ask::Switch(true) | Ask::Put { active: true, .. })
+        )
     }
 
     /// Each attribute is as it was last said to be (T4, T5).
@@ -755,9 +773,60 @@ impl Auditor {
             .filter(|done| done.id == Some(id))
             .filter_map(|done| Some((done, self.intent(done.intent)?.ask)))
             .collect();
+        for aspect in Aspect::all() {
+            if !self.judges(aspect, resource) {
+                continue;
+            }
+            let states = |ask, verdict| aspect.stated(ask, verdict);
+            agree(aspect, id, &done, states, aspect.shown(resource))?;
+        }
+        Ok(())
+    }
+
+    /// Whether it can be said what an aspect of a resource has to be.
+    fn judges(&self, aspect: Aspect, resource: &Resource) -> bool {
         let user = resource.subject.kind == Kind::User;
-        if user {
-            let states = |ask: Ask, verdict: Verdict| match ask {
+        // What a resource was once seen not to keep says nothing of what it shows later (S11, S19).
+        let keeps = || !self.not_kept.iter().any(|(subject, _)| *subject == resource.subject);
+        match aspect {
+            Aspect::Active => user,
+            Aspect::Title => user && keeps() && !self.setup.profile.drops_title,
+            Aspect::Edge(_) => keeps(),
+        }
+    }
+
+    /// Whether every wish was answered.
+    #[must_use]
+    pub fn unanswered(&self, world: &World) -> Option<usize> {
+        world.clients.iter().find_map(|client| client.wishes.front().copied())
+    }
+}
+
+/// What a resource is judged by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+enum Aspect {
+    Active,
+    Title,
+    Edge(u8),
+}
+
+impl Aspect {
+    fn all() -> impl Iterator<Item = Self> {
+        [Self::Active, Self::Title].into_iter().chain((1..=EDGES_MOST).map(Self::Edge))
+    }
+
+    fn shown(self, resource: &Resource) -> u8 {
+        match self {
+            Self::Active => u8::from(resource.is_on()),
+            Self::Title => resource.title,
+            Self::Edge(edge) => u8::from(resource.edges.contains(&edge)),
+        }
+    }
+
+    /// What is said of it by an operation that ended so.
+    fn stated(self, ask: Ask, verdict: Verdict) -> Stated {
+        match self {
+            Self::Active => match ask {
                 Ask::Switch(active) | Ask::Put { active, .. } => Stated::Is(u8::from(active)),
                 Ask::Create { .. } => match verdict {
                     Verdict::Done | Verdict::Reactivated | Verdict::AlreadySatisfied => {
@@ -767,44 +836,34 @@ impl Auditor {
                 },
                 Ask::Delete => Stated::Is(0),
                 Ask::Title(_) | Ask::Grant(_) | Ask::Revoke(_) => Stated::Nothing,
-            };
-            let shown = u8::from(resource.is_on());
-            agree("active", id, &done, states, shown)?;
-        }
-        // What a resource was once seen not to keep says nothing of what it shows later (S11, S19).
-        if self.not_kept.iter().any(|(subject, _)| *subject == resource.subject) {
-            return Ok(());
-        }
-        if user && !self.setup.profile.drops_title {
-            let states = |ask: Ask, verdict: Verdict| match ask {
+            },
+            Self::Title => match ask {
                 // What was adopted may differ, by policy.
                 Ask::Create { title, .. } if verdict == Verdict::Adopted => Stated::Perhaps(title),
                 Ask::Title(title) | Ask::Put { title, .. } => Stated::Is(title),
                 Ask::Create { title, .. } if title != 0 => Stated::Is(title),
                 Ask::Create { .. } => Stated::Perhaps(0),
                 Ask::Switch(_) | Ask::Grant(_) | Ask::Revoke(_) | Ask::Delete => Stated::Nothing,
-            };
-            agree("title", id, &done, states, resource.title)?;
-        }
-        for edge in 1..=EDGES_MOST {
-            let states = |ask: Ask, _: Verdict| match ask {
+            },
+            Self::Edge(edge) => match ask {
                 Ask::Grant(of) if of == edge => Stated::Is(1),
                 Ask::Revoke(of) if of == edge => Stated::Is(0),
                 Ask::Create { .. } | Ask::Put { .. } => Stated::Perhaps(0),
                 Ask::Grant(_) | Ask::Revoke(_) | Ask::Switch(_) | Ask::Title(_) | Ask::Delete => {
                     Stated::Nothing
                 }
-            };
-            let shown = u8::from(resource.edges.contains(&edge));
-            agree("an edge", id, &done, states, shown)?;
+            },
         }
-        Ok(())
     }
+}
 
-    /// Whether every wish was answered.
-    #[must_use]
-    pub fn unanswered(&self, world: &World) -> Option<usize> {
-        world.clients.iter().find_map(|client| client.wishes.front().copied())
+impl fmt::Display for Aspect {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Active => "active",
+            Self::Title => "title",
+            Self::Edge(_) => "an edge",
+        })
     }
 }
 
@@ -817,7 +876,7 @@ enum Stated {
 }
 
 fn agree(
-    what: &str,
+    what: Aspect,
     id: u32,
     done: &[(&Done, Ask)],
     states: impl Fn(Ask, Verdict) -> Stated,
@@ -862,6 +921,11 @@ fn shows(intent: &Intent, seen: Option<&Resource>, not_kept: bool) -> bool {
         Ask::Revoke(edge) => !resource.edges.contains(&edge),
         Ask::Delete => !resource.is_on(),
     }
+}
+
+/// After this answer, or none, a call may have taken effect or may yet.
+fn may_have_been(heard: Option<u16>) -> bool {
+    heard.is_none_or(|status| matches!(status, 200..=299 | 502 | 504))
 }
 
 /// It says of something that it is not kept.

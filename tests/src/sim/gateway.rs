@@ -14,6 +14,8 @@ use replaysafe_core::{
     },
 };
 
+mod matters;
+
 use super::{
     decider::{Decider, Function},
     ledger::Refusal,
@@ -99,6 +101,7 @@ struct Other {
     tags: Rc<Tags>,
     settings: Rc<Settings>,
     new_identity: String,
+    number: u32,
 }
 
 /// The work on one request, or on one entry that is due.
@@ -214,6 +217,15 @@ impl Run {
         self.message.as_ref().map(|message| message.intent)
     }
 
+    /// Whether this number is that of the work, or of one that it has read.
+    #[must_use]
+    pub(super) fn uses(&self, number: u32) -> bool {
+        let other = self.settling.as_ref().and_then(|settling| settling.other.as_ref());
+        self.number == number
+            || self.message.as_ref().is_some_and(|message| message.number == number)
+            || other.is_some_and(|other| other.number == number)
+    }
+
     fn leased_tags(&self) -> Vec<Tag> {
         let claimed = self.claimed.iter().map(|name| name.material.clone());
         self.tags.names.iter().cloned().chain(claimed).collect()
@@ -252,7 +264,7 @@ impl World {
         let Some(intent) = self.setup.intents.get(message.intent).cloned() else { return };
         let id = self.pinned.get(&message.intent).map(|id| format!("r{id}"));
         let request = intent.request(id, self.now);
-        let number = self.number();
+        let number = self.number(Some(message.intent), None);
         self.events.push(Event::Arrived { run: number, intent: message.intent });
         let Some(mut run) = self.run_of(request, gateway, Some(message.clone()), number, core)
         else {
@@ -270,7 +282,7 @@ impl World {
         let at = usize::try_from(position).unwrap_or(usize::MAX);
         let Some(entry) = self.ledger.entries.get(at).cloned() else { return };
         self.scanned.insert((gateway, entry.id.clone()), self.now);
-        let number = self.number();
+        let number = self.number(None, None);
         let Ok(request) = core.entry_request(&entry.state) else {
             let how = "an entry's request cannot be read".to_owned();
             self.events.push(Event::Broken { run: number, how });
@@ -290,7 +302,7 @@ impl World {
     }
 
     /// From when on a gateway takes up an entry that is due: it scans again a second later.
-    pub(super) fn scans_from(&self, gateway: usize, entry: &Entry) -> Option<UnixMillis> {
+    pub(in crate::sim) fn scans_from(&self, gateway: usize, entry: &Entry) -> Option<UnixMillis> {
         let last = self.scanned.get(&(gateway, entry.id.clone()));
         let rested = last.map_or(0, |last| last + SCAN_EVERY_MS);
         Some(entry.wake_at?.max(rested))
@@ -332,7 +344,7 @@ impl World {
                 statement: identified.statement_material,
                 names: identified.names.into_iter().map(|name| name.material).collect(),
             }),
-            safe_way: identified.safe_way,
+            safe_way: identified.safe_way && !self.setup.lacks(Rule::SafeWay),
             proof: identified.proof,
             settings: Rc::new(settings),
             number,
@@ -589,13 +601,13 @@ impl World {
             let Ok(request) = core.entry_request(&entry.state) else {
                 return self.broken(run, "an entry's request cannot be read");
             };
-            let number = self.number();
+            let number = self.number(run.intent(), Some(run));
             let Some(other) = self.run_of(request, run.gateway, None, number, core) else {
                 run.tried.push(id);
                 return Next::On(At::Enter(Whose::Names));
             };
             let Run { request, tags, settings, new_identity, .. } = other;
-            Some(Rc::new(Other { request, tags, settings, new_identity }))
+            Some(Rc::new(Other { request, tags, settings, new_identity, number }))
         };
         run.settling = Some(Settling {
             entry: id,
@@ -658,15 +670,7 @@ impl World {
         }
         let Some(mut settling) = run.settling.take() else { return Next::End };
         let found = settling.found.take().unwrap_or_default_found();
-        let mut situation = run.situation(&found, &settling.observed, self.now);
-        if let Some(other) = &settling.other {
-            situation.request = Request::clone(&other.request);
-            situation.tags = Tags::clone(&other.tags);
-            situation.settings = Settings::clone(&other.settings);
-            situation.new_identity.clone_from(&other.new_identity);
-            situation.extra.clear();
-        }
-        situation.new_entry.clone_from(&settling.entry);
+        let situation = run.situation_of(&settling, &found, self.now);
         let step = match core.step(Function::Settle, &situation, settling.report.as_ref()) {
             Ok(step) => step,
             Err(error) => {
@@ -797,7 +801,10 @@ impl World {
         let leased = run.tickets.iter().all(|ticket| self.leases.held(*ticket));
         // A shared ledger must ask this in the transaction that writes: nothing else tells that somebody else
         // has made an identity for the same resource since the lease lapsed.
-        let refused = 1 < self.setup.gateways && !leased && nothing_guards(&write.identities);
+        let refused = 1 < self.setup.gateways
+            && !leased
+            && nothing_guards(&write.identities)
+            && !self.setup.lacks(Rule::LeasedNew);
         let written =
             if refused { Err(Refusal::Fenced) } else { self.ledger.write(write, self.setup.off) };
         match written {
@@ -946,7 +953,7 @@ const SCAN_EVERY_MS: UnixMillis = 1_000;
 const ACCEPTED_MS: UnixMillis = 60_000;
 
 /// `DEADLINE` of the host: how long an answer of the target is waited for.
-const DEADLINE_MS: UnixMillis = 10_000;
+pub const DEADLINE_MS: UnixMillis = 10_000;
 
 #[cfg(test)]
 mod tests {

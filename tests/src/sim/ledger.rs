@@ -4,6 +4,7 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
+    hash::Hash as _,
     rc::Rc,
 };
 
@@ -11,7 +12,10 @@ use replaysafe_core::types::{
     Entry, Field, Found, Holder, Identity, Name, NameKind, Stage, Tag, UnixMillis, Write,
 };
 
-use super::rule::Rule;
+use super::{
+    digest::{self, Digester},
+    rule::Rule,
+};
 
 /// Entries, identities, names and what was learned.
 #[derive(Clone, Debug, Default)]
@@ -189,6 +193,20 @@ impl Ledger {
         Ok(stage_before)
     }
 
+    /// Takes in what can still make a difference: of a fence, only that there is one.
+    pub(in crate::sim) fn matters(&self, to: &mut Digester) {
+        let Self { entries, identities, names, facts } = self;
+        to.take(entries);
+        identities.len().hash(to);
+        for (id, identity) in identities {
+            (id, &identity.state, identity.incarnation).hash(to);
+        }
+        for (id, kind, tag) in names {
+            (id, *kind as u8, tag).hash(to);
+        }
+        to.take(facts);
+    }
+
     /// What was settled is forgotten, as by a janitor that knows no tombstones.
     pub fn forget(&mut self) {
         let settled: Vec<String> = self
@@ -262,6 +280,22 @@ impl Leases {
         self.places.values().any(|place| {
             place.held && place.statement == own.statement && !place.names.is_disjoint(&own.names)
         })
+    }
+
+    /// Whose place this is, and who comes before; none if it was lost.
+    #[must_use]
+    pub fn place(&self, ticket: u64) -> Option<u128> {
+        let place = self.places.get(&ticket)?;
+        let before = self.places.range(..ticket);
+        let before = before.filter(|(_, other)| !other.names.is_disjoint(&place.names)).count();
+        Some(digest::of(&(place, before)))
+    }
+
+    /// Takes in what can still make a difference: who comes before whom where they want the same, and no number.
+    pub(in crate::sim) fn matters(&self, to: &mut Digester) {
+        let places: BTreeSet<Option<u128>> =
+            self.places.keys().map(|ticket| self.place(*ticket)).collect();
+        places.hash(to);
     }
 
     /// The tickets that hold names.

@@ -35,11 +35,17 @@ pub enum Rule {
     NoZombie,
     /// A call takes effect within D.
     BoundedCalls,
+    /// What takes access away does not wait for others.
+    SafeWay,
+    /// What is due is taken up without a client.
+    Scan,
+    /// The ledger refuses a new identity whose names are leased no more.
+    LeasedNew,
 }
 
 impl Rule {
     /// Every rule.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 18] = [
         Self::Fence,
         Self::Lease,
         Self::Arbitration,
@@ -55,6 +61,9 @@ impl Rule {
         Self::Watch,
         Self::NoZombie,
         Self::BoundedCalls,
+        Self::SafeWay,
+        Self::Scan,
+        Self::LeasedNew,
     ];
 
     /// The word for a command line.
@@ -76,6 +85,9 @@ impl Rule {
             Self::Watch => "watch",
             Self::NoZombie => "no-zombie",
             Self::BoundedCalls => "bounded-calls",
+            Self::SafeWay => "safe-way",
+            Self::Scan => "scan",
+            Self::LeasedNew => "leased-new",
         }
     }
 
@@ -95,6 +107,9 @@ impl Rule {
             Self::NeverForget => &["replay-is-identical", "mismatch-never-acts", "at-most-one"],
             Self::Watch => &["what-was-answered-holds"],
             Self::BoundedCalls => &["absence-needs-proof", "at-most-one"],
+            Self::SafeWay => &["nothing-blocks-a-revocation"],
+            Self::Scan => &["everything-is-answered", "everything-ends"],
+            Self::LeasedNew => &["at-most-one", "absence-needs-proof"],
         }
     }
 
@@ -117,12 +132,15 @@ impl Rule {
             Self::Watch => "a passed grant that lands late",
             Self::NoZombie => "cx_zombie_send",
             Self::BoundedCalls => "cx_resurrect_unique, impossibility X1",
+            Self::SafeWay => "a stuck update in front of a revocation",
+            Self::Scan => "a client that does not come back",
+            Self::LeasedNew => "two names of one resource, a lapsed lease",
         }
     }
 
     /// It is missed only where several gateways share a ledger: in one process leases do its work.
     #[must_use]
     pub fn needs_sharing(self) -> bool {
-        self == Self::Fence
+        matches!(self, Self::Fence | Self::LeasedNew)
     }
 }

@@ -9,12 +9,12 @@ use std::collections::BTreeMap;
 use super::{
     auditor::{Auditor, EDGES_MOST, Violation},
     decider::Decider,
-    gateway::At,
+    heal,
     random::Random,
     rule::Rule,
     target::{Etag, Profile, Resource, Target},
     workload::{Ask, Intent, Kind, Subject},
-    world::{Action, Budget, Event, Fate, Setup, World},
+    world::{Action, Budget, Event, Fate, Numbering, Setup, World},
 };
 
 /// Which worlds are made.
@@ -27,6 +27,8 @@ pub struct Worlds {
     /// Several gateways share the ledger and leases may lapse. The host that ships opens its ledger in one
     /// process and cannot be such a world: what is found here bears on a ledger that is shared.
     pub shared: bool,
+    /// The target; none: one that the seed draws.
+    pub profile: Option<Profile>,
 }
 
 /// What came of a seed.
@@ -74,7 +76,7 @@ pub fn power(rule: Rule, shared: bool, most: u64, core: &mut Decider) -> Option<
     for seed in 0..most {
         power.schedules += 1;
         let mut breaks = |off| {
-            let worlds = Worlds { about: Some(rule), off, shared };
+            let worlds = Worlds { about: Some(rule), off, shared, profile: None };
             let outcome = run(seed, worlds, core, &mut |_, _, _| {});
             outcome.violation.is_some_and(|found| rule.kept_by().contains(&found.law))
         };
@@ -133,7 +135,7 @@ impl Drive<'_> {
         self.world.budget = Budget::default();
         let mut idle = 0;
         for _ in 0..HEAL_STEPS_MOST {
-            if self.settled() {
+            if heal::settled(&self.world) {
                 idle += 1;
                 // What is parked is looked at again twice before it is believed to stay so.
                 if idle == 3 || self.world.next_wake().is_none() {
@@ -143,94 +145,29 @@ impl Drive<'_> {
                 continue;
             }
             self.world.enabled(&[], &mut self.actions);
-            let heals = self.actions.iter().copied().filter(|action| self.heals(*action));
+            let heals =
+                self.actions.iter().copied().filter(|action| heal::heals(&self.world, *action));
             let heals: Vec<Action> = heals.collect();
             let wake = self.actions.contains(&Action::Wake);
             let action = match (heals.is_empty(), wake) {
                 (false, _) => self.random.one_of(&heals),
                 (true, true) => Action::Wake,
-                (true, false) => return self.stuck(),
+                (true, false) => break,
             };
             self.act(action)?;
         }
-        self.stuck()
-    }
-
-    fn stuck(&self) -> Result<(), Violation> {
-        let wish = self.auditor.unanswered(&self.world);
-        let intent = wish.and_then(|wish| self.world.setup.intents.get(wish));
-        let open: Vec<String> =
-            self.world.open().map(|entry| format!("{} {:?}", entry.id, entry.stage)).collect();
-        let intent = intent.map(ToString::to_string);
-        let at: Vec<&At> = self.world.runs.values().map(|run| &run.at).collect();
-        Err(Violation {
-            law: "everything-is-answered",
-            detail: format!("{intent:?} is never answered; open: {open:?}; at {at:?}"),
-        })
-    }
-
-    /// What goes on without a fault.
-    fn heals(&self, action: Action) -> bool {
-        match action {
-            Action::Send(_)
-            | Action::LookUp(_)
-            | Action::Deliver(..)
-            | Action::Step(_)
-            | Action::Reply(_)
-            | Action::CatchUp
-            | Action::Scan(..) => true,
-            Action::Call(number, fate) => {
-                let waits =
-                    self.world.calls.iter().any(|call| call.number == number && call.run.is_some());
-                match fate {
-                    Fate::Complete | Fate::Receive => true,
-                    Fate::Land | Fate::Vanish => !waits,
-                    _ => false,
-                }
-            }
-            // A client repeats itself where nobody is left to answer it.
-            Action::TimeOut(client) => {
-                let waiting = self.world.clients.get(client).and_then(|client| client.waiting);
-                let number = waiting.unwrap_or(0);
-                !self.world.messages.iter().any(|message| message.number == number)
-                    && !self.world.runs.values().any(|run| {
-                        run.message.as_ref().is_some_and(|message| message.number == number)
-                    })
-            }
-            _ => false,
-        }
-    }
-
-    fn settled(&self) -> bool {
-        use replaysafe_core::types::Stage;
-        let world = &self.world;
-        world.runs.is_empty()
-            && world.messages.is_empty()
-            && world.calls.is_empty()
-            && world.clients.iter().all(|client| client.wishes.is_empty())
-            && world.target.index_due().is_none()
-            && world.open().all(|entry| entry.stage == Stage::Parked || world.passed_over(entry))
+        Err(heal::stuck(&self.world, &self.auditor))
     }
 
     /// Every wish with a key is asked once more: it must be answered as before, and nothing may be sent.
     fn repeat(&mut self) -> Result<(), Violation> {
-        use replaysafe_core::types::Stage;
-        if self.world.open().any(|entry| entry.stage == Stage::Parked) {
+        let repeats = heal::repeats(&self.world);
+        if repeats.is_empty() {
             return Ok(());
         }
-        let settled: Vec<usize> = self
-            .world
-            .ledger
-            .entries
-            .iter()
-            .filter(|entry| entry.key.is_some() && entry.stage == Stage::Settled)
-            .filter_map(|entry| {
-                self.world.asked.get(&(entry.statement.clone(), entry.key.clone())).copied()
-            })
-            .collect();
         self.auditor.rest();
         if let Some(client) = self.world.clients.first_mut() {
-            client.wishes.extend(settled);
+            client.wishes.extend(repeats);
         }
         self.heal()
     }
@@ -324,6 +261,7 @@ fn make(random: &mut Random, worlds: Worlds) -> World {
     let unbounded = off == Some(R::BoundedCalls);
     let slow = is(&[R::WaitForCalls, R::WaitForSearch, R::BoundedCalls, R::PredecessorFirst]);
     let lagging = is(&[R::WaitForSearch, R::RememberId, R::IntentFirst, R::LookFirst]);
+    let crosses = is(&[R::Watch, R::SafeWay]);
     let stacking = is(&[R::LookFirst, R::IntentFirst]);
     let profile = Profile {
         unique: random.once_in(3) && !lagging && !is(&[R::Lease, R::Arbitration]),
@@ -336,19 +274,20 @@ fn make(random: &mut Random, worlds: Worlds) -> World {
         refuses_filters: random.once_in(8),
         refuses_lists: random.once_in(8) && !slow,
         lags: random.once_in(2) || lagging,
-        late: random.once_in(2) || slow || is(&[R::Watch]),
+        late: random.once_in(2) || slow || crosses,
         unbounded,
     };
+    let profile = worlds.profile.map_or(profile, |profile| Profile { unbounded, ..profile });
     let subjects = subjects(random);
     let mut store = BTreeMap::new();
     for (position, subject) in subjects.iter().enumerate() {
-        if random.once_in(3) || is(&[R::Watch]) {
+        if random.once_in(3) || crosses {
             let id = u32::try_from(position).unwrap_or(0) + 1;
             store.insert(id, existing(*subject, random));
         }
     }
     let mut intents = intents(&subjects, random);
-    if is(&[R::Watch]) {
+    if crosses {
         intents.truncate(2);
         intents.extend(crossing(&mut store));
     }
@@ -371,13 +310,21 @@ fn make(random: &mut Random, worlds: Worlds) -> World {
         crashes: often(is(&[R::IntentFirst, R::CommitFirst]), random),
         expiries: some(random),
         network: some(random),
-        calls: often(slow || is(&[R::LookFirst, R::Watch, R::NoZombie]), random),
+        calls: often(slow || crosses || is(&[R::LookFirst, R::NoZombie]), random),
         refusals: if random.once_in(2) || slow { 0 } else { some(random) },
         lies: u8::from(lies),
         looks: if random.once_in(2) || slow { 0 } else { some(random) },
         forgets: 2,
     };
-    let setup = Setup { profile, policy: policy.into(), intents, gateways, off, salt };
+    let setup = Setup {
+        profile,
+        policy: policy.into(),
+        intents,
+        gateways,
+        off,
+        salt,
+        numbering: Numbering::Counted,
+    };
     World::new(setup, Target::new(store), budget)
 }
 

@@ -2,12 +2,18 @@
 //!
 //! It reads the JSON that reaches it and nothing else. Which fault strikes is the world's choice.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::{
+    collections::{BTreeMap, VecDeque},
+    hash::Hash as _,
+};
 
 use replaysafe_core::types::{Effect, Method, Question, Sight, TargetAnswer};
 use serde_json::Value;
 
-use super::workload::{Kind, Subject};
+use super::{
+    digest::Digester,
+    workload::{Kind, Subject},
+};
 
 /// How entity tags are made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -124,6 +130,23 @@ impl Target {
                 Some(resource) => self.index.insert(id, resource),
                 None => self.index.remove(&id),
             };
+        }
+    }
+
+    /// Takes in what can still make a difference. `versions`: how often a resource was changed is one of it.
+    pub(in crate::sim) fn matters(&self, versions: bool, to: &mut Digester) {
+        let Self { store, index, behind, next } = self;
+        let shown = store.iter().chain(index).map(|(id, resource)| (id, Some(resource)));
+        let behind_ids = behind.iter().map(|(_, id, resource)| (id, resource.as_ref()));
+        for (id, resource) in shown.chain(behind_ids) {
+            id.hash(to);
+            if let Some(Resource { subject, external, title, active, edges, version }) = resource {
+                (subject, external, title, active, edges, version * u32::from(versions)).hash(to);
+            }
+        }
+        (store.len(), index.len(), next).hash(to);
+        for (due, ..) in behind {
+            due.hash(to);
         }
     }
 

@@ -14,6 +14,11 @@ use replaysafe_core::types::{
     UnixMillis, Verdict,
 };
 
+mod matters;
+mod numbers;
+
+pub use numbers::Numbering;
+
 use super::{
     decider::Decider,
     gateway::{At, Run},
@@ -38,6 +43,8 @@ pub struct Setup {
     pub off: Option<Rule>,
     /// Of this the ids are made that a host draws at random.
     pub salt: u64,
+    /// How what is made gets its number.
+    pub numbering: Numbering,
 }
 
 impl Setup {
@@ -51,7 +58,12 @@ impl Setup {
     #[must_use]
     pub fn id(&self, prefix: &str, number: u32) -> String {
         let mut random = super::random::Random::new(self.salt ^ u64::from(number));
-        format!("{prefix}{:04x}-{number}", random.below(0x1_0000))
+        format!("{prefix}{:04x}{}", random.below(0x1_0000), Self::suffix(number))
+    }
+
+    /// By what an id of this number is known.
+    fn suffix(number: u32) -> String {
+        format!("-{number}")
     }
 }
 
@@ -302,8 +314,10 @@ pub struct World {
     pub budget: Budget,
     /// What has happened since they were taken.
     pub events: Vec<Event>,
-    /// The number of the next run, message or call.
+    /// The number of the next run, message or call, where they are counted.
     pub next: u32,
+    /// How many calls each run has sent, where they are not.
+    pub sent: BTreeMap<u32, u32>,
 }
 
 impl World {
@@ -338,6 +352,7 @@ impl World {
             budget,
             events: Vec::new(),
             next: 1,
+            sent: BTreeMap::new(),
         }
     }
 
@@ -466,8 +481,7 @@ impl World {
     }
 
     fn scan_actions(&self, gateway: usize, actions: &mut Vec<Action>) {
-        let scans = |run: &Run| run.gateway == gateway && run.message.is_none();
-        if self.runs.values().any(scans) {
+        if self.is_scanning(gateway) || self.setup.lacks(Rule::Scan) {
             return;
         }
         for (position, entry) in self.ledger.entries.iter().enumerate() {
@@ -476,6 +490,12 @@ impl World {
                 actions.push(Action::Scan(gateway, u32::try_from(position).unwrap_or(0)));
             }
         }
+    }
+
+    /// Whether a gateway has taken up what is due, and has not come to an end with it.
+    #[must_use]
+    pub fn is_scanning(&self, gateway: usize) -> bool {
+        self.runs.values().any(|run| run.gateway == gateway && run.message.is_none())
     }
 
     /// Without the watch, nobody looks after what was answered.
@@ -555,7 +575,7 @@ impl World {
         if let Some(id) = id {
             self.pinned.entry(wish).or_insert(id);
         }
-        let message = self.number();
+        let message = self.number(Some(wish), None);
         self.messages.push(Message { intent: wish, number: message });
         if let Some(client) = self.clients.get_mut(number) {
             client.waiting = Some(message);
@@ -729,7 +749,7 @@ impl World {
 
     /// A run sends its effect.
     pub(super) fn send_call(&mut self, number: u32, run: &Run, effect: &Effect) -> At {
-        let call = self.number();
+        let call = self.call_number(number);
         let entry = run.settling.as_ref().map(|settling| settling.entry.clone());
         let entry = entry.unwrap_or_default();
         let effect = Rc::new(effect.clone());
@@ -782,7 +802,8 @@ impl World {
             .iter()
             .filter(|client| client.waiting.is_none() && !client.wishes.is_empty())
             .map(|client| client.not_before);
-        let due = self.ledger.entries.iter().filter(|entry| !self.passed_over(entry));
+        let scans = |entry: &&Rc<Entry>| !self.passed_over(entry) && !self.setup.lacks(Rule::Scan);
+        let due = self.ledger.entries.iter().filter(scans);
         let due = due.flat_map(|entry| {
             (0..self.setup.gateways).filter_map(|gateway| self.scans_from(gateway, entry))
         });
@@ -818,11 +839,6 @@ impl World {
     }
 
     // ---- small things -------------------------------------------------------------------------
-
-    pub(super) fn number(&mut self) -> u32 {
-        self.next += 1;
-        self.next - 1
-    }
 
     pub(super) fn release(&mut self, run: &mut Run) {
         for ticket in run.tickets.drain(..) {

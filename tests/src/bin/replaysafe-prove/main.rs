@@ -2,16 +2,20 @@
 
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a program's output")]
 
+mod ablation;
+mod check;
+
 use std::{
     collections::BTreeMap,
     num::NonZero,
     panic::resume_unwind,
     process::ExitCode,
-    sync::atomic::{AtomicU64, Ordering},
+    sync::atomic::{AtomicU64, AtomicUsize, Ordering},
     thread,
     time::Instant,
 };
 
+use ablation::Keep;
 use replaysafe_tests::sim::{
     auditor::Violation,
     decider::Decider,
@@ -23,6 +27,9 @@ const USAGE: &str = "\
 usage: replaysafe-prove run FIRST COUNT [shared] [RULE [off]]   schedules of these seeds
        replaysafe-prove trace SEED [shared] [RULE [off]]        one schedule, step by step
        replaysafe-prove power MOST [RULE]                       is each rule missed within MOST schedules?
+       replaysafe-prove check [deep] [SCENE...] [RULE]          every order of events of small scenes; without RULE
+       replaysafe-prove ablation [COUNT [keep]]                 which law breaks without which rule on which target?
+       replaysafe-prove check power [RULE...]                   is each rule missed in some scene?
 `shared`: several gateways on one ledger, leases lapse. RULE: worlds that need it; `off`: without it.";
 
 fn main() -> ExitCode {
@@ -40,6 +47,10 @@ fn main() -> ExitCode {
         ["power", most, rest @ ..] => {
             number(most).zip(worlds(rest)).map(|(most, worlds)| power(most, worlds.about))
         }
+        ["check", rest @ ..] => check::run(rest),
+        ["ablation"] => Some(ablation::run(ablation::COUNT, Keep::That)),
+        ["ablation", count] => number(count).map(|count| ablation::run(count, Keep::That)),
+        ["ablation", count, "keep"] => number(count).map(|count| ablation::run(count, Keep::This)),
         _ => None,
     };
     match done {
@@ -59,9 +70,12 @@ fn worlds(words: &[&str]) -> Option<Worlds> {
         match *word {
             "shared" => worlds.shared = true,
             "off" => worlds.off = true,
-            word => {
-                worlds.about = Some(Rule::ALL.into_iter().find(|rule| rule.word() == word)?);
-            }
+            word => match replaysafe_tests::sim::ablation::profile(word) {
+                Some(profile) => worlds.profile = Some(profile),
+                None => {
+                    worlds.about = Some(Rule::ALL.into_iter().find(|rule| rule.word() == word)?);
+                }
+            },
         }
     }
     Some(worlds)
@@ -169,6 +183,23 @@ fn power(most: u64, only: Option<Rule>) -> bool {
         }
     }
     all
+}
+
+/// Does something to each, on all cores.
+pub(crate) fn at_once<T: Sync>(all: &[T], each: impl Fn(&T) + Sync) {
+    let next = AtomicUsize::new(0);
+    let workers = thread::available_parallelism().map_or(1, NonZero::get);
+    thread::scope(|scope| {
+        let work = || {
+            while let Some(one) = all.get(next.fetch_add(1, Ordering::Relaxed)) {
+                each(one);
+            }
+        };
+        let workers: Vec<_> = (0..workers).map(|_| scope.spawn(work)).collect();
+        for worker in workers {
+            worker.join().unwrap_or_else(|panic| resume_unwind(panic));
+        }
+    });
 }
 
 /// What runs this program again, to look at one schedule.

@@ -1,0 +1,149 @@
+//! Shows what a search through every order of events has seen, and how to see again what it has found.
+
+use std::{
+    sync::{Mutex, PoisonError},
+    time::{Duration, Instant},
+};
+
+use replaysafe_tests::sim::{
+    check::{
+        self, Limits, Report,
+        scene::{self, Scene},
+        shorten::shorten,
+        state::{Found, Healed, State},
+    },
+    decider::Decider,
+    rule::Rule,
+    world::{Action, Event, World},
+};
+
+use crate::at_once;
+
+/// Gives whether everything is as it should be; none if a word is unknown.
+pub(crate) fn run(words: &[&str]) -> Option<bool> {
+    let rule = |word: &&str| Rule::ALL.into_iter().find(|rule| rule.word() == *word);
+    if let ["power", rest @ ..] = words {
+        let rules: Option<Vec<Rule>> = rest.iter().map(rule).collect();
+        return rules.map(|rules| power(&rules));
+    }
+    let deep = words.contains(&"deep");
+    let all = if deep { scene::deep() } else { scene::scenes() };
+    let mut off = None;
+    let mut scenes = Vec::new();
+    for word in words.iter().filter(|word| **word != "deep") {
+        match all.iter().find(|scene| scene.name == *word) {
+            Some(scene) => scenes.push(scene.clone()),
+            None => off = Some(rule(word)?),
+        }
+    }
+    let scenes = if scenes.is_empty() { all } else { scenes };
+    let time = if deep { DEEP } else { SHALLOW };
+    Some(show(&scenes, off, Limits { states: STATES_MOST, time }))
+}
+
+/// Looks into each scene, several at once, and shows what was seen.
+fn show(scenes: &[Scene], off: Option<Rule>, limits: Limits) -> bool {
+    let began = Instant::now();
+    let sum = Mutex::new((0, 0, 0, true));
+    at_once(scenes, |scene| {
+        let report = check::check(scene, off, limits);
+        let line = line(scene.name, &report);
+        let mut sum = sum.lock().unwrap_or_else(PoisonError::into_inner);
+        let (states, healing, steps, all) = &mut *sum;
+        *states += report.states;
+        *healing += report.healing;
+        *steps += report.steps;
+        *all &= report.complete;
+        println!("{line}");
+        if let Some(found) = report.found {
+            tell(scene, off, shorten(scene, off, found));
+        }
+    });
+    let (states, healing, steps, all) = *sum.lock().unwrap_or_else(PoisonError::into_inner);
+    println!(
+        "{} scenes, {states} states, {healing} more on the way to rest, {steps} steps, {:.1} s{}",
+        scenes.len(),
+        began.elapsed().as_secs_f64(),
+        if all { ": all complete, every law holds" } else { ": NOT all is well" }
+    );
+    all
+}
+
+fn line(name: &str, report: &Report) -> String {
+    let end = match (&report.found, report.complete) {
+        (Some(found), _) => found.violation.law,
+        (None, true) => "complete",
+        (None, false) => "CUT",
+    };
+    format!(
+        "{name:<24} {:>8} states {:>6} ends {:>8} to rest {:>9} steps {:>7} calls depth {:>4} {:>6.1} s  {end}",
+        report.states,
+        report.leaves,
+        report.healing,
+        report.steps,
+        report.calls,
+        report.depth,
+        report.time.as_secs_f64(),
+    )
+}
+
+/// The actions that break a law, and all that they bring about.
+fn tell(scene: &Scene, off: Option<Rule>, found: Found) {
+    println!("{}: {}", scene.name, found.violation);
+    println!("{:?} {:?} {:?}", scene.profile, scene.store, scene.policy);
+    for (number, intent) in scene.intents.iter().enumerate() {
+        println!("wish {number} of client {}: {intent}", intent.client);
+    }
+    let mut core = Decider::default();
+    let mut state = State::begin(scene, off);
+    let mut trace = |world: &World, action: Action, events: &[Event]| {
+        println!("{:>9} {action}", world.now);
+        for event in events {
+            println!("            {event}");
+        }
+    };
+    for action in found.actions {
+        if state.act(action, &mut core, &mut trace).is_err() {
+            return;
+        }
+    }
+    println!("          faults stop");
+    drop(state.heal(&mut core, &mut Healed::default(), &mut trace));
+}
+
+/// Whether a law breaks in each scene without each of the rules that it is there for.
+fn power(rules: &[Rule]) -> bool {
+    let all = scene::scenes();
+    let of = |scene: &Scene| scene.misses.iter().copied();
+    let pairs: Vec<(Rule, &Scene)> = all
+        .iter()
+        .flat_map(|scene| of(scene).map(move |rule| (rule, scene)))
+        .filter(|(rule, _)| rules.is_empty() || rules.contains(rule))
+        .collect();
+    let missed = Mutex::new(Vec::new());
+    at_once(&pairs, |(rule, scene)| {
+        let report = check::check(scene, Some(*rule), POWER);
+        let law = report.found.map(|found| found.violation.law);
+        let mut missed = missed.lock().unwrap_or_else(PoisonError::into_inner);
+        missed.push((rule.word(), scene.name, law, report.states));
+    });
+    let mut missed = missed.into_inner().unwrap_or_else(PoisonError::into_inner);
+    missed.sort_unstable();
+    for (rule, scene, law, states) in &missed {
+        let law = law.unwrap_or("NOT MISSED");
+        println!("without {rule:<18} {scene:<24} {law} after {states} states");
+    }
+    missed.iter().all(|(_, _, law, _)| law.is_some())
+}
+
+/// A scene of `make check` is complete within two minutes.
+const SHALLOW: Duration = Duration::from_secs(300);
+
+/// One of `make check-deep` takes hours.
+const DEEP: Duration = Duration::from_secs(4 * 3_600);
+
+/// 16 bytes each, twice, with room: some 8 GiB at most.
+const STATES_MOST: u64 = 100_000_000;
+
+/// What is missed is missed soon.
+const POWER: Limits = Limits { states: 300_000, time: Duration::from_secs(120) };
