@@ -1,6 +1,8 @@
 //! The model checker itself: it sees what can be counted by hand, finds what is planted, and takes nothing
 //! for the same that has another future.
 
+#![expect(clippy::expect_used, reason = "a test may fail")]
+
 use std::{
     collections::{BTreeMap, BTreeSet},
     time::Duration,
@@ -37,7 +39,7 @@ fn one_create_that_may_be_refused_has_sixteen_states() {
     assert_eq!((report.states, report.leaves, report.complete), (16, 2, true));
 }
 
-/// cx_late_apply: the client gives up, nothing is found, it is sent again, and then the first call lands.
+/// `cx_late_apply`: the client gives up, nothing is found, it is sent again, and then the first call lands.
 #[test]
 fn a_planted_bug_is_found_and_made_short() {
     let scene = named("create-lost", 1);
