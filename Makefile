@@ -6,7 +6,7 @@ help:
 	@echo "make demo         what repeats do to a SCIM service, directly and through the gateway"
 	@echo "make test         all checks, phase by phase; scripts/test.sh PHASE runs one"
 	@echo "make prove        200,000 simulated schedules, 20,000 on a shared ledger, and what finds a missing rule: 10 minutes"
-	@echo "make check        every order of events of small scenes, and what breaks without each rule: 10 minutes"
+	@echo "make check        every order of events of small scenes, and what breaks without each rule: half an hour or more"
 	@echo "make check-deep   the same scenes with more faults: hours"
 	@echo "make build        the program, optimised: target/release/replaysafe"
 	@echo "make lint         rustfmt and clippy"
