@@ -346,3 +346,41 @@ const RESIDENT_BYTES: usize = 1 << 20;
 
 /// 16 KiB of a slot's tables stay with it: more than the component has.
 const RESIDENT_TABLE_BYTES: usize = 16 << 10;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn limits(large: &Arc<Slots>) -> Limits {
+        Limits { exceeded: false, bytes: 0, ticks: 0, large: Arc::clone(large), turn: None }
+    }
+
+    /// 2 s, and a tick more for each 4 MiB.
+    #[test]
+    fn a_call_with_more_memory_may_take_longer() {
+        for (bytes, most) in [(0, 20), (4 << 20, 21), (64 << 20, 36), (1536 << 20, 404)] {
+            let mut limits = limits(&Slots::new(1));
+            assert!(limits.memory_growing(0, bytes, None).unwrap());
+            let ended = (1..).find(|_| matches!(limits.tick(), UpdateDeadline::Interrupt));
+            assert_eq!(ended, Some(most), "{bytes}");
+        }
+    }
+
+    #[test]
+    fn one_call_at_a_time_has_much_memory() {
+        let large = Slots::new(1);
+        let free = || *large.free.lock().unwrap();
+        let mut usual = limits(&large);
+        assert!(usual.memory_growing(0, 64 << 20, None).unwrap());
+        assert_eq!(free(), 1);
+        let mut much = limits(&large);
+        for bytes in [65 << 20, 66 << 20] {
+            assert!(much.memory_growing(0, bytes, None).unwrap());
+            assert_eq!(free(), 0);
+        }
+        assert!(!much.memory_growing(0, (1536 << 20) + 1, None).unwrap());
+        assert!(much.exceeded);
+        drop(much);
+        assert_eq!(free(), 1);
+    }
+}
