@@ -4,7 +4,7 @@
 //! `alloc`'s are 5 to 8 KB of code for each pair of types; these keep the order apart from the
 //! entries, so that all but a few moves is written once.
 
-use alloc::{vec, vec::Vec};
+use alloc::{boxed::Box, vec, vec::Vec};
 use core::{borrow::Borrow, cmp::Ordering, fmt, mem};
 
 /// Where entries lie, in the order of their keys.
@@ -94,10 +94,6 @@ struct Keys<K> {
 }
 
 impl<K> Keys<K> {
-    const fn new() -> Self {
-        Self { order: Order { runs: Vec::new() }, keys: Vec::new() }
-    }
-
     /// The next key from `place` on, with its number.
     fn walk(&self, place: &mut Place) -> Option<(&K, usize)> {
         let at = self.order.walk(place)?;
@@ -145,37 +141,53 @@ impl<K: Ord> Keys<K> {
 }
 
 /// A map in the order of its keys.
+///
+/// An address, or none while it is empty: most maps stay so, and what holds many of them is made and moved in a few
+/// bytes of code.
 #[derive(Clone)]
 pub struct BTreeMap<K, V> {
+    entries: Option<Box<Entries<K, V>>>,
+}
+
+/// What is in a map.
+#[derive(Clone)]
+struct Entries<K, V> {
     keys: Keys<K>,
     // INVARIANT: as many as keys; none where an entry was taken out.
     values: Vec<Option<V>>,
     len: usize,
 }
 
+impl<K, V> Default for Entries<K, V> {
+    fn default() -> Self {
+        let keys = Keys { order: Order::default(), keys: Vec::new() };
+        Self { keys, values: Vec::new(), len: 0 }
+    }
+}
+
 impl<K, V> BTreeMap<K, V> {
     /// An empty map.
     #[must_use]
     pub const fn new() -> Self {
-        Self { keys: Keys::new(), values: Vec::new(), len: 0 }
+        Self { entries: None }
     }
 
     /// How many entries there are.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.len
+        self.entries.as_ref().map_or(0, |entries| entries.len)
     }
 
     /// Whether there is none.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.len == 0
+        self.len() == 0
     }
 
     /// The entries, in order.
     #[must_use]
     pub fn iter(&self) -> Iter<'_, K, V> {
-        Iter { map: self, place: START }
+        Iter { entries: self.entries.as_deref(), place: START }
     }
 
     /// The entries from the first on whose key is not below `key`, in order.
@@ -183,8 +195,12 @@ impl<K, V> BTreeMap<K, V> {
     where
         K: Borrow<Q> + Ord,
     {
-        let (Ok((place, _)) | Err(place)) = self.keys.find(key);
-        Iter { map: self, place: self.keys.order.start(place) }
+        let entries = self.entries.as_deref();
+        let place = entries.map_or(START, |entries| {
+            let (Ok((place, _)) | Err(place)) = entries.keys.find(key);
+            entries.keys.order.start(place)
+        });
+        Iter { entries, place }
     }
 
     /// The keys, in order.
@@ -210,8 +226,9 @@ impl<K: Ord, V> BTreeMap<K, V> {
     where
         K: Borrow<Q>,
     {
-        let (_, at) = self.keys.find(key).ok()?;
-        self.values.get(at)?.as_ref()
+        let entries = self.entries.as_deref()?;
+        let (_, at) = entries.keys.find(key).ok()?;
+        entries.values.get(at)?.as_ref()
     }
 
     /// The value under `key`, for change.
@@ -220,8 +237,9 @@ impl<K: Ord, V> BTreeMap<K, V> {
     where
         K: Borrow<Q>,
     {
-        let (_, at) = self.keys.find(key).ok()?;
-        self.values.get_mut(at)?.as_mut()
+        let entries = self.entries.as_deref_mut()?;
+        let (_, at) = entries.keys.find(key).ok()?;
+        entries.values.get_mut(at)?.as_mut()
     }
 
     /// Whether there is an entry under `key`.
@@ -230,23 +248,23 @@ impl<K: Ord, V> BTreeMap<K, V> {
     where
         K: Borrow<Q>,
     {
-        self.keys.find(key).is_ok()
+        self.entries.as_deref().is_some_and(|entries| entries.keys.find(key).is_ok())
     }
 
     /// Puts `value` under `key`, and gives what was there.
     pub fn insert(&mut self, key: K, value: V) -> Option<V> {
-        let at = self.place(key);
-        self.values.get_mut(at)?.replace(value)
+        self.place(key)?.replace(value)
     }
 
-    /// The number of `key`, which is put in if it is not there: without a value, then.
-    fn place(&mut self, key: K) -> usize {
-        let (at, is_new) = self.keys.put(key);
+    /// The place for the value of `key`, which is put in if it is not there: without a value, then.
+    fn place(&mut self, key: K) -> Option<&mut Option<V>> {
+        let entries = self.entries.get_or_insert_default();
+        let (at, is_new) = entries.keys.put(key);
         if is_new {
-            self.values.push(None);
-            self.len += 1;
+            entries.values.push(None);
+            entries.len += 1;
         }
-        at
+        entries.values.get_mut(at)
     }
 
     /// Takes the entry under `key` out, and gives its value.
@@ -254,9 +272,10 @@ impl<K: Ord, V> BTreeMap<K, V> {
     where
         K: Borrow<Q>,
     {
-        let at = self.keys.remove(key)?;
-        self.len -= 1;
-        self.values.get_mut(at)?.take()
+        let entries = self.entries.as_deref_mut()?;
+        let at = entries.keys.remove(key)?;
+        entries.len -= 1;
+        entries.values.get_mut(at)?.take()
     }
 
     /// The entry under `key`, which need not be there yet.
@@ -296,9 +315,7 @@ impl<'m, K: Ord, V> Entry<'m, K, V> {
         reason = "each key has a place for a value"
     )]
     pub fn or_insert_with(self, make: impl FnOnce() -> V) -> &'m mut V {
-        let at = self.map.place(self.key);
-        let value = self.map.values.get_mut(at).expect("a place");
-        value.get_or_insert_with(make)
+        self.map.place(self.key).expect("a place").get_or_insert_with(make)
     }
 }
 
@@ -322,7 +339,7 @@ impl<K: fmt::Debug, V: fmt::Debug> fmt::Debug for BTreeMap<K, V> {
 
 impl<K: PartialEq, V: PartialEq> PartialEq for BTreeMap<K, V> {
     fn eq(&self, other: &Self) -> bool {
-        self.len == other.len && self.iter().eq(other)
+        self.len() == other.len() && self.iter().eq(other)
     }
 }
 
@@ -346,7 +363,7 @@ impl<K: Ord, V> FromIterator<(K, V)> for BTreeMap<K, V> {
 
 /// The entries of a map, in order.
 pub struct Iter<'m, K, V> {
-    map: &'m BTreeMap<K, V>,
+    entries: Option<&'m Entries<K, V>>,
     place: Place,
 }
 
@@ -354,8 +371,9 @@ impl<'m, K, V> Iterator for Iter<'m, K, V> {
     type Item = (&'m K, &'m V);
 
     fn next(&mut self) -> Option<Self::Item> {
-        let (key, at) = self.map.keys.walk(&mut self.place)?;
-        Some((key, self.map.values.get(at)?.as_ref()?))
+        let entries = self.entries?;
+        let (key, at) = entries.keys.walk(&mut self.place)?;
+        Some((key, entries.values.get(at)?.as_ref()?))
     }
 }
 
@@ -384,9 +402,10 @@ impl<K, V> Iterator for IntoIter<K, V> {
     type Item = (K, V);
 
     fn next(&mut self) -> Option<Self::Item> {
-        let at = self.map.keys.order.walk(&mut self.place)?;
-        let key = self.map.keys.keys.get_mut(at)?.take()?;
-        Some((key, self.map.values.get_mut(at)?.take()?))
+        let entries = self.map.entries.as_deref_mut()?;
+        let at = entries.keys.order.walk(&mut self.place)?;
+        let key = entries.keys.keys.get_mut(at)?.take()?;
+        Some((key, entries.values.get_mut(at)?.take()?))
     }
 }
 
