@@ -17,17 +17,17 @@ fn main() -> Result<(), Box<dyn Error>> {
     println!("cargo::rerun-if-changed=build.rs");
     let out = env::var_os("OUT_DIR").ok_or("no `OUT_DIR`")?;
     let mut text = String::new();
-    for (name, said, block) in [
-        ("CANONICAL", of_each(canonical), BLOCK),
-        ("COMPATIBLE", of_each(compatible), BLOCK),
-        ("CLASS", of_each(class), BLOCK),
+    for (name, said, block, own) in [
+        ("CANONICAL", of_each(canonical), BLOCK, OWN_MOST),
+        ("COMPATIBLE", of_each(compatible), BLOCK, OWN_MOST),
+        ("CLASS", of_each(class), BLOCK, OWN_MOST),
         // Each has so much said of it that a search is to read one of them only.
-        ("PAIR", pairs(), 1),
-        ("LOWER", of_each(lower), BLOCK),
-        ("FOLD", of_each(fold), BLOCK),
-        ("SIGMA", of_each(sigma), BLOCK),
+        ("PAIR", pairs(), 1, 1),
+        ("LOWER", of_each(lower), BLOCK, OWN_MOST),
+        ("FOLD", of_each(fold), BLOCK, OWN_MOST),
+        ("SIGMA", of_each(sigma), BLOCK, OWN_MOST),
     ] {
-        table(name, &said, block, &mut text)?;
+        table(name, &runs(&said, own), block, &mut text)?;
     }
     fs::write(Path::new(&out).join("unicode.rs"), text)?;
     Ok(())
@@ -131,15 +131,16 @@ fn unless_itself(one: char, parts: Vec<u32>) -> Vec<u32> {
     if parts == [u32::from(one)] { Vec::new() } else { parts }
 }
 
-/// Characters that follow each other and of which the like is said
+/// Characters that follow each other and of which the like is said, or as much
 struct Run<'s> {
     first: u32,
     count: u32,
     /// From one character to the next
     stride: u32,
-    /// From the first number that is said of one character to that of the next
-    step: u32,
-    said: &'s [u32],
+    /// Which of [`STRIDES`], or [`OWN`]
+    kind: u32,
+    /// Of the first character, or of each
+    said: Vec<&'s [u32]>,
 }
 
 impl Run<'_> {
@@ -148,12 +149,13 @@ impl Run<'_> {
     }
 }
 
-fn runs(said: &Said) -> Vec<Run<'_>> {
+/// Runs; at most `own_most` characters in one of which each has its own said of it.
+fn runs(said: &Said, own_most: u32) -> Vec<Run<'_>> {
     let all: Vec<(u32, &[u32])> = said.iter().map(|(one, said)| (*one, said.as_slice())).collect();
-    let mut runs = Vec::new();
+    let mut runs: Vec<Run<'_>> = Vec::new();
     let mut rest = all.as_slice();
     while let Some(((first, said), _)) = rest.split_first() {
-        let of = |(stride, step): (u32, u32)| {
+        let of = |(kind, (stride, step)): (u32, (u32, u32))| {
             let alike = (0..).zip(rest).take_while(|(nth, (one, other))| {
                 let (Some((start, tail)), Some((number, rest))) =
                     (said.split_first(), other.split_first())
@@ -163,42 +165,59 @@ fn runs(said: &Said) -> Vec<Run<'_>> {
                 *one == first + nth * stride && *number == start + nth * step && tail == rest
             });
             let count = (0..).zip(alike).map(|(nth, _)| nth + 1).last().unwrap_or(1);
-            Run { first: *first, count, stride, step, said }
+            Run { first: *first, count, stride, kind, said: vec![said] }
         };
-        let best = STRIDES.into_iter().map(of).max_by_key(|run| run.count);
+        let best = (0..).zip(STRIDES).map(of).max_by_key(|run| run.count);
         let Some(run) = best else { break };
         rest = rest.get(run.count as usize..).unwrap_or_default();
-        runs.push(run);
+        let before = runs.last_mut().filter(|before| {
+            let is_next = before.kind == OWN && before.last() + 1 == run.first;
+            let as_much = before.said.iter().all(|other| other.len() == said.len());
+            is_next && as_much && before.count < own_most
+        });
+        match before {
+            Some(before) if run.count == 1 => {
+                before.count += 1;
+                before.said.push(said);
+            }
+            _ if run.count == 1 => runs.push(Run { stride: 1, kind: OWN, ..run }),
+            _ => runs.push(run),
+        }
     }
     runs
 }
 
-/// Writes a table as `src/unicode.rs` reads it: of runs in blocks.
-fn table(name: &str, all: &Said, block: usize, text: &mut String) -> Result<(), Box<dyn Error>> {
+/// Writes a table as `src/unicode.rs` reads it: of runs in blocks, which end at `block` bytes or behind.
+fn table(
+    name: &str,
+    runs: &[Run<'_>],
+    block: usize,
+    text: &mut String,
+) -> Result<(), Box<dyn Error>> {
     let (mut bytes, mut firsts, mut starts) = (Vec::new(), Vec::new(), Vec::new());
-    for block in runs(all).chunks(block) {
-        let mut before = block.first().map_or(0, |run| run.first);
-        let mut said_before = 0;
-        firsts.push(before);
-        starts.push(u16::try_from(bytes.len())?);
-        for run in block {
-            let is_many = 1 < run.count;
-            let count = u32::try_from(run.said.len())?;
-            let shape = (count.min(COUNT_MOST) - 1) << 1 | u32::from(is_many);
-            number((run.first - before) << 3 | shape, &mut bytes);
-            before = run.last();
-            if COUNT_MOST <= count {
-                number(count - COUNT_MOST, &mut bytes);
-            }
-            if is_many {
-                let stride = STRIDES.iter().position(|of| *of == (run.stride, run.step));
-                number((run.count - 2) << 2 | u32::try_from(stride.unwrap_or(0))?, &mut bytes);
-            }
-            for said in run.said {
-                let (up, down) = (said.wrapping_sub(said_before), said_before.wrapping_sub(*said));
-                number(if said_before <= *said { up << 1 } else { (down << 1) - 1 }, &mut bytes);
-                said_before = *said;
-            }
+    let (mut start, mut before, mut said_before) = (None, 0, 0);
+    for run in runs {
+        if start.is_none_or(|start| start + block <= bytes.len()) {
+            (before, said_before) = (run.first, 0);
+            firsts.push(before);
+            starts.push(u16::try_from(bytes.len())?);
+            start = Some(bytes.len());
+        }
+        let is_many = 1 < run.count;
+        let count = u32::try_from(run.said.first().map_or(0, |said| said.len()))?;
+        let shape = (count.min(COUNT_MOST) - 1) << 1 | u32::from(is_many);
+        number((run.first - before) << 3 | shape, &mut bytes);
+        before = run.last();
+        if COUNT_MOST <= count {
+            number(count - COUNT_MOST, &mut bytes);
+        }
+        if is_many {
+            number((run.count - 2) << 3 | run.kind, &mut bytes);
+        }
+        for said in run.said.iter().copied().flatten() {
+            let (up, down) = (said.wrapping_sub(said_before), said_before.wrapping_sub(*said));
+            number(if said_before <= *said { up << 1 } else { (down << 1) - 1 }, &mut bytes);
+            said_before = *said;
         }
     }
     writeln!(
@@ -227,8 +246,14 @@ const HANGUL: std::ops::RangeInclusive<char> = '\u{ac00}'..='\u{d7a3}';
 /// How characters of a run follow each other, and what is said of them.
 const STRIDES: [(u32, u32); 4] = [(1, 0), (1, 1), (2, 2), (2, 0)];
 
-/// 32 runs: a search reads half of a block.
-const BLOCK: usize = 32;
+/// A run of characters next to each other, each with numbers of its own.
+const OWN: u32 = 4;
+
+/// 32 characters: what is said of those before is read as well.
+const OWN_MOST: u32 = 32;
+
+/// 100 bytes: a search reads half of a block.
+const BLOCK: usize = 100;
 
 /// So many numbers, or more, are said of a character: how many more follows.
 const COUNT_MOST: u32 = 4;

@@ -229,19 +229,30 @@ impl Table {
             if count == COUNT_MOST {
                 count += number(&mut rest);
             }
-            let (mut more, mut stride, mut step) = (0, 1, 0);
+            // How many characters more there are, from one to the next, and what is added to what is said.
+            let (mut more, mut stride, mut step) = (0, 1, Some(0));
             if head & 1 == 1 {
                 let run = number(&mut rest);
-                more = (run >> 2) + 1;
-                (stride, step) = [(1, 0), (1, 1), (2, 2), (2, 0)]
-                    .get(usize::try_from(run & 3).unwrap_or_default())
-                    .copied()
-                    .unwrap_or((1, 0));
+                more = (run >> 3) + 1;
+                (stride, step) = match run & 7 {
+                    0 => (1, Some(0)),
+                    1 => (1, Some(1)),
+                    2 => (2, Some(2)),
+                    3 => (2, Some(0)),
+                    // Each has its own said of it.
+                    _ => (1, None),
+                };
             }
             let away = character.checked_sub(first)?;
+            let is_within = away <= more * stride;
             let mut said = Said { rest, count, before, added: 0 };
-            if away <= more * stride {
-                said.added = away / stride * step;
+            if step.is_none() {
+                said.count = count * if is_within { away } else { more };
+                said.by_ref().for_each(drop);
+                said.count = count;
+            }
+            if is_within {
+                said.added = away / stride * step.unwrap_or(0);
                 return Some(said).filter(|_| away % stride == 0);
             }
             said.by_ref().for_each(drop);
