@@ -59,10 +59,13 @@ pub fn parse_ours(text: &str) -> Result<Value, JsonError> {
 
 fn read(watch: &Watch<'_>, text: &str) -> Result<Value, JsonError> {
     let mut reader = serde_json::Deserializer::from_str(text);
-    let value = Seed { watch, depth: 0 }
+    let read = Seed { watch, depth: 0 }
         .deserialize(&mut reader)
-        .and_then(|value| reader.end().map(|()| value))
-        .map_err(|error| watch.refusal.take().unwrap_or_else(|| syntax(&error)))?;
+        .and_then(|value| reader.end().map(|()| value));
+    if let Some(refusal) = watch.refusal.take() {
+        return Err(refusal);
+    }
+    let value = read.map_err(|error| syntax(&error))?;
     if watch.is_out_of_range.get() {
         return Err(JsonError::NumberRange);
     }
@@ -74,7 +77,8 @@ impl<'de> Deserialize<'de> for Value {
         // There may be no text, so a double has no digits but its own.
         let watch =
             Watch { number: |_, double| Number::of_double(double), ..Watch::new(UNLIMITED, "") };
-        Seed { watch: &watch, depth: 0 }.deserialize(deserializer)
+        let read = Seed { watch: &watch, depth: 0 }.deserialize(deserializer);
+        watch.refusal.take().map_or(read, |refusal| Err(de::Error::custom(refusal)))
     }
 }
 
@@ -83,7 +87,8 @@ struct Watch<'t> {
     limits: Limits,
     /// Whether NUL may stand in strings
     takes_nul: bool,
-    /// Why the document is refused: serde's errors hold nothing but a text
+    /// Why the document is refused: what was noted first. serde's errors hold nothing but a text, and to make one is
+    /// 3 KB of code
     refusal: RefCell<Option<JsonError>>,
     /// The numbers that have not come by
     literals: Literals<'t>,
@@ -114,18 +119,17 @@ impl<'t> Watch<'t> {
         })
     }
 
-    /// Notes why the document is refused, and gives the error that makes serde stop.
-    fn refuse<E: de::Error>(&self, refusal: JsonError) -> E {
-        let error = E::custom(&refusal);
-        self.refusal.replace(Some(refusal));
-        error
+    /// Notes why the document is refused. The value that it gives counts for nothing: serde stops where it is given
+    /// for an array or an object that was not read to its end.
+    fn refuse(&self, refusal: JsonError) -> Value {
+        self.refusal.borrow_mut().get_or_insert(refusal);
+        Value::Null
     }
 
-    fn string<E: de::Error>(&self, string: &str) -> Result<(), E> {
+    fn string(&self, string: &str) {
         if !self.takes_nul && string.contains('\0') {
-            return Err(self.refuse(JsonError::NulCharacter));
+            self.refuse(JsonError::NulCharacter);
         }
-        Ok(())
     }
 }
 
@@ -138,7 +142,7 @@ struct Seed<'w, 't> {
 
 impl Seed<'_, '_> {
     /// Steps into an array or an object.
-    fn deeper<E: de::Error>(self) -> Result<Self, E> {
+    fn deeper(self) -> Result<Self, Value> {
         let limit = self.watch.limits.depth;
         if self.depth < limit {
             return Ok(Self { depth: self.depth + 1, ..self });
@@ -188,28 +192,31 @@ impl<'de> Visitor<'de> for Seed<'_, '_> {
         Ok(integer.into())
     }
 
-    fn visit_f64<E: de::Error>(self, double: f64) -> Result<Value, E> {
+    fn visit_f64<E>(self, double: f64) -> Result<Value, E> {
         let number = (self.watch.number)(self.watch, double);
-        Ok(number.ok_or_else(|| self.watch.refuse::<E>(JsonError::NumberRange))?.into())
+        Ok(number.map_or_else(|| self.watch.refuse(JsonError::NumberRange), Value::from))
     }
 
-    fn visit_str<E: de::Error>(self, string: &str) -> Result<Value, E> {
-        self.watch.string(string)?;
+    fn visit_str<E>(self, string: &str) -> Result<Value, E> {
+        self.watch.string(string);
         Ok(string.into())
     }
 
-    fn visit_string<E: de::Error>(self, string: String) -> Result<Value, E> {
-        self.watch.string(&string)?;
+    fn visit_string<E>(self, string: String) -> Result<Value, E> {
+        self.watch.string(&string);
         Ok(string.into())
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut access: A) -> Result<Value, A::Error> {
-        let inner = self.deeper()?;
+        let inner = match self.deeper() {
+            Ok(inner) => inner,
+            Err(refused) => return Ok(refused),
+        };
         let limit = self.watch.limits.items;
         let mut items = Vec::new();
         while let Some(item) = access.next_element_seed(inner)? {
             if limit <= items.len() {
-                return Err(self.watch.refuse(JsonError::TooManyItems { limit }));
+                return Ok(self.watch.refuse(JsonError::TooManyItems { limit }));
             }
             items.push(item);
         }
@@ -218,19 +225,21 @@ impl<'de> Visitor<'de> for Seed<'_, '_> {
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut access: A) -> Result<Value, A::Error> {
-        let inner = self.deeper()?;
+        let inner = match self.deeper() {
+            Ok(inner) => inner,
+            Err(refused) => return Ok(refused),
+        };
         let limit = self.watch.limits.members;
         let mut members = Vec::new();
         while let Some(name) = access.next_key::<String>()? {
             if limit <= members.len() {
-                return Err(self.watch.refuse(JsonError::TooManyMembers { limit }));
+                return Ok(self.watch.refuse(JsonError::TooManyMembers { limit }));
             }
-            self.watch.string(&name)?;
+            self.watch.string(&name);
             members.push((name, access.next_value_seed(inner)?));
         }
-        Object::from_members(members)
-            .map(Value::Object)
-            .map_err(|refusal| self.watch.refuse(refusal))
+        let object = Object::from_members(members);
+        Ok(object.map_or_else(|refusal| self.watch.refuse(refusal), Value::Object))
     }
 }
 
