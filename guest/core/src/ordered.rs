@@ -146,8 +146,16 @@ impl<K: Ord> Keys<K> {
 /// bytes of code.
 #[derive(Clone)]
 pub struct BTreeMap<K, V> {
-    entries: Option<Box<Entries<K, V>>>,
+    entries: Option<Kept<Entries<K, V>>>,
 }
+
+/// An address of what is dropped with it.
+#[cfg(not(target_arch = "wasm32"))]
+type Kept<T> = Box<T>;
+
+/// An address of what is never dropped: the component frees nothing in a call, and does not look for what it could.
+#[cfg(target_arch = "wasm32")]
+type Kept<T> = mem::ManuallyDrop<Box<T>>;
 
 /// What is in a map.
 #[derive(Clone)]
@@ -172,10 +180,14 @@ impl<K, V> BTreeMap<K, V> {
         Self { entries: None }
     }
 
+    fn entries(&self) -> Option<&Entries<K, V>> {
+        self.entries.as_ref().map(|entries| -> &Entries<K, V> { entries })
+    }
+
     /// How many entries there are.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.entries.as_ref().map_or(0, |entries| entries.len)
+        self.entries().map_or(0, |entries| entries.len)
     }
 
     /// Whether there is none.
@@ -187,7 +199,7 @@ impl<K, V> BTreeMap<K, V> {
     /// The entries, in order.
     #[must_use]
     pub fn iter(&self) -> Iter<'_, K, V> {
-        Iter { entries: self.entries.as_deref(), place: START }
+        Iter { entries: self.entries(), place: START }
     }
 
     /// The entries from the first on whose key is not below `key`, in order.
@@ -195,7 +207,7 @@ impl<K, V> BTreeMap<K, V> {
     where
         K: Borrow<Q> + Ord,
     {
-        let entries = self.entries.as_deref();
+        let entries = self.entries();
         let place = entries.map_or(START, |entries| {
             let (Ok((place, _)) | Err(place)) = entries.keys.find(key);
             entries.keys.order.start(place)
@@ -226,7 +238,7 @@ impl<K: Ord, V> BTreeMap<K, V> {
     where
         K: Borrow<Q>,
     {
-        let entries = self.entries.as_deref()?;
+        let entries = self.entries()?;
         let (_, at) = entries.keys.find(key).ok()?;
         entries.values.get(at)?.as_ref()
     }
@@ -237,7 +249,7 @@ impl<K: Ord, V> BTreeMap<K, V> {
     where
         K: Borrow<Q>,
     {
-        let entries = self.entries.as_deref_mut()?;
+        let entries = self.entries.as_mut()?;
         let (_, at) = entries.keys.find(key).ok()?;
         entries.values.get_mut(at)?.as_mut()
     }
@@ -248,7 +260,7 @@ impl<K: Ord, V> BTreeMap<K, V> {
     where
         K: Borrow<Q>,
     {
-        self.entries.as_deref().is_some_and(|entries| entries.keys.find(key).is_ok())
+        self.entries().is_some_and(|entries| entries.keys.find(key).is_ok())
     }
 
     /// Puts `value` under `key`, and gives what was there.
@@ -272,7 +284,7 @@ impl<K: Ord, V> BTreeMap<K, V> {
     where
         K: Borrow<Q>,
     {
-        let entries = self.entries.as_deref_mut()?;
+        let entries = self.entries.as_mut()?;
         let at = entries.keys.remove(key)?;
         entries.len -= 1;
         entries.values.get_mut(at)?.take()
@@ -402,7 +414,7 @@ impl<K, V> Iterator for IntoIter<K, V> {
     type Item = (K, V);
 
     fn next(&mut self) -> Option<Self::Item> {
-        let entries = self.map.entries.as_deref_mut()?;
+        let entries = self.map.entries.as_mut()?;
         let at = entries.keys.order.walk(&mut self.place)?;
         let key = entries.keys.keys.get_mut(at)?.take()?;
         Some((key, entries.values.get_mut(at)?.take()?))
