@@ -16,17 +16,16 @@
     reason = "a world of tests stops at once where it is wrong itself"
 )]
 
+pub mod figures;
 #[cfg(feature = "component")]
 pub mod monitored;
-pub mod reference;
 #[cfg(feature = "component")]
+pub mod real;
+pub mod reference;
 pub mod script;
 pub mod sim;
-#[cfg(feature = "component")]
 pub mod subject;
-#[cfg(feature = "component")]
 pub mod target;
 #[cfg(feature = "component")]
 pub mod typed;
-#[cfg(feature = "component")]
 pub mod world;

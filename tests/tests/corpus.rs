@@ -17,6 +17,7 @@ fn every_case_holds_natively() {
 }
 
 /// The law `native-equals-component`.
+#[cfg(feature = "component")]
 #[test]
 fn every_case_holds_in_the_component_with_the_same_bytes() {
     let failed = failures(|_| Subject::both());

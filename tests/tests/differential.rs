@@ -1,9 +1,10 @@
-//! The core against a naive reference that was written apart from it, on random requests and resources.
+//! The core and the component against a naive reference that was written apart from it, on random requests and resources.
 //!
 //! ```text
 //! REPLAYSAFE_CASES=1000000   how many cases
 //! REPLAYSAFE_FIRST=N         the first of them
 //! REPLAYSAFE_SEED=N          this case alone
+//! REPLAYSAFE_EVERY=N         every Nth case goes to the component, too
 //! ```
 //!
 //! A difference is a bug of the core, a bug of the reference, or an unclear rule. None is known: a rule that could be
@@ -27,18 +28,24 @@ use std::{
     time::Instant,
 };
 
+use replaysafe::guest::Guest;
 use replaysafe_core::{
     schema::Schema,
     statement::{Allowance, Operation, Statement},
     types::{EffectBody, Method, Verdict},
 };
 use replaysafe_json::{Limits, parse};
-use replaysafe_tests::reference::{
-    generate::{self, Case},
-    host::{self, End, Host},
-    oracle::{self, Holds},
-    server::{self, Members, Style},
-    shrink,
+use replaysafe_tests::{
+    figures,
+    real::Beside,
+    reference::{
+        generate::{self, Case},
+        host::{self, End, Host},
+        oracle::{self, Holds},
+        server::{self, Members, Style},
+        shrink,
+    },
+    sim::decider::Decider,
 };
 use serde_json::Value;
 
@@ -60,6 +67,9 @@ fn a_request_means_what_the_reference_says() {
 /// A minute on two cores, where the core is optimised: see the workspace's `profile.dev`. `REPLAYSAFE_FIRST` begins elsewhere.
 const CASES: u64 = 120_000;
 
+/// The component is asked through both doors, which takes ten times as long.
+const EVERY: u64 = 20;
+
 /// What failed first: the seed, and the case made as small as it fails.
 type Failed = BTreeMap<(&'static str, String), (u64, u64)>;
 
@@ -73,6 +83,8 @@ fn run(test: &str, cases: u64) {
             first..first + number("REPLAYSAFE_CASES").unwrap_or(cases)
         }
     };
+    let every = number("REPLAYSAFE_EVERY").unwrap_or(EVERY);
+    let component = Guest::embedded().expect("the component loads");
     let count = seeds.end - seeds.start;
     let started = Instant::now();
     let next = AtomicU64::new(seeds.start);
@@ -80,29 +92,34 @@ fn run(test: &str, cases: u64) {
     let threads = thread::available_parallelism().map_or(1, usize::from);
     thread::scope(|scope| {
         for _ in 0..threads {
-            scope.spawn(|| work(&next, seeds.end, &failed));
+            scope.spawn(|| work(&next, seeds.end, every, component.clone(), &failed));
         }
     });
-    let rate = count as f64 / started.elapsed().as_secs_f64().max(0.001);
-    println!("{test}: {count} cases, {rate:.0} a second");
+    let seconds = started.elapsed().as_secs_f64().max(0.001);
     let failed = failed.into_inner().expect("no thread has panicked");
+    println!("{test}: {count} cases, {:.0} a second", count as f64 / seconds);
+    let figures = [("cases", count), ("differences", failed.len() as u64)];
+    figures::note("differential", seconds, &figures).expect("the figures are noted");
     assert!(failed.is_empty(), "{} differences:\n{}", failed.len(), report(test, &failed));
 }
 
 /// Works on one case after another until none is left, or enough have failed.
-fn work(next: &AtomicU64, end: u64, failed: &Mutex<Failed>) {
+fn work(next: &AtomicU64, end: u64, every: u64, component: Guest, failed: &Mutex<Failed>) {
     let schema = Schema::default();
+    let mut core = Decider::default();
+    let mut both = Decider::watched(Box::new(Beside::new(component)));
     loop {
         let seed = next.fetch_add(1, Ordering::Relaxed);
         if end <= seed || ENOUGH <= failed.lock().expect("no thread has panicked").len() {
             return;
         }
         let case = generate::case(seed);
-        let Err(first) = check(&case, &schema, seed) else { continue };
-        let same =
-            |case: &Case| check(case, &schema, seed).is_err_and(|found| found.law == first.law);
+        let core = if seed.is_multiple_of(every) { &mut both } else { &mut core };
+        let Err(first) = check(&case, &schema, seed, core) else { continue };
+        let again = |case: &Case| check(case, &schema, seed, &mut Decider::default());
+        let same = |case: &Case| again(case).is_err_and(|found| found.law == first.law);
         let case = shrink::shrink(case, smaller, same);
-        let last = check(&case, &schema, seed).expect_err("it failed before");
+        let last = again(&case).expect_err("it failed before");
         let text = format!("{}\n  {}", told(&case), last.came);
         let mut failed = failed.lock().expect("no thread has panicked");
         failed.entry((first.law, text)).or_insert((seed, 0)).1 += 1;
@@ -197,7 +214,7 @@ fn json(text: &str) -> replaysafe_json::Value {
     parse(text.as_bytes(), &Limits::default()).expect("it was read before")
 }
 
-fn check(case: &Case, schema: &Schema, seed: u64) -> Result<(), Broken> {
+fn check(case: &Case, schema: &Schema, seed: u64, core: &mut Decider) -> Result<(), Broken> {
     let text = generate::write(&case.body, case.spelling);
     let read: Value = serde_json::from_str(&text).expect("what was written is JSON");
     let kind = case.resource_type.as_str();
@@ -205,7 +222,7 @@ fn check(case: &Case, schema: &Schema, seed: u64) -> Result<(), Broken> {
     let request = host::request(kind, case.method, id, Some(text.clone()));
     let mut host = Host::new(case.shows_edges);
     host.resources.insert(ID.into(), case.before.clone());
-    let identified = match host.identify(&request) {
+    let identified = match host.identify(&request, core) {
         Ok(identified) => identified,
         Err(answer) => {
             return broken("readable", format!("{:?}: {}", answer.verdict, answer.detail));
@@ -218,9 +235,9 @@ fn check(case: &Case, schema: &Schema, seed: u64) -> Result<(), Broken> {
     }
     fingerprints(case, &text, &read, schema, seed)?;
     if case.method == Method::Create {
-        return create(case, &read, &request, &host.request(&request, &identified));
+        return create(case, &read, &request, &host.request(&request, &identified, core));
     }
-    update(case, schema, &read, &request, host.request(&request, &identified))
+    update(case, schema, &read, &request, host.request(&request, &identified, core))
 }
 
 /// S3: requests that differ in what does not count have one fingerprint, others two.

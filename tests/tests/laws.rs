@@ -10,11 +10,7 @@ use std::{
     path::Path,
 };
 
-use proptest::{
-    prelude::*,
-    strategy::ValueTree,
-    test_runner::{Config, TestRunner},
-};
+use proptest::prelude::*;
 use replaysafe_core::types::{Answer, Divergence, Evidence, Field, Stage, Verdict};
 use replaysafe_tests::{
     script,
@@ -303,21 +299,6 @@ proptest! {
     }
 }
 
-/// `native-equals-component`: the same bytes for made-up histories too. [`Subject::both`] compares each call.
-#[test]
-fn native_equals_component() {
-    let mut runner = TestRunner::new(Config { failure_persistence: None, ..Config::default() });
-    let mut subject = Some(Subject::both());
-    for _ in 0..HISTORIES {
-        let history = history().new_tree(&mut runner).expect("a history").current();
-        let subject_of = subject.take().expect("one");
-        let mut world = having(subject_of, &json!({ "userName": "ann" }));
-        live(&mut world, &history);
-        subject = Some(world.subject);
-    }
-    assert!(100 < subject.expect("one").calls(), "calls were compared");
-}
-
 const CREATE: &str = r#"post User {"userName":"ann","externalId":"e1"}"#;
 
 fn with(user: &serde_json::Value) -> World {
@@ -496,5 +477,32 @@ fn gives_access(world: &World, taken: &str) -> bool {
     }
 }
 
-/// How many histories are compared with the component.
-const HISTORIES: usize = 24;
+#[cfg(feature = "component")]
+mod component {
+    use proptest::{
+        strategy::{Strategy as _, ValueTree as _},
+        test_runner::{Config, TestRunner},
+    };
+    use replaysafe_tests::subject::Subject;
+    use serde_json::json;
+
+    use super::{having, history, live};
+
+    /// `native-equals-component`: the same bytes for made-up histories too. [`Subject::both`] compares each call.
+    #[test]
+    fn native_equals_component() {
+        let mut runner = TestRunner::new(Config { failure_persistence: None, ..Config::default() });
+        let mut subject = Some(Subject::both());
+        for _ in 0..HISTORIES {
+            let history = history().new_tree(&mut runner).expect("a history").current();
+            let subject_of = subject.take().expect("one");
+            let mut world = having(subject_of, &json!({ "userName": "ann" }));
+            live(&mut world, &history);
+            subject = Some(world.subject);
+        }
+        assert!(100 < subject.expect("one").calls(), "calls were compared");
+    }
+
+    /// How many histories are compared with the component.
+    const HISTORIES: usize = 24;
+}

@@ -512,18 +512,19 @@ impl Work<'_> {
         let Some(seen) = self.case.seen(&question) else {
             return only(Action::Ask(vec![question]));
         };
-        let Sight::Answered(answer) = &seen.sight else { return self.pass_on() };
+        let progress = &self.record.progress;
+        let broken = progress.answered.as_ref().is_some_and(|answer| answer.status == 500);
+        let Sight::Answered(answer) = &seen.sight else { return self.not_seen(broken) };
         if self.case.request.method == Method::Delete && matches!(answer.status, 404 | 410) {
             if self.case.looks_for_another() {
                 return self.not_shown();
             }
             return self.gone(Verdict::Done);
         }
-        let Some(resource) = resource_in(answer) else { return self.pass_on() };
+        let Some(resource) = resource_in(answer) else { return self.not_seen(broken) };
         if self.case.request.method == Method::Create {
             // A complete 500 may have taken effect all the same, where it is not as it was (S12).
             let progress = &self.record.progress;
-            let broken = progress.answered.as_ref().is_some_and(|answer| answer.status == 500);
             let changed = broken && progress.before.as_ref().is_some_and(|one| *one != resource);
             return if (progress.unknown || changed) && self.has_returned(&resource) {
                 self.made(self.return_verdict(), &resource)
@@ -553,6 +554,11 @@ impl Work<'_> {
             return self.send_rest();
         }
         self.spelled_otherwise()
+    }
+
+    /// A complete 500 says nothing by itself, nor does a look that shows nothing: what became of it is unknown (S12).
+    fn not_seen(&mut self, broken: bool) -> Step {
+        if broken { self.unknown() } else { self.pass_on() }
     }
 
     /// A removal of edges that is refused and still observed is sent once in the other spelling (S25).

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use replaysafe_core::{
-    lifecycle::{self, Reading},
+    lifecycle::Reading,
     types::{
         Action, Answer, Effect, EffectBody, Field, Found, Identification, Method, Name,
         Observation, Question, Request, Scope, Settings, Sight, Situation, Tags, TargetAnswer,
@@ -12,6 +12,7 @@ use replaysafe_core::{
 use serde_json::Value;
 
 use super::{oracle, server::Members};
+use crate::sim::decider::{Decider, Function};
 
 /// A host and its target.
 #[derive(Clone, Debug)]
@@ -54,8 +55,12 @@ impl Host {
     /// # Errors
     ///
     /// The answer to a request that breaks a rule of form.
-    pub fn identify(&self, request: &Request) -> Result<Identification, Box<Answer>> {
-        match lifecycle::identify(request, &self.settings).expect("the contract holds") {
+    pub fn identify(
+        &self,
+        request: &Request,
+        core: &mut Decider,
+    ) -> Result<Identification, Box<Answer>> {
+        match core.identify(request, &self.settings).expect("the contract holds") {
             Reading::Readable(identified) => Ok(identified),
             Reading::Unreadable(answer) => Err(Box::new(answer)),
         }
@@ -67,17 +72,21 @@ impl Host {
     ///
     /// Where the core breaks its contract or comes to no end.
     #[must_use]
-    pub fn request(&self, request: &Request, identified: &Identification) -> End {
+    pub fn request(
+        &self,
+        request: &Request,
+        identified: &Identification,
+        core: &mut Decider,
+    ) -> End {
         let mut claimed: Vec<Name> = Vec::new();
         'again: for _ in 0..STEPS_MOST {
             let mut situation = self.situation(request, identified, &claimed);
             loop {
-                let step = if situation.observed.is_empty() {
-                    lifecycle::admit(&situation)
-                } else {
-                    lifecycle::decide(&situation)
+                let function = match situation.observed.as_slice() {
+                    [] => Function::Admit,
+                    _ => Function::Decide,
                 };
-                match step.expect("the contract holds").action {
+                match core.step(function, &situation, None).expect("the contract holds").action {
                     Action::Answer(answer) => return End::Answers(Box::new(answer)),
                     Action::Apply(effect) => return End::Sends(Box::new(effect)),
                     Action::Claim(names) => {

@@ -2,14 +2,20 @@
 //!
 //! They are pure, so an answer that was given once may be given again from memory.
 
-use std::{collections::BTreeMap, hash::Hasher as _};
+use std::{collections::BTreeMap, fmt::Debug, hash::Hasher as _};
 
 use replaysafe_core::{
     lifecycle::{self, Reading},
-    types::{ContractError, Report, Request, Settings, Situation, Step},
+    types::{
+        ContractError, Entry, Field, Found, Report, Request, Settings, Situation, Step, Tag,
+        UnixMillis, Write,
+    },
 };
 
-use super::digest::Digester;
+use super::{
+    digest::Digester,
+    ledger::{Refusal, Written},
+};
 
 /// A function of the contract that gives a step.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -22,11 +28,57 @@ pub enum Function {
     Settle,
 }
 
+/// Is told all that core and ledger were asked in a schedule, and what they gave.
+///
+/// A schedule goes on from these alone: with others that give the same, it is the same schedule.
+pub trait Witness: Debug {
+    /// `admit`, `decide` or `settle`.
+    fn stepped(
+        &mut self,
+        function: Function,
+        situation: &Situation,
+        report: Option<&Report>,
+        step: &Result<Step, ContractError>,
+    );
+
+    /// `identify`.
+    fn identified(
+        &mut self,
+        request: &Request,
+        settings: &Settings,
+        reading: &Result<Reading, ContractError>,
+    );
+
+    /// `entry-request`.
+    fn recalled(&mut self, state: &str, request: &Result<Request, ContractError>);
+
+    /// What the ledger holds under a key, a statement and names.
+    fn found(&mut self, _key: Option<&Tag>, _statement: &Tag, _names: &[Tag], _found: &Found) {}
+
+    /// The entry with an id.
+    fn entry(&mut self, _id: &str, _entry: Option<&Entry>) {}
+
+    /// A write, and which facts the ledger knows from then on.
+    fn wrote(
+        &mut self,
+        _write: &Write,
+        _now: UnixMillis,
+        _written: &Result<Written, Refusal>,
+        _facts: &[Field],
+    ) {
+    }
+
+    /// A gateway has stopped.
+    fn crashed(&mut self) {}
+}
+
 /// Calls the core and counts.
 #[derive(Debug, Default)]
 pub struct Decider {
     /// How many calls were made.
     pub calls: u64,
+    /// Who is told of them; one that remembers has none.
+    pub witness: Option<Box<dyn Witness>>,
     memory: Option<Memory>,
 }
 
@@ -38,10 +90,16 @@ struct Memory {
 }
 
 impl Decider {
+    /// One whose calls a witness is told.
+    #[must_use]
+    pub fn watched(witness: Box<dyn Witness>) -> Self {
+        Self { witness: Some(witness), ..Self::default() }
+    }
+
     /// One that remembers its answers.
     #[must_use]
     pub fn remembering() -> Self {
-        Self { calls: 0, memory: Some(Memory::default()) }
+        Self { memory: Some(Memory::default()), ..Self::default() }
     }
 
     /// A step of a request.
@@ -57,7 +115,11 @@ impl Decider {
     ) -> Result<Step, ContractError> {
         let Some(memory) = &mut self.memory else {
             self.calls += 1;
-            return call(function, situation, report);
+            let step = call(function, situation, report);
+            if let Some(witness) = &mut self.witness {
+                witness.stepped(function, situation, report, &step);
+            }
+            return step;
         };
         let mut asked = Digester::default();
         asked.write_u8(function as u8);
@@ -88,7 +150,11 @@ impl Decider {
     ) -> Result<Reading, ContractError> {
         let Some(memory) = &mut self.memory else {
             self.calls += 1;
-            return lifecycle::identify(request, settings);
+            let reading = lifecycle::identify(request, settings);
+            if let Some(witness) = &mut self.witness {
+                witness.identified(request, settings, &reading);
+            }
+            return reading;
         };
         let mut asked = Digester::default();
         asked.take(request);
@@ -110,7 +176,11 @@ impl Decider {
     /// Where the record cannot be read.
     pub fn entry_request(&mut self, state: &str) -> Result<Request, ContractError> {
         self.calls += 1;
-        lifecycle::entry_request(state)
+        let request = lifecycle::entry_request(state);
+        if let Some(witness) = &mut self.witness {
+            witness.recalled(state, &request);
+        }
+        request
     }
 }
 

@@ -375,12 +375,12 @@ impl World {
             At::Queued { whose, ticket, since, wait } => {
                 self.turn(&mut run, whose, ticket, since, wait)
             }
-            At::Find { again } => self.found(&mut run, again),
+            At::Find { again } => self.found(&mut run, again, core),
             At::Decide => self.decide(&mut run, core),
             At::Look(questions) => self.look_at(&mut run, questions, blind),
             At::Send(effect) => Next::On(self.send_call(number, &run, &effect)),
             At::Await(call) => self.give_up(&mut run, call),
-            At::Settle => self.find_to_settle(&mut run),
+            At::Settle => self.find_to_settle(&mut run, core),
             At::Judge => self.judge(&mut run, core),
             At::Near(_) => {
                 if let Some(settling) = &mut run.settling {
@@ -392,7 +392,7 @@ impl World {
             At::Far(_) => Next::On(At::Enter(Whose::Names)),
             At::WriteLate => {
                 if let Some(write) = run.unwritten.take() {
-                    let _ = self.write(&run, &write, None);
+                    let _ = self.write(&run, &write, None, core);
                 }
                 Next::End
             }
@@ -480,9 +480,8 @@ impl World {
     }
 
     /// What the ledger holds: `find`, before and after the identities are leased.
-    fn found(&mut self, run: &mut Run, again: bool) -> Next {
-        let mut found =
-            self.ledger.find(run.tags.key.as_ref(), &run.tags.statement, &run.leased_tags());
+    fn found(&mut self, run: &mut Run, again: bool, core: &mut Decider) -> Next {
+        let mut found = self.find(&run.tags, &run.leased_tags(), core);
         let people: Vec<Tag> =
             found.holders.iter().map(|holder| format!("identity:{}", holder.identity.id)).collect();
         if !again {
@@ -491,15 +490,15 @@ impl World {
         }
         if let (Some(settling), None) = (&run.settling, &run.message) {
             // It may have come to its end since it was found to be due.
-            let open = self.ledger.entry(&settling.entry).is_some_and(|entry| is_open(entry));
+            let open = self.held(&settling.entry, core).is_some_and(|entry| is_open(&entry));
             return if open { Next::On(At::Settle) } else { Next::End };
         }
         if run.people != people {
             return self.fenced(run, At::Enter(Whose::Names));
         }
         // What this run has written is its own request, whoever has asked the same since.
-        if let Some(own) = run.mine.as_ref().and_then(|id| self.ledger.entry(id)) {
-            found.by_statement = Some(Entry::clone(own));
+        if let Some(own) = run.mine.as_ref().and_then(|id| self.held(id, core)) {
+            found.by_statement = Some(Entry::clone(&own));
         }
         if self.setup.lacks(Rule::PredecessorFirst) {
             found.open.clear();
@@ -540,7 +539,7 @@ impl World {
                     Action::Answer(answer) => Some(Rc::new(answer.clone())),
                     _ => None,
                 };
-                match self.write(run, &write, told) {
+                match self.write(run, &write, told, core) {
                     Ok(()) => {}
                     Err(Refusal::Fenced) => return self.fenced(run, At::Enter(Whose::Names)),
                     Err(Refusal::Law(_)) => return reply(plain(Verdict::Unavailable)),
@@ -590,7 +589,7 @@ impl World {
 
     /// An earlier entry has to end first: `resolve`.
     fn resolve(&mut self, run: &mut Run, id: EntryId, core: &mut Decider) -> Next {
-        let Some(entry) = self.ledger.entry(&id).cloned() else {
+        let Some(entry) = self.held(&id, core) else {
             run.tried.push(id);
             return Next::On(At::Enter(Whose::Names));
         };
@@ -621,9 +620,9 @@ impl World {
     }
 
     /// What the ledger holds of the request that is settled.
-    fn find_to_settle(&mut self, run: &mut Run) -> Next {
+    fn find_to_settle(&mut self, run: &mut Run, core: &mut Decider) -> Next {
         if let Some(write) = run.unwritten.take() {
-            match self.write(run, &write, None) {
+            match self.write(run, &write, None, core) {
                 Ok(()) => {}
                 Err(_) => return reply(plain(Verdict::Unavailable)),
             }
@@ -636,11 +635,11 @@ impl World {
                 (&run.tags, run.tags.names.iter().cloned().chain(claimed).collect())
             }
         };
-        let mut found = self.ledger.find(tags.key.as_ref(), &tags.statement, &names);
+        let mut found = self.find(tags, &names, core);
         if !known(&found, &settling.entry) {
             // A newer one asks the same, or its names lead elsewhere by now.
-            match self.ledger.entry(&settling.entry).filter(|entry| is_open(entry)) {
-                Some(entry) => found.open.push(Entry::clone(entry)),
+            match self.held(&settling.entry, core).filter(|entry| is_open(entry)) {
+                Some(entry) => found.open.push(Entry::clone(&entry)),
                 // Others have brought it to its end: how it ended is looked up anew.
                 None if run.message.is_none() => return Next::End,
                 None => return self.wait_far(run, self.now),
@@ -687,7 +686,7 @@ impl World {
                     Action::Answer(answer) => Some(Rc::new(answer.clone())),
                     _ => None,
                 };
-                match self.write(run, &write, told) {
+                match self.write(run, &write, told, core) {
                     Ok(()) => {}
                     // Somebody passed: what was seen before counts no more (S15).
                     Err(Refusal::Fenced) => {
@@ -792,11 +791,28 @@ impl World {
         Next::On(At::Settle)
     }
 
+    fn find(&self, tags: &Tags, names: &[Tag], core: &mut Decider) -> Found {
+        let found = self.ledger.find(tags.key.as_ref(), &tags.statement, names);
+        if let Some(witness) = &mut core.witness {
+            witness.found(tags.key.as_ref(), &tags.statement, names, &found);
+        }
+        found
+    }
+
+    fn held(&self, id: &EntryId, core: &mut Decider) -> Option<Rc<Entry>> {
+        let entry = self.ledger.entry(id).cloned();
+        if let Some(witness) = &mut core.witness {
+            witness.entry(id, entry.as_deref());
+        }
+        entry
+    }
+
     fn write(
         &mut self,
         run: &Run,
         write: &Write,
         answer: Option<Rc<Answer>>,
+        core: &mut Decider,
     ) -> Result<(), Refusal> {
         let leased = run.tickets.iter().all(|ticket| self.leases.held(*ticket));
         // A shared ledger must ask this in the transaction that writes: nothing else tells that somebody else
@@ -805,8 +821,15 @@ impl World {
             && !leased
             && nothing_guards(&write.identities)
             && !self.setup.lacks(Rule::LeasedNew);
-        let written =
-            if refused { Err(Refusal::Fenced) } else { self.ledger.write(write, self.setup.off) };
+        let written = if refused {
+            Err(Refusal::Fenced)
+        } else {
+            let written = self.ledger.write(write, self.setup.off);
+            if let Some(witness) = &mut core.witness {
+                witness.wrote(write, self.now, &written, &self.ledger.facts);
+            }
+            written
+        };
         match written {
             Ok(written) => {
                 let entry = self.ledger.entry(&write.entry.id).cloned();

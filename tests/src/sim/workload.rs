@@ -118,17 +118,23 @@ impl fmt::Display for Intent {
     }
 }
 
+/// Whose all requests are.
+#[must_use]
+pub fn scope() -> Scope {
+    Scope {
+        tenant: "t".into(),
+        target: "x".into(),
+        source: "default".into(),
+        principal: "p".into(),
+    }
+}
+
 impl Intent {
     /// The request, as sent at `now` for the target's `id`.
     #[must_use]
     pub fn request(&self, id: Option<String>, now: u64) -> Request {
         Request {
-            scope: Scope {
-                tenant: "t".into(),
-                target: "x".into(),
-                source: "default".into(),
-                principal: "p".into(),
-            },
+            scope: scope(),
             method: match self.ask {
                 Ask::Create { .. } => Method::Create,
                 Ask::Put { .. } => Method::Replace,

@@ -543,7 +543,12 @@ impl World {
             Action::CatchUp => self.target.catch_up(),
             Action::Wake => self.now = self.next_wake().unwrap_or(self.now),
             Action::Pass(passes) => self.now += UnixMillis::from(passes),
-            Action::Crash(gateway) => self.crash(gateway),
+            Action::Crash(gateway) => {
+                self.crash(gateway);
+                if let Some(witness) = &mut core.witness {
+                    witness.crashed();
+                }
+            }
             Action::Expire(_, ticket) => {
                 self.budget.expiries -= 1;
                 self.leases.leave(ticket);

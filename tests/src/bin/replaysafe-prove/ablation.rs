@@ -7,7 +7,7 @@ use replaysafe_tests::sim::{
     decider::Decider,
 };
 
-use crate::at_once;
+use crate::{at_once, note};
 
 /// Gives whether the table is as expected; `keep`: whether it is to be kept as it is from now on.
 pub(crate) fn run(count: u64, keep: Keep) -> bool {
@@ -42,10 +42,15 @@ pub(crate) fn run(count: u64, keep: Keep) -> bool {
         return fs::write(&path, table).is_ok();
     }
     let expected = fs::read_to_string(&path).unwrap_or_default();
+    let changed = || expected.lines().zip(table.lines()).filter(|(one, two)| one != two);
+    let rows = changed().count().max(usize::from(expected != table));
+    if count == COUNT {
+        note("ablation", began.elapsed().as_secs_f64(), &[("rows that changed", rows as u64)]);
+    }
     if expected == table {
         return true;
     }
-    for (expected, row) in expected.lines().zip(table.lines()).filter(|(one, two)| one != two) {
+    for (expected, row) in changed() {
         println!("expected {expected}\n     got {row}");
     }
     println!("if this is as it should be: replaysafe-prove ablation {count} keep");

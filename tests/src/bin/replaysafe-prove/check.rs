@@ -17,7 +17,7 @@ use replaysafe_tests::sim::{
     world::{Action, Event, World},
 };
 
-use crate::at_once;
+use crate::{at_once, note};
 
 /// Gives whether everything is as it should be; none if a word is unknown.
 pub(crate) fn run(words: &[&str]) -> Option<bool> {
@@ -44,28 +44,33 @@ pub(crate) fn run(words: &[&str]) -> Option<bool> {
 /// Looks into each scene, several at once, and shows what was seen.
 fn show(scenes: &[Scene], off: Option<Rule>, limits: Limits) -> bool {
     let began = Instant::now();
-    let sum = Mutex::new((0, 0, 0, true));
+    let sum = Mutex::new((0, 0, 0, 0, true));
     at_once(scenes, |scene| {
         let report = check::check(scene, off, limits);
         let line = line(scene.name, &report);
         let mut sum = sum.lock().unwrap_or_else(PoisonError::into_inner);
-        let (states, healing, steps, all) = &mut *sum;
+        let (states, healing, steps, broken, all) = &mut *sum;
         *states += report.states;
         *healing += report.healing;
         *steps += report.steps;
         *all &= report.complete;
         println!("{line}");
         if let Some(found) = report.found {
+            *broken += 1;
             tell(scene, off, shorten(scene, off, found));
         }
     });
-    let (states, healing, steps, all) = *sum.lock().unwrap_or_else(PoisonError::into_inner);
+    let (states, healing, steps, broken, all) = *sum.lock().unwrap_or_else(PoisonError::into_inner);
     println!(
         "{} scenes, {states} states, {healing} more on the way to rest, {steps} steps, {:.1} s{}",
         scenes.len(),
         began.elapsed().as_secs_f64(),
         if all { ": all complete, every law holds" } else { ": NOT all is well" }
     );
+    if off.is_none() && scenes.len() == scene::scenes().len() {
+        let seconds = began.elapsed().as_secs_f64();
+        note("check", seconds, &[("states seen", states), ("laws broken or requests stuck", broken)]);
+    }
     all
 }
 
@@ -113,6 +118,7 @@ fn tell(scene: &Scene, off: Option<Rule>, found: Found) {
 
 /// Whether a law breaks in each scene without each of the rules that it is there for.
 fn power(rules: &[Rule]) -> bool {
+    let began = Instant::now();
     let all = scene::scenes();
     let of = |scene: &Scene| scene.misses.iter().copied();
     let pairs: Vec<(Rule, &Scene)> = all
@@ -133,7 +139,12 @@ fn power(rules: &[Rule]) -> bool {
         let law = law.unwrap_or("NOT MISSED");
         println!("without {rule:<18} {scene:<24} {law} after {states} states");
     }
-    missed.iter().all(|(_, _, law, _)| law.is_some())
+    let not = missed.iter().filter(|(_, _, law, _)| law.is_none()).count();
+    if rules.is_empty() {
+        let seconds = began.elapsed().as_secs_f64();
+        note("check-power", seconds, &[("rules that no scene misses", not as u64)]);
+    }
+    not == 0
 }
 
 /// 5 minutes: most scenes of `make check` are complete within one; those that are not are shown as cut.
