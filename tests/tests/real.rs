@@ -66,4 +66,4 @@ fn schedules_are_the_same_with_the_component_and_a_file() {
 }
 
 /// Half a minute on two cores.
-const SCHEDULES: u64 = 1_000;
+const SCHEDULES: u64 = 500;
