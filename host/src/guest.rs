@@ -80,7 +80,8 @@ pub struct Description {
     /// Names of what it exports.
     pub exports: Vec<String>,
     /// A call's memory comes from a pool. False where this machine does not grant the pool its
-    /// address space (16 GiB, reserved and not used): calls then take some 50 microseconds more.
+    /// address space (what `SLOTS` calls may have in all, reserved and not used): calls then take some
+    /// 50 microseconds more.
     pub pooled: bool,
 }
 

@@ -4,22 +4,27 @@ usage: compare.py DIRECT.json VIA.json
        compare.py --direct RUN.json... --via RUN.json...
 
 Each file is one run of `score.py` on a fresh server.
-Exits with 1, and prints each check that is worse via the gateway: from pass to anything else, or from any status to a lower one.
+Exits with 1, and prints each check that is worse via the gateway.
 
-Several runs of one side are laid together: a check counts directly as the worst that any direct run gave, and via the gateway
-as the best that any such run gave.
-That is fair because the testers draw random values, so a check may fail by chance on either side.
-A server promises only what it keeps in every run, and a gateway that breaks a check breaks it in every run.
-What differs between the runs of one side is printed as unsteady, so a chance of the gateway's own does not go unseen.
+What held in every direct run has to hold in every run via the gateway: the worst status that any of those gave must be no lower
+than the worst of these.
+The testers draw random values, so a server may keep a check in some runs only; direct runs show it.
+Of such a check the rates are compared: it is worse where so few runs via the gateway keep it, against so many direct ones, that
+chance alone would give that in less than one of CHANCE_ONE_OF comparisons.
+Few runs cannot tell that, so what is worse so far, or kept less often, is a reason for more of them: see conform.py.
 """
 
 import argparse
 import json
 import sys
+from math import comb
 from pathlib import Path
 
 # From worst to best. A missing check was not even reached, which tells less than a failure.
 ORDER = ["missing", "fail", "skip", "warn", "pass"]
+
+# Small, for each run of all tests has one; and twelve runs that all fail must not pass for chance where the server keeps half of its own.
+CHANCE_ONE_OF = 100
 
 
 def main():
@@ -35,7 +40,7 @@ def main():
     if not direct or not via:
         arguments.error("give two files, or --direct and --via")
 
-    worse, unsteady, checks = compare([read(path) for path in direct], [read(path) for path in via])
+    worse, unsteady, _, checks = compare([read(path) for path in direct], [read(path) for path in via])
     for line in unsteady:
         print(f"unsteady: {line}")
     for line in worse:
@@ -45,24 +50,41 @@ def main():
 
 
 def compare(direct, via):
-    """Compares two lists of runs; gives what is worse and what is unsteady, as lines, and the number of checks seen directly."""
+    """Compares two lists of runs; gives as lines what is worse, what is unsteady, and what of that is kept less often via the gateway so
+    far; and the number of checks seen directly."""
     worse = []
     unsteady = []
+    fewer = []
     # Only what a direct run saw can be lost; a check that appears via the gateway alone is a gain.
     checks = list(dict.fromkeys(check for run in direct for check in run))
     for check in checks:
         directly = [run.get(check, MISSING) for run in direct]
         through = [run.get(check, MISSING) for run in via]
-        expected = min(directly, key=rank)
-        given = max(through, key=rank)
-        if rank(given) < rank(expected):
-            worse.append(f"{named(check)}: {expected['status']} directly, {given['status']} via: {given['reason']}")
-        for side, results in (("directly", directly), ("via", through)):
-            statuses = sorted({result["status"] for result in results})
-            if len(statuses) > 1:
-                reason = min(results, key=rank)["reason"]
-                unsteady.append(f"{named(check)}: {' or '.join(statuses)} {side}: {reason}")
-    return worse, unsteady, len(checks)
+        best, lowest = max(directly, key=rank), min(directly, key=rank)
+        given = min(through, key=rank)
+        if rank(best) == rank(lowest):
+            if rank(given) < rank(lowest):
+                kept = sum(rank(result) >= rank(lowest) for result in through)
+                worse.append(f"{named(check)}: {lowest['status']} in {len(direct)} of {len(direct)} runs directly, and in {kept} of "
+                             f"{len(via)} via: {given['status']}: {given['reason']}")
+            continue
+        # The server itself keeps it in some runs only.
+        kept = [sum(rank(result) >= rank(best) for result in side) for side in (directly, through)]
+        line = (f"{named(check)}: {best['status']} in {kept[0]} of {len(direct)} runs directly, and in {kept[1]} of {len(via)} via: "
+                f"{lowest['reason'] or lowest['status']}")
+        unsteady.append(line)
+        if kept[1] * len(direct) < kept[0] * len(via):
+            fewer.append(line)
+        if by_chance(kept[0], len(direct), kept[1], len(via)) * CHANCE_ONE_OF < 1:
+            worse.append(line)
+    return worse, unsteady, fewer, len(checks)
+
+
+def by_chance(kept_directly, direct, kept_via, via):
+    """How likely so few of the kept runs, or fewer, are among those via the gateway if it makes no difference (Fisher's exact test)."""
+    kept, runs = kept_directly + kept_via, direct + via
+    ways = [comb(via, some) * comb(direct, kept - some) for some in range(max(0, kept - direct), kept_via + 1)]
+    return sum(ways) / comb(runs, kept)
 
 
 def read(path):

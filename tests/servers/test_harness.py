@@ -16,7 +16,7 @@ from pathlib import Path
 
 import canary
 import running
-from compare import compare
+from compare import by_chance, compare
 
 ODD_POST = (
     b"POST /v2/Users/a%2Fb%20c?filter=userName%20eq%20%22x%22&x=a+b HTTP/1.1\r\nhost: gateway.example:1\r\n"
@@ -214,9 +214,34 @@ class Comparison(unittest.TestCase):
     def test_what_fails_in_every_run_via_is_worse(self):
         self.compares([{"a": "pass"}] * 3, [{"a": "fail"}] * 3, worse=["a"], unsteady=[])
 
-    def test_what_fails_by_chance_on_either_side_is_unsteady_and_not_worse(self):
+    def test_what_holds_in_every_run_directly_has_to_hold_in_every_run_via(self):
+        self.compares([{"a": "pass"}] * 3, [{"a": "pass"}, {"a": "fail"}, {"a": "fail"}], worse=["a"], unsteady=[])
+        self.compares([{"a": "pass"}] * 12, [{"a": "pass"}] * 11 + [{}], worse=["a"], unsteady=[])
+        self.compares([{"a": "skip"}] * 2, [{"a": "pass"}, {"a": "skip"}], worse=[], unsteady=[])
+
+    def test_what_the_server_itself_keeps_in_some_runs_only_is_compared_by_its_rate(self):
         self.compares([{"a": "pass"}, {"a": "fail"}], [{"a": "fail"}] * 2, worse=[], unsteady=["a"])
-        self.compares([{"a": "pass"}] * 2, [{"a": "fail"}, {"a": "pass"}], worse=[], unsteady=["a"])
+        self.compares([{"a": "pass"}, {}], [{}, {}], worse=[], unsteady=["a"])
+        half = [{"a": "pass"}, {"a": "fail"}] * 6
+        self.compares(half, half, worse=[], unsteady=["a"])
+        self.compares(half, [{"a": "pass"}] * 12, worse=[], unsteady=["a"])
+        self.compares(half, [{"a": "fail"}] * 11 + [{"a": "pass"}], worse=[], unsteady=["a"])
+        self.compares(half, [{"a": "fail"}] * 12, worse=["a"], unsteady=["a"])
+        self.compares([{"a": "pass"}] * 9 + [{"a": "fail"}] * 3, [{"a": "fail"}] * 12, worse=["a"], unsteady=["a"])
+
+    def test_how_likely_a_rate_is_by_chance(self):
+        # By hand: of 2 that were kept in 4 runs none is via the gateway in one of six ways; of 1 in 2 in one of two.
+        self.assertAlmostEqual(by_chance(2, 2, 0, 2), 1 / 6)
+        self.assertAlmostEqual(by_chance(1, 1, 0, 1), 1 / 2)
+        self.assertAlmostEqual(by_chance(1, 2, 2, 2), 1)
+
+    def test_what_was_compared_is_said(self):
+        one, other = ({("tool", "a", 1): {"status": status, "reason": "why"}} for status in ("pass", "fail"))
+        worse, *_ = compare([one] * 3, [one, other, other])
+        self.assertEqual(worse, ["tool: a #1: pass in 3 of 3 runs directly, and in 1 of 3 via: fail: why"])
+        _, unsteady, fewer, _ = compare([one, other], [other, other])
+        self.assertEqual(unsteady, fewer)
+        self.assertEqual(unsteady, ["tool: a #1: pass in 1 of 2 runs directly, and in 0 of 2 via: why"])
 
     def compares(self, direct, via, worse, unsteady):
         def run(statuses):

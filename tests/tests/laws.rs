@@ -20,7 +20,7 @@ use replaysafe_tests::{
 use serde_json::json;
 
 /// The laws that concern single requests, and the files that check them.
-const LAWS: [(&str, &[&str]); 14] = [
+const LAWS: [(&str, &[&str]); 15] = [
     ("replay-is-identical", &["tests/tests/laws.rs", "tests/src/sim/auditor.rs"]),
     ("one-effect-per-key", &["tests/tests/laws.rs", "tests/src/sim/auditor.rs"]),
     ("nothing-blocks-a-revocation", &["tests/tests/laws.rs", "tests/src/sim/auditor.rs"]),
@@ -41,6 +41,7 @@ const LAWS: [(&str, &[&str]); 14] = [
     ("native-equals-component", &["tests/tests/laws.rs", "tests/tests/corpus.rs"]),
     ("convert-round-trips", &["tests/src/typed.rs", "tests/tests/shapes.rs"]),
     ("honest-ledgers-audit-clean", &["host/src/ledger/sqlite/tests.rs"]),
+    ("every-tampering-is-noted", &["host/src/ledger/sqlite/tests.rs"]),
 ];
 
 #[test]

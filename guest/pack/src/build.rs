@@ -86,19 +86,21 @@ impl Toolchain {
         let var = |name, default: &str| {
             PathBuf::from(env::var_os(name).unwrap_or_else(|| OsString::from(default)))
         };
-        let current = (var("CARGO", "cargo"), var("RUSTC", "rustc"));
-        let system = (PathBuf::from("/usr/bin/cargo"), PathBuf::from("/usr/bin/rustc"));
-        for (cargo, rustc) in [current, system] {
-            let Some(sysroot) = sysroot(&rustc) else { continue };
-            let library = sysroot.join("lib/rustlib");
-            let builds_std = !library.join(TRIPLE).join("lib").is_dir();
-            let source = library.join("src/rust/library/core/Cargo.toml");
-            // Only a distribution's compiler builds the standard library: rustup has it ready-made.
-            if !builds_std || (source.is_file() && rustc.starts_with("/usr")) {
-                return Ok(Self { cargo, rustc, builds_std, sysroot });
-            }
-        }
-        bail!(MISSING)
+        let current = Self::of(var("CARGO", "cargo"), var("RUSTC", "rustc"));
+        let system = || Self::of("/usr/bin/cargo".into(), "/usr/bin/rustc".into());
+        let Some(found) = current.or_else(system) else { bail!(MISSING) };
+        Ok(found)
+    }
+
+    /// The toolchain of this compiler, if it can build for the target. `scripts/wasm-target.sh` asks the same.
+    fn of(cargo: PathBuf, rustc: PathBuf) -> Option<Self> {
+        let sysroot = sysroot(&rustc)?;
+        let library = sysroot.join("lib/rustlib");
+        let builds_std = !library.join(TRIPLE).join("lib").is_dir();
+        let source = library.join("src/rust/library/core/Cargo.toml");
+        // Only a distribution's compiler builds the standard library: rustup has it ready-made.
+        let builds = !builds_std || (source.is_file() && rustc.starts_with("/usr"));
+        builds.then_some(Self { cargo, rustc, builds_std, sysroot })
     }
 }
 
@@ -181,3 +183,43 @@ no Rust toolchain here can build for wasm32-unknown-unknown, which the component
   rustup target add wasm32-unknown-unknown
   apt-get install rustc-web cargo-web rust-web-src rust-web-llvm lld-22   (Debian 12)
   apt-get install rustc cargo libstd-rust-dev-wasm32 lld                  (other Debian releases)";
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt as _;
+
+    use super::*;
+
+    const SCRIPT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../scripts/wasm-target.sh");
+
+    /// What the script finds, or says that it is missing, is what the build finds or misses.
+    #[test]
+    fn the_script_accepts_what_the_build_accepts() {
+        let folder = env::temp_dir().join(format!("replaysafe-pack-{}", std::process::id()));
+        let target = format!("lib/rustlib/{TRIPLE}/lib");
+        let source = "lib/rustlib/src/rust/library/core";
+        for (name, within) in [("ready", target.as_str()), ("source", source), ("bare", "lib")] {
+            let sysroot = folder.join(name);
+            fs::create_dir_all(sysroot.join(within)).unwrap();
+            fs::write(sysroot.join(within).join("Cargo.toml"), "").unwrap();
+            let rustc = sysroot.join("rustc");
+            fs::write(&rustc, format!("#!/bin/sh\necho '{}'\n", sysroot.display())).unwrap();
+            fs::set_permissions(&rustc, fs::Permissions::from_mode(0o755)).unwrap();
+            // Nothing else is in reach: neither rustup nor apt-get.
+            let ran = Command::new("/bin/bash")
+                .arg(SCRIPT)
+                .env("RUSTC", &rustc)
+                .env("PATH", &folder)
+                .output()
+                .unwrap();
+            let own = Toolchain::of("cargo".into(), rustc);
+            assert_eq!(own.is_some(), name == "ready");
+            let system = || Toolchain::of("/usr/bin/cargo".into(), "/usr/bin/rustc".into());
+            let accepted = own.or_else(system).is_some();
+            assert_eq!(ran.status.code(), Some(if accepted { 0 } else { 3 }), "{name}: {ran:?}");
+            let said = String::from_utf8(ran.stderr).unwrap();
+            assert!(accepted || said.trim_end() == MISSING, "{said}");
+        }
+        fs::remove_dir_all(folder).unwrap();
+    }
+}

@@ -3,6 +3,7 @@
 use std::process::ExitCode;
 
 use replaysafe::{keys::KeyError, ledger::LedgerError};
+use replaysafe_gateway::ServeError;
 
 /// How a command ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,6 +28,10 @@ impl Exit {
     pub fn of(error: &anyhow::Error) -> Self {
         if let Some(because) = error.downcast_ref::<Because>() {
             return because.exit;
+        }
+        let cut_off = |cause: &ServeError| matches!(cause, ServeError::Drain { .. });
+        if error.chain().any(|cause| cause.downcast_ref().is_some_and(cut_off)) {
+            return Self::Negative;
         }
         if error.chain().any(|cause| cause.is::<KeyError>()) {
             return Self::Environment;
@@ -78,6 +83,7 @@ Exit codes:
      ledger audit   a law is broken
      component inspect   it imports something
      approve        there is nothing to approve
+     gateway        requests that did not end in time were cut off at its end
   2  the command line, or a file named by it, cannot be understood
   3  something is missing here: a file, a key, a port, a permission, a decision
   4  the ledger cannot be used: broken, in use, written with another key, or

@@ -1,7 +1,7 @@
 //! How the parts of the library are put together: the only place of the command line that names them all.
 
 use std::{
-    net::SocketAddr,
+    net::{Ipv4Addr, SocketAddr},
     path::{Path, PathBuf},
     sync::Arc,
     time::Duration,
@@ -154,6 +154,30 @@ pub(crate) struct GatewaySettings {
     pub(crate) pass_unprotected: Vec<String>,
     pub(crate) credential: Option<String>,
     pub(crate) tenant: String,
+    /// How long requests under way may take at its end; none: as long as the library lets them.
+    pub(crate) drain: Option<Duration>,
+}
+
+impl GatewaySettings {
+    /// In front of a service at `upstream`, on a free port of this machine, with nothing else said.
+    pub(crate) fn local(upstream: &str, ledger: PathBuf) -> Self {
+        Self {
+            upstream: upstream.to_owned(),
+            listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
+            ledger_key: ledger.with_extension("key"),
+            ledger,
+            upstream_moved: false,
+            policy: "{}".to_owned(),
+            tls: None,
+            upstream_ca: None,
+            host: None,
+            public_url: None,
+            pass_unprotected: Vec::new(),
+            credential: None,
+            tenant: "default".to_owned(),
+            drain: None,
+        }
+    }
 }
 
 /// A gateway that serves.
@@ -185,6 +209,7 @@ impl Gateway {
             }
         };
         let scheme = if tls.is_some() { "https" } else { "http" };
+        let usual = GatewayOptions::default();
         let options = GatewayOptions {
             host: settings.host.map(|host| match host {
                 Host::Keep => HostMode::Keep,
@@ -197,7 +222,8 @@ impl Gateway {
                 .collect::<Result<_, _>>()?,
             public_origin: settings.public_url.as_deref().map(origin).transpose()?,
             tls,
-            ..GatewayOptions::default()
+            drain: settings.drain.unwrap_or(usual.drain),
+            ..usual
         };
         // Before the ledger is made: a mistake in the address should leave nothing behind.
         let listener = TcpListener::bind(settings.listen).await.map_err(|refusal| {
@@ -323,4 +349,69 @@ pub(crate) fn hexadecimal(bytes: &[u8]) -> String {
 /// Opens a ledger and audits it.
 pub(crate) async fn audit(path: &Path, key: &Path) -> anyhow::Result<Vec<Note>> {
     Ok(open_ledger(path, key)?.audit().await?)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        io::{Read as _, Write as _},
+        net::TcpStream,
+    };
+
+    use tempfile::TempDir;
+    use tokio::runtime::Runtime;
+
+    use super::*;
+    use crate::{
+        exit::Exit,
+        memory::{Behaviour, Fault, Lost, MemoryTarget, Verb},
+    };
+
+    /// A request that outlasts the end is cut off, which is told as such; the next start goes on with it.
+    #[test]
+    fn an_end_that_cuts_off_is_negative_and_loses_nothing() {
+        let folder = TempDir::new().unwrap();
+        let services = Runtime::new().unwrap();
+        let target = services.block_on(MemoryTarget::start(Behaviour::lenient())).unwrap();
+        target.strike(Fault::next(Verb::Post, "/Users", Lost::Slow(Duration::from_secs(3600))));
+        let guest = Guest::embedded().unwrap();
+        let mut settings = GatewaySettings::local(&target.base(), folder.path().join("a.db"));
+        settings.drain = Some(Duration::from_millis(50));
+        let process = Runtime::new().unwrap();
+        let gateway = process.block_on(Gateway::start(guest.clone(), settings.clone())).unwrap();
+        let client = asked(&gateway);
+        while target.writes() == 0 {
+            std::thread::yield_now();
+        }
+        let error = process.block_on(gateway.stop()).unwrap_err();
+        drop((process, client));
+        let told = error.to_string();
+        assert_eq!(Exit::of(&error), Exit::Negative, "{told}");
+        assert!(told.contains("50ms") && told.contains("1 protected request"), "{told}");
+        assert!(told.contains("cut off") && told.contains("in the ledger"), "{told}");
+
+        settings.drain = None;
+        let process = Runtime::new().unwrap();
+        let gateway = process.block_on(Gateway::start(guest, settings)).unwrap();
+        let mut answer = String::new();
+        asked(&gateway).read_to_string(&mut answer).unwrap();
+        assert!(answer.starts_with("HTTP/1.1 201 "), "{answer}");
+        assert_eq!((target.writes(), target.resources("Users").len()), (1, 1));
+        assert!(process.block_on(gateway.stop()).unwrap().is_empty());
+    }
+
+    /// A client that has sent a create.
+    fn asked(gateway: &Gateway) -> TcpStream {
+        let address = gateway.url().strip_prefix("http://").unwrap().to_owned();
+        let body = r#"{"userName":"ada@example.org","externalId":"1"}"#;
+        let length = body.len();
+        let mut client = TcpStream::connect(&address).unwrap();
+        write!(
+            client,
+            "POST /scim/v2/Users HTTP/1.1\r\nHost: {address}\r\nAuthorization: Bearer t\r\nConnection: close\r\n\
+             Content-Type: application/scim+json\r\nContent-Length: {length}\r\n\r\n{body}"
+        )
+        .unwrap();
+        client
+    }
 }

@@ -130,6 +130,9 @@ pub fn respond(answer: &Answer, asked: &Asked) -> Response<Body> {
         insert(headers, header::LOCATION, location.as_deref());
     }
     describe(headers, answer);
+    if !asked.with_key {
+        headers.insert(KEY, HeaderValue::from_static("derived"));
+    }
     response
 }
 
@@ -347,6 +350,7 @@ const SCIM_TYPE: &str = "scim-type";
 const NO_DECISION: &str = "none";
 const VERDICT: HeaderName = HeaderName::from_static("replaysafe-verdict");
 const DECISION: HeaderName = HeaderName::from_static("replaysafe-decision");
+const KEY: HeaderName = HeaderName::from_static("replaysafe-key");
 const CHANGED: HeaderName = HeaderName::from_static("replaysafe-changed");
 const EVIDENCE: HeaderName = HeaderName::from_static("replaysafe-evidence");
 const DIVERGED: HeaderName = HeaderName::from_static("replaysafe-diverged");

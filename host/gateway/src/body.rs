@@ -44,9 +44,9 @@ pub(crate) async fn read(
     Ok((whole.freeze(), held))
 }
 
-/// Room for the bodies that are held at once.
-pub(crate) fn room() -> Arc<Semaphore> {
-    Arc::new(Semaphore::new(ROOM_MAX / ROOM_UNIT))
+/// Room for so many bytes of the bodies that are held at once.
+pub(crate) fn room(bytes: usize) -> Arc<Semaphore> {
+    Arc::new(Semaphore::new(bytes / ROOM_UNIT))
 }
 
 /// Why a body could not be read.
@@ -135,7 +135,7 @@ pub(crate) const WAIT_MAX: Duration = Duration::from_secs(10);
 /// The slowest client that is still served: a modem. A body of 1 MiB may take four minutes.
 const BYTES_PER_SECOND_MIN: u64 = 4 << 10;
 /// How much of all bodies is held at once: half of a small machine's memory, since each is in memory twice.
-const ROOM_MAX: usize = 512 << 20;
+pub(crate) const ROOM_MAX: usize = 512 << 20;
 const ROOM_UNIT: usize = 1 << 10;
 
 #[derive(Debug, Error)]

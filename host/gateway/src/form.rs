@@ -221,6 +221,8 @@ mod tests {
         check_key(&[""], Err(()));
         check_key(&[r#""""#], Err(()));
         check_key(&["a, b"], Err(()));
+        check_key(&["a,b"], Err(()));
+        check_key(&[r#"a"b"#], Err(()));
         check_key(&[r#""a", "b""#], Err(()));
         check_key(&["a b"], Err(()));
         check_key(&["a\tb"], Err(()));

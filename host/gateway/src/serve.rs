@@ -44,7 +44,7 @@ pub async fn serve<P: Provision>(
     options: GatewayOptions,
     shutdown: impl Future<Output = ()> + Send,
 ) -> Result<(), ServeError> {
-    let drain = options.drain;
+    let (drain, room_bytes) = (options.drain, options.room_bytes);
     let tls = options.tls.clone().map(TlsAcceptor::from);
     let requests = Arc::new(Semaphore::new(REQUESTS_MAX));
     let connections = Arc::new(Semaphore::new(CONNECTIONS_MAX));
@@ -54,7 +54,7 @@ pub async fn serve<P: Provision>(
         options,
         requests: Arc::clone(&requests),
         passes: Arc::new(Semaphore::new(PASSES_MAX)),
-        room: body::room(),
+        room: body::room(room_bytes),
     });
     let graceful = GracefulShutdown::new();
     let mut shutdown = std::pin::pin!(shutdown);
@@ -81,7 +81,11 @@ pub async fn serve<P: Provision>(
         let all = u32::try_from(REQUESTS_MAX).unwrap_or(u32::MAX);
         drop(requests.acquire_many(all).await);
     };
-    tokio::time::timeout(drain, ended).await.map_err(|_elapsed| ServeError::Drain { after: drain })
+    tokio::time::timeout(drain, ended).await.map_err(|_elapsed| ServeError::Drain {
+        after: drain,
+        connections: CONNECTIONS_MAX - connections.available_permits(),
+        requests: REQUESTS_MAX - requests.available_permits(),
+    })
 }
 
 /// How a gateway serves.
@@ -100,6 +104,8 @@ pub struct GatewayOptions {
     pub answer_budget: Duration,
     /// How long requests under way may take after the shutdown has begun.
     pub drain: Duration,
+    /// How much of the bodies of all protected requests is held at once.
+    pub room_bytes: usize,
 }
 
 impl Default for GatewayOptions {
@@ -111,6 +117,7 @@ impl Default for GatewayOptions {
             tls: None,
             answer_budget: ANSWER_BUDGET,
             drain: ANSWER_BUDGET + Duration::from_secs(5),
+            room_bytes: body::ROOM_MAX,
         }
     }
 }
@@ -157,10 +164,19 @@ pub enum ServeError {
         reason: String,
     },
     /// Requests were still under way when the drain ended
-    #[error("requests were still under way {after:?} after the shutdown began")]
+    ///
+    /// Their clients have no answer, or half of one. Nothing is lost: what was sent is in the ledger.
+    #[error(
+        "{after:?} after the shutdown began {requests} protected requests were still under way, and {connections} connections \
+         open: they are cut off; what was sent is in the ledger, and the next start goes on with it"
+    )]
     Drain {
         /// How long they had
         after: Duration,
+        /// How many connections were open
+        connections: usize,
+        /// How many protected requests had not ended
+        requests: usize,
     },
 }
 

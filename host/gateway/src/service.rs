@@ -55,6 +55,11 @@ impl<P: Provision> Gateway<P> {
             (&Method::GET | &Method::HEAD, "/readyz") => return self.readiness().await,
             _ => {}
         }
+        // What can be read in two ways is refused before anything else of it is read.
+        let first = self.first(&request, &path);
+        if let Route::Malformed(detail) = first {
+            return refuse(&Refused::new(Verdict::Malformed, detail));
+        }
         let query = request.uri().query();
         if OVERRIDES.iter().any(|name| request.headers().contains_key(name)) || overrides(query) {
             let detail = "A method is not overridden by a header or a parameter here; send the method that is meant.";
@@ -62,7 +67,7 @@ impl<P: Provision> Gateway<P> {
         }
         // S43a: one budget for all that the client waits for.
         let deadline = Instant::now() + self.options.answer_budget;
-        let answered = match self.route(&request, &path, deadline).await {
+        let answered = match self.route(first, &request, &path, deadline).await {
             Ok(route) => self.follow(route, request, deadline).await,
             Err(stop) => Err(stop),
         };
@@ -118,18 +123,25 @@ impl<P: Provision> Gateway<P> {
         closing(refuse(&refused))
     }
 
-    /// Finds the way; asks for the resource types only if it depends on them.
+    /// The way, as far as it can be told without asking anybody.
     ///
     /// What is asked of `/Users` and `/Groups` has to be in form before anybody is asked anything.
+    fn first(&self, request: &Request<Incoming>, path: &str) -> Route {
+        let prefix = self.upstream.base().prefix();
+        let unprotected = &self.options.pass_unprotected;
+        route(request.method(), path, prefix, &usual_endpoints(), unprotected)
+    }
+
+    /// Finds the way; asks for the resource types only if it depends on them.
     async fn route(
         &self,
+        first: Route,
         request: &Request<Incoming>,
         path: &str,
         deadline: Instant,
     ) -> Result<Route, Stop> {
         let (prefix, method) = (self.upstream.base().prefix(), request.method());
         let unprotected = &self.options.pass_unprotected;
-        let first = route(method, path, prefix, &usual_endpoints(), unprotected);
         let (Route::Unprotected | Route::Pass) = first else { return Ok(first) };
         if matches!(*method, Method::GET | Method::HEAD | Method::OPTIONS) {
             return Ok(first);

@@ -209,6 +209,35 @@ async fn requests_under_way_are_bounded() {
     assert!(edge.ask("DELETE /v2/Users/1", "", "").await.starts_with("HTTP/1.1 201 "));
 }
 
+/// The bodies of all requests have a bound together; who needs room when there is none may come again, and others go on.
+#[tokio::test]
+async fn bodies_that_are_held_are_bounded() {
+    let options = GatewayOptions {
+        answer_budget: Duration::from_secs(50),
+        room_bytes: 8 << 10,
+        ..GatewayOptions::default()
+    };
+    let edge = Edge::start_as(vec![], options, std::future::pending()).await;
+    let body = format!("{{\"a\":\"{}\"}}", "a".repeat(5 << 10));
+    let put = |id: &str| {
+        let head = format!("PUT /v2/Users/{id} HTTP/1.1\r\nHost: me\r\nConnection: close\r\n");
+        format!("{head}{JSON}Content-Length: {}\r\n\r\n{body}", body.len())
+    };
+    let asking = tokio::spawn(raw(edge.address, put("slow")));
+    while edge.calls().is_empty() {
+        tokio::task::yield_now().await;
+    }
+    let got = edge.raw(&put("1")).await;
+    assert!(got.starts_with("HTTP/1.1 503 ") && got.contains("Retry-After: 5\r\n"), "{got}");
+    assert!(got.contains("Replaysafe-Verdict: unavailable\r\n"), "{got}");
+    assert!(got.contains("Too much is being sent at once"), "{got}");
+    assert!(edge.ask("PUT /v2/Users/1", JSON, "{}").await.starts_with("HTTP/1.1 201 "));
+    edge.provision.go.notify_waiters();
+    assert!(asking.await.unwrap().starts_with("HTTP/1.1 201 "));
+    assert!(edge.raw(&put("1")).await.starts_with("HTTP/1.1 201 "));
+    assert_eq!(edge.calls().len(), 3);
+}
+
 /// The same for what is passed on, from when it is sent to when its answer begins.
 #[tokio::test]
 async fn passed_requests_under_way_are_bounded() {
@@ -479,6 +508,22 @@ async fn tls_speaks_http_1_and_http_2() {
     let answer = sender.send_request(request.unwrap()).await.unwrap();
     assert_eq!(answer.status().as_u16(), 431);
     assert_eq!(answer.headers()["content-type"], "application/scim+json");
+    // No 40 of the catalogue: two hosts have two readings; the same one twice has one.
+    let asked = edge.calls().len();
+    let own = format!("localhost:{}", edge.address.port());
+    for (host, status) in [("other.example", 400), ("localhost", 400), ("", 400), (&own, 201)] {
+        let request = http::Request::post(format!("{base}/Users")).header("host", host);
+        let request = request.header("content-type", "application/json").body(whole("{}".into()));
+        let answer = sender.send_request(request.unwrap()).await.unwrap();
+        assert_eq!(answer.status().as_u16(), status, "{host}");
+        if status == 400 {
+            assert_eq!(answer.headers()["replaysafe-verdict"], "malformed");
+            let body =
+                http_body_util::BodyExt::collect(answer.into_body()).await.unwrap().to_bytes();
+            assert!(String::from_utf8_lossy(&body).contains("disagree"), "{body:?}");
+        }
+    }
+    assert_eq!(edge.calls().len(), asked + 1);
     let call = edge.calls().pop().unwrap();
     let host = call.caller.headers.iter().find(|(name, _)| name == "host").unwrap();
     assert_eq!(host.1, format!("localhost:{}", edge.address.port()));

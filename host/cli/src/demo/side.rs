@@ -2,7 +2,6 @@
 
 use std::{
     io::BufRead as _,
-    net::{Ipv4Addr, SocketAddr},
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
     sync::Arc,
@@ -47,8 +46,11 @@ impl Lab {
         let ledger = self.folder.0.join(format!("{}.db", case.letter));
         let (front, url) = match case.runs {
             Runs::Within => {
-                let gateway =
-                    Gateway::start(self.guest.clone(), settings(&target.base(), ledger)).await?;
+                let gateway = Gateway::start(
+                    self.guest.clone(),
+                    GatewaySettings::local(&target.base(), ledger),
+                )
+                .await?;
                 let url = gateway.url();
                 (Front::Within(gateway), url)
             }
@@ -188,24 +190,6 @@ impl Drop for Folder {
 async fn service(behaviour: Behaviour) -> anyhow::Result<MemoryTarget> {
     let behaviour = Behaviour { bearer: Some(TOKEN.to_owned()), ..behaviour };
     MemoryTarget::start(behaviour).await.context("starting the in-memory service")
-}
-
-fn settings(upstream: &str, ledger: PathBuf) -> GatewaySettings {
-    GatewaySettings {
-        upstream: upstream.to_owned(),
-        listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
-        ledger_key: key_of(&ledger),
-        ledger,
-        upstream_moved: false,
-        policy: "{}".to_owned(),
-        tls: None,
-        upstream_ca: None,
-        host: None,
-        public_url: None,
-        pass_unprotected: Vec::new(),
-        credential: None,
-        tenant: "default".to_owned(),
-    }
 }
 
 fn key_of(ledger: &Path) -> PathBuf {

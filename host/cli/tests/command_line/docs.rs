@@ -162,6 +162,14 @@ fn every_command_has_its_shape_on_the_page_and_writes_it() {
     for (command, shape) in &shapes {
         same_shape(command, shape, &written[command.as_str()]);
     }
+    // What is shown of a case is what is said of it, but for the steps, of which the page has some.
+    let shown = &shapes["demo"]["cases"][0];
+    let cases = written["demo"]["cases"].as_array().unwrap();
+    let told = cases.iter().find(|case| case["case"] == shown["case"]).unwrap();
+    for part in ["/title", "/why", "/direct/end", "/direct/right", "/through/end", "/through/right"]
+    {
+        assert_eq!(shown.pointer(part).unwrap(), told.pointer(part).unwrap(), "{part}");
+    }
 }
 
 /// The JSON block under each heading.
@@ -203,7 +211,7 @@ fn same_shape(at: &str, shape: &Value, written: &Value) {
     }
 }
 
-fn pages() -> Vec<PathBuf> {
+pub(super) fn pages() -> Vec<PathBuf> {
     let mut pages: Vec<_> =
         ["README.md", "ARCHITECTURE.md", "CHANGELOG.md"].map(|page| root().join(page)).into();
     for file in fs::read_dir(root().join("docs")).unwrap() {

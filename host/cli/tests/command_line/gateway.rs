@@ -5,9 +5,14 @@ use std::{
     io::{Read as _, Write as _},
     net::{TcpListener, TcpStream},
     os::unix::fs::PermissionsExt as _,
+    sync::Arc,
     time::Duration,
 };
 
+use replaysafe::{
+    keys::LedgerKey,
+    ledger::{Ledger as _, SqliteLedger},
+};
 use replaysafe_cli::memory::{Behaviour, Fault, Lost, Moment, Verb};
 use serde_json::Value;
 use tempfile::TempDir;
@@ -346,13 +351,132 @@ fn it_is_not_ready_while_what_it_records_cannot_be_written() {
     audits_clean(&folder);
 }
 
+/// Two gateways: one serves https, and is the service of the other.
+#[test]
+fn tls_is_served_and_spoken() {
+    let (behind, before) = (TempDir::new().unwrap(), TempDir::new().unwrap());
+    let serving = ["--tls-cert", CERTIFICATE, "--tls-key", KEY];
+    let service = Served::start(behind.path(), &serving);
+    let port = service.url.trim().strip_prefix("listening on https://127.0.0.1:").unwrap();
+    let https = |_: &str| format!("https://localhost:{port}/scim/v2");
+    let served = Served::start_at(before.path(), https, &["--upstream-ca", CERTIFICATE]);
+    for replayed in [None, Some("true")] {
+        let answer = served.send("POST", "/Users", USER);
+        assert!(answer.starts_with("HTTP/1.1 201"), "{answer}");
+        assert_eq!(header(&answer, "idempotency-replayed").as_deref(), replayed, "{answer}");
+        let location = header(&answer, "location").unwrap();
+        let mine = format!("http://{}/scim/v2/Users/", served.address());
+        assert!(location.starts_with(&mine), "{location}");
+    }
+    assert_eq!(service.target.writes(), 1);
+    assert!(served.target.requests().is_empty());
+    // Nobody vouches for it among the system's certificates.
+    let third = TempDir::new().unwrap();
+    let stranger = Served::start_at(third.path(), https, &[]);
+    assert!(stranger.send("GET", "/Users", "").starts_with("HTTP/1.1 503"));
+    for ended in [served.stop(), stranger.stop(), service.stop()] {
+        assert_eq!(ended.code, 0, "{ended:?}");
+    }
+}
+
+#[test]
+fn a_path_is_passed_unprotected_where_it_is_named() {
+    let folder = TempDir::new().unwrap();
+    let asked = |served: &Served| {
+        let answer = served.send("POST", "/Bulk", "{}");
+        let asked = served.target.requests();
+        let bulk = asked.iter().any(|(method, path)| method == "POST" && path.ends_with("/Bulk"));
+        (answer, bulk)
+    };
+    let served = Served::start(folder.path(), &[]);
+    let (answer, bulk) = asked(&served);
+    assert!(answer.starts_with("HTTP/1.1 501") && !bulk, "{answer}");
+    drop(served);
+    let folder = TempDir::new().unwrap();
+    let named = ["--pass-unprotected", "/Bulk", "--pass-unprotected", "Other"];
+    let served = Served::start(folder.path(), &named);
+    let (answer, bulk) = asked(&served);
+    // The answer is the service's own.
+    assert!(bulk && header(&answer, "replaysafe-verdict").is_none(), "{answer}");
+    assert!(served.send("POST", "/Me", "{}").starts_with("HTTP/1.1 501"));
+    assert_eq!(served.stop().code, 0);
+}
+
+/// S41: what a client has left behind is brought to its end with the gateway's own credential, though the client never comes
+/// back and the service knows it no more.
+#[test]
+fn what_was_interrupted_ends_with_the_gateways_own_credential() {
+    let folder = TempDir::new().unwrap();
+    fs::write(folder.path().join("own"), "Bearer own\n").unwrap();
+    let options = ["--upstream-credential", "own"];
+    let mut served = Served::start(folder.path(), &options);
+    assert!(ready(&served).contains("\"recovery\":\"own\""), "{}", ready(&served));
+    served.target.strike(Fault::next(Verb::Post, "/Users", Lost::Silence));
+    let asking = served.begin("POST", "/Users", USER);
+    while served.target.writes() == 0 {
+        std::thread::yield_now();
+    }
+    let bearer = Some("own".to_owned());
+    served.target.behave(Behaviour { bearer, ..Behaviour::lenient() });
+    served.kill_and_start(folder.path(), &options);
+    assert_eq!(asking.join().unwrap(), "", "killed before its answer");
+    let open = || {
+        let key = LedgerKey::open_or_create(folder.path().join("a.db.key")).unwrap();
+        let ledger = SqliteLedger::open_read_only(folder.path().join("a.db"), Arc::new(key));
+        let runtime = tokio::runtime::Runtime::new().unwrap();
+        runtime.block_on(async { ledger.unwrap().due(u64::MAX >> 1, None, 9).await.unwrap().len() })
+    };
+    while 0 < open() {
+        std::thread::yield_now();
+    }
+    assert_eq!(served.target.writes(), 1);
+    served.target.behave(Behaviour::lenient());
+    let again = served.send("POST", "/Users", USER);
+    assert!(again.starts_with("HTTP/1.1 201"), "{again}");
+    assert_eq!((served.target.writes(), served.target.resources("Users").len()), (1, 1));
+    assert_eq!(served.stop().code, 0);
+    audits_clean(&folder);
+}
+
+/// No 2 of the catalogue: what is refused for its size takes memory by its size, and not by what it would become.
+#[test]
+fn bad_bodies_take_bounded_memory() {
+    let folder = TempDir::new().unwrap();
+    let served = Served::start(folder.path(), &[]);
+    served.create();
+    let before = served.peak_bytes();
+    let many = |item: &str| {
+        let items = format!("{item},").repeat((15 << 20) / (item.len() + 1));
+        format!("{{\"displayName\":\"x\",\"members\":[{items}{item}]}}")
+    };
+    let members = (0..1_000_000).map(|at| format!("\"{at:x}\":0")).collect::<Vec<_>>().join(",");
+    let bodies = [
+        many("0"),
+        many("{}"),
+        many("[[[]]]"),
+        many("{\"value\":\"u\"}"),
+        format!("{{{members}}}"),
+        "[".repeat(15 << 20),
+    ];
+    for body in &bodies {
+        for (method, path) in [("POST", "/Groups"), ("PUT", "/Groups/1"), ("PATCH", "/Groups/1")] {
+            let answer = served.send(method, path, body);
+            assert!(answer.starts_with("HTTP/1.1 400"), "{answer}");
+        }
+    }
+    assert_eq!(served.target.writes(), 1);
+    // Twice while it grows, and what was read of it before it was refused: 200,000 items, some hundred bytes each.
+    let most = 16 * bodies.iter().map(|body| body.len() as u64).max().unwrap();
+    let grown = served.peak_bytes() - before;
+    assert!(grown < most, "{grown} bytes more, and {most} were to be enough");
+}
+
 /// A service that does not speak TLS, as one whose certificate nobody vouches for: its client is told to come again.
 #[test]
 fn why_a_service_is_not_reached_is_said_on_standard_error() {
     let folder = TempDir::new().unwrap();
-    let roots = concat!(env!("CARGO_MANIFEST_DIR"), "/../gateway/tests/data/certificate.pem");
     let https = |base: &str| base.replace("http://", "https://");
-    let served = Served::start_at(folder.path(), https, &["--upstream-ca", roots]);
+    let served = Served::start_at(folder.path(), https, &["--upstream-ca", CERTIFICATE]);
     let answer = served.send("POST", "/Users", USER);
     assert!(answer.starts_with("HTTP/1.1 503"), "{answer}");
     let ended = served.stop();
@@ -369,6 +493,11 @@ fn ready(served: &Served) -> String {
     connection.read_to_string(&mut answer).unwrap();
     answer
 }
+
+/// For `localhost`, and its own root.
+const CERTIFICATE: &str =
+    concat!(env!("CARGO_MANIFEST_DIR"), "/../gateway/tests/data/certificate.pem");
+const KEY: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../gateway/tests/data/key.pem");
 
 const USER: &str = r#"{"userName":"ada@example.org","externalId":"1"}"#;
 const OTHER: &str = r#"{"userName":"ben@example.org","externalId":"2"}"#;

@@ -1,8 +1,8 @@
-//! `docs/limits.md` against the code: each limit is there under its name, and has its number.
+//! `docs/limits.md` against the code: each limit is there under its name, and has its number. No page says another.
 
 use std::{fs, path::Path};
 
-use super::docs::root;
+use super::docs::{pages, root};
 
 #[test]
 fn every_limit_of_the_page_is_one_of_the_code() {
@@ -34,6 +34,34 @@ fn every_limit_of_the_page_is_one_of_the_code() {
         }
     }
     assert!(90 < compared, "the page has more limits than {compared}");
+}
+
+/// How much something may have is said in `docs/limits.md`; where another page says so many bytes, that page has them too.
+#[test]
+fn no_other_page_has_a_size_of_its_own() {
+    let limits = fs::read_to_string(root().join("docs/limits.md")).unwrap();
+    let limits = sizes(&limits);
+    let mut compared = 0;
+    for page in pages().into_iter().filter(|page| !page.ends_with("limits.md")) {
+        for size in sizes(&fs::read_to_string(&page).unwrap()) {
+            assert!(limits.contains(&size), "{}: `{size}` is no limit", page.display());
+            compared += 1;
+        }
+    }
+    assert!(5 < compared, "the pages have more sizes than {compared}");
+    assert_eq!(sizes("a 256 MiB, and (4\nKiB)"), ["256 MiB", "4 KiB"]);
+}
+
+/// Numbers of bytes: `256 MiB`.
+fn sizes(text: &str) -> Vec<String> {
+    let words: Vec<&str> =
+        text.split([' ', '\n', '(', '|']).filter(|word| !word.is_empty()).collect();
+    let pairs = words.windows(2).filter_map(|pair| {
+        let unit = pair[1].get(..3).filter(|unit| ["KiB", "MiB", "GiB"].contains(unit))?;
+        let number: f64 = pair[0].replace(',', "").parse().ok()?;
+        Some(format!("{number} {unit}"))
+    });
+    pairs.collect()
 }
 
 #[test]

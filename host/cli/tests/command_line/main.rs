@@ -7,9 +7,12 @@
     reason = "helpers of tests fail with their test"
 )]
 
+mod canary;
 mod docs;
 mod gateway;
 mod ledger;
 mod limits;
 mod offline;
+#[path = "../../../tests/support/canary.rs"]
+mod spellings;
 mod support;

@@ -14,6 +14,8 @@ const COMMANDS: &[&[&str]] = &[
     &["component", "inspect"],
     &["component", "export"],
     &["explain"],
+    &["staged"],
+    &["approve"],
     &["ledger", "audit"],
     &["completion"],
 ];
@@ -39,9 +41,14 @@ fn every_command_explains_itself_with_an_example() {
 #[test]
 fn every_option_that_may_be_left_out_says_its_default() {
     let folder = TempDir::new().unwrap();
-    let help = run(folder.path(), &["gateway", "--help"]).out;
-    let one_line = help.split_whitespace().collect::<Vec<_>>().join(" ");
+    let help = |command| run(folder.path(), &[command, "--help"]).out;
+    let one_line = [help("gateway"), help("approve")].concat();
+    let one_line = one_line.split_whitespace().collect::<Vec<_>>().join(" ");
     for (option, holds) in [
+        ("--upstream-moved", "the ledger of another service is refused"),
+        ("--public-url", "[default: the scheme that is served and the client's Host"),
+        ("--pass-unprotected", "[default: none"),
+        ("--hours", "[default: 24]"),
         ("--ledger-key", "[default: PATH of the ledger with `.key` added]"),
         ("--policy", "[default: every member's default]"),
         ("--tls-cert", "[default: serve http]"),
@@ -51,7 +58,8 @@ fn every_option_that_may_be_left_out_says_its_default() {
         ("--tenant", "[default: default]"),
         ("--format", "[default: text]"),
     ] {
-        let told = one_line.split(&format!("{option} <")).nth(1).unwrap_or_default();
+        let with_value = one_line.split(&format!("{option} <")).nth(1);
+        let told = with_value.or(one_line.split(&format!("{option} ")).nth(1)).unwrap_or_default();
         let told = told.split(" --").next().unwrap_or_default();
         assert!(told.contains(holds), "{option}: {told}");
     }

@@ -185,10 +185,18 @@ impl Served {
 
     /// What comes of it when it ends.
     pub(crate) fn ended(mut self) -> Ran {
-        let mut err = String::new();
+        let (mut out, mut err) = (self.url.clone(), String::new());
         self.child.stderr.as_mut().unwrap().read_to_string(&mut err).unwrap();
+        self.child.stdout.as_mut().unwrap().read_to_string(&mut out).unwrap();
         let code = self.child.wait().unwrap().code().unwrap_or(-1);
-        Ran { code, out: String::new(), err }
+        Ran { code, out, err }
+    }
+
+    /// The most memory that it has had at once.
+    pub(crate) fn peak_bytes(&self) -> u64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
+        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
+        line.trim().strip_suffix(" kB").unwrap().parse::<u64>().unwrap() << 10
     }
 }
 
@@ -225,9 +233,13 @@ fn spawn(folder: &Path, base: &str, options: &[&str]) -> (Child, String) {
 
 fn send(address: &str, (method, path): (&str, &str), head: &str, body: &str) -> String {
     let mut connection = TcpStream::connect(address).unwrap();
+    let credential = match head.contains("Authorization:") {
+        true => "",
+        false => "Authorization: Bearer t\r\n",
+    };
     write!(
         connection,
-        "{method} /scim/v2{path} HTTP/1.1\r\nHost: {address}\r\nAuthorization: Bearer t\r\n\
+        "{method} /scim/v2{path} HTTP/1.1\r\nHost: {address}\r\n{credential}\
          Content-Type: application/scim+json\r\nContent-Length: {}\r\nConnection: close\r\n{head}\r\n{body}",
         body.len(),
     )

@@ -97,6 +97,26 @@ fn a_key_makes_an_attached_request_a_409() {
     assert_eq!(response.headers()["retry-after"], "5");
 }
 
+/// S14c: what takes access away was applied beside what is parked.
+#[test]
+fn what_is_parked_may_have_changed_something() {
+    let answer = Answer { changed: true, ..answer(Verdict::Parked) };
+    let response = respond(&answer, &asked(Method::Replace));
+    assert_eq!(response.status(), 423);
+    assert_eq!(response.headers()["replaysafe-changed"], "true");
+}
+
+/// No 21 of the catalogue; S2.
+#[test]
+fn a_derived_key_is_told() {
+    let told = |with_key| {
+        let asked = Asked { with_key, ..asked(Method::Create) };
+        respond(&answer(Verdict::Done), &asked).headers().get("replaysafe-key").cloned()
+    };
+    assert_eq!(told(false).unwrap(), "derived");
+    assert_eq!(told(true), None);
+}
+
 #[test]
 fn what_is_satisfied_has_the_first_answers_status() {
     let check = |asked: &Asked, status: Option<u16>, expected: u16| {

@@ -11,6 +11,7 @@ use replaysafe::target::upstream::Roots;
 use replaysafe_gateway::GatewayOptions;
 use serde_json::{Value, json};
 
+use crate::canary::{found_in, holds};
 use crate::support::{ALICE, Gateway, Reply, Service, both, exchange};
 
 /// Depth 33 is one more than S44 allows. No stack grows: the deepest is 100,000 levels.
@@ -174,16 +175,25 @@ async fn no_14_the_same_request_in_another_spelling_is_the_same() {
     assert_eq!(service.changes().len(), 1);
 }
 
+/// The target is asked nothing at all; once a minute has passed, whether it still accepts the credential (S1), by one search
+/// for the resource.
 #[tokio::test]
 async fn no_15_the_same_key_with_another_request() {
     let (service, gateway) = both().await;
     let key = "Idempotency-Key: k\r\n";
     let user = |active: bool| json!({"userName": "bj", "active": active}).to_string();
     let first = gateway.ask("POST /scim/v2/Users", key, user(true)).await;
+    let asked = service.asked().len();
     let other = gateway.ask("POST /scim/v2/Users", key, user(false)).await;
+    assert_eq!(service.asked().len(), asked);
     other.is_error(422, None, "send a new key");
     assert!(other.text().contains("differing attributes: active"), "{}", other.text());
     assert_eq!(other.header("replaysafe-verdict"), Some("key-reused"));
+    gateway.clock.forward(61);
+    gateway.ask("POST /scim/v2/Users", key, user(false)).await.is_error(422, None, "a new key");
+    let looks: Vec<_> = service.asked().into_iter().skip(asked).collect();
+    let looks: Vec<_> = looks.iter().map(|one| format!("{} {}", one.method, one.target)).collect();
+    assert_eq!(looks, ["GET /scim/v2/Users?filter=userName%20eq%20%22bj%22"]);
     let again = gateway.ask("POST /scim/v2/Users", key, user(true)).await;
     assert_eq!(again.header("idempotency-replayed"), Some("true"));
     assert_eq!(again.body, first.body);
@@ -271,8 +281,8 @@ async fn no_19_a_removal_that_already_holds() {
     assert_eq!(service.changes().len(), sent);
 }
 
-/// S3a: in no file of the ledger and in no answer, in any spelling. The program's output is looked at by the tests of
-/// the command line, as the library writes none.
+/// S3a: in no file of the ledger and in no answer, in any spelling. What the program writes is looked at by `canary.rs`
+/// of the command line's tests, as the library writes nothing.
 #[tokio::test]
 async fn no_20_a_password_is_nowhere() {
     let (service, mut gateway) = both().await;
@@ -298,15 +308,13 @@ async fn no_20_a_password_is_nowhere() {
     assert!(3 <= sent, "the target gets the password with each effect: {sent}");
     for reply in &replies {
         let shown = [reply.head.as_bytes(), &reply.body].concat();
-        assert!(!spellings(canary).iter().any(|text| holds(&shown, text)), "{}", reply.text());
+        assert_eq!(found_in(&shown, canary), [""; 0], "{}", reply.text());
     }
     let look = |gateway: &Gateway| {
         let files = gateway.files();
         assert!(files.contains_key("ledger"), "{:?}", files.keys());
         for (name, bytes) in files {
-            let found: Vec<_> =
-                spellings(canary).into_iter().filter(|text| holds(&bytes, text)).collect();
-            assert!(found.is_empty(), "{name} holds {found:?}");
+            assert_eq!(found_in(&bytes, canary), [""; 0], "{name}");
         }
     };
     // With the write-ahead log, and after it is written back.
@@ -341,7 +349,7 @@ async fn no_20_a_password_behind_a_pointer_is_nowhere() {
     }
 }
 
-/// S2: a key is derived, and the decision's id tells that a repeat was known.
+/// S2: a key is derived, and a header says so; the decision's id tells that a repeat was known.
 #[tokio::test]
 async fn no_21_no_key() {
     let (service, gateway) = both().await;
@@ -351,7 +359,12 @@ async fn no_21_no_key() {
     assert_eq!((first.status, again.status), (201, 201));
     assert_eq!(again.header("idempotency-replayed"), Some("true"));
     assert_eq!(again.header("replaysafe-decision"), first.header("replaysafe-decision"));
+    for reply in [&first, &again] {
+        assert_eq!(reply.header("replaysafe-key"), Some("derived"), "{}", reply.text());
+    }
     assert_eq!(service.changes().len(), 1);
+    let with_key = gateway.ask("POST /scim/v2/Users", "Idempotency-Key: k\r\n", &user).await;
+    assert_eq!(with_key.header("replaysafe-key"), None, "{}", with_key.text());
 }
 
 /// 64 KiB are more than a head may have: 431, whichever header it is.
@@ -370,6 +383,8 @@ async fn no_22_and_23_a_key_that_is_none() {
         ("Idempotency-Key: \u{e9}\r\n", 400, "1 to 255"),
         ("Idempotency-Key: a\x01b\r\n", 400, "strict"),
         ("Idempotency-Key: a, b\r\n", 400, "quote it"),
+        ("Idempotency-Key: a,b\r\n", 400, "quote it"),
+        ("Idempotency-Key: a\"b\r\n", 400, "quote it"),
         ("Idempotency-Key: \"a\", \"b\"\r\n", 400, "quoted"),
         ("Idempotency-Key: \"a\r\n", 400, "quoted"),
         ("Idempotency-Key: a\r\nIdempotency-Key: a\r\n", 400, "send one"),
@@ -577,6 +592,36 @@ async fn no_40_a_path_with_two_readings() {
     assert!(service.asked().is_empty());
 }
 
+/// A path with two readings is told before whatever else is wrong with its request.
+#[tokio::test]
+async fn no_40_the_path_comes_first() {
+    let (service, gateway) = both().await;
+    let large = " ".repeat((1 << 20) + 1);
+    let bare = "Host: me\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
+    for path in [
+        "/scim/v2/Users/../Groups",
+        "/scim/v2/Users%2f1",
+        "/scim/v2/Users//1",
+        "/scim/v2/Users/1;a",
+    ] {
+        for (query, headers, body) in [
+            ("", "Content-Type: text/plain\r\n", "{}"),
+            ("", "Content-Encoding: gzip\r\n", "{}"),
+            ("", "Idempotency-Key: \r\n", "{}"),
+            ("", "If-None-Match: *\r\n", "{}"),
+            ("", "X-HTTP-Method-Override: DELETE\r\n", "{}"),
+            ("?_method=DELETE", "", "{}"),
+            ("", "", "{"),
+            ("", "", large.as_str()),
+        ] {
+            let reply = gateway.ask(&format!("PUT {path}{query}"), headers, body).await;
+            reply.is_error(400, None, "path");
+        }
+        gateway.raw(format!("PUT {path} HTTP/1.1\r\n{bare}")).await.is_error(400, None, "path");
+    }
+    assert!(service.asked().is_empty());
+}
+
 /// S37: verdict, decision and changed, wherever a protected request ends; the decision is `none` where none was made.
 #[tokio::test]
 async fn every_refusal_of_a_protected_path_says_what_it_is() {
@@ -588,6 +633,8 @@ async fn every_refusal_of_a_protected_path_says_what_it_is() {
         ("POST /scim/v2/Users", "", "[]", "malformed"),
         ("PATCH /scim/v2/Users/1", "", "{}", "malformed"),
         ("DELETE /scim/v2/Users/1", "If-None-Match: *\r\n", "", "malformed"),
+        ("POST /scim/v2/Users", "If-None-Match: *\r\n", "{}", "malformed"),
+        ("PUT /scim/v2/Users/1", "If-Unmodified-Since: x\r\n", "{}", "malformed"),
         ("PUT /scim/v2/Users/..", "", "{}", "malformed"),
     ] {
         let reply = gateway.ask(line, headers, body).await;
@@ -624,44 +671,4 @@ async fn check_form(cases: &[Case<'_>]) {
         }
     }
     assert!(service.asked().is_empty(), "{:?}", service.asked());
-}
-
-fn holds(bytes: &[u8], text: impl AsRef<[u8]>) -> bool {
-    let text = text.as_ref();
-    bytes.windows(text.len()).any(|window| window == text)
-}
-
-/// A secret as it is, and as base64 (at each of three offsets), hexadecimal, percent-encoded and UTF-16 text.
-fn spellings(secret: &str) -> Vec<Vec<u8>> {
-    let hex: String = secret.bytes().map(|byte| format!("{byte:02x}")).collect();
-    let utf16 = |bytes: fn(u16) -> [u8; 2]| secret.encode_utf16().flat_map(bytes).collect();
-    let percent: String = secret
-        .bytes()
-        .map(|byte| match byte {
-            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' => char::from(byte).to_string(),
-            _ => format!("%{byte:02X}"),
-        })
-        .collect();
-    let mut all: Vec<Vec<u8>> = vec![
-        secret.into(),
-        hex.to_uppercase().into(),
-        hex.into(),
-        percent.to_lowercase().into(),
-        percent.into(),
-        utf16(u16::to_le_bytes),
-        utf16(u16::to_be_bytes),
-    ];
-    // Whatever stands before it, one of three alignments is the one; its first and last characters may differ.
-    all.extend((0..3).map(|skipped| base64(&secret.as_bytes()[skipped..]).into()));
-    all
-}
-
-/// RFC 4648 section 4, whole groups of three bytes only.
-fn base64(bytes: &[u8]) -> String {
-    let digits = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    let groups = bytes.chunks_exact(3).flat_map(|group| {
-        let bits = group.iter().fold(0_u32, |bits, &byte| bits << 8 | u32::from(byte));
-        [18, 12, 6, 0].map(|shift| char::from(digits[(bits >> shift & 63) as usize]))
-    });
-    groups.collect()
 }

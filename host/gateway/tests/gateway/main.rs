@@ -4,6 +4,8 @@
 #![expect(clippy::indexing_slicing, reason = "helpers of tests fail with their test")]
 
 mod bad_input;
+#[path = "../../../tests/support/canary.rs"]
+mod canary;
 mod passing;
 mod serving;
 mod support;

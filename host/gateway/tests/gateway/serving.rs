@@ -120,7 +120,11 @@ async fn a_shutdown_waits_no_longer_than_it_may() {
     drop(post(&gateway));
     until(|| !service.changes().is_empty()).await;
     gateway.stop();
-    assert!(matches!(gateway.ended().await, Err(ServeError::Drain { .. })));
+    let ended = gateway.ended().await;
+    assert!(
+        matches!(ended, Err(ServeError::Drain { connections: 1, requests: 1, .. })),
+        "{ended:?}"
+    );
 }
 
 /// S43a: neither a client that hangs up nor a budget that is spent cancels anything; the repeat gets the first answer.

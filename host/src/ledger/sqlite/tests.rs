@@ -7,6 +7,7 @@ use std::{
 };
 
 use proptest::prelude::*;
+use rusqlite::types::Value;
 use tempfile::TempDir;
 
 use super::*;
@@ -551,8 +552,9 @@ fn no_document_can_be_read_from_the_files() {
     });
 }
 
+/// What was changed is named, and whoever would use it is told so.
 #[test]
-fn every_tampering_is_noted() {
+fn what_was_tampered_with_is_named_and_not_used() {
     check_tampered("UPDATE entry SET stage = 'refused' WHERE id = 'e'", "entry e");
     check_tampered("UPDATE entry SET stage = 'odd' WHERE id = 'e'", "entry e");
     check_tampered("UPDATE entry SET wake_at = NULL WHERE id = 'e'", "entry e");
@@ -696,6 +698,91 @@ proptest! {
             assert!(ledger.audit().await.unwrap().is_empty());
         });
     }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(96))]
+
+    /// Any sealed column of any row, and any other value that the file takes there.
+    #[test]
+    fn every_tampering_is_noted(
+        column in any::<prop::sample::Index>(),
+        row in any::<prop::sample::Index>(),
+        at in any::<prop::sample::Index>(),
+        how in 0..5_u8,
+        number in any::<i64>(),
+        text in "[a-z0-9 ]{0,70}",
+    ) {
+        run(async |ledger, directory| {
+            fill(ledger).await;
+            let file = Connection::open(directory.path().join("ledger")).unwrap();
+            file.pragma_update(None, "foreign_keys", false).unwrap();
+            let columns = sealed_columns(&file);
+            assert!(25 < columns.len(), "{columns:?}");
+            let (table, name) = column.get(&columns);
+            let (names, rows) = rows_of(&file, table);
+            let place = names.iter().position(|one| one == name).unwrap();
+            let (row, other) = (row.get(&rows), at.get(&rows));
+            let changed = match (how, &row[place]) {
+                (0, _) => Value::Null,
+                (1, _) => other[place].clone(),
+                (2, Value::Integer(one)) => Value::Integer(one.wrapping_add(1)),
+                (3, Value::Integer(one)) => Value::Integer(one.wrapping_sub(1)),
+                (_, Value::Integer(_)) => Value::Integer(number),
+                (2, Value::Text(one)) => Value::Text(String::from_utf8(flipped(one.as_bytes(), at, 1)).unwrap()),
+                (3, Value::Text(one)) => Value::Text(format!("{one}{text}")),
+                (_, Value::Text(_)) => Value::Text(text.clone()),
+                (2, Value::Blob(one)) => Value::Blob(flipped(one, at, 128)),
+                (3, Value::Blob(one)) => Value::Blob(one[..at.index(one.len())].into()),
+                (_, Value::Blob(_)) => Value::Blob(text.clone().into()),
+                (_, Value::Null | Value::Real(_)) => Value::Text(text.clone()),
+            };
+            let same: Vec<_> = names.iter().map(|name| format!("{name} IS ?")).collect();
+            let sql = format!("UPDATE {table} SET {name} = ? WHERE {}", same.join(" AND "));
+            let values = std::iter::once(&changed).chain(row);
+            // What the file itself refuses is no change.
+            let updated = file.execute(&sql, rusqlite::params_from_iter(values)).unwrap_or(0);
+            if updated == 0 || changed == row[place] {
+                return;
+            }
+            let notes = ledger.audit().await.unwrap();
+            let noted = notes.iter().any(|note| note.law == "every-tampering-is-noted");
+            assert!(noted, "{table}.{name} from {:?} to {changed:?}: {notes:?}", row[place]);
+        });
+    }
+}
+
+/// Every column of every table, but for what `schema.sql` says is not sealed, and for `meta`, without which no ledger opens.
+fn sealed_columns(file: &Connection) -> Vec<(String, String)> {
+    let open = [("entry", "seq"), ("entry", "updated_at"), ("identity", "updated_at")];
+    let sql = "SELECT t.name, c.name FROM sqlite_schema t, pragma_table_info(t.name) c
+               WHERE t.type = 'table' AND t.name NOT IN ('meta', 'sqlite_sequence')";
+    let mut all = file.prepare(sql).unwrap();
+    let all = all.query_map([], |row| Ok((row.get(0)?, row.get(1)?))).unwrap();
+    let all = all.map(Result::unwrap);
+    all.filter(|(table, name): &(String, String)| !open.contains(&(table.as_str(), name.as_str())))
+        .collect()
+}
+
+/// The names of a table's columns, and its rows.
+fn rows_of(file: &Connection, table: &str) -> (Vec<String>, Vec<Vec<Value>>) {
+    let mut all = file.prepare(&format!("SELECT * FROM {table}")).unwrap();
+    let names: Vec<String> = all.column_names().into_iter().map(str::to_owned).collect();
+    let row = |row: &rusqlite::Row<'_>| {
+        (0..names.len()).map(|at| row.get(at)).collect::<Result<Vec<Value>, _>>()
+    };
+    let rows = all.query_map([], row).unwrap().map(Result::unwrap).collect();
+    (names, rows)
+}
+
+/// The same with one bit of it flipped; of a text one that leaves it a text.
+fn flipped(bytes: &[u8], at: prop::sample::Index, bit: u8) -> Vec<u8> {
+    let mut bytes = bytes.to_vec();
+    if !bytes.is_empty() {
+        let at = at.index(bytes.len());
+        bytes[at] ^= bit;
+    }
+    bytes
 }
 
 /// An entry that was moved on, a key that was used, a name that was taken: by whoever wrote in between.
