@@ -484,9 +484,16 @@ impl Work<'_> {
                 if self.case.looks_for_another() {
                     return self.not_shown();
                 }
-                self.pass_on()
+                let broken = accepted.is_some_and(|answer| answer.status == 500);
+                self.not_seen(broken && !self.searches_told())
             }
         }
+    }
+
+    /// Whether every search was answered with a list, be it empty.
+    fn searches_told(&self) -> bool {
+        let mut searches = self.case.wish.searches.iter().map(|search| self.case.seen(search));
+        searches.all(|seen| seen.is_some_and(|one| matches!(one.sight, Sight::Listed(_))))
     }
 
     /// From when on a search shows what an answered create has made.
