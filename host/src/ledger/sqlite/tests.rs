@@ -767,7 +767,7 @@ fn sealed_columns(file: &Connection) -> Vec<(String, String)> {
 /// The names of a table's columns, and its rows.
 fn rows_of(file: &Connection, table: &str) -> (Vec<String>, Vec<Vec<Value>>) {
     let mut all = file.prepare(&format!("SELECT * FROM {table}")).unwrap();
-    let names: Vec<String> = all.column_names().into_iter().map(str::to_owned).collect();
+    let names: Vec<String> = all.column_names().map(str::to_owned).collect();
     let row = |row: &rusqlite::Row<'_>| {
         (0..names.len()).map(|at| row.get(at)).collect::<Result<Vec<Value>, _>>()
     };
