@@ -3,6 +3,7 @@
 //! The file's owner can read who was provisioned when, but no document: these are sealed.
 
 mod audit;
+mod files;
 mod rows;
 mod worker;
 
@@ -21,7 +22,7 @@ use std::{
 
 use rusqlite::{Connection, OpenFlags, OptionalExtension, Transaction, TransactionBehavior};
 
-use self::{rows::Rows, worker::Worker};
+use self::{files::Files, rows::Rows, worker::Worker};
 use super::{Leased, Ledger, LedgerError, NameLeases, Note, Record, RecordedStep, Waiting};
 use crate::{
     contract::{Entry, EntryId, Field, Found, Scope, Tag},
@@ -36,6 +37,8 @@ pub struct SqliteLedger {
     leases: NameLeases,
     /// How many bytes could not be written, since when nothing as large was; 0: the last write succeeded.
     failed: AtomicUsize,
+    /// What is written to; none: memory, or nothing.
+    files: Option<Arc<Files>>,
     // Dropped in this order: the file is unlocked when nobody uses it any more.
     reader: Option<Worker>,
     writer: Option<Worker>,
@@ -60,11 +63,14 @@ impl SqliteLedger {
         let locks = vec![lock_name(&path)?, lock_file(&path)?];
         let mut connection = connect(&path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
         prepare(&mut connection, &key).map_err(|reason| reason.at(&path))?;
+        // SQLite makes its log when it reads first.
+        let _empty = is_empty(&connection)?;
         let reader = connect(&path, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
         Ok(Self {
             key,
             leases: NameLeases::default(),
             failed: AtomicUsize::new(0),
+            files: Some(Arc::new(Files::of(&path).map_err(storage)?)),
             reader: Some(Worker::start("ledger-reader", reader).map_err(storage)?),
             writer: Some(Worker::start("ledger-writer", connection).map_err(storage)?),
             locks,
@@ -89,6 +95,7 @@ impl SqliteLedger {
             key,
             leases: NameLeases::default(),
             failed: AtomicUsize::new(0),
+            files: None,
             reader: Some(Worker::start("ledger-reader", connection).map_err(storage)?),
             writer: None,
             locks: Vec::new(),
@@ -119,6 +126,7 @@ impl SqliteLedger {
             leases: NameLeases::default(),
             reader: None,
             failed: AtomicUsize::new(0),
+            files: Some(Arc::new(Files::of(&path).map_err(storage)?)),
             writer: Some(Worker::start("ledger", connection).map_err(storage)?),
             locks: Vec::new(),
         })
@@ -137,6 +145,7 @@ impl SqliteLedger {
             key,
             leases: NameLeases::default(),
             failed: AtomicUsize::new(0),
+            files: None,
             reader: None,
             writer: Some(Worker::start("ledger", connection).map_err(storage)?),
             locks: Vec::new(),
@@ -210,7 +219,7 @@ impl SqliteLedger {
         job: impl FnOnce(&Rows<'_>) -> Result<T, LedgerError> + Send + 'static,
     ) -> Result<T, LedgerError> {
         let worker = self.reader.as_ref().or(self.writer.as_ref()).ok_or_else(read_only)?;
-        self.run(worker, TransactionBehavior::Deferred, job).await
+        self.run(worker, TransactionBehavior::Deferred, None, job).await
     }
 
     /// Writes in one transaction, which is durable when this returns, or nothing was written.
@@ -219,7 +228,7 @@ impl SqliteLedger {
         job: impl FnOnce(&Rows<'_>) -> Result<T, LedgerError> + Send + 'static,
     ) -> Result<T, LedgerError> {
         let worker = self.writer.as_ref().ok_or_else(read_only)?;
-        self.run(worker, TransactionBehavior::Immediate, job).await
+        self.run(worker, TransactionBehavior::Immediate, self.files.clone(), job).await
     }
 
     /// Writes `bytes`, and remembers if there was no room for so many.
@@ -244,6 +253,7 @@ impl SqliteLedger {
         &self,
         worker: &Worker,
         behavior: TransactionBehavior,
+        files: Option<Arc<Files>>,
         job: impl FnOnce(&Rows<'_>) -> Result<T, LedgerError> + Send + 'static,
     ) -> Result<T, LedgerError> {
         let key = Arc::clone(&self.key);
@@ -252,7 +262,11 @@ impl SqliteLedger {
                 // Rolled back when dropped without a commit.
                 let transaction = Transaction::new(connection, behavior)?;
                 let done = job(&Rows { connection: &transaction, key: &key })?;
+                let check = || files.as_deref().map_or(Ok(()), Files::check);
+                check()?;
                 transaction.commit()?;
+                // Removed between the two: it is not told as written.
+                check()?;
                 Ok(done)
             })
             .await

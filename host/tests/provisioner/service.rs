@@ -19,7 +19,7 @@ use serde_json::{Map, Value, json};
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Service(Arc<Mutex<State>>);
 
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 struct State {
     users: BTreeMap<String, Map<String, Value>>,
     made: u32,
@@ -109,6 +109,11 @@ impl Service {
     /// How many looks there were.
     pub(crate) fn looks(&self) -> usize {
         self.state().looks
+    }
+
+    /// Another service that is as this one is.
+    pub(crate) fn copy(&self) -> Self {
+        Self(Arc::new(Mutex::new(self.state().clone())))
     }
 
     fn state(&self) -> MutexGuard<'_, State> {

@@ -30,30 +30,43 @@ use replaysafe::{
     target::{Body, Caller, Discovery, Target},
 };
 use serde_json::{Value, json};
-use tokio::{
-    sync::Notify,
-    time::{Instant, sleep},
+use tokio::time::{Instant, sleep};
+
+use crate::{
+    service::Service,
+    stop::{Step, Stop},
 };
 
-use crate::service::Service;
-
-pub(crate) type Process = Provisioner<Faulty<SqliteLedger>, Faulty<Service>>;
+pub(crate) type Process<T = Service> = Provisioner<Faulty<SqliteLedger>, Faulty<T>>;
 
 pub(crate) struct World {
     pub(crate) service: Service,
     pub(crate) policy: String,
-    folder: tempfile::TempDir,
+    folder: PathBuf,
+    /// The component; none: the one that all worlds of this program share.
+    guest: Option<Guest>,
+    /// Removes the folder in the end.
+    kept: Option<tempfile::TempDir>,
     clock: Arc<Virtual>,
 }
 
 impl World {
     pub(crate) fn new() -> Self {
-        Self {
-            service: Service::default(),
-            policy: "{}".into(),
-            folder: tempfile::tempdir().unwrap(),
-            clock: Arc::new(Virtual(Instant::now())),
-        }
+        let kept = tempfile::tempdir().unwrap();
+        let folder = kept.path().to_owned();
+        Self { kept: Some(kept), ..Self::within(folder) }
+    }
+
+    /// A world in a folder that is somebody else's.
+    pub(crate) fn within(folder: PathBuf) -> Self {
+        let clock = Arc::new(Virtual(Instant::now()));
+        let (service, policy) = (Service::default(), "{}".into());
+        Self { service, policy, folder, guest: None, kept: None, clock }
+    }
+
+    /// The same world, of which processes have a component of their own.
+    pub(crate) fn with_guest(self, guest: Guest) -> Self {
+        Self { guest: Some(guest), ..self }
     }
 
     /// A process on the world's ledger. One must have ended before the next is started.
@@ -64,16 +77,45 @@ impl World {
     /// The same, with a credential of its own for recovery.
     pub(crate) fn start_with(&self, faults: &Faults, credential: Option<Caller>) -> Process {
         let key = Arc::new(LedgerKey::open_or_create(self.path("key")).unwrap());
-        let ledger = SqliteLedger::open(self.path("ledger"), Arc::clone(&key)).unwrap();
-        let journal = Journal::open(self.path("unrecorded"), Arc::clone(&key)).unwrap();
-        let journal = Some(Arc::new(journal));
+        let journal = Journal::open(self.path("unrecorded"), key).unwrap();
+        let service = self.service.clone();
+        self.open(service, faults, credential, Some(Arc::new(journal))).unwrap()
+    }
+
+    /// The same in front of another service, where the ledger may not open.
+    pub(crate) fn open<T: Target>(
+        &self,
+        service: T,
+        faults: &Faults,
+        credential: Option<Caller>,
+        journal: Option<Arc<Journal>>,
+    ) -> Result<Process<T>, LedgerError> {
+        let key = Arc::new(LedgerKey::open_or_create(self.path("key")).unwrap());
+        let ledger = SqliteLedger::open(self.path("ledger"), Arc::clone(&key))?;
         let policy = self.policy.clone();
         let options = Options { policy, credential, journal, ..Options::default() };
         let ledger = Faulty { inner: ledger, faults: faults.clone() };
-        let service = Faulty { inner: self.service.clone(), faults: faults.clone() };
+        let service = Faulty { inner: service, faults: faults.clone() };
         let clock = Arc::clone(&self.clock);
-        let guest = Guest::embedded().unwrap();
-        Provisioner::with_clock(guest, ledger, service, key, options, clock).unwrap()
+        let guest = self.guest.clone().unwrap_or_else(|| Guest::embedded().unwrap());
+        Ok(Provisioner::with_clock(guest, ledger, service, key, options, clock).unwrap())
+    }
+
+    /// Another world that is as this one is. Nothing of it is open.
+    pub(crate) fn copy(&self) -> Self {
+        let (policy, clock) = (self.policy.clone(), Arc::clone(&self.clock));
+        let world = Self { service: self.service.copy(), policy, clock, ..Self::new() };
+        for file in std::fs::read_dir(&self.folder).unwrap() {
+            let file = file.unwrap();
+            let _length =
+                std::fs::copy(file.path(), world.path("").join(file.file_name())).unwrap();
+        }
+        world
+    }
+
+    /// How long ago it began.
+    pub(crate) fn age(&self) -> Duration {
+        self.clock.0.elapsed()
     }
 
     /// An operator lets a decision go for an hour, beside whoever has the ledger open.
@@ -86,12 +128,12 @@ impl World {
     }
 
     pub(crate) fn path(&self, name: &str) -> PathBuf {
-        self.folder.path().join(name)
+        self.folder.join(name)
     }
 
     /// All that lies in the folder, as text.
     pub(crate) fn files(&self) -> String {
-        let files = std::fs::read_dir(self.folder.path()).unwrap();
+        let files = std::fs::read_dir(&self.folder).unwrap();
         let bytes: Vec<u8> =
             files.flat_map(|file| std::fs::read(file.unwrap().path()).unwrap()).collect();
         String::from_utf8_lossy(&bytes).into_owned()
@@ -104,16 +146,16 @@ pub(crate) struct Faults(Arc<Inner>);
 
 #[derive(Debug, Default)]
 struct Inner {
-    /// At which step the process stops; 0: never.
-    stops_at: usize,
-    steps: AtomicUsize,
-    stopped: Notify,
+    stop: Stop,
     /// The ledger cannot be used.
     away: AtomicBool,
     /// After how many more writes it cannot be used; 0: no such number.
     writes_left: AtomicUsize,
     /// How many more writes come too late.
     late: AtomicUsize,
+    /// A write is told before it is made; and the last such one.
+    early: AtomicBool,
+    unwritten: Mutex<Option<Record>>,
     /// Every second look into the ledger finds nobody.
     wanders: AtomicBool,
     finds: AtomicUsize,
@@ -132,7 +174,22 @@ struct Inner {
 impl Faults {
     /// The process stops at its `step`th step: before or after a call of ledger or target.
     pub(crate) fn stop_at(step: usize) -> Self {
-        Self(Arc::new(Inner { stops_at: step, ..Inner::default() }))
+        Self::stopping(Stop::at(step))
+    }
+
+    /// The process stops where `stop` says.
+    pub(crate) fn stopping(stop: Stop) -> Self {
+        Self(Arc::new(Inner { stop, ..Inner::default() }))
+    }
+
+    /// Where the process stops.
+    pub(crate) fn stop(&self) -> &Stop {
+        &self.0.stop
+    }
+
+    /// From now on the ledger says that it has written what it writes before it is used again.
+    pub(crate) fn tell_early(&self) {
+        self.0.early.store(true, Ordering::SeqCst);
     }
 
     pub(crate) fn ledger_away(&self, away: bool) {
@@ -192,15 +249,11 @@ impl Faults {
 
     /// Is ready once the process has stopped.
     pub(crate) async fn stopped(&self) {
-        self.0.stopped.notified().await;
+        self.0.stop.stopped().await;
     }
 
     async fn step(&self) {
-        let step = self.0.steps.fetch_add(1, Ordering::SeqCst) + 1;
-        if step == self.0.stops_at {
-            self.0.stopped.notify_one();
-        }
-        if 0 < self.0.stops_at && self.0.stops_at <= step {
+        if self.0.stop.take(Step::Host).is_none() {
             pending::<()>().await;
         }
     }
@@ -231,6 +284,17 @@ pub(crate) struct Faulty<T> {
     faults: Faults,
 }
 
+impl<L: Ledger> Faulty<L> {
+    /// Writes what was said to be written.
+    async fn write_late(&self) -> Result<(), LedgerError> {
+        let unwritten = self.faults.0.unwritten.lock().unwrap().take();
+        match unwritten {
+            Some(record) => self.faults.around(self.inner.write(&record)).await,
+            None => Ok(()),
+        }
+    }
+}
+
 impl<L: Ledger> Ledger for Faulty<L> {
     async fn lease(
         &self,
@@ -251,6 +315,7 @@ impl<L: Ledger> Ledger for Faulty<L> {
         statement: &Tag,
         names: &[Tag],
     ) -> Result<Found, LedgerError> {
+        self.write_late().await?;
         let found = self.faults.in_ledger(self.inner.find(scope, key, statement, names)).await?;
         let count = self.faults.0.finds.fetch_add(1, Ordering::SeqCst);
         if self.faults.0.wanders.load(Ordering::SeqCst) && count.is_multiple_of(2) {
@@ -269,6 +334,11 @@ impl<L: Ledger> Ledger for Faulty<L> {
             let entry = Entry { stage: Stage::Settled, wake_at: None, ..record.entry.clone() };
             let other = Record { entry, identities: Vec::new(), step: None, ..record.clone() };
             self.inner.write(&other).await?;
+        }
+        if self.faults.0.early.load(Ordering::SeqCst) {
+            self.write_late().await?;
+            *self.faults.0.unwritten.lock().unwrap() = Some(record.clone());
+            return Ok(());
         }
         let done = self.faults.in_ledger(self.inner.write(record)).await;
         let left = self.faults.0.writes_left.load(Ordering::SeqCst);
@@ -436,7 +506,7 @@ pub(crate) fn with_credential(call: Call, authorization: &str) -> Call {
 }
 
 /// Sends a call until it is told how it ended, as a client does that is told to come again.
-pub(crate) async fn insist(process: &Process, call: &Call) -> Answer {
+pub(crate) async fn insist<T: Target>(process: &Process<T>, call: &Call) -> Answer {
     for _ in 0..20 {
         let answer = Box::pin(process.provision(call.clone())).await;
         let passing = matches!(
