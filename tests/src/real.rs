@@ -24,12 +24,12 @@ use tempfile::TempDir;
 use tokio::runtime::Runtime;
 
 use crate::{
+    monitored,
     sim::{
         decider::{Function, Witness},
         ledger::{Refusal, Written},
         workload,
     },
-    monitored,
     subject::{Other, Subject},
     typed,
 };
@@ -203,7 +203,8 @@ impl Witness for Real {
     ) {
         let identities = write.identities.iter().map(|one| {
             let names = one.names.as_ref().map(|names| {
-                let tags = names.iter().map(|name| (host("kind", &name.kind), name.material.clone()));
+                let tags =
+                    names.iter().map(|name| (host("kind", &name.kind), name.material.clone()));
                 tags.collect()
             });
             (host("identity-write", one), names)
@@ -226,8 +227,7 @@ impl Witness for Real {
         let known = self.runtime.block_on(self.ledger().profile(&scope().target));
         let mut known = known.expect("the ledger is read");
         known.sort_by(|one, other| one.name.cmp(&other.name));
-        let expected: Vec<contract::Field> =
-            facts.iter().map(|fact| host("field", fact)).collect();
+        let expected: Vec<contract::Field> = facts.iter().map(|fact| host("field", fact)).collect();
         assert_eq!(known, expected);
     }
 
@@ -242,8 +242,7 @@ impl Drop for Real {
         if std::thread::panicking() {
             return;
         }
-        let mut notes =
-            self.runtime.block_on(self.ledger().audit()).expect("the ledger is read");
+        let mut notes = self.runtime.block_on(self.ledger().audit()).expect("the ledger is read");
         // A simulated tag is what it is made of.
         notes.retain(|note| note.law != "tags-are-digests");
         assert_eq!(notes, []);
