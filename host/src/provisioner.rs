@@ -157,7 +157,7 @@ struct Run {
     /// Names that the component asked for beside the request's own.
     claimed: Vec<Name>,
     /// Entries that were looked at and have not ended.
-    tried: Vec<EntryId>,
+    tried: Vec<Entry>,
     /// The entry of an earlier try of this very request that it has brought to its end.
     resumed: Option<EntryId>,
     /// Whether others were passed (S14c).
@@ -499,7 +499,8 @@ impl<L: Ledger, T: Target> Provisioner<L, T> {
                         Some(Settled::Wait(until)) => Next::Wait(until),
                         Some(Settled::Answer(answer)) if own => Next::Answer(answer),
                         Some(Settled::Answer(_)) | None => {
-                            run.tried.push(id);
+                            // What has ended by that is not tried: if it is open again, others have begun it anew.
+                            run.tried.extend(inner.ledger.entry(&id).await?.filter(is_open));
                             Next::Again
                         }
                     });
@@ -1002,7 +1003,8 @@ impl<L: Ledger, T: Target> Provisioner<L, T> {
 
     fn situation(&self, run: &Run, found: Found) -> Situation {
         let field = |name: &str, value: &str| Field { name: name.into(), value: value.into() };
-        let mut extra: Vec<Field> = run.tried.iter().map(|id| field("tried", id)).collect();
+        let tried = run.tried.iter().filter(|entry| is_as_it_was(&found, entry));
+        let mut extra: Vec<Field> = tried.map(|entry| field("tried", &entry.id)).collect();
         extra.extend(run.claimed.iter().map(|name| field("claimed", &name.material)));
         if run.passed {
             extra.push(field("passed", "true"));
@@ -1119,6 +1121,12 @@ enum Next {
 fn known(found: &Found, id: &EntryId) -> bool {
     let given = found.by_key.iter().chain(&found.by_statement).chain(&found.open);
     given.into_iter().any(|entry| entry.id == *id)
+}
+
+/// Nobody has moved an entry on since.
+fn is_as_it_was(found: &Found, entry: &Entry) -> bool {
+    let given = found.by_key.iter().chain(&found.by_statement).chain(&found.open);
+    given.into_iter().all(|given| given.id != entry.id || given == entry)
 }
 
 /// Its end is still to come, or to be looked after.

@@ -284,6 +284,17 @@ impl<'a> Case<'a> {
     }
 }
 
+/// Whether a look failed, which tells nothing. What the target refuses or does not offer is no failure: it tells no more later.
+pub(crate) fn failed(sight: &Sight) -> bool {
+    match sight {
+        Sight::Nothing => true,
+        Sight::Answered(answer) | Sight::Refused(answer) => {
+            matches!(answer.status, 401 | 429) || 500 <= answer.status && answer.status != 501
+        }
+        Sight::Listed(_) => false,
+    }
+}
+
 /// Resources that could be the one that a create is about.
 #[derive(Debug, Default)]
 pub(crate) struct Candidates {

@@ -14,7 +14,7 @@ use crate::{
     absence,
     admit::{Admission, Standing, UNRECORDED, admit, gives_back, secret_differs, secret_left},
     answers,
-    case::{Candidates, Case, id_name, id_of, resource_in},
+    case::{Candidates, Case, failed, id_name, id_of, resource_in},
     kept,
     policy::{Adopt, Disabled, Existing, Returns},
     settle::WATCH_MS,
@@ -399,19 +399,11 @@ fn linked<'a>(case: &'a Case<'_>, standing: &Standing) -> Option<&'a Person> {
 
 /// A look failed: nothing is known, and nothing was sent.
 fn unreachable(case: &Case<'_>, decision: &str) -> Option<Answer> {
-    for seen in &case.given.observed {
-        match &seen.sight {
-            Sight::Nothing => return Some(answers::of(Verdict::Unavailable, decision)),
-            Sight::Answered(answer) | Sight::Refused(answer)
-                if matches!(answer.status, 401 | 429)
-                    || 500 <= answer.status && answer.status != 501 =>
-            {
-                return Some(answers::unseen(decision, answer));
-            }
-            Sight::Answered(_) | Sight::Refused(_) | Sight::Listed(_) => {}
-        }
-    }
-    None
+    let failed = case.given.observed.iter().find(|seen| failed(&seen.sight))?;
+    Some(match &failed.sight {
+        Sight::Answered(answer) | Sight::Refused(answer) => answers::unseen(decision, answer),
+        Sight::Nothing | Sight::Listed(_) => answers::of(Verdict::Unavailable, decision),
+    })
 }
 
 /// The identity's resource lives.

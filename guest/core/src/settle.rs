@@ -17,7 +17,7 @@ use crate::{
     absence::{self, Proof},
     admit::{UNRECORDED, gives_back},
     answers,
-    case::{Case, id_name, id_of, read_resource, resource_in},
+    case::{Case, failed, id_name, id_of, read_resource, resource_in},
     decide::{
         EDGES, bury, commit_version, edges_shown, linked_names, located, new_person, only,
         precondition, privileges_beside, see, stated_takings, version_is_etag, written,
@@ -484,16 +484,26 @@ impl Work<'_> {
                 if self.case.looks_for_another() {
                     return self.not_shown();
                 }
-                let broken = accepted.is_some_and(|answer| answer.status == 500);
-                self.not_seen(broken && !self.searches_told())
+                if accepted.is_some_and(|answer| answer.status == 500) {
+                    return self.broken_without_trace();
+                }
+                self.pass_on()
             }
         }
     }
 
-    /// Whether every search was answered with a list, be it empty.
-    fn searches_told(&self) -> bool {
-        let mut searches = self.case.wish.searches.iter().map(|search| self.case.seen(search));
-        searches.all(|seen| seen.is_some_and(|one| matches!(one.sight, Sight::Listed(_))))
+    /// A complete 500 to a create of which searches show nothing: where they failed it is unknown; where nothing says that
+    /// they were answered, the list is read, if there is one (S12, S14).
+    fn broken_without_trace(&mut self) -> Step {
+        let all = Question::All(self.case.request.resource_type.clone());
+        let looks = || self.case.wish.searches.iter().chain([&all]);
+        if looks().any(|look| self.case.seen(look).is_some_and(|seen| failed(&seen.sight))) {
+            return self.unknown();
+        }
+        if !self.case.searches_answered() && self.case.seen(&all).is_none() {
+            return only(Action::Ask(vec![all]));
+        }
+        self.pass_on()
     }
 
     /// From when on a search shows what an answered create has made.
@@ -521,14 +531,18 @@ impl Work<'_> {
         };
         let progress = &self.record.progress;
         let broken = progress.answered.as_ref().is_some_and(|answer| answer.status == 500);
-        let Sight::Answered(answer) = &seen.sight else { return self.not_seen(broken) };
+        if broken && failed(&seen.sight) {
+            // It says nothing by itself, and nor does this look: what became of it is unknown (S12).
+            return self.unknown();
+        }
+        let Sight::Answered(answer) = &seen.sight else { return self.pass_on() };
         if self.case.request.method == Method::Delete && matches!(answer.status, 404 | 410) {
             if self.case.looks_for_another() {
                 return self.not_shown();
             }
             return self.gone(Verdict::Done);
         }
-        let Some(resource) = resource_in(answer) else { return self.not_seen(broken) };
+        let Some(resource) = resource_in(answer) else { return self.pass_on() };
         if self.case.request.method == Method::Create {
             // A complete 500 may have taken effect all the same, where it is not as it was (S12).
             let progress = &self.record.progress;
@@ -561,11 +575,6 @@ impl Work<'_> {
             return self.send_rest();
         }
         self.spelled_otherwise()
-    }
-
-    /// A complete 500 says nothing by itself, nor does a look that shows nothing: what became of it is unknown (S12).
-    fn not_seen(&mut self, broken: bool) -> Step {
-        if broken { self.unknown() } else { self.pass_on() }
     }
 
     /// A removal of edges that is refused and still observed is sent once in the other spelling (S25).
@@ -718,7 +727,7 @@ impl Work<'_> {
             return self.refuse(answers::of(Verdict::SupersededByDeletion, &self.record.id));
         }
         if CREATES_MOST <= self.record.progress.sends {
-            return self.refuse(answers::unavailable(&self.record.id, UNSEEN));
+            return self.not_taken();
         }
         self.send_again()
     }
@@ -792,9 +801,14 @@ impl Work<'_> {
         if !blind && self.record.progress.sends <= RESENDS_MOST {
             return self.send_rest();
         }
-        match self.record.progress.answered.is_some() {
-            true => self.pass_on(),
-            false => self.refuse(answers::unavailable(&self.record.id, UNSEEN)),
+        self.not_taken()
+    }
+
+    /// It was sent as often as it may be: what the target has said against it, if it said anything.
+    fn not_taken(&mut self) -> Step {
+        match &self.record.progress.answered {
+            Some(answer) if 400 <= answer.status => self.pass_on(),
+            Some(_) | None => self.refuse(answers::unavailable(&self.record.id, UNSEEN)),
         }
     }
 

@@ -134,7 +134,7 @@ pub struct Run {
     deadline: UnixMillis,
     mine: Option<EntryId>,
     claimed: Vec<Name>,
-    tried: Vec<EntryId>,
+    tried: Vec<Rc<Entry>>,
     passed: bool,
     people: Vec<Tag>,
     steps: u32,
@@ -233,7 +233,8 @@ impl Run {
 
     fn situation(&self, found: &Found, observed: &[Observation], now: UnixMillis) -> Situation {
         let field = |name: &str, value: &str| Field { name: name.into(), value: value.into() };
-        let mut extra: Vec<Field> = self.tried.iter().map(|id| field("tried", id)).collect();
+        let tried = self.tried.iter().filter(|entry| is_as_it_was(found, entry));
+        let mut extra: Vec<Field> = tried.map(|entry| field("tried", &entry.id)).collect();
         extra.extend(self.claimed.iter().map(|name| field("claimed", &name.material)));
         if self.passed {
             extra.push(field("passed", "true"));
@@ -590,7 +591,6 @@ impl World {
     /// An earlier entry has to end first: `resolve`.
     fn resolve(&mut self, run: &mut Run, id: EntryId, core: &mut Decider) -> Next {
         let Some(entry) = self.held(&id, core) else {
-            run.tried.push(id);
             return Next::On(At::Enter(Whose::Names));
         };
         let own = entry.statement == run.tags.statement && entry.key == run.tags.key;
@@ -602,7 +602,7 @@ impl World {
             };
             let number = self.number(run.intent(), Some(run));
             let Some(other) = self.run_of(request, run.gateway, None, number, core) else {
-                run.tried.push(id);
+                run.tried.push(entry);
                 return Next::On(At::Enter(Whose::Names));
             };
             let Run { request, tags, settings, new_identity, .. } = other;
@@ -700,7 +700,7 @@ impl World {
             }
         }
         match step.action {
-            Action::Answer(answer) => self.settled(run, settling, answer),
+            Action::Answer(answer) => self.settled(run, settling, answer, core),
             Action::Ask(questions) => {
                 run.settling = Some(settling);
                 Next::On(At::Look(questions))
@@ -725,7 +725,13 @@ impl World {
     }
 
     /// The settlement has come to an end: the run's own answer, or a predecessor that is out of the way.
-    fn settled(&mut self, run: &mut Run, settling: Settling, answer: Answer) -> Next {
+    fn settled(
+        &mut self,
+        run: &mut Run,
+        settling: Settling,
+        answer: Answer,
+        core: &mut Decider,
+    ) -> Next {
         if run.message.is_none() {
             return Next::End;
         }
@@ -733,7 +739,8 @@ impl World {
         if !settling.resolves || own {
             return reply(answer);
         }
-        run.tried.push(settling.entry);
+        // What has ended by that is not tried: if it is open again, others have begun it anew.
+        run.tried.extend(self.held(&settling.entry, core).filter(|entry| is_open(entry)));
         Next::On(At::Enter(Whose::Names))
     }
 
@@ -893,6 +900,12 @@ fn nothing_guards(identities: &[IdentityWrite]) -> bool {
 fn known(found: &Found, id: &EntryId) -> bool {
     let given = found.by_key.iter().chain(&found.by_statement).chain(&found.open);
     given.into_iter().any(|entry| entry.id == *id)
+}
+
+/// Nobody has moved an entry on since.
+fn is_as_it_was(found: &Found, entry: &Entry) -> bool {
+    let given = found.by_key.iter().chain(&found.by_statement).chain(&found.open);
+    given.into_iter().all(|given| given.id != entry.id || given == entry)
 }
 
 /// Its end is still to come, or to be looked after.
