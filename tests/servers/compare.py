@@ -62,11 +62,13 @@ def compare(direct, via):
         through = [run.get(check, MISSING) for run in via]
         best, lowest = max(directly, key=rank), min(directly, key=rank)
         given = min(through, key=rank)
+        # What held in every direct run, be it no more than a warning, holds in every run via the gateway.
+        if rank(given) < rank(lowest):
+            kept = sum(rank(result) >= rank(lowest) for result in through)
+            worse.append(f"{named(check)}: {lowest['status']} in {len(direct)} of {len(direct)} runs directly, and in {kept} of "
+                         f"{len(via)} via: {given['status']}: {given['reason']}")
+            continue
         if rank(best) == rank(lowest):
-            if rank(given) < rank(lowest):
-                kept = sum(rank(result) >= rank(lowest) for result in through)
-                worse.append(f"{named(check)}: {lowest['status']} in {len(direct)} of {len(direct)} runs directly, and in {kept} of "
-                             f"{len(via)} via: {given['status']}: {given['reason']}")
             continue
         # The server itself keeps it in some runs only.
         kept = [sum(rank(result) >= rank(best) for result in side) for side in (directly, through)]

@@ -219,6 +219,10 @@ class Comparison(unittest.TestCase):
         self.compares([{"a": "pass"}] * 12, [{"a": "pass"}] * 11 + [{}], worse=["a"], unsteady=[])
         self.compares([{"a": "skip"}] * 2, [{"a": "pass"}, {"a": "skip"}], worse=[], unsteady=[])
 
+    def test_what_is_worse_than_every_direct_run_is_worse_where_these_differ(self):
+        self.compares([{"a": "pass"}, {"a": "warn"}] * 6, [{"a": "pass"}, {"a": "fail"}] * 6, worse=["a"], unsteady=[])
+        self.compares([{"a": "pass"}, {"a": "warn"}], [{"a": "pass"}, {}], worse=["a"], unsteady=[])
+
     def test_what_the_server_itself_keeps_in_some_runs_only_is_compared_by_its_rate(self):
         self.compares([{"a": "pass"}, {"a": "fail"}], [{"a": "fail"}] * 2, worse=[], unsteady=["a"])
         self.compares([{"a": "pass"}, {}], [{}, {}], worse=[], unsteady=["a"])

@@ -1,10 +1,11 @@
 //! What the checks of `make prove` have measured: a file for each check, and one table of all.
 //!
-//! A check notes its figures when it has ended; what was not noted counts as not met, so that a check that did
-//! not run is seen.
+//! A check notes its figures when it has ended, where `REPLAYSAFE_FIGURES` is set, as `make prove` does; what was not noted
+//! counts as not met, so that a check that did not run, or fails, is seen.
 
 use std::{
     collections::BTreeMap,
+    env,
     fmt::{self, Write as _},
     fs, io,
     path::PathBuf,
@@ -53,6 +54,7 @@ pub struct Expected {
 /// All of them, in the order of the table.
 pub const EXPECTED: &[Expected] = &[
     at_least("check", "states of scenes seen whole", 5_000_000),
+    none("check", "scenes cut short"),
     none("check", "laws broken or requests stuck"),
     none("check-power", "rules that no scene misses"),
     none("ablation", "rows that changed"),
@@ -64,10 +66,8 @@ pub const EXPECTED: &[Expected] = &[
     none("power", "rules not missed within 500000 schedules"),
     at_least("differential", "cases", 10_000_000),
     none("differential", "differences"),
-    at_least("crash", "stops, pairs of stops, faults", 10_000),
-    none("crash", "acknowledged and lost"),
-    at_least("fuzz", "inputs", 1_000_000),
-    none("fuzz", "inputs that break a target"),
+    at_least("crash", "stops, pairs, faults; nothing is broken", 10_000),
+    at_least("fuzz", "inputs; none breaks a target", 1_000_000),
 ];
 
 const fn at_least(check: &'static str, unit: &'static str, least: u64) -> Expected {
@@ -78,12 +78,15 @@ const fn none(check: &'static str, unit: &'static str) -> Expected {
     Expected { check, unit, wanted: Wanted::AtMost(0) }
 }
 
-/// Notes what a check has found: each figure under its unit.
+/// Notes what a check has found: each figure under its unit. Does nothing where `REPLAYSAFE_FIGURES` is not set.
 ///
 /// # Errors
 ///
 /// Where a figure is none of [`EXPECTED`], or cannot be written.
 pub fn note(check: &str, seconds: f64, figures: &[(&str, u64)]) -> io::Result<()> {
+    if env::var_os("REPLAYSAFE_FIGURES").is_none() {
+        return Ok(());
+    }
     let known = |unit: &str| EXPECTED.iter().any(|one| one.check == check && one.unit == unit);
     if let Some((unit, _)) = figures.iter().find(|(unit, _)| !known(unit)) {
         return Err(io::Error::other(format!("`{check}` has no figure `{unit}`")));

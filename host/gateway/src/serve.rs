@@ -104,7 +104,7 @@ pub struct GatewayOptions {
     pub answer_budget: Duration,
     /// How long requests under way may take after the shutdown has begun.
     pub drain: Duration,
-    /// How much of the bodies of all protected requests is held at once.
+    /// How many bytes of the bodies of all protected requests are held at once: at least 16 MiB, the largest body, or larger ones never fit.
     pub room_bytes: usize,
 }
 
@@ -165,7 +165,7 @@ pub enum ServeError {
     },
     /// Requests were still under way when the drain ended
     ///
-    /// Their clients have no answer, or half of one. Nothing is lost: what was sent is in the ledger.
+    /// Their clients have no answer, or half of one. What was sent of protected requests is in the ledger.
     #[error(
         "{after:?} after the shutdown began {requests} protected requests were still under way, and {connections} connections \
          open: they are cut off; what was sent is in the ledger, and the next start goes on with it"

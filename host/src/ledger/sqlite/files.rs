@@ -31,17 +31,22 @@ impl Files {
     ///
     /// [`LedgerError::Storage`] if one of them was removed or replaced.
     pub(super) fn check(&self) -> Result<(), LedgerError> {
-        for (path, known) in &self.0 {
-            if !identity(path).is_ok_and(|found| found == *known) {
-                let name = path.display();
-                let said =
-                    format!("`{name}` was removed or replaced: stop the process, which saves it");
-                return Err(LedgerError::Storage(said.into()));
-            }
-        }
-        Ok(())
+        let [(file, own), (log, logs)] = &self.0;
+        let said = |path: &Path, known, what: &str| match identity(path) {
+            Ok(found) if found == known => Ok(()),
+            Ok(_) => Err(format!("`{}` was replaced: {what}", path.display())),
+            Err(error) => Err(format!("`{}` is not there ({error}): {what}", path.display())),
+        };
+        let checked = said(file, *own, FILE).and_then(|()| said(log, *logs, LOG));
+        checked.map_err(|said| LedgerError::Storage(said.into()))
     }
 }
+
+/// SQLite leaves the log beside a file that is not its own, and writes nothing back.
+const FILE: &str = "put it back before the process stops, or its log is not saved; and where another stands there on purpose, remove the `-wal` and `-shm` beside it before the next start";
+
+/// What the log had is in SQLite's memory and in the file without a name.
+const LOG: &str = "stop the process in order (SIGTERM), which saves what the log had";
 
 fn identity(path: &Path) -> io::Result<Identity> {
     let file = fs::metadata(path)?;

@@ -75,7 +75,11 @@ fn show(scenes: &[Scene], off: Option<Rule>, limits: Limits) -> bool {
         sum.broken
     );
     if off.is_none() && scenes.len() == scene::scenes().len() {
-        let figures = [(STATES, sum.states_whole), ("laws broken or requests stuck", sum.broken)];
+        let figures = [
+            (STATES, sum.states_whole),
+            ("scenes cut short", scenes.len() as u64 - sum.whole - sum.broken),
+            ("laws broken or requests stuck", sum.broken),
+        ];
         note("check", seconds, &figures);
     }
     sum.broken == 0

@@ -33,7 +33,7 @@ usage: replaysafe-prove run FIRST COUNT [shared] [RULE [off]]   schedules of the
        replaysafe-prove check [deep] [SCENE...] [RULE]          every order of events of small scenes; without RULE
        replaysafe-prove ablation [COUNT [keep]]                 which law breaks without which rule on which target?
        replaysafe-prove check power [RULE...]                   is each rule missed in some scene?
-       replaysafe-prove note CHECK SECONDS FIGURE UNIT...       notes what another program has found, with the unit in one word
+       replaysafe-prove note CHECK SECONDS FIGURE UNIT...       notes what another program has found, where REPLAYSAFE_FIGURES is set
        replaysafe-prove report                                  the table of all that was noted, and target/prove/report.json
 `shared`: several gateways on one ledger, leases lapse. RULE: worlds that need it; `off`: without it.";
 
