@@ -700,7 +700,7 @@ impl World {
             }
         }
         match step.action {
-            Action::Answer(answer) => self.settled(run, settling, answer, core),
+            Action::Answer(answer) => self.settled(run, &settling, answer, core),
             Action::Ask(questions) => {
                 run.settling = Some(settling);
                 Next::On(At::Look(questions))
@@ -728,7 +728,7 @@ impl World {
     fn settled(
         &mut self,
         run: &mut Run,
-        settling: Settling,
+        settling: &Settling,
         answer: Answer,
         core: &mut Decider,
     ) -> Next {
