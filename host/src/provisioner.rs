@@ -22,8 +22,9 @@ use crate::{
     clock::{Clock, SystemClock},
     contract::{
         Action, Answer, Divergence, Effect, EffectBody, Endpoint, Entry, EntryId, Evidence, Field,
-        Found, Identification, Name, Observation, Outcome, Question, Reading, Report, Request,
-        Retry, Schema, Scope, Settings, Sight, Situation, Stage, Step, Tag, Tags, Verdict,
+        Found, Identification, Name, NameKind, Observation, Outcome, Question, Reading, Report,
+        Request, Retry, Schema, Scope, Settings, Sight, Situation, Stage, Step, Tag, Tags, Verdict,
+        Write,
     },
     guest::{Guest, GuestError},
     keys::{LedgerKey, frame, hex},
@@ -552,6 +553,7 @@ impl<L: Ledger, T: Target> Provisioner<L, T> {
                     if let Next::Wait(until) = run.outdated(inner.clock.now()) {
                         return Ok(Settled::Wait(until));
                     }
+                    self.claim_ids(run, step.write.as_ref());
                     observed = Vec::new();
                     continue;
                 }
@@ -582,6 +584,17 @@ impl<L: Ledger, T: Target> Provisioner<L, T> {
                 Action::Claim(_) | Action::Resolve(_) => {
                     return Err(monitor::Violation::Action.into());
                 }
+            }
+        }
+    }
+
+    /// Whoever has an id that could not be given is found by it from now on: its identity may be the same.
+    fn claim_ids(&self, run: &mut Run, write: Option<&Write>) {
+        let identities = write.into_iter().flat_map(|write| &write.identities);
+        let names = identities.flat_map(|one| one.names.iter().flatten());
+        for name in names.filter(|name| name.kind == NameKind::TargetId) {
+            if !self.leased_tags(run).contains(&self.name_tag(name)) {
+                run.claimed.push(name.clone());
             }
         }
     }

@@ -255,9 +255,10 @@ impl World {
         };
         let tags = tags(&identified);
         let mut observed: Vec<Observation> = Vec::new();
+        let mut claimed = claimed.to_vec();
         for _ in 0..STEPS_MOST {
             let ids = (id.to_owned(), "unused".to_owned());
-            let mut situation = self.situation(&request, &tags, &ids, &[], claimed);
+            let mut situation = self.situation(&request, &tags, &ids, &[], &claimed);
             situation.observed = observed.clone();
             if held && request.body.is_some() {
                 let held = Field { name: "body-held".into(), value: "true".into() };
@@ -273,6 +274,16 @@ impl World {
             }
             let input = json!({ "situation": situation, "report": report });
             let step: Step = self.subject.call("settle", &input);
+            // Whoever has an id that cannot be given is found by it from now on.
+            let held = step.write.as_ref().map(|write| self.held_by_others(write));
+            if let Some(held) = held.filter(|held| !held.is_empty()) {
+                let new = held.into_iter().filter(|name| !claimed.contains(name));
+                let before = claimed.len();
+                claimed.extend(new.collect::<Vec<_>>());
+                assert!(before < claimed.len(), "one-identity-per-name");
+                observed.clear();
+                continue;
+            }
             self.write(step.write.as_ref());
             match step.action {
                 Action::Answer(answer) => return End::Told(answer),
@@ -363,6 +374,23 @@ impl World {
             open: self.entries.iter().filter(open).filter(is_of).cloned().collect(),
             holders,
         }
+    }
+
+    /// The ids of a write that are names of other identities, which do not give them up in it.
+    fn held_by_others(&self, write: &Write) -> Vec<Name> {
+        let given: Vec<&String> = write
+            .identities
+            .iter()
+            .filter(|one| one.names.is_some())
+            .map(|one| &one.identity.id)
+            .collect();
+        let names = write.identities.iter().flat_map(|one| one.names.iter().flatten());
+        let ids = names.filter(|name| name.kind == NameKind::TargetId);
+        let is_held = |name: &&Name| {
+            let mut others = self.names.iter().filter(|(id, _)| !given.contains(id));
+            others.any(|(_, held)| held.contains(&(name.kind, name.material.clone())))
+        };
+        ids.filter(is_held).cloned().collect()
     }
 
     fn write(&mut self, write: Option<&Write>) {

@@ -8,6 +8,7 @@ use alloc::{
     vec,
     vec::Vec,
 };
+use core::mem;
 
 use crate::ordered::BTreeSet;
 
@@ -990,7 +991,7 @@ impl Work<'_> {
         }
         let names = linked_names(self.case, &self.person, &id, Some(&resource));
         let names = if creates { self.with_own(names, &id) } else { names };
-        let identities = vec![IdentityWrite { identity: self.person.identity(), names }];
+        let identities = self.identities(names);
         self.end(Event::Settle, None, identities)
     }
 
@@ -1093,9 +1094,26 @@ impl Work<'_> {
         Step { action: update.map_or(step.action, Action::Apply), ..step }
     }
 
+    /// The identity that has the id of what was made; none where that is the entry's own: somebody went on by the id while
+    /// nobody knew what the create had made (S14c).
+    fn other_holder(&self, id: &str) -> Option<&Person> {
+        let holder = self.case.holder_of(&id_name(self.case.request, id));
+        holder.filter(|holder| holder.id != self.person.id)
+    }
+
     /// This entry's client has made the resource, whoever looks.
     fn see_made(&mut self, id: &str) {
-        see(self.case, &mut self.person, id);
+        let mut deleted = false;
+        if let Some(holder) = self.other_holder(id).cloned() {
+            // The link comes first: its identity is that of the resource, and takes in what was known of the other (S16).
+            let own = mem::replace(&mut self.person, holder);
+            self.person.memory.take_in(own.memory);
+            // What was deleted by its id in the meantime stays deleted (S21).
+            deleted = self.person.memory.life == Life::Deleted;
+        }
+        if !deleted {
+            see(self.case, &mut self.person, id);
+        }
         let memory = &mut self.person.memory;
         memory.made_by = Some(self.record.statement.clone());
         let client = &self.record.progress.request.scope.principal;
@@ -1113,6 +1131,12 @@ impl Work<'_> {
             return self.wait(self.case.now() + LOOK_MS);
         };
         match resource_in(answer) {
+            // Deleted since it was sent, by its id (S21).
+            Some(_)
+                if self.other_holder(id).is_some_and(|one| one.memory.life == Life::Deleted) =>
+            {
+                self.refuse(answers::of(Verdict::SupersededByDeletion, &self.record.id))
+            }
             Some(resource) => self.made(Verdict::Adopted, &resource),
             None => self.wait(self.case.now() + LOOK_MS),
         }
@@ -1358,12 +1382,34 @@ impl Work<'_> {
         };
         self.learned.extend(learned);
         let learned = self.news();
-        let write = self.record.after(event, wake).map(|entry| Write {
-            entry,
-            identities: vec![IdentityWrite { identity: self.person.identity(), names }],
-            learned,
-        });
+        let identities = self.identities(names);
+        let write =
+            self.record.after(event, wake).map(|entry| Write { entry, identities, learned });
         Step { write, action: Action::Answer(receipt) }
+    }
+
+    /// The identity with its names. An external id that another identity has of an earlier try, without a resource, is given
+    /// up by that in the same write; one that has a resource keeps it.
+    fn identities(&self, mut names: Option<Vec<Name>>) -> Vec<IdentityWrite> {
+        let mut all = Vec::new();
+        names.iter_mut().for_each(|names| {
+            names.retain(|name| {
+                let holder = self.case.holder_of(name).filter(|one| one.id != self.person.id);
+                match holder.filter(|_| name.kind == NameKind::ExternalId) {
+                    Some(other) if other.memory.target_id.is_some() => false,
+                    Some(other) => {
+                        let identity = other.identity();
+                        if all.iter().all(|one: &IdentityWrite| one.identity != identity) {
+                            all.push(IdentityWrite { identity, names: Some(Vec::new()) });
+                        }
+                        true
+                    }
+                    None => true,
+                }
+            });
+        });
+        all.push(IdentityWrite { identity: self.person.identity(), names });
+        all
     }
 
     /// What was learned and is not known yet.

@@ -184,6 +184,21 @@ impl Memory {
         self.recent.push(Change { seq: self.seq, ..change });
     }
 
+    /// Takes in what was known of another identity that turns out to be this one: its changes come before all others, so
+    /// that what was asked of this one counts as older than they are, and nothing is told again for it.
+    pub(crate) fn take_in(&mut self, other: Self) {
+        let before = other.seq;
+        self.seq += before;
+        self.recent.iter_mut().for_each(|change| change.seq += before);
+        self.recent.splice(0..0, other.recent);
+        self.taken_before = self.taken_before.map(|seq| seq + before).or(other.taken_before);
+        if self.version.is_none() {
+            self.version = other.version;
+            self.version_statement = other.version_statement;
+            self.version_safe = other.version_safe;
+        }
+    }
+
     /// The paths that were taken away after the change `seq`, by what settled after `since` and was asked for after `asked`.
     pub(crate) fn taken_since(
         &self,

@@ -234,3 +234,31 @@ async fn told_by_the_next(world: &World, call: &Call, scans: usize, step: usize)
 fn is_good(verdict: Verdict) -> bool {
     matches!(verdict, Verdict::Done | Verdict::AlreadySatisfied | Verdict::Adopted)
 }
+
+/// S14c, S16: who switches it off by its id while nobody knows what the create has made is of the same identity in the end.
+#[tokio::test(start_paused = true)]
+async fn what_goes_on_by_the_id_of_a_create_in_doubt_is_of_its_identity() {
+    let asked = create("ada");
+    for step in 1..STEPS_MOST {
+        let world = World::new();
+        stopped_at(step, &world, &asked).await;
+        if world.service.sent().is_empty() {
+            continue;
+        }
+        let faults = Faults::default();
+        let process = world.start(&faults);
+        faults.looks_fail(2);
+        let off = process.provision(patch("u1", "active", &json!(false))).await;
+        assert!(is_good(off.verdict), "step {step}: {off:?}");
+        let made = insist(&process, &asked).await;
+        assert!(is_good(made.verdict), "step {step}: {made:?}");
+        assert_eq!(world.service.sent(), ["POST", "PATCH u1"], "step {step}");
+        assert_eq!(process.ledger().audit().await.unwrap(), [], "step {step}");
+        assert_eq!(process.ledger().due(u64::MAX, None, 100).await.unwrap(), [], "nothing is open");
+        return;
+    }
+    panic!("nothing was ever sent");
+}
+
+/// More than a create takes.
+const STEPS_MOST: usize = 100;

@@ -167,6 +167,8 @@ struct Inner {
     /// How many seconds the target takes for its next change, and for its next answer to a look.
     slow: AtomicU64,
     slow_look: AtomicU64,
+    /// How many more looks are not answered.
+    blind: AtomicUsize,
     /// For how long each lease of what may pass others is waited for.
     patience: Mutex<Vec<Duration>>,
 }
@@ -240,6 +242,11 @@ impl Faults {
     /// For how long what may pass others has waited, or would have, lease by lease.
     pub(crate) fn patience(&self) -> Vec<Duration> {
         self.0.patience.lock().unwrap().clone()
+    }
+
+    /// The next `count` looks are not answered.
+    pub(crate) fn looks_fail(&self, count: usize) {
+        self.0.blind.store(count, Ordering::SeqCst);
     }
 
     /// The target takes so many seconds for its next answer to a look.
@@ -409,6 +416,11 @@ impl<T: Target> Target for Faulty<T> {
         caller: &Caller,
         keep: &(dyn Fn(Vec<String>) -> Vec<String> + Send + Sync),
     ) -> Sight {
+        let blind = &self.faults.0.blind;
+        let fewer = |left: usize| left.checked_sub(1);
+        if blind.try_update(Ordering::SeqCst, Ordering::SeqCst, fewer).is_ok() {
+            return Sight::Nothing;
+        }
         let slow = self.faults.0.slow_look.swap(0, Ordering::SeqCst);
         let seen = self.faults.around(self.inner.observe(question, endpoints, caller, keep)).await;
         sleep(Duration::from_secs(slow)).await;

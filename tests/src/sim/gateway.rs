@@ -89,6 +89,8 @@ pub struct Settling {
     other: Option<Rc<Other>>,
     report: Option<Report>,
     observed: Vec<Observation>,
+    /// Names that lead to an identity beside those of the other request.
+    claimed: Vec<Name>,
     found: Option<Rc<Found>>,
     /// It has to end before the run's own request can be decided.
     resolves: bool,
@@ -232,7 +234,6 @@ impl Run {
     }
 
     fn situation(&self, found: &Found, observed: &[Observation], now: UnixMillis) -> Situation {
-        let field = |name: &str, value: &str| Field { name: name.into(), value: value.into() };
         let tried = self.tried.iter().filter(|entry| is_as_it_was(found, entry));
         let mut extra: Vec<Field> = tried.map(|entry| field("tried", &entry.id)).collect();
         extra.extend(self.claimed.iter().map(|name| field("claimed", &name.material)));
@@ -296,6 +297,7 @@ impl World {
             other: None,
             report: None,
             observed: Vec::new(),
+            claimed: Vec::new(),
             found: None,
             resolves: false,
         });
@@ -568,6 +570,7 @@ impl World {
                     other: None,
                     report: None,
                     observed: Vec::new(),
+                    claimed: Vec::new(),
                     found: None,
                     resolves: false,
                 });
@@ -613,6 +616,7 @@ impl World {
             other,
             report: None,
             observed: Vec::new(),
+            claimed: Vec::new(),
             found: None,
             resolves: true,
         });
@@ -628,8 +632,11 @@ impl World {
             }
         }
         let Some(settling) = &mut run.settling else { return Next::End };
-        let (tags, names) = match &settling.other {
-            Some(other) => (&other.tags, other.tags.names.clone()),
+        let (tags, names): (_, Vec<Tag>) = match &settling.other {
+            Some(other) => {
+                let claimed = settling.claimed.iter().map(|name| name.material.clone());
+                (&other.tags, other.tags.names.iter().cloned().chain(claimed).collect())
+            }
             None => {
                 let claimed = run.claimed.iter().map(|name| name.material.clone());
                 (&run.tags, run.tags.names.iter().cloned().chain(claimed).collect())
@@ -690,6 +697,7 @@ impl World {
                     Ok(()) => {}
                     // Somebody passed: what was seen before counts no more (S15).
                     Err(Refusal::Fenced) => {
+                        claim_ids(run, &mut settling, &write);
                         settling.observed = Vec::new();
                         run.settling = Some(settling);
                         return self.fenced(run, At::Settle);
@@ -900,6 +908,24 @@ fn nothing_guards(identities: &[IdentityWrite]) -> bool {
 fn known(found: &Found, id: &EntryId) -> bool {
     let given = found.by_key.iter().chain(&found.by_statement).chain(&found.open);
     given.into_iter().any(|entry| entry.id == *id)
+}
+
+fn field(name: &str, value: &str) -> Field {
+    Field { name: name.into(), value: value.into() }
+}
+
+/// Whoever has an id that could not be given is found by it from now on: `claim_ids`.
+fn claim_ids(run: &mut Run, settling: &mut Settling, write: &Write) {
+    let (own, claimed) = match &settling.other {
+        Some(other) => (&other.tags.names, &mut settling.claimed),
+        None => (&run.tags.names, &mut run.claimed),
+    };
+    let names = write.identities.iter().flat_map(|one| one.names.iter().flatten());
+    for name in names.filter(|name| name.kind == NameKind::TargetId) {
+        if !own.contains(&name.material) && !claimed.contains(name) {
+            claimed.push(name.clone());
+        }
+    }
 }
 
 /// Nobody has moved an entry on since.

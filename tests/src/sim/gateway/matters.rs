@@ -2,7 +2,7 @@
 
 use std::hash::Hash as _;
 
-use super::{At, Found, Request, Run, Settings, Settling, Situation, Step, Tags, Whose};
+use super::{At, Found, Request, Run, Settings, Settling, Situation, Step, Tags, Whose, field};
 use crate::sim::{
     decider::{Decider, Function},
     digest::Digester,
@@ -89,7 +89,8 @@ impl Run {
             situation.tags = Tags::clone(&other.tags);
             situation.settings = Settings::clone(&other.settings);
             situation.new_identity.clone_from(&other.new_identity);
-            situation.extra.clear();
+            let claimed = settling.claimed.iter().map(|name| field("claimed", &name.material));
+            situation.extra = claimed.collect();
         }
         situation.new_entry.clone_from(&settling.entry);
         situation
@@ -110,6 +111,7 @@ impl Settling {
         }
         to.take(&self.report);
         to.take(&self.observed);
+        to.take(&self.claimed);
         matters(self.found.as_deref(), world, to);
     }
 }
