@@ -109,7 +109,10 @@ impl Host {
         identified: &Identification,
         claimed: &[Name],
     ) -> Situation {
-        let claim = |name: &Name| Field { name: "claimed".into(), value: name.material.clone() };
+        let field = |name: &str, value: &str| Field { name: name.into(), value: value.into() };
+        let claims = claimed.iter().map(|name| field("claimed", &name.material));
+        // The client's own bytes are at hand until the first effect.
+        let held = request.body.as_ref().map(|_| field("body-held", "true"));
         Situation {
             request: request.clone(),
             // The material itself is the tag: nothing secret is in a test.
@@ -129,7 +132,7 @@ impl Host {
             now: NOW,
             new_entry: "e1".into(),
             new_identity: "i1".into(),
-            extra: claimed.iter().map(claim).collect(),
+            extra: claims.chain(held).collect(),
         }
     }
 
