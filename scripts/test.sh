@@ -122,7 +122,7 @@ phase_crash-all() {
 }
 
 # The same schedules each time; a law that breaks is shown with the command that tells how.
-# Three minutes on two cores: one schedule takes 4 ms.
+# One to three minutes on two cores: one schedule takes 1 to 4 ms.
 phase_prove() {
     prove run 0 80000
     prove run 0 6000 shared

@@ -67,7 +67,7 @@ fn a_request_means_what_the_reference_says() {
 /// A minute on two cores, where the core is optimised: see the workspace's `profile.dev`. `REPLAYSAFE_FIRST` begins elsewhere.
 const CASES: u64 = 120_000;
 
-/// The component is asked through both doors, which takes ten times as long.
+/// The component is asked through both doors, and the monitor checks each step: that takes longer.
 const EVERY: u64 = 20;
 
 /// What failed first: the seed, and the case made as small as it fails.

@@ -1094,8 +1094,8 @@ impl Work<'_> {
         Step { action: update.map_or(step.action, Action::Apply), ..step }
     }
 
-    /// The identity that has the id of what was made; none where that is the entry's own: somebody went on by the id while
-    /// nobody knew what the create had made (S14c).
+    /// The identity that has the id of what was made, if it is not the entry's own: somebody went on by that id while nobody
+    /// knew what the create had made (S14c).
     fn other_holder(&self, id: &str) -> Option<&Person> {
         let holder = self.case.holder_of(&id_name(self.case.request, id));
         holder.filter(|holder| holder.id != self.person.id)
@@ -1658,7 +1658,7 @@ const SENDS_MOST: u32 = 2;
 /// S13: an unknown update or delete is sent again at most twice.
 const RESENDS_MOST: u32 = 2;
 
-/// S13: a create is sent at most twice in all.
+/// S13: a create is sent at most twice for each decision.
 const CREATES_MOST: u32 = 2;
 
 /// S25: a failed precondition of our own is decided again three times.
