@@ -667,6 +667,22 @@ mod tests {
         assert!(!memory.moved_since(1, None, &paths(&["active"])));
     }
 
+    /// S2a, S16: nothing that was taken away on either of two identities is forgotten when they become one.
+    #[test]
+    fn what_was_known_of_both_is_known_of_one() {
+        let mut link = Memory::new("User");
+        link.settle(10_000, 10_000, change(1_000, &["active"], &["active"]));
+        let mut other = Memory { version: Some(7), ..Memory::new("User") };
+        other.settle(10_000, 10_000, change(500, &["roles"], &["roles"]));
+        link.take_in(other);
+        assert_eq!((link.seq, link.version), (2, Some(7)));
+        assert_eq!(link.taken_since(0, 0, None), paths(&["active", "roles"]));
+        // Decided after the other's first change: the link's change came since, as far as anybody knows.
+        assert_eq!(link.taken_since(1, 0, None), paths(&["active"]));
+        assert!(link.moved_since(1, None, &paths(&["active"])));
+        assert!(!link.moved_since(2, None, &paths(&["active", "roles"])));
+    }
+
     /// A change that settled the moment it was asked for.
     fn change(at: UnixMillis, touched: &[&str], taken: &[&str]) -> Change {
         let (touched, taken) = (paths(touched), paths(taken));
