@@ -1,7 +1,6 @@
 //! Numbers: which one is it, and what is its one text?
 
 use alloc::boxed::Box;
-use alloc::format;
 use alloc::string::ToString;
 use core::fmt;
 
@@ -65,9 +64,12 @@ impl Number {
         is_in_range.then(|| Self { text: laid_out(literal.starts_with('-'), digits, point) })
     }
 
-    /// Gives the number of the fewest digits that name a double; `None` for an infinity or no number.
+    /// Gives the number of the fewest digits that name a double, as RFC 8785 §3.2.2.3 says: the nearest of them, and
+    /// of two that are equally near the even one; `None` for an infinity or no number.
+    ///
+    /// `serde_json` chooses so; the standard library may give the odd one.
     pub(crate) fn of_double(double: f64) -> Option<Self> {
-        if double.is_finite() { Self::of(&format!("{double:e}")) } else { None }
+        Self::of(&serde_json::Number::from_f64(double)?.to_string())
     }
 }
 
@@ -269,6 +271,22 @@ mod tests {
         assert_eq!(Number::of_double(f64::INFINITY), None);
         assert_eq!(Number::of_double(f64::NAN), None);
         assert_eq!(Number::of_double(-0.0).unwrap().as_str(), "0");
+    }
+
+    /// Of the doubles from 2^50 to 2^51 each fourth ends in .25 and each fourth in .75; the first of these is in
+    /// RFC 8785 appendix B, note 1.
+    #[test]
+    fn of_two_texts_of_a_double_it_has_the_even_one() {
+        for (double, even, odd) in [
+            (1_424_953_923_781_206.25, "1424953923781206.2", "1424953923781206.3"),
+            (-1_345_697_136_712_648.25, "-1345697136712648.2", "-1345697136712648.3"),
+            (1_345_697_136_712_648.75, "1345697136712648.8", "1345697136712648.7"),
+        ] {
+            assert_eq!(Number::of_double(double).unwrap().as_str(), even);
+            assert_eq!(serde_json::to_string(&number(even).unwrap()).unwrap(), even);
+            // The same double, but not the text that stands for it.
+            assert!(serde_json::to_string(&number(odd).unwrap()).is_err(), "{odd}");
+        }
     }
 
     fn check(literal: &str, expected: &str) {
