@@ -289,7 +289,8 @@ impl Work<'_> {
         let left_out = &self.record.progress.left_out;
         let all = holds.not_kept.iter();
         let mut missing = all.filter(|one| !crate::state::overlaps_any(&one.path.0, left_out));
-        // Taken away by somebody who passed: given back by nobody (S14c, S15).
+        // Taken away by somebody who passed: given back by nobody (S14c, S15). Who takes it away as well goes on until it
+        // is gone: the other may yet fail (S29).
         let passed = self.passed_by();
         let given_up = self.given_up();
         let due = missing.any(|one| {
@@ -297,7 +298,7 @@ impl Work<'_> {
             // What this resource used to keep is sent once more, then it is said not to be kept (S11).
             let kept = self.person.memory.kept.contains(&one.path.0);
             let lapsed = kept && !kept::explains(&self.person.memory, one) && !given_up;
-            !taken && (one.taking || one.active || lapsed)
+            one.taking || !taken && (one.active || lapsed)
         });
         for attribute in &holds.appended {
             let kind = &self.case.request.resource_type;

@@ -148,6 +148,7 @@ pub(crate) struct GatewaySettings {
     pub(crate) upstream_moved: bool,
     pub(crate) policy: String,
     pub(crate) tls: Option<(PathBuf, PathBuf)>,
+    pub(crate) tls_client_ca: Option<PathBuf>,
     pub(crate) upstream_ca: Option<PathBuf>,
     pub(crate) host: Option<Host>,
     pub(crate) public_url: Option<String>,
@@ -169,6 +170,7 @@ impl GatewaySettings {
             upstream_moved: false,
             policy: "{}".to_owned(),
             tls: None,
+            tls_client_ca: None,
             upstream_ca: None,
             host: None,
             public_url: None,
@@ -203,7 +205,9 @@ impl Gateway {
             None => None,
             Some((chain, key)) => {
                 let (chain, key) = (read(chain, "the certificate")?, read(key, "its key")?);
-                let tls = gateway_tls(&chain, &key)
+                let clients = settings.tls_client_ca.as_ref();
+                let clients = clients.map(|file| read(file, "the roots of client certificates"));
+                let tls = gateway_tls(&chain, &key, clients.transpose()?.as_deref())
                     .map_err(|refusal| exit::usage(refusal.to_string()))?;
                 Some(tls)
             }

@@ -3,6 +3,7 @@
 //! HTTP/1.1 without TLS; HTTP/1.1 or, where the client asks for it by ALPN, HTTP/2 with TLS.
 
 use std::convert::Infallible;
+use std::fmt;
 use std::future::Future;
 use std::io;
 use std::sync::Arc;
@@ -13,10 +14,12 @@ use hyper::server::conn::{http1, http2};
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::graceful::{GracefulShutdown, Watcher};
+use replaysafe::call::Principal;
 use replaysafe::target::upstream::Upstream;
-use rustls::ServerConfig;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::server::{NoClientAuth, WebPkiClientVerifier};
+use rustls::{RootCertStore, ServerConfig};
 use thiserror::Error;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
@@ -136,21 +139,56 @@ pub enum HostMode {
 
 /// Makes the TLS side of a gateway of a certificate chain and a key, both PEM text.
 ///
+/// With `clients_pem`, the roots of client certificates, nobody is served who shows none that one of them has issued: its
+/// subject is the principal of its requests (S1), whatever else they carry. No list of revoked certificates is read.
+///
 /// # Errors
 ///
 /// [`ServeError::Tls`]: one of them cannot be read, or they do not belong together.
-pub fn tls(chain_pem: &[u8], key_pem: &[u8]) -> Result<Arc<ServerConfig>, ServeError> {
+pub fn tls(
+    chain_pem: &[u8],
+    key_pem: &[u8],
+    clients_pem: Option<&[u8]>,
+) -> Result<Arc<ServerConfig>, ServeError> {
     let wrong = |reason: String| ServeError::Tls { reason };
-    let chain: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(chain_pem).collect();
-    let chain = chain.map_err(|e| wrong(format!("certificate: {e}")))?;
+    let chain = certificates(chain_pem).map_err(|e| wrong(format!("certificate: {e}")))?;
     let key = PrivateKeyDer::from_pem_slice(key_pem).map_err(|e| wrong(format!("key: {e}")))?;
     let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let clients = match clients_pem {
+        None => Arc::new(NoClientAuth),
+        Some(pem) => {
+            let of_clients = |e: &dyn fmt::Display| wrong(format!("roots of clients: {e}"));
+            let mut roots = RootCertStore::empty();
+            for root in certificates(pem).map_err(|e| of_clients(&e))? {
+                roots.add(root).map_err(|e| of_clients(&e))?;
+            }
+            WebPkiClientVerifier::builder_with_provider(Arc::new(roots), Arc::clone(&provider))
+                .build()
+                .map_err(|e| of_clients(&e))?
+        }
+    };
     let config = ServerConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
-        .and_then(|builder| builder.with_no_client_auth().with_single_cert(chain, key));
+        .and_then(|builder| {
+            builder.with_client_cert_verifier(clients).with_single_cert(chain, key)
+        });
     let mut config = config.map_err(|e| wrong(e.to_string()))?;
     config.alpn_protocols = vec![H2.to_vec(), b"http/1.1".to_vec()];
     Ok(Arc::new(config))
+}
+
+fn certificates(pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, rustls::pki_types::pem::Error> {
+    CertificateDer::pem_slice_iter(pem).collect()
+}
+
+/// Whom a certificate that TLS has verified names: its subject, and where that is empty the URIs that stand for it
+/// (RFC 5280 section 4.2.1.6); none where it has neither.
+fn principal(verified: &CertificateDer<'_>) -> Option<Principal> {
+    let certificate = webpki::EndEntityCert::try_from(verified).ok()?;
+    let subject: String = certificate.subject().iter().map(|byte| format!("{byte:02x}")).collect();
+    let uris: Vec<_> = certificate.valid_uri_names().collect();
+    let name = if subject.is_empty() { uris.join(" ") } else { subject };
+    (!name.is_empty()).then_some(Principal::Certificate(name))
 }
 
 /// Why a gateway ended badly
@@ -209,28 +247,36 @@ async fn connection<P: Provision>(
     if stream.set_nodelay(true).is_err() {
         return;
     }
-    let Some(tls) = tls else { return speak_http1(gateway, stream, watcher).await };
+    let Some(tls) = tls else { return speak_http1(gateway, stream, None, watcher).await };
     let Ok(Ok(stream)) = tokio::time::timeout(HEAD_READ_MAX, tls.accept(stream)).await else {
         return;
     };
-    if stream.get_ref().1.alpn_protocol() == Some(H2) {
-        return speak_http2(gateway, stream, watcher).await;
+    let session = stream.get_ref().1;
+    let shown = session.peer_certificates().and_then(<[_]>::first);
+    let principal = shown.and_then(principal);
+    if session.alpn_protocol() == Some(H2) {
+        return speak_http2(gateway, stream, principal, watcher).await;
     }
-    speak_http1(gateway, stream, watcher).await;
+    speak_http1(gateway, stream, principal, watcher).await;
 }
 
-async fn speak_http1<P: Provision, Io>(gateway: Arc<Gateway<P>>, io: Io, watcher: Watcher)
-where
+async fn speak_http1<P: Provision, Io>(
+    gateway: Arc<Gateway<P>>,
+    io: Io,
+    principal: Option<Principal>,
+    watcher: Watcher,
+) where
     Io: AsyncRead + AsyncWrite + Send + Unpin + 'static,
 {
     let faults = Faults::default();
     let io = Strict::new(io, faults.clone());
     let service = service_fn(move |request| {
         let (gateway, fault) = (Arc::clone(&gateway), faults.next());
+        let principal = principal.clone();
         async move {
             Ok::<_, Infallible>(match fault {
                 Some(fault) => Gateway::<P>::answer_fault(fault),
-                None => gateway.answer(request).await,
+                None => gateway.answer(request, principal).await,
             })
         }
     });
@@ -246,16 +292,20 @@ where
     quietly(watcher.watch(connection).await);
 }
 
-async fn speak_http2<P: Provision, Io>(gateway: Arc<Gateway<P>>, io: Io, watcher: Watcher)
-where
+async fn speak_http2<P: Provision, Io>(
+    gateway: Arc<Gateway<P>>,
+    io: Io,
+    principal: Option<Principal>,
+    watcher: Watcher,
+) where
     Io: AsyncRead + AsyncWrite + Send + Unpin + 'static,
 {
     let service = service_fn(move |request| {
-        let gateway = Arc::clone(&gateway);
+        let (gateway, principal) = (Arc::clone(&gateway), principal.clone());
         async move {
             Ok::<_, Infallible>(match too_large(&request) {
                 true => Gateway::<P>::answer_fault(Fault::TooLarge),
-                false => gateway.answer(request).await,
+                false => gateway.answer(request, principal).await,
             })
         }
     });

@@ -44,8 +44,12 @@ pub(crate) struct Gateway<P> {
 }
 
 impl<P: Provision> Gateway<P> {
-    /// Answers one request.
-    pub(crate) async fn answer(self: Arc<Self>, mut request: Request<Incoming>) -> Response<Body> {
+    /// Answers one request, of `principal` where the connection has shown one.
+    pub(crate) async fn answer(
+        self: Arc<Self>,
+        mut request: Request<Incoming>,
+        principal: Option<Principal>,
+    ) -> Response<Body> {
         if let Err(detail) = settle_host(&mut request) {
             return refuse(&Refused::new(Verdict::Malformed, detail));
         }
@@ -68,7 +72,7 @@ impl<P: Provision> Gateway<P> {
         // S43a: one budget for all that the client waits for.
         let deadline = Instant::now() + self.options.answer_budget;
         let answered = match self.route(first, &request, &path, deadline).await {
-            Ok(route) => self.follow(route, request, deadline).await,
+            Ok(route) => self.follow(route, request, principal, deadline).await,
             Err(stop) => Err(stop),
         };
         match answered {
@@ -83,6 +87,7 @@ impl<P: Provision> Gateway<P> {
         &self,
         route: Route,
         request: Request<Incoming>,
+        principal: Option<Principal>,
         deadline: Instant,
     ) -> Result<Response<Body>, Stop> {
         match route {
@@ -92,7 +97,7 @@ impl<P: Provision> Gateway<P> {
                 Ok(self.pass(request, !bulk).await)
             }
             Route::Protect { method, resource_type, id } => {
-                self.protect(request, (method, resource_type, id), deadline).await
+                self.protect(request, principal, (method, resource_type, id), deadline).await
             }
             Route::Malformed(detail) => Err(Refused::new(Verdict::Malformed, detail).into()),
             Route::Unprotected => Err(Stop::Unprotected),
@@ -181,6 +186,7 @@ impl<P: Provision> Gateway<P> {
     async fn protect(
         &self,
         request: Request<Incoming>,
+        principal: Option<Principal>,
         (method, usual_type, id): (contract::Method, String, Option<String>),
         deadline: Instant,
     ) -> Result<Response<Body>, Stop> {
@@ -221,7 +227,7 @@ impl<P: Provision> Gateway<P> {
             body: media_type.map(|content_type| CallBody { bytes, content_type }),
             key,
             if_match,
-            principal: Principal::of(&caller),
+            principal: principal.unwrap_or_else(|| Principal::of(&caller)),
             caller,
             extra,
         };

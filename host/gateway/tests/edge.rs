@@ -463,7 +463,7 @@ async fn tls_speaks_http_1_and_http_2() {
     let (certificate, key) =
         (include_bytes!("data/certificate.pem"), include_bytes!("data/key.pem"));
     let options = GatewayOptions {
-        tls: Some(replaysafe_gateway::serve::tls(certificate, key).unwrap()),
+        tls: Some(replaysafe_gateway::serve::tls(certificate, key, None).unwrap()),
         ..GatewayOptions::default()
     };
     let edge = Edge::start_as(vec![], options, std::future::pending()).await;

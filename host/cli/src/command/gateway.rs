@@ -69,6 +69,9 @@ pub(super) struct Arguments {
     /// The private key of the certificate (PEM)
     #[arg(long, value_name = "FILE", requires = "tls_cert")]
     tls_key: Option<PathBuf>,
+    /// Serve those alone who show a certificate that one of these authorities (PEM) has issued; its subject then is who earns receipts of keys, whatever credential goes to the service [default: no certificate is asked for]
+    #[arg(long, value_name = "FILE", requires = "tls_cert")]
+    tls_client_ca: Option<PathBuf>,
     /// Trust these certificates (PEM) for an https upstream, and no others [default: those of the system]
     #[arg(long, value_name = "FILE")]
     upstream_ca: Option<PathBuf>,
@@ -111,6 +114,7 @@ pub(super) fn run(arguments: &Arguments, output: Output) -> anyhow::Result<Exit>
         upstream_moved: arguments.upstream_moved,
         policy: read_policy(arguments.policy.as_ref(), &guest)?,
         tls: arguments.tls_cert.clone().zip(arguments.tls_key.clone()),
+        tls_client_ca: arguments.tls_client_ca.clone(),
         upstream_ca: arguments.upstream_ca.clone(),
         host: arguments.host,
         public_url: arguments.public_url.clone(),

@@ -182,6 +182,19 @@ fn what_cannot_be_a_service_is_a_mistake_of_usage() {
     fails_to_start(&folder, &[("--tenant", "")], 2, &["--tenant"]);
     fails_to_start(&folder, &[("--listen", "8080")], 2, &["--listen", "8080"]);
     fails_to_start(&folder, &[("--tls-cert", "c.pem")], 2, &["--tls-key"]);
+    fails_to_start(&folder, &[("--tls-client-ca", "r.pem")], 2, &["--tls-cert"]);
+    fails_to_start(
+        &folder,
+        &[("--tls-cert", CERTIFICATE), ("--tls-key", KEY), ("--tls-client-ca", "r.pem")],
+        3,
+        &["roots of client certificates", "r.pem"],
+    );
+    fails_to_start(
+        &folder,
+        &[("--tls-cert", CERTIFICATE), ("--tls-key", KEY), ("--tls-client-ca", KEY)],
+        2,
+        &["clients"],
+    );
     fails_to_start(
         &folder,
         &[("--tls-cert", "c.pem"), ("--tls-key", "k.pem")],

@@ -52,6 +52,7 @@ fn every_option_that_may_be_left_out_says_its_default() {
         ("--ledger-key", "[default: PATH of the ledger with `.key` added]"),
         ("--policy", "[default: every member's default]"),
         ("--tls-cert", "[default: serve http]"),
+        ("--tls-client-ca", "[default: no certificate is asked for]"),
         ("--upstream-ca", "[default: those of the system]"),
         ("--host", "[default: keep for http, upstream for https]"),
         ("--upstream-credential", "Without either"),

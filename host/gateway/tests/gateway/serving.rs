@@ -1,15 +1,19 @@
 //! How the real gateway serves: over TLS, while parts fail, and when it is told to stop.
 
-use std::sync::Mutex;
 use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use replaysafe::target::upstream::{Roots, SendError, Upstream, whole};
 use replaysafe_gateway::{GatewayOptions, ServeError, serve};
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::{ClientConfig, RootCertStore};
 use serde_json::json;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::sync::Barrier;
+use tokio_rustls::TlsConnector;
 
 use crate::support::{ALICE, Gateway, Reply, Service, both, exchange};
 
@@ -18,12 +22,19 @@ const CERTIFICATE: &[u8] = include_bytes!("../data/certificate.pem");
 const KEY: &[u8] = include_bytes!("../data/key.pem");
 const STRANGER: &[u8] = include_bytes!("../data/stranger.pem");
 
+/// The root of the certificates of clients, for tests only as well: two of one subject, one of another, and one of a URI.
+const CLIENTS: &[u8] = include_bytes!("../data/clients/root.pem");
+const FIRST: &[u8] = include_bytes!("../data/clients/first.pem");
+const RENEWED: &[u8] = include_bytes!("../data/clients/renewed.pem");
+const OTHER: &[u8] = include_bytes!("../data/clients/other.pem");
+const BY_URI: &[u8] = include_bytes!("../data/clients/uri.pem");
+
 /// The target's own Host goes to an https target, and its URLs are rewritten.
 #[tokio::test]
 async fn tls_on_both_sides() {
-    let service = Service::start_with(Some(serve::tls(CERTIFICATE, KEY).unwrap())).await;
+    let service = Service::start_with(Some(serve::tls(CERTIFICATE, KEY, None).unwrap())).await;
     let upstream = format!("https://localhost:{}/scim/v2", service.address.port());
-    let tls = Some(serve::tls(CERTIFICATE, KEY).unwrap());
+    let tls = Some(serve::tls(CERTIFICATE, KEY, None).unwrap());
     let roots = Roots::Pem(CERTIFICATE.to_vec());
     let options = GatewayOptions { tls: tls.clone(), ..GatewayOptions::default() };
     let gateway = Gateway::start(&upstream, &roots, options).await;
@@ -54,7 +65,7 @@ async fn tls_on_both_sides() {
 /// S12: TLS failed, so no byte of a request was written: it has not happened, and may be repeated.
 #[tokio::test]
 async fn a_target_that_nobody_vouches_for_is_not_spoken_to() {
-    let service = Service::start_with(Some(serve::tls(CERTIFICATE, KEY).unwrap())).await;
+    let service = Service::start_with(Some(serve::tls(CERTIFICATE, KEY, None).unwrap())).await;
     let upstream = format!("https://localhost:{}/scim/v2", service.address.port());
     let roots = Roots::Pem(STRANGER.to_vec());
     let gateway = Gateway::start(&upstream, &roots, GatewayOptions::default()).await;
@@ -80,11 +91,77 @@ async fn a_target_that_nobody_vouches_for_is_not_spoken_to() {
     assert!(told.iter().all(|line| line.contains("invalid peer certificate")), "{told:?}");
 }
 
+/// S1: a client's certificate names its principal: receipts of its keys are its own, whatever certificate and token it shows
+/// next, and nobody else's, whatever token he shows.
+#[tokio::test]
+async fn who_shows_a_certificate_is_known_by_its_subject() {
+    let service = Service::start().await;
+    let tls = Some(serve::tls(CERTIFICATE, KEY, Some(CLIENTS)).unwrap());
+    let options = GatewayOptions { tls, ..GatewayOptions::default() };
+    let gateway = Gateway::start(&service.base(), &Roots::System, options).await;
+    let create = async |shown: &[u8], token: &str, user: &str| {
+        let head = format!("Authorization: Bearer {token}\r\nIdempotency-Key: k\r\n");
+        let answer = over_tls(&gateway, Some(shown), &head, user).await;
+        let reply = Reply::read(&answer);
+        (reply.status, reply.header("idempotency-replayed").is_some())
+    };
+    let (ann, bob) = (r#"{"userName":"ann"}"#, r#"{"userName":"bob"}"#);
+    assert_eq!(create(FIRST, "1", ann).await, (201, false));
+    assert_eq!(create(RENEWED, "2", ann).await, (201, true));
+    assert_eq!(create(RENEWED, "1", bob).await, (422, false));
+    assert_eq!(create(OTHER, "1", bob).await, (201, false));
+    assert_eq!(create(FIRST, "1", ann).await, (201, true));
+    // Its subject is empty, and a URI stands for it.
+    assert_eq!(create(BY_URI, "1", r#"{"userName":"cy"}"#).await, (201, false));
+    assert_eq!(service.changes().len(), 3);
+    // Whom nobody vouches for is not served.
+    let own = [CERTIFICATE, KEY].concat();
+    for stranger in [None, Some(own.as_slice())] {
+        let answer = over_tls(&gateway, stranger, "", ann).await;
+        assert_eq!(String::from_utf8_lossy(&answer), "");
+    }
+}
+
+/// What the gateway answers to a create of whoever shows this certificate, with its key behind it; nothing where TLS fails.
+async fn over_tls(gateway: &Gateway, shown: Option<&[u8]>, head: &str, user: &str) -> Vec<u8> {
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let mut roots = RootCertStore::empty();
+    roots.add(CertificateDer::from_pem_slice(CERTIFICATE).unwrap()).unwrap();
+    let client = ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_root_certificates(roots);
+    let client = match shown {
+        None => client.with_no_client_auth(),
+        Some(pem) => {
+            let chain = vec![CertificateDer::from_pem_slice(pem).unwrap()];
+            let key = PrivateKeyDer::from_pem_slice(pem).unwrap();
+            client.with_client_auth_cert(chain, key).unwrap()
+        }
+    };
+    let stream = TcpStream::connect(gateway.address).await.unwrap();
+    let connector = TlsConnector::from(Arc::new(client));
+    let mut stream = connector.connect("localhost".try_into().unwrap(), stream).await.unwrap();
+    let length = user.len();
+    let request = format!(
+        "POST /scim/v2/Users HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Type: application/scim+json\r\nContent-Length: {length}\r\n{head}\r\n{user}"
+    );
+    // With TLS 1.3 a server refuses a certificate when its client is done.
+    drop(stream.write_all(request.as_bytes()).await);
+    let mut answer = Vec::new();
+    drop(stream.read_to_end(&mut answer).await);
+    answer
+}
+
 #[test]
 fn a_certificate_and_another_key_make_no_server() {
-    assert!(matches!(serve::tls(STRANGER, KEY), Err(ServeError::Tls { .. })));
-    assert!(matches!(serve::tls(CERTIFICATE, b"no key"), Err(ServeError::Tls { .. })));
-    assert!(matches!(serve::tls(b"", KEY), Err(ServeError::Tls { .. })));
+    assert!(matches!(serve::tls(STRANGER, KEY, None), Err(ServeError::Tls { .. })));
+    assert!(matches!(serve::tls(CERTIFICATE, b"no key", None), Err(ServeError::Tls { .. })));
+    assert!(matches!(serve::tls(b"", KEY, None), Err(ServeError::Tls { .. })));
+    for roots in [&b""[..], b"no roots", KEY] {
+        let none = serve::tls(CERTIFICATE, KEY, Some(roots));
+        assert!(matches!(&none, Err(ServeError::Tls { reason }) if reason.contains("clients")));
+    }
 }
 
 /// What was begun is answered; what was not is not accepted any more.
