@@ -162,8 +162,8 @@ impl Principal {
     ///
     /// For a signed JWT that names its holder these are its claims but for those of time and number, beside
     /// whatever else may be a credential; else nothing but the credential itself (none).
-    pub(crate) fn rights(&self, caller: &Caller) -> Option<Vec<u8>> {
-        let Self::Client { .. } = self else { return None };
+    pub(crate) fn rights(caller: &Caller) -> Option<Vec<u8>> {
+        let Self::Client { .. } = Self::of(caller) else { return None };
         let mut values = caller.headers.iter().filter(|(name, _)| name == AUTHORIZATION);
         let (_, token) = values.next()?.1.to_str().ok()?.split_once(' ')?;
         let claims = claims(token.trim())?;

@@ -144,7 +144,7 @@ struct Run {
     credential: String,
     /// What the credential may be used for.
     used: Use,
-    /// Whoever likes can make up another credential that names its principal.
+    /// Another credential may name its principal, one with other rights or one that is made up.
     made_up: bool,
     body: Option<Body>,
     /// Until when somebody waits for the answer, at most, and whether somebody still does; nobody: taken up again.
@@ -382,7 +382,7 @@ impl<L: Ledger, T: Target> Provisioner<L, T> {
             caller: call.caller.clone(),
             credential: who.credential,
             used: Use::Own,
-            made_up: matches!(call.principal, Principal::Name(_) | Principal::Client { .. }),
+            made_up: !matches!(call.principal, Principal::Anonymous | Principal::Credential(_)),
             body: call.body.clone(),
             awaited: None,
             secrets,
@@ -874,7 +874,7 @@ impl<L: Ledger, T: Target> Provisioner<L, T> {
         Who {
             proved: inner.key.principal(tenant, &said),
             unproved: inner.key.principal(tenant, &unproved),
-            rights: match call.principal.rights(&call.caller) {
+            rights: match Principal::rights(&call.caller) {
                 Some(rights) => inner.key.digest(tenant, "rights", &frame(&[&said, &rights])),
                 None => credential.clone(),
             },

@@ -83,20 +83,27 @@ impl<'a> Case<'a> {
                 detail: "`tags.names` must have one tag for each name of the identification".into(),
             });
         }
-        let read = |entry: &Option<_>| entry.as_ref().map(Record::read).transpose();
         let people: Result<Vec<_>, _> = given
             .found
             .holders
             .iter()
             .map(|holder| Person::read(&holder.identity, &holder.by))
             .collect();
+        let people = people?;
+        let read = |entry: &Option<_>| {
+            let record = entry.as_ref().map(Record::read).transpose()?;
+            Ok(record.map(|mut record| {
+                record.follow(&people);
+                record
+            }))
+        };
         let open: Result<Vec<_>, _> = given.found.open.iter().map(Record::read).collect();
         Ok(Ok(Self {
             given,
             request: &given.request,
             by_key: read(&given.found.by_key)?,
             by_statement: read(&given.found.by_statement)?,
-            people: people?,
+            people,
             open: open?,
             ground,
             wish,

@@ -154,7 +154,8 @@ fn on_present(
     let known = case.holder_of(&id_name(case.request, id));
     let of_another =
         |name: &Name| case.holder_of(name).map(|one| &one.id) != known.map(|one| &one.id);
-    let moves = known.is_none() || case.wish.names.iter().any(of_another);
+    let unseen = known.is_none_or(|one| one.memory.seen_at.is_none());
+    let moves = unseen || case.wish.names.iter().any(of_another);
     let unclaimed: Vec<Name> = shown.iter().filter(|name| !case.holds(name)).cloned().collect();
     if moves && !unclaimed.is_empty() {
         // Seen for the first time under its id: a create of it may be under way (S14a). Or it is to have another name: all are written anew.

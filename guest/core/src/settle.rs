@@ -8,7 +8,6 @@ use alloc::{
     vec,
     vec::Vec,
 };
-use core::mem;
 
 use crate::ordered::BTreeSet;
 
@@ -49,7 +48,8 @@ pub(crate) fn settle(case: &Case<'_>, report: Option<&Report>) -> Result<Step, C
     };
     let person = case.person_of(record).or_else(|| case.people.first());
     let person = person.cloned().unwrap_or_else(|| new_person(case));
-    let mut work = Work { case, record: record.clone(), person, learned: Vec::new() };
+    let mut work =
+        Work { case, record: record.clone(), person, absorbed: None, learned: Vec::new() };
     match case.says("approve") {
         Some(until) => work.approve(until.parse().unwrap_or_default()),
         None => Ok(work.settle(report)),
@@ -74,6 +74,8 @@ struct Work<'a> {
     case: &'a Case<'a>,
     record: Record,
     person: Person,
+    /// The identity that turned out to be this one.
+    absorbed: Option<Person>,
     /// What was learned about the target on the way.
     learned: Vec<(String, String)>,
 }
@@ -149,8 +151,11 @@ impl Work<'_> {
                 return self.made(Verdict::Done, &resource);
             }
             if matches!(answer.status, 404 | 410) {
-                return self.look_for_trace();
+                return self.gone_since(&id).unwrap_or_else(|| self.look_for_trace());
             }
+        }
+        if let Some(step) = self.unite(&id) {
+            return step;
         }
         self.see_made(&id);
         self.unverified(self.with_own(None, &id))
@@ -295,10 +300,12 @@ impl Work<'_> {
         let given_up = self.given_up();
         let due = missing.any(|one| {
             let taken = passed.iter().any(|path| crate::state::overlaps(path, &one.path.0));
+            // A list that was stated since may have it again.
+            let gone = one.active || passed.contains("*") || passed.contains(&one.path.0);
             // What this resource used to keep is sent once more, then it is said not to be kept (S11).
             let kept = self.person.memory.kept.contains(&one.path.0);
             let lapsed = kept && !kept::explains(&self.person.memory, one) && !given_up;
-            one.taking || !taken && (one.active || lapsed)
+            one.taking && gone || !taken && (one.taking || one.active || lapsed)
         });
         for attribute in &holds.appended {
             let kind = &self.case.request.resource_type;
@@ -677,6 +684,16 @@ impl Work<'_> {
 
     /// A positive look is conclusive at once; a negative one once D + L has passed (S14).
     fn unknown_create(&mut self) -> Step {
+        if let Some(id) = self.record.progress.trace.clone() {
+            let question = self.case.by_id(&id);
+            let Some(seen) = self.case.seen(&question) else {
+                return only(Action::Ask(vec![question]));
+            };
+            let gone = matches!(&seen.sight, Sight::Answered(answer) if matches!(answer.status, 404 | 410));
+            if gone && let Some(step) = self.gone_since(&id) {
+                return step;
+            }
+        }
         let kind = &self.case.request.resource_type;
         let mut questions = self.case.wish.searches.clone();
         let now = self.case.now();
@@ -708,8 +725,7 @@ impl Work<'_> {
                 let all = Question::All(kind.clone());
                 let Some(seen) = self.case.seen(&all) else { return only(Action::Ask(vec![all])) };
                 // A look that failed says nothing: it is no absence that cannot be proved.
-                let failed = matches!(seen.sight, Sight::Nothing);
-                if failed && !parked && now < conclusive_at + READING_MS_MOST {
+                if failed(&seen.sight) && !parked && now < conclusive_at + READING_MS_MOST {
                     return self.wait(now + (LOOK_MS << 4));
                 }
                 matches!(seen.sight, Sight::Listed(_)) && conclusive_at <= seen.asked_at
@@ -1051,6 +1067,9 @@ impl Work<'_> {
     /// The resource exists, and this request made it.
     fn made(&mut self, verdict: Verdict, resource: &Value) -> Step {
         let Some(id) = id_of(resource) else { return self.unverified(None) };
+        if let Some(step) = self.unite(&id) {
+            return step;
+        }
         self.see_made(&id);
         let schema = &self.case.ground.schema;
         let mut lost = self.case.wish.statement.differs(resource, schema);
@@ -1098,25 +1117,70 @@ impl Work<'_> {
     /// The identity that has the id of what was made, if it is not the entry's own: somebody went on by that id while nobody
     /// knew what the create had made (S14c).
     fn other_holder(&self, id: &str) -> Option<&Person> {
+        let united = self.absorbed.as_ref().map(|one| &one.id);
         let holder = self.case.holder_of(&id_name(self.case.request, id));
-        holder.filter(|holder| holder.id != self.person.id)
+        holder.filter(|holder| holder.id != self.person.id && Some(&holder.id) != united)
+    }
+
+    /// Makes one identity of two, where what was made has one already (S14c, S16). A step where that cannot be yet, or never.
+    fn unite(&mut self, id: &str) -> Option<Step> {
+        let mut other = self.other_holder(id)?.clone();
+        if other.memory.source() != self.person.memory.source() {
+            let mut answer = answers::of(Verdict::FoundAlreadyLinked, &self.record.id);
+            answer.evidence = Evidence::Read;
+            return Some(self.refuse(answer));
+        }
+        // What is under way on the other, and what it is watched for, comes to its end there (S14a).
+        let of_other = |one: &&Record| one.identity.as_ref() == Some(&other.id);
+        let mut open = self.case.open.iter().filter(of_other);
+        if open.any(|one| one.progress.unheard_until.is_none()) {
+            self.record.progress.trace = Some(id.into());
+            let backoff = LOOK_MS << self.record.progress.looks.min(4);
+            return Some(self.wait(self.case.now() + backoff));
+        }
+        other.memory.became = Some(self.person.id.clone());
+        other.memory.became_after = self.person.memory.seq;
+        self.person.memory.take_in(&other.memory);
+        self.absorbed = Some(other);
+        None
+    }
+
+    /// What the create has made is not there any more. Whoever has deleted it by its id has ended the life that the create
+    /// began (S21); none where nobody has.
+    fn gone_since(&mut self, id: &str) -> Option<Step> {
+        let own = self.person.memory.target_id.as_deref() == Some(id);
+        if !own && !self.case.holds(&id_name(self.case.request, id)) {
+            // Whose it is, the ledger tells: the write takes the name, or is refused.
+            self.person.memory.target_id = Some(id.into());
+            let identities = self.identities(self.with_own(None, id));
+            return Some(self.wait_with(self.case.now(), identities));
+        }
+        self.other_holder(id)?;
+        if let Some(step) = self.unite(id) {
+            return Some(step);
+        }
+        self.superseded_by_deletion(id)
+    }
+
+    /// The identity that was made one with the create's own is deleted: nothing is given back.
+    fn superseded_by_deletion(&mut self, id: &str) -> Option<Step> {
+        self.absorbed.as_ref().filter(|other| other.memory.life == Life::Deleted)?;
+        let answer = answers::of(Verdict::SupersededByDeletion, &self.record.id);
+        let identities = self.identities(self.with_own(None, id));
+        Some(self.refuse_with(answer, identities))
     }
 
     /// This entry's client has made the resource, whoever looks.
     fn see_made(&mut self, id: &str) {
-        let mut deleted = false;
-        if let Some(holder) = self.other_holder(id).cloned() {
-            // The link comes first: its identity is that of the resource, and takes in what was known of the other (S16).
-            let own = mem::replace(&mut self.person, holder);
-            self.person.memory.take_in(own.memory);
-            // What was deleted by its id in the meantime stays deleted (S21).
-            deleted = self.person.memory.life == Life::Deleted;
-        }
-        if !deleted {
+        let other = self.absorbed.as_ref().map(|other| &other.memory);
+        // What was deleted by its id in the meantime stays deleted (S21).
+        if other.is_none_or(|other| other.life != Life::Deleted) {
             see(self.case, &mut self.person, id);
         }
         let memory = &mut self.person.memory;
-        memory.made_by = Some(self.record.statement.clone());
+        if other.is_none_or(|other| other.made_by.is_none()) {
+            memory.made_by = Some(self.record.statement.clone());
+        }
         let client = &self.record.progress.request.scope.principal;
         know(&mut memory.shown_to, client);
         know(&mut memory.listed_to, client);
@@ -1131,16 +1195,27 @@ impl Work<'_> {
         let Sight::Answered(answer) = &seen.sight else {
             return self.wait(self.case.now() + LOOK_MS);
         };
-        match resource_in(answer) {
-            // Deleted since it was sent, by its id (S21).
-            Some(_)
-                if self.other_holder(id).is_some_and(|one| one.memory.life == Life::Deleted) =>
-            {
-                self.refuse(answers::of(Verdict::SupersededByDeletion, &self.record.id))
+        let Some(resource) = resource_in(answer) else {
+            return self.wait(self.case.now() + LOOK_MS);
+        };
+        let asked = self.record.progress.request.received_at;
+        let known = |other: &Person| other.memory.seen_at.is_some_and(|at| at < asked);
+        if self.other_holder(id).is_some_and(known) {
+            // It was known before this was asked: no trace of it, whatever it is called by now (S18).
+            let sent = self.record.progress.sent_at.unwrap_or_default();
+            let conclusive_at = sent + self.case.ground.profile.settled();
+            if self.case.now() < conclusive_at {
+                return self.wait(conclusive_at);
             }
-            Some(resource) => self.made(Verdict::Adopted, &resource),
-            None => self.wait(self.case.now() + LOOK_MS),
+            let mut answer = answers::of(Verdict::Conflict, &self.record.id);
+            answer.evidence = Evidence::Read;
+            return self.refuse(answer);
         }
+        if let Some(step) = self.unite(id) {
+            return step;
+        }
+        let superseded = self.superseded_by_deletion(id);
+        superseded.unwrap_or_else(|| self.made(Verdict::Adopted, &resource))
     }
 
     fn gone(&mut self, verdict: Verdict) -> Step {
@@ -1233,11 +1308,14 @@ impl Work<'_> {
     }
 
     fn refuse(&mut self, answer: Answer) -> Step {
-        let write = self.record.after(Event::Refuse, None).map(|entry| Write {
-            entry,
-            identities: vec![IdentityWrite { identity: self.person.identity(), names: None }],
-            learned: self.news(),
-        });
+        let own = IdentityWrite { identity: self.person.identity(), names: None };
+        self.refuse_with(answer, vec![own])
+    }
+
+    fn refuse_with(&mut self, answer: Answer, identities: Vec<IdentityWrite>) -> Step {
+        let learned = self.news();
+        let entry = self.record.after(Event::Refuse, None);
+        let write = entry.map(|entry| Write { entry, identities, learned });
         Step { write, action: Action::Answer(answer) }
     }
 
@@ -1275,14 +1353,16 @@ impl Work<'_> {
     }
 
     fn wait(&mut self, until: UnixMillis) -> Step {
+        let identities = self.fenced();
+        self.wait_with(until, identities)
+    }
+
+    fn wait_with(&mut self, until: UnixMillis, identities: Vec<IdentityWrite>) -> Step {
         self.record.progress.looks += 1;
         let event =
             if self.record.stage == Some(Stage::Parked) { Event::Park } else { Event::Dispatch };
-        let write = self.record.after(event, Some(until)).map(|entry| Write {
-            entry,
-            identities: self.fenced(),
-            learned: Vec::new(),
-        });
+        let entry = self.record.after(event, Some(until));
+        let write = entry.map(|entry| Write { entry, identities, learned: Vec::new() });
         Step { write, action: Action::Wait(until) }
     }
 
@@ -1389,19 +1469,24 @@ impl Work<'_> {
         Step { write, action: Action::Answer(receipt) }
     }
 
-    /// The identity with its names. An external id that another identity has of an earlier try, without a resource, is given
-    /// up by that in the same write; one that has a resource keeps it.
+    /// The identity with its names. One that turned out to be this one has none any more. An external id that another identity
+    /// has of an earlier try, without a resource, is given up by that in the same write; one that has a resource keeps it.
     fn identities(&self, mut names: Option<Vec<Name>>) -> Vec<IdentityWrite> {
-        let mut all = Vec::new();
+        let united = self.absorbed.as_ref();
+        let given_up =
+            |one: &Person| IdentityWrite { identity: one.identity(), names: Some(Vec::new()) };
+        let mut all: Vec<IdentityWrite> = united.map(given_up).into_iter().collect();
+        let is_ours = |one: &&Person| {
+            one.id == self.person.id || united.is_some_and(|united| united.id == one.id)
+        };
         names.iter_mut().for_each(|names| {
             names.retain(|name| {
-                let holder = self.case.holder_of(name).filter(|one| one.id != self.person.id);
+                let holder = self.case.holder_of(name).filter(|one| !is_ours(one));
                 match holder.filter(|_| name.kind == NameKind::ExternalId) {
                     Some(other) if other.memory.target_id.is_some() => false,
                     Some(other) => {
-                        let identity = other.identity();
-                        if all.iter().all(|one: &IdentityWrite| one.identity != identity) {
-                            all.push(IdentityWrite { identity, names: Some(Vec::new()) });
+                        if all.iter().all(|one| one.identity.id != other.id) {
+                            all.push(given_up(other));
                         }
                         true
                     }

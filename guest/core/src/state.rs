@@ -96,6 +96,10 @@ pub struct Memory {
     pub seq: u64,
     /// When it was deleted.
     pub deleted_at: Option<UnixMillis>,
+    /// The identity that this one turned out to be, and has given its names to.
+    pub became: Option<IdentityId>,
+    /// How many changes that one had then: those of this one follow them there.
+    pub became_after: u64,
     /// What has settled within the replay window, and what was taken away within the life of a receipt (S2a, S10).
     pub recent: Vec<Change>,
     /// The last change that took something away and is not remembered any more.
@@ -148,6 +152,8 @@ impl Memory {
             version_safe: false,
             seq: 0,
             deleted_at: None,
+            became: None,
+            became_after: 0,
             recent: Vec::new(),
             taken_before: None,
             kept: BTreeSet::new(),
@@ -184,19 +190,29 @@ impl Memory {
         self.recent.push(Change { seq: self.seq, ..change });
     }
 
-    /// Takes in what was known of another identity that turns out to be this one: its changes come before all others, so
-    /// that what was asked of this one counts as older than they are, and nothing is told again for it.
-    pub(crate) fn take_in(&mut self, other: Self) {
-        let before = other.seq;
-        self.seq += before;
-        self.recent.iter_mut().for_each(|change| change.seq += before);
-        self.recent.splice(0..0, other.recent);
-        self.taken_before = self.taken_before.map(|seq| seq + before).or(other.taken_before);
-        if self.version.is_none() {
+    /// Takes in what is known of another identity that turns out to be this one: its changes follow all others, so that
+    /// they count as later than what was asked of this one, and its resource is this one's.
+    pub(crate) fn take_in(&mut self, other: &Self) {
+        let before = self.seq;
+        self.seq += other.seq;
+        let changes = other.recent.iter().cloned();
+        self.recent.extend(changes.map(|change| Change { seq: change.seq + before, ..change }));
+        self.taken_before = other.taken_before.map(|seq| seq + before).or(self.taken_before);
+        if self.version < other.version {
             self.version = other.version;
-            self.version_statement = other.version_statement;
+            self.version_statement.clone_from(&other.version_statement);
             self.version_safe = other.version_safe;
         }
+        self.life = other.life;
+        self.deleted_at = other.deleted_at;
+        self.target_id.clone_from(&other.target_id);
+        self.made_by.clone_from(&other.made_by);
+        self.adopted = other.adopted;
+        self.seen_at = other.seen_at;
+        self.shown_to.clone_from(&other.shown_to);
+        self.listed_to.clone_from(&other.listed_to);
+        self.kept.clone_from(&other.kept);
+        self.not_kept.clone_from(&other.not_kept);
     }
 
     /// The paths that were taken away after the change `seq`, by what settled after `since` and was asked for after `asked`.
@@ -288,6 +304,8 @@ pub struct Progress {
     pub before: Option<Value>,
     /// The ids that looked alike before a create: none of them can be its trace.
     pub alike: Vec<String>,
+    /// The id of what a create was seen to have made, while it waits for others who know it by that id.
+    pub trace: Option<String>,
     /// Whether absence was proved before a create, or only not disproved (S14).
     pub unproved: bool,
     /// The parts that were left out, and why the answer is a refusal although something changed.
@@ -344,6 +362,7 @@ impl Progress {
             answered_at: None,
             before: None,
             alike: Vec::new(),
+            trace: None,
             unproved: false,
             left_out: BTreeSet::new(),
             seq: 0,
@@ -386,6 +405,23 @@ impl Record {
             stage: Some(entry.stage),
             progress: read_state(&entry.state)?,
         })
+    }
+
+    /// What is of an identity that turned out to be another is that one's.
+    pub(crate) fn follow(&mut self, people: &[Person]) {
+        for _ in people {
+            let of = |id: &IdentityId| people.iter().find(|person| person.id == *id);
+            let Some(own) = self.identity.as_ref().and_then(of) else { return };
+            let Some(became) = own.memory.became.as_ref().and_then(of) else { return };
+            self.identity = Some(became.id.clone());
+            let after = own.memory.became_after;
+            self.progress.seq += after;
+            self.progress.first_seq = self.progress.first_seq.map(|seq| seq + after);
+            // 0 says that nothing has settled.
+            if 0 < self.progress.settled_seq {
+                self.progress.settled_seq += after;
+            }
+        }
     }
 
     /// The entry after `event`; none where the event cannot happen.
@@ -484,6 +520,8 @@ record!(Memory {
     version_safe,
     seq,
     deleted_at,
+    became: Default,
+    became_after: Default,
     recent,
     taken_before,
     kept,
@@ -501,6 +539,7 @@ record!(Progress {
     answered_at,
     before,
     alike,
+    trace: Default,
     unproved,
     left_out,
     seq,
@@ -670,17 +709,71 @@ mod tests {
     /// S2a, S16: nothing that was taken away on either of two identities is forgotten when they become one.
     #[test]
     fn what_was_known_of_both_is_known_of_one() {
-        let mut link = Memory::new("User");
-        link.settle(10_000, 10_000, change(1_000, &["active"], &["active"]));
-        let mut other = Memory { version: Some(7), ..Memory::new("User") };
-        other.settle(10_000, 10_000, change(500, &["roles"], &["roles"]));
-        link.take_in(other);
-        assert_eq!((link.seq, link.version), (2, Some(7)));
-        assert_eq!(link.taken_since(0, 0, None), paths(&["active", "roles"]));
-        // Decided after the other's first change: the link's change came since, as far as anybody knows.
-        assert_eq!(link.taken_since(1, 0, None), paths(&["active"]));
-        assert!(link.moved_since(1, None, &paths(&["active"])));
-        assert!(!link.moved_since(2, None, &paths(&["active", "roles"])));
+        let mut own = Memory { version: Some(7), ..Memory::new("User") };
+        own.settle(10_000, 10_000, change(500, &["roles"], &["roles"]));
+        let mut other = Memory { version: Some(5), life: Life::Deleted, ..Memory::new("User") };
+        other.settle(10_000, 10_000, change(1_000, &["active"], &["active"]));
+        other.settle(10_000, 10_000, change(1_100, &["title"], &[]));
+        own.take_in(&other);
+        assert_eq!((own.seq, own.version, own.life), (3, Some(7), Life::Deleted));
+        assert_eq!(own.taken_since(0, 0, None), paths(&["active", "roles"]));
+        // Decided after its own first change: the other's came since.
+        assert_eq!(own.taken_since(1, 0, None), paths(&["active"]));
+        assert!(own.moved_since(1, None, &paths(&["active"])));
+        assert!(own.moved_since(2, None, &paths(&["title"])));
+        assert!(!own.moved_since(2, None, &paths(&["active", "roles"])));
+        assert!(!own.moved_since(3, None, &paths(&["title"])));
+    }
+
+    /// An entry of the other sees since it was decided what it saw before.
+    #[test]
+    fn what_was_asked_of_the_other_is_asked_of_the_one() {
+        let mut own = Person::new("p1", "User");
+        own.memory.settle(10_000, 10_000, change(500, &["roles"], &["roles"]));
+        let mut other = Person::new("p2", "User");
+        for taken in ["active", "title"] {
+            other.memory.settle(10_000, 10_000, change(1_000, &[taken], &[taken]));
+        }
+        other.memory.became = Some("p1".into());
+        other.memory.became_after = own.memory.seq;
+        own.memory.take_in(&other.memory);
+        let mut record = Record {
+            id: "e".into(),
+            identity: Some("p2".into()),
+            key: None,
+            statement: "s".into(),
+            stage: Some(Stage::Settled),
+            progress: Progress { seq: 1, settled_seq: 2, ..Progress::new(&request()) },
+        };
+        let own_memory = own.memory.clone();
+        record.follow(&[own, other.clone()]);
+        assert_eq!(record.identity.as_deref(), Some("p1"));
+        assert_eq!(own_memory.taken_since(record.progress.seq, 0, None), paths(&["title"]));
+        assert_eq!(own_memory.taken_since(record.progress.settled_seq, 0, None), paths(&[]));
+        // Where the one is not at hand, the other stands for itself.
+        record.identity = Some("p2".into());
+        record.follow(&[other]);
+        assert_eq!(record.identity.as_deref(), Some("p2"));
+    }
+
+    fn request() -> Request {
+        Request {
+            scope: crate::types::Scope {
+                tenant: "t".into(),
+                target: "u".into(),
+                source: DEFAULT_SOURCE.into(),
+                principal: "p".into(),
+            },
+            method: crate::types::Method::Delete,
+            resource_type: "User".into(),
+            id: Some("u1".into()),
+            body: None,
+            key: None,
+            version: None,
+            if_match: None,
+            received_at: 0,
+            extra: Vec::new(),
+        }
     }
 
     /// A change that settled the moment it was asked for.
