@@ -9,6 +9,8 @@
     reason = "helpers of tests fail with their test"
 )]
 
+#[path = "../support/compiled.rs"]
+mod compiled;
 mod contended;
 mod crash;
 mod discovery;

@@ -33,6 +33,7 @@ use serde_json::{Value, json};
 use tokio::time::{Instant, sleep};
 
 use crate::{
+    compiled::guest,
     service::Service,
     stop::{Step, Stop},
 };
@@ -97,7 +98,7 @@ impl World {
         let ledger = Faulty { inner: ledger, faults: faults.clone() };
         let service = Faulty { inner: service, faults: faults.clone() };
         let clock = Arc::clone(&self.clock);
-        let guest = self.guest.clone().unwrap_or_else(|| Guest::embedded().unwrap());
+        let guest = self.guest.clone().unwrap_or_else(guest);
         Ok(Provisioner::with_clock(guest, ledger, service, key, options, clock).unwrap())
     }
 
@@ -122,7 +123,7 @@ impl World {
     pub(crate) async fn approve(&self, decision: &EntryId) -> Approval {
         let key = Arc::new(LedgerKey::open_or_create(self.path("key")).unwrap());
         let ledger = SqliteLedger::open_beside(self.path("ledger"), Arc::clone(&key)).unwrap();
-        let (guest, now) = (Guest::embedded().unwrap(), self.clock.now());
+        let (guest, now) = (guest(), self.clock.now());
         let until = now + 3_600_000;
         approval::approve(&guest, &ledger, &key, decision, until, now).await.unwrap()
     }

@@ -6,6 +6,8 @@
 mod bad_input;
 #[path = "../../../tests/support/canary.rs"]
 mod canary;
+#[path = "../../../tests/support/compiled.rs"]
+mod compiled;
 mod passing;
 mod serving;
 mod support;

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, LazyLock, Mutex, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock};
 
 use bytes::Bytes;
 use http::{HeaderMap, Method, Request, Response, StatusCode, header};
@@ -14,7 +14,6 @@ use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use replaysafe::clock::{Clock, SystemClock};
 use replaysafe::contract::{Entry, EntryId, Field, Found, Scope, Tag};
-use replaysafe::guest::Guest;
 use replaysafe::keys::LedgerKey;
 use replaysafe::ledger::{
     Leased, Ledger, LedgerError, Note, Record, RecordedStep, SqliteLedger, Waiting,
@@ -33,8 +32,7 @@ use tokio::sync::{Barrier, oneshot, watch};
 use tokio::task::JoinHandle;
 use tokio_rustls::TlsAcceptor;
 
-/// Compiling the component takes seconds: once for all tests.
-static GUEST: LazyLock<Guest> = LazyLock::new(|| Guest::embedded().unwrap());
+use crate::compiled::guest;
 
 /// The gateway with a ledger in a folder of its own.
 pub(crate) struct Gateway {
@@ -74,7 +72,7 @@ impl Gateway {
             ScimTarget { upstream: upstream.clone(), clock: Arc::<Shifted>::clone(&clock) };
         let of_provisioner = Options { tenant: tenant.into(), ..Options::default() };
         let provisioner = Provisioner::with_clock(
-            GUEST.clone(),
+            guest(),
             ledger,
             target,
             key,

@@ -249,8 +249,7 @@ fn deletions() -> Vec<Scene> {
     vec![
         Scene::new("create-delete", &later).with(lost),
         Scene::new("create-lie", &crossing).with(|s| s.budget.lies = 1),
-        // At a target whose search does not lag: docs/proof.md says what happens at others.
-        Scene::new("back-again", &back).with(lost).with(|s| s.profile.lags = false),
+        Scene::new("back-again", &back).with(lost),
         Scene::new("back-again-deactivated", &back).with(lost).with(|s| {
             s.profile.deactivates = true;
             s.profile.unique = true;
