@@ -575,11 +575,12 @@ fn on_nothing(
     if person.memory.life == Life::Live && !case.knows_gone(&person.memory) {
         return dispatch(case, standing, &person, None, effect);
     }
+    let former = person.memory.target_id.take();
     if person.memory.life == Life::Deleted {
         person.incarnation += 1;
+        standing.record.progress.former = former;
     }
     person.memory.life = Life::Expected;
-    person.memory.target_id = None;
     person.memory.made_by = None;
     person.memory.adopted = false;
     let names = case.wish.names.clone();

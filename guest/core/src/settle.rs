@@ -1683,9 +1683,9 @@ impl Work<'_> {
             all = found.alike;
         }
         all.retain(|(id, _)| !before.contains(id));
-        if 1 < all.len() && self.person.memory.life == Life::Deleted {
+        if 1 < all.len() {
             // A search that lags still shows the life before (S14b).
-            all.retain(|(id, _)| self.person.memory.target_id.as_ref() != Some(id));
+            all.retain(|(id, _)| self.record.progress.former.as_ref() != Some(id));
         }
         if 1 < all.len() {
             return Trace::Several(all.into_iter().map(|(id, _)| id).collect());

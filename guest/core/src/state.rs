@@ -304,6 +304,8 @@ pub struct Progress {
     pub before: Option<Value>,
     /// The ids that looked alike before a create: none of them can be its trace.
     pub alike: Vec<String>,
+    /// The id of the life before, where a create begins another one.
+    pub former: Option<String>,
     /// The id of what a create was seen to have made, while it waits for others who know it by that id.
     pub trace: Option<String>,
     /// Whether absence was proved before a create, or only not disproved (S14).
@@ -362,6 +364,7 @@ impl Progress {
             answered_at: None,
             before: None,
             alike: Vec::new(),
+            former: None,
             trace: None,
             unproved: false,
             left_out: BTreeSet::new(),
@@ -539,6 +542,7 @@ record!(Progress {
     answered_at,
     before,
     alike,
+    former: Default,
     trace: Default,
     unproved,
     left_out,
