@@ -37,6 +37,7 @@ fn a_component_that_imports_a_function_is_refused() {
 /// A contract with a function less, another type, or another case.
 #[test]
 fn a_component_of_another_contract_is_refused() {
+    let (module, options) = (hollow(Vec::new()), GuestOptions::default());
     for (now, then) in [
         (SETTLE, "type settle = u8;"),
         ("wake-at: option<unix-millis>", "wake-at: option<u32>"),
@@ -55,18 +56,11 @@ fn a_component_of_another_contract_is_refused() {
             fs::write(path, text.replace(now, then)).unwrap();
         }
         assert_eq!(changed, 1, "`{now}` is in the contract");
-        let error =
-            refused(&component_of(&hollow(Vec::new()), contract.path()), &GuestOptions::default());
+        let error = refused(&component_of(&module, contract.path()), &options);
         assert!(matches!(error, GuestError::Invalid(_)), "{now}: {error}");
     }
     // The contract itself is what differs.
-    assert!(
-        Guest::load(
-            &component_of(&hollow(Vec::new()), Path::new(FOLDER)),
-            &GuestOptions::default()
-        )
-        .is_ok()
-    );
+    assert!(Guest::load(&component_of(&module, Path::new(FOLDER)), &options).is_ok());
 }
 
 #[test]

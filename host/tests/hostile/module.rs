@@ -184,10 +184,11 @@ impl Shipped {
                     parameters.extend(counts);
                 }
                 Payload::FunctionSection(section) => {
-                    functions.extend(section.into_iter().flatten())
+                    functions.extend(section.into_iter().map(Result::unwrap));
                 }
                 Payload::ExportSection(section) => {
-                    exports.extend(section.into_iter().flatten().map(|one| (one.name, one.index)));
+                    let all = section.into_iter().map(Result::unwrap);
+                    exports.extend(all.map(|one| (one.name, one.index)));
                 }
                 Payload::CodeSectionEntry(body) => bodies.push(body.as_bytes()),
                 // A function's number would be another one.
