@@ -158,10 +158,12 @@ fn grows_its_table(_: &Frame, code: &mut InstructionSink<'_>) {
     code.i32_const(-1).i32_eq().br_if(1).br(0).end().end().unreachable();
 }
 
-/// 512 MiB that it has, all of them 0.
-fn gives_much_text(_: &Frame, code: &mut InstructionSink<'_>) {
-    code.i32_const(MUCH / PAGE_BYTES).memory_grow(0).drop();
-    gives(code, 0, MUCH);
+/// 512 MiB that it has, all of them 0: a text.
+fn gives_much_text(frame: &Frame, code: &mut InstructionSink<'_>) {
+    let room = frame.local(3);
+    code.i32_const(MUCH / PAGE_BYTES).memory_grow(0).i32_const(PAGE_BYTES).i32_mul();
+    code.local_set(room);
+    ok(code, |code| code.local_get(room), MUCH);
 }
 
 /// What an honest function might give: `ok` with no text.
