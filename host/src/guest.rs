@@ -3,6 +3,7 @@
 //! The component is not trusted, although it is ours: it gets no import, little memory, little time, and
 //! what it gives is checked by [`crate::monitor`]. A trap costs one call and nothing else.
 
+mod aside;
 mod cache;
 mod error;
 mod sandbox;
@@ -22,11 +23,15 @@ use crate::contract::{
     ContractError, Document, Reading, Report, Request, Schema, Segment, Settings, Situation, Step,
 };
 
+pub(crate) use self::aside::aside;
 pub use self::error::GuestError;
 
 /// The component, in its sandbox. Cheap to clone; calls may run side by side.
 ///
 /// Every method is a pure function of its arguments, takes microseconds, and may be called twice.
+/// One that takes longer than a tenth of a second (a large group, a component that is wrong) lets another
+/// thread of its runtime go on with other tasks, by `block_in_place` of tokio and with what that asks for:
+/// no `LocalSet` within a runtime of several threads.
 ///
 /// ```
 /// use replaysafe::guest::Guest;

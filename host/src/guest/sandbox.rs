@@ -19,7 +19,10 @@ use wasmtime::{
     },
 };
 
-use super::error::GuestError;
+use super::{
+    aside::{aside, give_way},
+    error::GuestError,
+};
 
 /// A compiled component, ready to be instantiated as often as it is called.
 pub(super) struct Sandbox {
@@ -221,6 +224,8 @@ struct Limits {
 impl Limits {
     /// Another tick has passed. What is spent waiting for the slot of large calls counts as one.
     fn tick(&mut self) -> UpdateDeadline {
+        // A usual call ends before: whoever shares its thread must not wait for one that does not.
+        give_way();
         self.ticks += 1;
         if self.ticks < self.ticks_most() {
             UpdateDeadline::Continue(1)
@@ -294,8 +299,9 @@ impl Slots {
     fn take(self: &Arc<Self>) -> Slot {
         // Nothing panics while the count is held; if it did, the count would still be right.
         let mut free = self.free.lock().unwrap_or_else(PoisonError::into_inner);
-        while *free == 0 {
-            free = self.freed.wait(free).unwrap_or_else(PoisonError::into_inner);
+        if *free == 0 {
+            let wait = || self.freed.wait_while(free, |free| *free == 0);
+            free = aside(wait).unwrap_or_else(PoisonError::into_inner);
         }
         *free -= 1;
         Slot(Arc::clone(self))

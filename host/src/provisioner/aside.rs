@@ -3,12 +3,10 @@
 //! A call takes microseconds, and runs where it is asked for. One on a large group takes tenths of a second: it runs
 //! where it holds up none of the thread's other work.
 
-use tokio::{
-    runtime::{Handle, RuntimeFlavor},
-    task::block_in_place,
+use crate::{
+    contract::{Entry, Sight, Situation},
+    guest::aside,
 };
-
-use crate::contract::{Entry, Sight, Situation};
 
 /// Calls the component with a situation.
 pub(super) fn deciding<R>(situation: &Situation, call: impl FnOnce() -> R) -> R {
@@ -28,12 +26,7 @@ pub(super) fn deciding<R>(situation: &Situation, call: impl FnOnce() -> R) -> R 
 
 /// Calls the component with so many bytes to read.
 pub(super) fn reading<R>(bytes: usize, call: impl FnOnce() -> R) -> R {
-    let flavor = Handle::try_current().map(|handle| handle.runtime_flavor());
-    // A runtime of one thread has nowhere to put its other work.
-    if LONG_BYTES < bytes && matches!(flavor, Ok(RuntimeFlavor::MultiThread)) {
-        return block_in_place(call);
-    }
-    call()
+    if LONG_BYTES < bytes { aside(call) } else { call() }
 }
 
 /// 64 KiB: some milliseconds.

@@ -43,6 +43,8 @@ pub(crate) type Process<T = Service> = Provisioner<Faulty<SqliteLedger>, Faulty<
 pub(crate) struct World {
     pub(crate) service: Service,
     pub(crate) policy: String,
+    /// Told what broken machinery a 503 comes of.
+    pub(crate) on_failure: fn(&str),
     folder: PathBuf,
     /// The component; none: the one that all worlds of this program share.
     guest: Option<Guest>,
@@ -62,7 +64,7 @@ impl World {
     pub(crate) fn within(folder: PathBuf) -> Self {
         let clock = Arc::new(Virtual(Instant::now()));
         let (service, policy) = (Service::default(), "{}".into());
-        Self { service, policy, folder, guest: None, kept: None, clock }
+        Self { service, policy, on_failure: |_| {}, folder, guest: None, kept: None, clock }
     }
 
     /// The same world, of which processes have a component of their own.
@@ -94,7 +96,8 @@ impl World {
         let key = Arc::new(LedgerKey::open_or_create(self.path("key")).unwrap());
         let ledger = SqliteLedger::open(self.path("ledger"), Arc::clone(&key))?;
         let policy = self.policy.clone();
-        let options = Options { policy, credential, journal, ..Options::default() };
+        let on_failure = self.on_failure;
+        let options = Options { policy, credential, journal, on_failure, ..Options::default() };
         let ledger = Faulty { inner: ledger, faults: faults.clone() };
         let service = Faulty { inner: service, faults: faults.clone() };
         let clock = Arc::clone(&self.clock);
