@@ -748,6 +748,9 @@ mod tests {
         assert_eq!(own.seq, 4);
         assert_eq!(own.taken_since(2, 0, None), paths(&["*"]));
         assert_eq!(own.taken_since(3, 0, None), paths(&[]));
+        // One that is not higher has not come later.
+        own.take_in(&version(Some(7), "another seven", false));
+        assert_eq!((own.version_statement.as_deref(), own.version_safe), (Some("seven"), true));
     }
 
     /// S2a: what is remembered is bounded; what had to make room counts as what may have been anything.
