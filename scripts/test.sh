@@ -48,6 +48,7 @@ describe() {
     real) echo "schedules through the component and a SQLite file: an hour" ;;
     differential) echo "the core and the component against a reference, ten million cases: hours" ;;
     fuzz) echo "mutated input, a minute for each target" ;;
+    mutants) echo "code that is broken in small ways: a test notices each: hours" ;;
     prove-all) echo "all of these and their table: most of a day" ;;
     docs) echo "documentation and its examples" ;;
     reproducible) echo "the component, built in two folders: the same bytes" ;;
@@ -156,12 +157,23 @@ phase_fuzz() {
     prove note fuzz $((SECONDS - began)) $((inputs)) "inputs; none breaks a target"
 }
 
+# From the start: what an earlier run has found is forgotten. scripts/mutants.sh does parts of it.
+phase_mutants() {
+    local code=0 seconds viable survivors
+    rm -f target/mutants/record.json target/mutants/figures
+    scripts/mutants.sh || code=$?
+    [ -f target/mutants/figures ] || return 1
+    read -r seconds viable survivors <target/mutants/figures
+    prove note mutants "$seconds" "$viable" "viable mutants" "$survivors" "mutants that survive unexplained"
+    return "$code"
+}
+
 # Each part notes its figures in target/prove/figures: what did not run is seen in the table.
 phase_prove-all() {
     local part code=0
     rm -rf target/prove/figures
     export REPLAYSAFE_FIGURES=1
-    for part in check ablation schedules power real differential crash-deep fuzz; do
+    for part in check ablation schedules power real differential crash-deep fuzz mutants; do
         scripts/test.sh "$part" || code=1
     done
     prove report || code=1

@@ -68,6 +68,8 @@ pub const EXPECTED: &[Expected] = &[
     none("differential", "differences"),
     at_least("crash", "stops, pairs, faults; nothing is broken", 10_000),
     at_least("fuzz", "inputs; none breaks a target", 1_000_000),
+    at_least("mutants", "viable mutants", 1_000),
+    none("mutants", "mutants that survive unexplained"),
 ];
 
 const fn at_least(check: &'static str, unit: &'static str, least: u64) -> Expected {

@@ -729,6 +729,61 @@ mod tests {
         assert!(!own.moved_since(3, None, &paths(&["title"])));
     }
 
+    /// S19a: the version that was committed last, with what was asked under it; and what was forgotten of the other came later.
+    #[test]
+    fn the_higher_version_and_what_was_forgotten_are_those_of_the_other() {
+        let version = |version: Option<u64>, statement: &str, safe| Memory {
+            version,
+            version_statement: Some(statement.into()),
+            version_safe: safe,
+            ..Memory::new("User")
+        };
+        let mut own = version(Some(5), "five", false);
+        let mut other = version(Some(7), "seven", true);
+        for at in [500, 600] {
+            own.settle(10_000, 10_000, change(at, &["title"], &[]));
+        }
+        other.settle(100, 100, change(1_000, &["active"], &["active"]));
+        other.settle(100, 100, change(9_000, &["title"], &[]));
+        own.take_in(&other);
+        let kept = (own.version, own.version_statement.as_deref(), own.version_safe);
+        assert_eq!(kept, (Some(7), Some("seven"), true));
+        // The third of four changes took something, and is forgotten.
+        assert_eq!(own.seq, 4);
+        assert_eq!(own.taken_since(2, 0, None), paths(&["*"]));
+        assert_eq!(own.taken_since(3, 0, None), paths(&[]));
+        // One that is not higher has not come later.
+        own.take_in(&version(Some(7), "another seven", false));
+        assert_eq!((own.version_statement.as_deref(), own.version_safe), (Some("seven"), true));
+    }
+
+    /// S2a: what is remembered is bounded; what had to make room counts as what may have been anything.
+    #[test]
+    fn a_thousand_changes_are_remembered() {
+        let mut memory = Memory::new("User");
+        memory.settle(100, 100, change(1_000, &["active"], &["active"]));
+        for _ in 1..RECENT_MOST {
+            memory.settle(100, 100, change(1_000, &["title"], &[]));
+        }
+        assert_eq!(memory.taken_since(0, 0, None), paths(&["active"]));
+        assert!(!memory.moved_since(0, None, &paths(&["roles"])));
+        memory.settle(100, 100, change(1_000, &["title"], &[]));
+        assert_eq!(memory.recent.len(), RECENT_MOST);
+        assert_eq!(memory.taken_since(0, 0, None), paths(&["*"]));
+        assert!(memory.moved_since(0, None, &paths(&["roles"])));
+    }
+
+    #[test]
+    fn whoever_was_seen_longest_ago_makes_room() {
+        let mut known: Vec<Tag> = Vec::new();
+        for name in ["a", "b", "c", "d", "e", "f", "g", "h", "a"] {
+            know(&mut known, &name.into());
+        }
+        assert_eq!(known.concat(), "bcdefgha");
+        know(&mut known, &"i".into());
+        assert_eq!(known.concat(), "cdefghai");
+    }
+
     /// An entry of the other sees since it was decided what it saw before.
     #[test]
     fn what_was_asked_of_the_other_is_asked_of_the_one() {
@@ -749,11 +804,18 @@ mod tests {
             stage: Some(Stage::Settled),
             progress: Progress { seq: 1, settled_seq: 2, ..Progress::new(&request()) },
         };
+        let own_person = own.clone();
         let own_memory = own.memory.clone();
         record.follow(&[own, other.clone()]);
         assert_eq!(record.identity.as_deref(), Some("p1"));
         assert_eq!(own_memory.taken_since(record.progress.seq, 0, None), paths(&["title"]));
         assert_eq!(own_memory.taken_since(record.progress.settled_seq, 0, None), paths(&[]));
+        // Its first attempt was decided before all of the other's; that nothing has settled stays so.
+        record.identity = Some("p2".into());
+        record.progress =
+            Progress { seq: 1, first_seq: Some(0), settled_seq: 0, ..record.progress.clone() };
+        record.follow(&[own_person, other.clone()]);
+        assert_eq!((record.progress.began_after(), record.progress.settled_seq), (1, 0));
         // Where the one is not at hand, the other stands for itself.
         record.identity = Some("p2".into());
         record.follow(&[other]);

@@ -314,6 +314,8 @@ mod tests {
             let _held = leases.lease(&names, &"s".to_owned(), wait).await;
             let waiters: Vec<_> =
                 (0..WAITERS_MAX).map(|_| leases.enter(&names, &"s".to_owned()).unwrap()).collect();
+            // At once, and not when the wait is over.
+            assert!(leases.enter(&names, &"t".to_owned()).is_none());
             let busy = leases.lease(&names, &"t".to_owned(), wait).await;
             assert!(matches!(busy, Leased::Busy), "{busy:?}");
             let passed = leases.lease(&names, &"t".to_owned(), pass).await;

@@ -192,15 +192,17 @@ fn the_key_of_a_refused_entry_leads_to_its_successor() {
 #[test]
 fn the_most_overdue_are_given_first() {
     run(async |ledger, _| {
-        for (id, wake_at) in [("a", Some(30)), ("b", Some(10)), ("c", None), ("d", Some(20))] {
+        let all = [("a", Some(30)), ("b", Some(10)), ("c", None), ("d", Some(20)), ("e", Some(0))];
+        for (id, wake_at) in all {
             write(ledger, id, Stage::Settled, |r| r.entry.wake_at = wake_at).await.unwrap();
         }
         for (now, most, expected) in [
-            (9, 9, ""),
-            (10, 9, "b"),
-            (29, 9, "bd"),
-            (30, 9, "bda"),
-            (u64::MAX, 2, "bd"),
+            (0, 9, "e"),
+            (9, 9, "e"),
+            (10, 9, "eb"),
+            (29, 9, "ebd"),
+            (30, 9, "ebda"),
+            (u64::MAX, 2, "eb"),
             (99, 0, ""),
         ] {
             let due = ledger.due(now, None, most).await.unwrap();
@@ -276,6 +278,23 @@ fn a_step_without_a_write_is_kept_under_its_decision() {
     });
 }
 
+/// S21: what was refused may wait for a person, where somebody can say why.
+#[test]
+fn refused_decisions_with_steps_are_given_the_oldest_first() {
+    run(async |ledger, _| {
+        for (id, stage) in [
+            ("b", Stage::Refused),
+            ("a", Stage::Refused),
+            ("c", Stage::Settled),
+            ("d", Stage::Refused),
+        ] {
+            let told = (id != "d").then(|| step("decide", 1));
+            write(ledger, id, stage, |r| r.step = told).await.unwrap();
+        }
+        assert_eq!(ledger.refused().await.unwrap(), ["b", "a"]);
+    });
+}
+
 /// The files are copied while the ledger is open: what is found after the process was killed. A loss
 /// of power is another matter: see `every_commit_is_flushed_before_it_is_told`.
 #[test]
@@ -320,6 +339,33 @@ fn a_write_goes_on_when_its_caller_is_dropped() {
         // The writer takes one job after the other: behind this one, the dropped one is done.
         ledger.ready().await.unwrap();
         assert!(ledger.entry(&"e".to_owned()).await.unwrap().is_some());
+    });
+}
+
+/// Whoever opens the ledger next finds a file that nobody writes.
+#[test]
+fn to_drop_a_ledger_is_to_wait_for_the_write_under_way() {
+    run(async |_, directory| {
+        let path = directory.path().join("other");
+        let other = SqliteLedger::open(&path, key(directory)).unwrap();
+        let done = Arc::new(AtomicUsize::new(0));
+        let told = Arc::clone(&done);
+        let mut write = Box::pin(other.change(move |rows| {
+            for n in 0..10_000 {
+                set(rows.connection, "probe", &n.to_string())?;
+            }
+            told.store(1, Ordering::SeqCst);
+            Ok(())
+        }));
+        let pending = std::future::poll_fn(|context| {
+            std::task::Poll::Ready(write.as_mut().poll(context).is_pending())
+        });
+        assert!(pending.await);
+        drop(write);
+        drop(other);
+        assert_eq!(done.load(Ordering::SeqCst), 1);
+        // SQLite takes its log away where the last one closes the file in order.
+        assert!(!beside(&path, "-wal").exists());
     });
 }
 
@@ -431,14 +477,8 @@ fn a_ledger_belongs_to_one_service_until_that_moves() {
 fn a_ledger_is_not_ready_before_a_write_as_large_as_the_one_that_failed() {
     run(async |ledger, _| {
         ledger.ready().await.unwrap();
-        let pages = |most: &'static str| {
-            ledger.change(move |rows| {
-                let pragma = format!("PRAGMA max_page_count = {most}");
-                Ok(rows.connection.query_row(&pragma, [], |row| row.get::<_, i64>(0))?)
-            })
-        };
         // As small as it is: SQLite lets the file grow no more.
-        let full = pages("1").await.unwrap();
+        let full = pages(ledger, 1).await;
         let state = |kilobytes: usize| {
             move |record: &mut Record| record.entry.state = "x".repeat(kilobytes << 10)
         };
@@ -450,16 +490,79 @@ fn a_ledger_is_not_ready_before_a_write_as_large_as_the_one_that_failed() {
         // What is smaller proves nothing: its page is there.
         write(ledger, "f", Stage::Settled, |_| ()).await.unwrap();
         assert!(ledger.ready().await.is_err());
-        assert!(full < pages("1000000").await.unwrap());
+        assert!(full < pages(ledger, 1_000_000).await);
         ledger.ready().await.unwrap();
         // One that is as large as the one that failed says it too.
-        pages("1").await.unwrap();
+        pages(ledger, 1).await;
         let failed = write(ledger, "e", Stage::Settled, state(500)).await;
         assert!(failed.is_err() && ledger.ready().await.is_err());
-        pages("1000000").await.unwrap();
+        pages(ledger, 1_000_000).await;
         write(ledger, "e", Stage::Settled, state(500)).await.unwrap();
-        pages("1").await.unwrap();
+        pages(ledger, 1).await;
         ledger.ready().await.unwrap();
+    });
+}
+
+/// 100 KiB could not be written, and a write takes 64 KiB beside what it holds: 41 pages of 4 KiB.
+#[test]
+fn a_ledger_is_ready_where_there_is_room_for_what_failed_and_what_a_write_takes_beside_it() {
+    run(async |ledger, _| {
+        ledger.ready().await.unwrap();
+        let full = pages(ledger, 1).await;
+        let state = |record: &mut Record| record.entry.state = "x".repeat(100 << 10);
+        assert!(write(ledger, "e", Stage::Settled, state).await.is_err());
+        for (room, ready) in [(36, false), (48, true)] {
+            pages(ledger, full + room).await;
+            assert_eq!(ledger.ready().await.is_ok(), ready, "{room}");
+        }
+    });
+}
+
+/// What a step holds is what goes in and what comes out, also where nothing else is written.
+#[test]
+fn a_step_that_could_not_be_written_is_remembered_by_its_size() {
+    run(async |ledger, _| {
+        let large = RecordedStep {
+            input: "i".repeat(100 << 10),
+            output: "o".repeat(100 << 10),
+            ..step("decide", 1)
+        };
+        let id = "e".to_owned();
+        ledger.ready().await.unwrap();
+        let full = pages(ledger, 1).await;
+        assert!(ledger.note("acme", &id, &large).await.is_err());
+        assert!(ledger.ready().await.is_err());
+        // What is larger shows that there is room again.
+        pages(ledger, full + 1_000).await;
+        let state = |record: &mut Record| record.entry.state = "x".repeat(300 << 10);
+        write(ledger, "e", Stage::Settled, state).await.unwrap();
+        pages(ledger, 1).await;
+        ledger.ready().await.unwrap();
+    });
+}
+
+#[test]
+fn a_record_is_as_large_as_all_that_it_holds() {
+    let mut record = record("e", Stage::Settled);
+    identity(&mut record, "i", 0, 1, None);
+    identity(&mut record, "j", 0, 1, None);
+    record.entry.state = "12".to_owned();
+    for ((write, _), state) in record.identities.iter_mut().zip(["345", "6789"]) {
+        state.clone_into(&mut write.identity.state);
+    }
+    assert_eq!(bytes(&record), 9);
+    record.step =
+        Some(RecordedStep { input: "01234".into(), output: "567890".into(), ..step("decide", 1) });
+    assert_eq!(bytes(&record), 20);
+}
+
+#[test]
+fn a_ledger_says_what_may_be_done_with_it() {
+    run(async |ledger, directory| {
+        assert_eq!(format!("{ledger:?}"), "SqliteLedger { writable: true, locked: true, .. }");
+        let path = directory.path().join("ledger");
+        let reader = SqliteLedger::open_read_only(path, key(directory)).unwrap();
+        assert_eq!(format!("{reader:?}"), "SqliteLedger { writable: false, locked: false, .. }");
     });
 }
 
@@ -903,6 +1006,15 @@ fn check_open(sql: &str, expected: &str) {
             assert!(said(opened).contains(expected));
         }
     }
+}
+
+/// Lets the file have so many pages, but no fewer than it has. Gives how many it may have.
+async fn pages(ledger: &SqliteLedger, most: i64) -> i64 {
+    let pragma = format!("PRAGMA max_page_count = {most}");
+    let set = ledger.change(move |rows| {
+        Ok(rows.connection.query_row(&pragma, [], |row| row.get::<_, i64>(0))?)
+    });
+    set.await.unwrap()
 }
 
 async fn write(
