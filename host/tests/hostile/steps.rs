@@ -8,12 +8,13 @@ use replaysafe::{call::Call, contract::Verdict, ledger::Ledger as _};
 use serde_json::json;
 
 use crate::{
+    compiled::guest as honest,
     failures, note_failure,
     service::Strangers,
     tricks::{
         self, Act, Change,
         Change::{Case, Long, Many, Number, Text},
-        Trick, guest, honest,
+        Trick, guest,
     },
     world::{Faults, World, create, delete, insist, patch, with_credential, with_key},
 };
