@@ -1130,32 +1130,47 @@ impl Work<'_> {
             answer.evidence = Evidence::Read;
             return Some(self.refuse(answer));
         }
-        // What is under way on the other, and what it is watched for, comes to its end there (S14a).
-        let of_other = |one: &&Record| one.identity.as_ref() == Some(&other.id);
-        let mut open = self.case.open.iter().filter(of_other);
-        if open.any(|one| one.progress.unheard_until.is_none()) {
-            self.record.progress.trace = Some(id.into());
-            let backoff = LOOK_MS << self.record.progress.looks.min(4);
-            return Some(self.wait(self.case.now() + backoff));
+        if let Some(step) = self.wait_for_open(&other, id) {
+            return Some(step);
         }
         other.memory.became = Some(self.person.id.clone());
         other.memory.became_after = self.person.memory.seq;
         self.person.memory.take_in(&other.memory);
+        other.memory.target_id = None;
         self.absorbed = Some(other);
         None
+    }
+
+    /// What is under way on the other identity, and what it is watched for, comes to its end there (S14a).
+    fn wait_for_open(&mut self, other: &Person, id: &str) -> Option<Step> {
+        let of_other = |one: &&Record| one.identity.as_ref() == Some(&other.id);
+        let mut open = self.case.open.iter().filter(of_other);
+        if open.all(|one| one.progress.unheard_until.is_some()) {
+            return None;
+        }
+        self.record.progress.trace = Some(id.into());
+        let backoff = LOOK_MS << self.record.progress.looks.min(4);
+        Some(self.wait(self.case.now() + backoff))
     }
 
     /// What the create has made is not there any more. Whoever has deleted it by its id has ended the life that the create
     /// began (S21); none where nobody has.
     fn gone_since(&mut self, id: &str) -> Option<Step> {
-        let own = self.person.memory.target_id.as_deref() == Some(id);
-        if !own && !self.case.holds(&id_name(self.case.request, id)) {
+        let memory = &self.person.memory;
+        let linked = memory.target_id.as_deref() == Some(id) || memory.life == Life::Live;
+        if !linked && !self.case.holds(&id_name(self.case.request, id)) {
             // Whose it is, the ledger tells: the write takes the name, or is refused.
             self.person.memory.target_id = Some(id.into());
             let identities = self.identities(self.with_own(None, id));
             return Some(self.wait_with(self.case.now(), identities));
         }
-        self.other_holder(id)?;
+        let other = self.other_holder(id)?.clone();
+        if let Some(step) = self.wait_for_open(&other, id) {
+            return Some(step);
+        }
+        if other.memory.life != Life::Deleted {
+            return None;
+        }
         if let Some(step) = self.unite(id) {
             return Some(step);
         }

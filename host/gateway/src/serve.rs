@@ -140,7 +140,8 @@ pub enum HostMode {
 /// Makes the TLS side of a gateway of a certificate chain and a key, both PEM text.
 ///
 /// With `clients_pem`, the roots of client certificates, nobody is served who shows none that one of them has issued: its
-/// subject is the principal of its requests (S1), whatever else they carry. No list of revoked certificates is read.
+/// subject, or the URIs that stand for it, is the principal of its requests (S1), whatever else they carry; one with
+/// neither leaves that to what they carry. No list of revoked certificates is read.
 ///
 /// # Errors
 ///
