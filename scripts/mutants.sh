@@ -2,7 +2,7 @@
 # Breaks the code in small ways, one at a time, and asks whether a test notices.
 #
 # usage: mutants.sh [--rest | --survivors | --judge] [--shard K/N] [PART | FILE...]
-#   PART is core, ledger or json; FILE is a source file of one of them. Without any: all parts.
+#   PART is leases, ledger, core or json; FILE is a source file of one of them. Without any: all parts.
 #   --rest       what was not tried since its file was changed
 #   --survivors  what survived, and is not in tests/mutants/equivalent.txt
 #   --judge      nothing: what was found before is compared

@@ -48,8 +48,8 @@ describe() {
     real) echo "schedules through the component and a SQLite file: an hour" ;;
     differential) echo "the core and the component against a reference, ten million cases: hours" ;;
     fuzz) echo "mutated input, a minute for each target" ;;
-    mutants) echo "code that is broken in small ways: a test notices each: hours" ;;
-    prove-all) echo "all of these and their table: most of a day" ;;
+    mutants) echo "code that is broken in small ways: a test notices each: a day" ;;
+    prove-all) echo "all of these and their table: two days" ;;
     docs) echo "documentation and its examples" ;;
     reproducible) echo "the component, built in two folders: the same bytes" ;;
     demo) echo "the demonstration, every line right" ;;
