@@ -31,7 +31,8 @@ pub use self::error::GuestError;
 /// Every method is a pure function of its arguments, takes microseconds, and may be called twice.
 /// One that takes longer than a tenth of a second (a large group, a component that is wrong) lets another
 /// thread of its runtime go on with other tasks, by `block_in_place` of tokio and with what that asks for:
-/// no `LocalSet` within a runtime of several threads.
+/// no `LocalSet` within a runtime of several threads, and no such runtime that is entered (`Handle::enter`)
+/// from within one of a single thread.
 ///
 /// ```
 /// use replaysafe::guest::Guest;
