@@ -24,7 +24,7 @@
 //! lend PRINCIPAL                                 whose credential is at hand from now on (it is that of who asked last; `gateway`: the host's own)
 //! hides PRINCIPAL [ATTRIBUTE]                    the target shows this principal nothing, or no such attribute
 //! post User {...} [key=K] [version=N] [FAULT]    a request; also put, patch, delete TYPE/ID, [attributes=A],
-//!                                                [excluded-attributes=A], [waited=MILLIS] (since it had come)
+//!                                                [excluded-attributes=A], [waited=MILLIS] (since it had come), [sent=MILLIS] (since its client says to have sent it first)
 //!   -> VERDICT [changed] [replayed] [status=N] [diverged=changed] [id=ID] [names=a,b] [evidence=read]
 //!      or NAME=VALUE of a note, body.NAME=VALUE of a text that the answer shows; `not-` before a word says that it must not come
 //! count User 1                                   how many the target has
@@ -256,6 +256,10 @@ pub fn request(verb: &str, text: &str, now: u64) -> Result<(Request, Option<Faul
                 request.extra.push(Field { name: name.into(), value: value.into() });
             }
             "if-match" => request.if_match = Some(value.into()),
+            "sent" => {
+                let at = now.saturating_sub(number(value)?).to_string();
+                request.extra.push(Field { name: "first-sent".into(), value: at });
+            }
             "waited" => request.received_at = now.saturating_sub(number(value)?),
             "lost" => fault = Some(Fault::Lost),
             "dropped" => fault = Some(Fault::Dropped),

@@ -41,8 +41,8 @@ pub(crate) struct Standing {
     pub(crate) taken_since: BTreeSet<String>,
     /// It made the resource that still lives: its replay at any age, if it does live (S2a).
     pub(crate) replays_if_alive: bool,
-    /// Only what takes access away may be applied: the identity is parked (S14c).
-    pub(crate) only_taking: bool,
+    /// Only what takes access away may be applied (S14c); what is told where nothing does.
+    pub(crate) only_taking: Option<Verdict>,
     /// It passes others, and is looked after until then (S14c).
     pub(crate) watch_until: Option<UnixMillis>,
     /// What was learned about the target on the way.
@@ -56,7 +56,7 @@ pub(crate) fn admit(case: &Case<'_>) -> Admission {
     }
     match (&case.request.key, &case.by_key) {
         (Some(_), Some(record)) => keyed(case, record),
-        (Some(_), None) => stand(case, case.fresh(), None),
+        (Some(_), None) => late(case, case.fresh()),
         (None, _) => unkeyed(case),
     }
 }
@@ -161,9 +161,32 @@ fn own(case: &Case<'_>, record: &Record) -> Admission {
             let Progress { staged, approved_until, settled_seq, .. } = record.progress;
             let new = Progress::new(case.request);
             record.progress = Progress { staged, approved_until, settled_seq, first_seq, ..new };
-            with(stand(case, record, None), taken_since)
+            with(late(case, record), taken_since)
         }
     }
+}
+
+/// A request that was first sent longer ago than receipts are kept, and has none: whether it was done, and what has come since, nobody knows (S10).
+///
+/// What takes access away is applied all the same (S14c).
+fn late(case: &Case<'_>, record: Record) -> Admission {
+    let extra = &case.request.extra;
+    let sent = extra.iter().find(|field| field.name == FIRST_SENT && case.request.key.is_some());
+    let sent: Option<UnixMillis> = sent.and_then(|field| field.value.parse().ok());
+    let life = case.ground.policy.receipt_life();
+    if sent.is_none_or(|sent| case.request.received_at < sent.saturating_add(life)) {
+        return stand(case, record, None);
+    }
+    if !case.wish.statement.safe_way() || case.request.id.is_none() {
+        let mut answer = answers::of(Verdict::OutsideWindow, &record.id);
+        answer.detail = SENT_LONG_AGO.into();
+        return Admission::Answered(answer);
+    }
+    let mut admission = stand(case, record, None);
+    if let Admission::Look(standing) = &mut admission {
+        standing.only_taking.get_or_insert(Verdict::OutsideWindow);
+    }
+    admission
 }
 
 /// With what was taken away since.
@@ -213,7 +236,7 @@ fn first(case: &Case<'_>, record: &Record) -> Admission {
 fn stand(case: &Case<'_>, record: Record, earlier: Option<Answer>) -> Admission {
     let passes = case.wish.statement.safe_way() && case.request.id.is_some();
     // Where nobody can tell what is under way, nothing is given (S36).
-    let mut only_taking = case.says(UNRECORDED).is_some();
+    let mut only_taking = case.says(UNRECORDED).map(|_| Verdict::Unavailable);
     let mut watch_until = None;
     let passed_holder = case.says("passed").is_some();
     if passed_holder {
@@ -224,7 +247,9 @@ fn stand(case: &Case<'_>, record: Record, earlier: Option<Answer>) -> Admission 
         if !passes {
             return first(case, open);
         }
-        only_taking |= open.stage == Some(Stage::Parked);
+        if open.stage == Some(Stage::Parked) {
+            only_taking.get_or_insert(Verdict::Parked);
+        }
         let sent = open.progress.sent_at.unwrap_or_default();
         let until = sent.saturating_add(case.ground.profile.apply_bound());
         if case.now() < until {
@@ -364,6 +389,12 @@ pub(crate) fn gives_back(gives: &BTreeSet<String>, taken_since: &BTreeSet<String
 /// What a person reads whose secret the target was too busy to take.
 const SECRET_LATER: &str =
     "the resource is made, and its secret could not be written yet; send the same request again";
+
+/// What a person reads who sends again what nobody knows any more.
+const SENT_LONG_AGO: &str = "this was first sent longer ago than receipts are kept, and has none here; look at the resource, and send a new key for a new request";
+
+/// When the request was sent first, as its client says (S10).
+pub(crate) const FIRST_SENT: &str = "first-sent";
 
 /// The request has no record, because the ledger cannot be used: policy lets it go out once (S36).
 pub(crate) const UNRECORDED: &str = "unrecorded";

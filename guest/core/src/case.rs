@@ -456,6 +456,10 @@ fn check_form(request: &Request) -> Result<(), String> {
             ));
         }
     }
+    let sent = request.extra.iter().find(|field| field.name == crate::admit::FIRST_SENT);
+    if sent.is_some_and(|field| field.value.parse::<UnixMillis>().is_err()) {
+        return Err("`first-sent` must be milliseconds since 1970, UTC".into());
+    }
     Ok(())
 }
 

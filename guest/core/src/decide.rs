@@ -16,7 +16,7 @@ use crate::{
     answers,
     case::{Candidates, Case, failed, id_name, id_of, resource_in},
     kept,
-    policy::{Adopt, Disabled, Existing, Returns},
+    policy::{Adopt, DeleteAbsent, Disabled, Existing, Returns},
     settle::WATCH_MS,
     state::{DEFAULT_SOURCE, Event, Life, Person, know},
     statement::{Allowance, Body, Difference, Match, PathKey},
@@ -84,9 +84,19 @@ fn on_absent(case: &Case<'_>, mut standing: Standing, id: &str, answer: &TargetA
     let deleted_here = person.is_some_and(|person| {
         person.memory.life == Life::Deleted && person.memory.target_id.as_deref() == Some(id)
     });
+    let deletes = case.request.method == Method::Delete;
+    let choice = case.ground.policy.delete_absent;
     // Or an equal one has just ended, of what nobody was ever shown.
-    if case.request.method == Method::Delete && (deleted_here || standing.earlier.is_some()) {
-        let receipt = satisfied(&standing, 204, None);
+    let known = deleted_here || standing.earlier.is_some();
+    // Who is not shown what lives is told what they see, whatever policy says.
+    let taken_for_gone = choice == DeleteAbsent::Success
+        && person.is_none_or(|person| person.memory.life != Life::Live);
+    if deletes && (known || taken_for_gone) {
+        let mut receipt = satisfied(&standing, 204, None);
+        if choice == DeleteAbsent::NotFound {
+            receipt =
+                Answer { status: Some(answer.status), target: Some(answer.clone()), ..receipt };
+        }
         if let Some(told) = again(&mut standing) {
             return told;
         }
@@ -108,6 +118,10 @@ fn on_absent(case: &Case<'_>, mut standing: Standing, id: &str, answer: &TargetA
     // Deleted behind our back: remembered, and the target's own answer is passed on.
     let mut person = person.clone();
     bury(case, &mut person, None);
+    if deletes && choice == DeleteAbsent::Success {
+        let receipt = satisfied(&standing, 204, None);
+        return close(case, standing, person, None, receipt, BTreeSet::new());
+    }
     let mut record = standing.record;
     record.identity = Some(person.id.clone());
     record.progress.settled_at = Some(case.now());
@@ -208,11 +222,7 @@ fn on_present(
     let left_out: BTreeSet<String> =
         difference.left_out.iter().map(|path| path.0.clone()).collect();
     if difference.nothing_left && !left_out.is_empty() {
-        let verdict = match (case.says(UNRECORDED), standing.only_taking) {
-            (Some(_), _) => Verdict::Unavailable,
-            (None, true) => Verdict::Parked,
-            (None, false) => Verdict::Superseded,
-        };
+        let verdict = standing.only_taking.unwrap_or(Verdict::Superseded);
         return refuse(&standing, verdict, left_out.into_iter().collect());
     }
     if difference.satisfied || kept::satisfied(case, &person.memory, resource, &difference) {
@@ -271,7 +281,7 @@ fn difference(case: &Case<'_>, standing: &Standing, resource: &Value) -> Option<
     let statement = &case.wish.statement;
     let schema = &case.ground.schema;
     let unshown = unshown(case);
-    let only_taking = standing.only_taking;
+    let only_taking = standing.only_taking.is_some();
     let appended = case.ground.profile.appended(&case.request.resource_type);
     let plain = Allowance { only_taking, unshown, appended, ..Allowance::default() };
     let whole = statement.against(resource, schema, &plain);

@@ -17,9 +17,15 @@ use crate::{
     statement::{Difference, Holds, NotKept},
 };
 
-/// Remembers which of the paths that a request states read back, and what the others showed instead.
-pub(crate) fn remember(case: &Case<'_>, memory: &mut Memory, holds: &Holds) {
-    let touched = case.touched();
+/// Remembers which of the paths that a request states read back, and what the others showed instead. What was left out of it was not stated.
+pub(crate) fn remember(
+    case: &Case<'_>,
+    memory: &mut Memory,
+    holds: &Holds,
+    left_out: &BTreeSet<String>,
+) {
+    let mut touched = case.touched();
+    touched.retain(|path| !overlaps_any(path, left_out));
     memory.not_kept.retain(|path, _| !overlaps_any(path, &touched));
     let missing: BTreeSet<String> = holds.not_kept.iter().map(|one| one.path.0.clone()).collect();
     for path in touched {
@@ -30,6 +36,9 @@ pub(crate) fn remember(case: &Case<'_>, memory: &mut Memory, holds: &Holds) {
         }
     }
     for one in holds.not_kept.iter().chain(&holds.filled) {
+        if overlaps_any(&one.path.0, left_out) {
+            continue;
+        }
         let fits = one.stated.len() + one.observed.len() <= NOT_KEPT_BYTES_MOST;
         if fits && memory.not_kept.len() < PATHS_MOST {
             let pair = (one.stated.clone(), one.observed.clone());

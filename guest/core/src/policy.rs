@@ -6,7 +6,7 @@ use alloc::{
     vec::Vec,
 };
 
-use crate::ordered::BTreeMap;
+use crate::ordered::{BTreeMap, BTreeSet};
 
 use replaysafe_json::{Limits, parse};
 
@@ -29,6 +29,8 @@ pub struct Policy {
     pub disabled: Disabled,
     /// What the return of what was deleted is, by a create, or by an update that switches it on (S21, S22).
     pub returns: Returns,
+    /// How the deletion of what is absent is answered (S23).
+    pub delete_absent: DeleteAbsent,
     /// What follows when neither presence nor absence can be proved (S13).
     pub on_unknown: OnUnknown,
     /// Whether a create that identifies nothing is taken (S2).
@@ -41,6 +43,9 @@ pub struct Policy {
     pub safe_direction_passes: bool,
     /// Attributes by which resources are found again, by resource type (S2). `userName` of a User always is one.
     pub correlation: BTreeMap<String, Vec<String>>,
+    /// Who shows a credential that does not name its holder: names, each with digests of header values (S1). The host
+    /// gives the principal that follows; here it is checked, and recorded with each decision.
+    pub credentials: BTreeMap<String, Vec<String>>,
 }
 
 impl Default for Policy {
@@ -52,12 +57,14 @@ impl Default for Policy {
             existing: Existing::Refuse,
             disabled: Disabled::Refuse,
             returns: Returns::Allow,
+            delete_absent: DeleteAbsent::AsKnown,
             on_unknown: OnUnknown::Park,
             weak_identity: WeakIdentity::Allow,
             create_secret: CreateSecret::Latest,
             privileged: Vec::new(),
             safe_direction_passes: false,
             correlation: BTreeMap::new(),
+            credentials: BTreeMap::new(),
         }
     }
 }
@@ -100,6 +107,17 @@ pub enum Returns {
     Approve,
     /// Refused.
     Refuse,
+}
+
+/// How the deletion of what is absent is answered (S23); who repeats their own is told its receipt (S9, S2a).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DeleteAbsent {
+    /// As success where it is known to have been deleted through us, else as the target says.
+    AsKnown,
+    /// As success, but to whom the target does not show what is known to live.
+    Success,
+    /// As the target says.
+    NotFound,
 }
 
 /// What follows when neither presence nor absence can be proved (S13).
@@ -150,6 +168,13 @@ impl Policy {
         if policy.privileged.iter().any(|name| matches!(name.as_str(), "" | "Users" | "Groups")) {
             return Err(wrong("`privileged` names types, such as `User`".into()));
         }
+        let mut named = BTreeSet::new();
+        for (name, digests) in &policy.credentials {
+            if name.is_empty() || !digests.iter().all(|one| is_digest(one) && named.insert(one)) {
+                let digests = "64 digits from 0 to f, each in one place only";
+                return Err(wrong(format!("`credentials`: digests have {digests}, and a name")));
+            }
+        }
         Ok(policy)
     }
 
@@ -181,6 +206,11 @@ impl Policy {
     }
 }
 
+/// A SHA-256 in hexadecimal, in the one spelling that is compared.
+fn is_digest(text: &str) -> bool {
+    text.len() == 64 && text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
+}
+
 /// What a policy document does not say is as in the default policy.
 impl Form for Policy {
     const SHAPE: Shape = {
@@ -191,12 +221,14 @@ impl Form for Policy {
             member!(Policy, existing, Default),
             member!(Policy, disabled, Default),
             member!(Policy, returns, Default),
+            member!(Policy, delete_absent, Default),
             member!(Policy, on_unknown, Default),
             member!(Policy, weak_identity, Default),
             member!(Policy, create_secret, Default),
             member!(Policy, privileged, Default),
             member!(Policy, safe_direction_passes, Default),
             member!(Policy, correlation, Default),
+            member!(Policy, credentials, Default),
         ];
         Shape::record(MEMBERS)
     };
@@ -211,12 +243,14 @@ impl Form for Policy {
             existing: fields.or(otherwise.existing),
             disabled: fields.or(otherwise.disabled),
             returns: fields.or(otherwise.returns),
+            delete_absent: fields.or(otherwise.delete_absent),
             on_unknown: fields.or(otherwise.on_unknown),
             weak_identity: fields.or(otherwise.weak_identity),
             create_secret: fields.or(otherwise.create_secret),
             privileged: fields.or(otherwise.privileged),
             safe_direction_passes: fields.or(otherwise.safe_direction_passes),
             correlation: fields.or(otherwise.correlation),
+            credentials: fields.or(otherwise.credentials),
         }
     }
 
@@ -229,12 +263,14 @@ impl Form for Policy {
                 self.existing.tree(),
                 self.disabled.tree(),
                 self.returns.tree(),
+                self.delete_absent.tree(),
                 self.on_unknown.tree(),
                 self.weak_identity.tree(),
                 self.create_secret.tree(),
                 self.privileged.tree(),
                 self.safe_direction_passes.tree(),
                 self.correlation.tree(),
+                self.credentials.tree(),
             ]
             .into(),
         )
@@ -246,6 +282,7 @@ names!(Adopt { Never, Equal, Matching });
 names!(Existing { Refuse, Update });
 names!(Disabled { Refuse, Reactivate });
 names!(Returns { Allow, Approve, Refuse });
+names!(DeleteAbsent { AsKnown, Success, NotFound });
 names!(OnUnknown { Park, RetryAndConverge });
 names!(WeakIdentity { Allow, Refuse });
 names!(CreateSecret { Latest, First });
@@ -269,6 +306,18 @@ mod tests {
         check("{\"privileged\":[\"\"]}", "`privileged`");
         check("{\"safe-direction-passes\":\"true\"}", "safe-direction-passes");
         check("[", "no JSON");
+        let digest = "0123456789abcdef".repeat(4);
+        let named = |names: &str| names.replace('#', &digest);
+        assert!(Policy::read(&named(r##"{"credentials":{"hr":["#"]}}"##)).is_ok());
+        for wrong in [
+            r##"{"credentials":{"":["#"]}}"##,
+            r##"{"credentials":{"hr":["#0"]}}"##,
+            r##"{"credentials":{"hr":["Bearer abc"]}}"##,
+            r##"{"credentials":{"hr":["#"],"it":["#"]}}"##,
+        ] {
+            check(&named(wrong), "`credentials`");
+        }
+        check(&named(r##"{"credentials":{"hr":["#"]}}"##).replace('a', "A"), "`credentials`");
     }
 
     fn check(document: &str, named: &str) {

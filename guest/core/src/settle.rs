@@ -23,7 +23,7 @@ use crate::{
         precondition, privileges_beside, see, stated_takings, version_is_etag, written,
     },
     kept,
-    policy::{CreateSecret, OnUnknown},
+    policy::{CreateSecret, DeleteAbsent, OnUnknown},
     profile,
     reading::{contains, is_false},
     state::{Event, Life, Person, Record, know},
@@ -117,8 +117,11 @@ impl Work<'_> {
                 if progress.unknown {
                     return self.gone(Verdict::Done);
                 }
+                let memory = &self.person.memory;
+                let taken_for_gone = self.case.ground.policy.delete_absent == DeleteAbsent::Success
+                    && (memory.life != Life::Live || self.case.knows_gone(memory));
                 // It was seen, or is known to be deleted by this source (S12, S23).
-                if deleted || !progress.blind {
+                if deleted || !progress.blind || taken_for_gone {
                     return self.gone(Verdict::AlreadySatisfied);
                 }
                 self.was_not_there()
@@ -331,7 +334,7 @@ impl Work<'_> {
         if swept && passed.is_empty() && self.alone_on(&holds.swept) {
             return self.restore(holds.swept);
         }
-        kept::remember(self.case, &mut self.person.memory, &holds);
+        kept::remember(self.case, &mut self.person.memory, &holds, &self.record.progress.left_out);
         see_shown(self.case, &mut self.person, id, resource);
         let mut learned = Vec::new();
         let kind = self.case.request.resource_type.clone();
@@ -1002,7 +1005,7 @@ impl Work<'_> {
         });
         let Some((resource, holds)) = shown else { return self.look_later() };
         see_shown(self.case, &mut self.person, &id, &resource);
-        kept::remember(self.case, &mut self.person.memory, &holds);
+        kept::remember(self.case, &mut self.person.memory, &holds, &self.record.progress.left_out);
         if creates {
             self.person.memory.made_by = Some(self.record.statement.clone());
         }
@@ -1083,7 +1086,7 @@ impl Work<'_> {
             self.learned.push((profile::witness(kind), id.clone()));
         }
         let holds = self.case.wish.statement.holds(None, resource, schema);
-        kept::remember(self.case, &mut self.person.memory, &holds);
+        kept::remember(self.case, &mut self.person.memory, &holds, &self.record.progress.left_out);
         let shown = self.shown_edges(&holds);
         self.learned.extend(shown);
         let mut receipt = self.receipt(verdict, true, Evidence::Read);
@@ -1258,8 +1261,9 @@ impl Work<'_> {
             bury(self.case, &mut self.person, Some(self.case.request.received_at));
         }
         if !accepted {
-            receipt.target = None;
-            receipt.status = Some(204);
+            let usual = self.case.ground.policy.delete_absent != DeleteAbsent::NotFound;
+            receipt.target.take_if(|_| usual);
+            receipt.status = Some(receipt.target.as_ref().map_or(204, |answer| answer.status));
         }
         self.finish(receipt, None, learned)
     }
