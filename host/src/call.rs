@@ -2,6 +2,8 @@
 //!
 //! Form only: sizes, media type, path and headers are checked. What the body says is read by the component.
 
+mod named;
+
 use std::sync::Weak;
 
 use bytes::Bytes;
@@ -11,6 +13,8 @@ use replaysafe_json::{Limits, Value, parse};
 use crate::contract::{Field, Method};
 use crate::keys::frame;
 use crate::target::{Body, Caller};
+
+pub(crate) use named::Named;
 
 /// One provisioning request.
 ///
@@ -33,7 +37,8 @@ pub struct Call {
     pub principal: Principal,
     /// The headers and the query that go with every call to the target.
     pub caller: Caller,
-    /// `attributes` and `excluded-attributes`, percent-decoded, where the query has them.
+    /// `attributes` and `excluded-attributes`, percent-decoded, where the query has them; `first-sent` beside a key:
+    /// when its client says to have sent the request first, in milliseconds since 1970 (S10).
     pub extra: Vec<Field>,
     /// Lives as long as the client waits for the answer: drop what it points to where the connection is gone, or
     /// something else was answered. None: the client waits until the budget is over. Who does not wait is not told,
@@ -114,6 +119,8 @@ pub enum Principal {
     },
     /// The user name of HTTP Basic, or the name that an embedder gives a credential.
     Name(String),
+    /// The name that policy gives a credential.
+    Named(String),
     /// All that may be a credential, framed ([`Caller::credential`]): never log or store it, digest it.
     Credential(Bytes),
 }
@@ -128,6 +135,7 @@ impl Principal {
     /// 3. [`Client`](Self::Client) for a signed JWT that names its issuer and its client,
     /// 4. [`Credential`](Self::Credential): anything else counts as a whole, whichever headers it is in. A part
     ///    of it that rotates, such as a cookie, makes another principal, and loses receipts of given keys only.
+    ///    The provisioner gives it the [`Named`](Self::Named) that its policy has for it.
     ///
     /// No signature is checked here: that is the target's, and its answer decides.
     ///
@@ -189,6 +197,7 @@ impl Principal {
                 (b"client\0", frame(&parts))
             }
             Self::Name(name) => (b"basic\0", name.as_bytes().into()),
+            Self::Named(name) => (b"named\0", name.as_bytes().into()),
             Self::Credential(credential) => (b"credential\0", credential.to_vec()),
         };
         [label, &bytes].concat()
@@ -202,6 +211,7 @@ impl std::fmt::Debug for Principal {
             Self::Certificate(_) => "Certificate(..)",
             Self::Client { .. } => "Client(..)",
             Self::Name(_) => "Name(..)",
+            Self::Named(_) => "Named(..)",
             Self::Credential(_) => "Credential(..)",
         })
     }

@@ -18,7 +18,7 @@ use sha2::{Digest as _, Sha256};
 use tokio::time::{Instant, sleep};
 
 use crate::{
-    call::{Call, Principal, Readiness, Recovery},
+    call::{Call, Named, Principal, Readiness, Recovery},
     clock::{Clock, SystemClock},
     contract::{
         Action, Answer, Divergence, Effect, EffectBody, Endpoint, Entry, EntryId, Evidence, Field,
@@ -102,6 +102,7 @@ struct Inner<L, T> {
     key: Arc<LedgerKey>,
     clock: Arc<dyn Clock>,
     options: Options,
+    named: Named,
     known: Known,
     callers: Callers,
     drain: Drain,
@@ -243,7 +244,9 @@ impl<L: Ledger, T: Target> Provisioner<L, T> {
         let known = Known::new(schema);
         let callers = Callers::default();
         let drain = Drain::default();
-        let inner = Inner { guest, ledger, target, key, clock, options, known, callers, drain };
+        let named = Named::read(&options.policy);
+        let inner =
+            Inner { guest, ledger, target, key, clock, options, named, known, callers, drain };
         Ok(Self(Arc::new(inner)))
     }
 
@@ -382,7 +385,7 @@ impl<L: Ledger, T: Target> Provisioner<L, T> {
             caller: call.caller.clone(),
             credential: who.credential,
             used: Use::Own,
-            made_up: !matches!(call.principal, Principal::Anonymous | Principal::Credential(_)),
+            made_up: who.made_up,
             body: call.body.clone(),
             awaited: None,
             secrets,
@@ -867,11 +870,13 @@ impl<L: Ledger, T: Target> Provisioner<L, T> {
     fn who(&self, call: &Call) -> Who {
         let inner = &*self.0;
         let tenant = &inner.options.tenant;
-        let said = call.principal.material();
+        let principal = inner.named.principal(call);
+        let said = principal.material();
         let whole = frame(&[&said, &call.caller.credential()]);
         let credential = inner.key.digest(tenant, "credential", &whole);
         let unproved = [b"unproved\0", credential.as_bytes()].concat();
         Who {
+            made_up: !matches!(principal, Principal::Anonymous | Principal::Credential(_)),
             proved: inner.key.principal(tenant, &said),
             unproved: inner.key.principal(tenant, &unproved),
             rights: match Principal::rights(&call.caller) {

@@ -37,6 +37,14 @@ fn every_value_that_a_member_may_have_is_taken_and_its_neighbours_are_not() {
         } else if of["type"] == "array" {
             good.extend([json!([]), json!(["User"]), json!(["User", "Account"])]);
             bad.extend([json!("User"), json!([1]), json!([null]), json!({})]);
+        } else if name == "credentials" {
+            let digest = "0123456789abcdef".repeat(4);
+            good.extend([json!({}), json!({"hr": []}), json!({"hr": [digest], "it": []})]);
+            bad.extend([json!({"hr": digest}), json!({"": [digest]}), json!({"hr": [""]})]);
+            bad.extend([
+                json!({"hr": [digest.to_uppercase()]}),
+                json!({"hr": [format!("{digest}0")]}),
+            ]);
         } else {
             good.extend([
                 json!({}),

@@ -150,6 +150,12 @@ const KNOWN: &[(&str, &str, &str)] = &[
     ("adopt", "S18", "`never`, `equal` or `matching`"),
     ("correlation", "S16", "attribute names by type, such as `Group = [\"displayName\"]`"),
     ("create-secret", "S3a", "`latest` or `first`"),
+    (
+        "credentials",
+        "S1",
+        "SHA-256 digests of header values by name, such as `hr = [\"0b84d71f…\"]`",
+    ),
+    ("delete-absent", "S23", "`as-known`, `success` or `not-found`"),
     ("disabled", "S22", "`refuse` or `reactivate`"),
     ("existing", "S19", "`refuse` or `update`"),
     ("on-unknown", "S13", "`park` or `retry-and-converge`"),
@@ -203,6 +209,10 @@ mod tests {
             "line 4: `correlation.Group` (S16 in docs/rules.md): ",
         );
         begins(
+            "[credentials]\nhr = [\"Bearer abc\"]",
+            "line 2: `credentials.hr` (S1 in docs/rules.md): digests have 64 digits from 0 to f, ",
+        );
+        begins(
             "adoptt = \"never\"",
             "line 1: `adoptt` (S45 in docs/rules.md): there is no such member; there are `adopt`, ",
         );
@@ -232,6 +242,10 @@ mod tests {
                 assert!(!takes((least - 1).into()) && !takes((most + 1).into()), "{name}");
             } else if *name == "privileged" {
                 assert!(takes(serde_json::json!(["User"])) && !takes("User".into()));
+            } else if *name == "credentials" {
+                let digest = "0123456789abcdef".repeat(4);
+                assert!(takes(serde_json::json!({ "hr": [digest] })));
+                assert!(!takes(serde_json::json!({ "hr": ["Bearer abc"] })));
             } else if *name != "correlation" {
                 for word in wanted.split('`').skip(1).step_by(2) {
                     let truth = word.parse::<bool>().map_or_else(|_| word.into(), Value::Bool);

@@ -165,6 +165,15 @@ pub(crate) fn refuse(refused: &Refused) -> Response<Body> {
     response
 }
 
+/// Says of an answer to a protected request that it was known by its `Repeatability-Request-ID`, or refused for that (OASIS Repeatable Requests 1.0).
+pub(crate) fn say_repeatable(headers: &mut HeaderMap) {
+    let Some(verdict) = headers.get(VERDICT) else { return };
+    let refused = [Verdict::Malformed, Verdict::KeyReused, Verdict::OutsideWindow];
+    let refused = refused.into_iter().any(|one| verdict_word(one) == verdict);
+    let result = if refused { "rejected" } else { "accepted" };
+    headers.insert(REPEATABILITY_RESULT, HeaderValue::from_static(result));
+}
+
 /// What the edge refuses by itself. It makes no decision, so there is none to name.
 #[derive(Clone, Debug)]
 pub(crate) struct Refused {
@@ -356,6 +365,7 @@ const EVIDENCE: HeaderName = HeaderName::from_static("replaysafe-evidence");
 const DIVERGED: HeaderName = HeaderName::from_static("replaysafe-diverged");
 const SECRET_DIFFERS: HeaderName = HeaderName::from_static("replaysafe-secret-differs");
 const NOT_KEPT: HeaderName = HeaderName::from_static("replaysafe-not-kept");
+const REPEATABILITY_RESULT: HeaderName = HeaderName::from_static("repeatability-result");
 const REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed");
 
 fn retry_word(retry: Retry) -> &'static str {

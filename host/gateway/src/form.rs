@@ -1,5 +1,7 @@
 //! Form: are the key, the media type and the preconditions of a protected request ones that can be read?
 
+use std::time::UNIX_EPOCH;
+
 use http::{HeaderMap, HeaderName, HeaderValue, header};
 use replaysafe::contract::{Field, Method, Verdict};
 use replaysafe::target::Caller;
@@ -12,6 +14,8 @@ use crate::answer::Refused;
 #[derive(Debug)]
 pub(crate) struct Head {
     pub(crate) key: Option<String>,
+    /// When the client says to have sent it first, in milliseconds since 1970.
+    pub(crate) first_sent: Option<u128>,
     pub(crate) if_match: Option<String>,
     /// None where no body is due.
     pub(crate) media_type: Option<HeaderValue>,
@@ -24,7 +28,9 @@ pub(crate) fn head(headers: &HeaderMap, method: Method) -> Result<Head, Refused>
     if headers.get_all(header::AUTHORIZATION).iter().count() > 1 {
         return Err(malformed("Authorization is given more than once; send one."));
     }
-    Ok(Head { key: key(headers)?, if_match: if_match(headers)?, media_type })
+    let key = key(headers)?;
+    let first_sent = first_sent(headers, key.is_some())?;
+    Ok(Head { key, first_sent, if_match: if_match(headers)?, media_type })
 }
 
 /// Checks that a body is JSON that can be read in one way, within `limits`. What it means is the component's affair.
@@ -36,18 +42,29 @@ pub(crate) fn body(bytes: &[u8], limits: &Limits) -> Result<(), Refused> {
     Err(Refused::body(verdict, "invalidSyntax", detail))
 }
 
+/// Reads the key: `Idempotency-Key`, or the `Repeatability-Request-ID` of OASIS Repeatable Requests.
+///
+/// Who sends both sends one key twice.
+pub(crate) fn key(headers: &HeaderMap) -> Result<Option<String>, Refused> {
+    let keys = (idempotency_key(headers)?, repeatability_request_id(headers)?);
+    match keys {
+        (Some(one), Some(other)) if one != other => Err(malformed(
+            "Idempotency-Key and Repeatability-Request-ID are two keys; send one, or the same in both.",
+        )),
+        (Some(key), _) | (None, Some(key)) => Ok(Some(key)),
+        (None, None) => Ok(None),
+    }
+}
+
 /// Reads the `Idempotency-Key`: quoted, as the draft has it, or bare, as many send it.
 ///
 /// A bare key with a comma is refused: it cannot be told from two keys that somebody on the way has joined. A quoted
 /// key may hold one.
 ///
 /// Source: draft-ietf-httpapi-idempotency-key-header-07 section 2.1; RFC 9651 section 3.3.3.
-pub(crate) fn key(headers: &HeaderMap) -> Result<Option<String>, Refused> {
-    let mut values = headers.get_all(IDEMPOTENCY_KEY).iter();
-    let Some(value) = values.next() else { return Ok(None) };
-    if values.next().is_some() {
-        return Err(malformed("Idempotency-Key is given more than once; send one."));
-    }
+fn idempotency_key(headers: &HeaderMap) -> Result<Option<String>, Refused> {
+    let twice = "Idempotency-Key is given more than once; send one.";
+    let Some(value) = once(headers, &IDEMPOTENCY_KEY, twice)? else { return Ok(None) };
     let wrong = || malformed("Idempotency-Key must have 1 to 255 visible ASCII characters.");
     let text = value.to_str().map_err(|_invisible| wrong())?.trim_matches([' ', '\t']);
     let key = if text.starts_with('"') {
@@ -58,10 +75,52 @@ pub(crate) fn key(headers: &HeaderMap) -> Result<Option<String>, Refused> {
     } else {
         text.to_owned()
     };
-    if !(1..=KEY_MAX).contains(&key.len()) || !key.bytes().all(|byte| byte.is_ascii_graphic()) {
-        return Err(wrong());
+    if is_key(&key) { Ok(Some(key)) } else { Err(wrong()) }
+}
+
+/// Reads the `Repeatability-Request-ID`: an opaque text (OASIS Repeatable Requests 1.0).
+fn repeatability_request_id(headers: &HeaderMap) -> Result<Option<String>, Refused> {
+    let twice = "Repeatability-Request-ID is given more than once; send one.";
+    let Some(value) = once(headers, &REPEATABILITY_REQUEST_ID, twice)? else { return Ok(None) };
+    let text = value.to_str().unwrap_or_default().trim_matches([' ', '\t']);
+    if !is_key(text) || text.contains([',', '"']) {
+        return Err(malformed(
+            "Repeatability-Request-ID must have 1 to 255 visible ASCII characters, and no comma and no quote.",
+        ));
     }
-    Ok(Some(key))
+    Ok(Some(text.to_owned()))
+}
+
+/// Reads when a request was sent first, as its client says (OASIS Repeatable Requests 1.0; RFC 9110 section 5.6.7).
+///
+/// Without a key it is refused: it says when the key was used first (S10).
+fn first_sent(headers: &HeaderMap, with_key: bool) -> Result<Option<u128>, Refused> {
+    let twice = "Repeatability-First-Sent is given more than once; send one.";
+    let Some(value) = once(headers, &REPEATABILITY_FIRST_SENT, twice)? else { return Ok(None) };
+    if !with_key {
+        return Err(malformed(
+            "Repeatability-First-Sent needs a key; send a Repeatability-Request-ID or an Idempotency-Key.",
+        ));
+    }
+    let wrong =
+        "Repeatability-First-Sent must be an HTTP date, such as `Sun, 06 Nov 1994 08:49:37 GMT`.";
+    let date = value.to_str().ok().and_then(|text| httpdate::parse_http_date(text.trim()).ok());
+    let since = date.and_then(|date| date.duration_since(UNIX_EPOCH).ok());
+    since.map(|since| Some(since.as_millis())).ok_or_else(|| malformed(wrong))
+}
+
+fn once<'a>(
+    headers: &'a HeaderMap,
+    name: &HeaderName,
+    twice: &'static str,
+) -> Result<Option<&'a HeaderValue>, Refused> {
+    let mut values = headers.get_all(name).iter();
+    let value = values.next();
+    if values.next().is_some() { Err(malformed(twice)) } else { Ok(value) }
+}
+
+fn is_key(text: &str) -> bool {
+    (1..=KEY_MAX).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_graphic())
 }
 
 /// Checks the media type of a protected body: JSON as SCIM has it, in UTF-8, uncompressed.
@@ -117,6 +176,8 @@ pub(crate) fn caller(headers: &HeaderMap, query: Option<&str>) -> Caller {
         header::IF_RANGE,
         header::RANGE,
         IDEMPOTENCY_KEY,
+        REPEATABILITY_REQUEST_ID,
+        REPEATABILITY_FIRST_SENT,
     ];
     let mut headers = headers.clone();
     drop_hop_by_hop(&mut headers);
@@ -125,9 +186,11 @@ pub(crate) fn caller(headers: &HeaderMap, query: Option<&str>) -> Caller {
     Caller { headers, query: query.filter(|query| !query.is_empty()).map(str::to_owned) }
 }
 
-/// `attributes` and `excludedAttributes` of the query (RFC 7644 section 3.9), for `request.extra`.
-pub(crate) fn extra(query: Option<&str>) -> Vec<Field> {
-    let mut fields = Vec::new();
+/// `attributes` and `excludedAttributes` of the query (RFC 7644 section 3.9), and when it was sent first, for
+/// `request.extra`.
+pub(crate) fn extra(query: Option<&str>, first_sent: Option<u128>) -> Vec<Field> {
+    let sent = |millis: u128| Field { name: "first-sent".into(), value: millis.to_string() };
+    let mut fields: Vec<Field> = first_sent.map(sent).into_iter().collect();
     for pair in query.unwrap_or_default().split('&') {
         let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
         let name = match percent_decode(name).unwrap_or_default().to_ascii_lowercase().as_str() {
@@ -161,6 +224,10 @@ pub(crate) fn drop_hop_by_hop(headers: &mut HeaderMap) {
 /// The key draft's limit in this contract (`request.key`).
 const KEY_MAX: usize = 255;
 const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
+/// OASIS Repeatable Requests 1.0.
+pub(crate) const REPEATABILITY_REQUEST_ID: HeaderName =
+    HeaderName::from_static("repeatability-request-id");
+const REPEATABILITY_FIRST_SENT: HeaderName = HeaderName::from_static("repeatability-first-sent");
 const MEDIA_TYPES: [&str; 2] = ["application/scim+json", "application/json"];
 /// RFC 9110 section 7.6.1; `Expect` is answered by this server itself.
 const HOP_BY_HOP: [HeaderName; 9] = [
@@ -228,6 +295,48 @@ mod tests {
         check_key(&["a\tb"], Err(()));
         check_key(&[r#""a"#], Err(()));
         check_key(&["a", "a"], Err(()));
+    }
+
+    /// S10: OASIS Repeatable Requests 1.0.
+    #[test]
+    fn a_repeatable_request_has_an_id_and_a_date() {
+        check_repeatable(&[("repeatability-request-id", "a-1")], Some((Some("a-1"), None)));
+        let date = ("repeatability-first-sent", "Sun, 06 Nov 1994 08:49:37 GMT");
+        // The example of RFC 9110 section 5.6.7: 784,111,777 s after 1970.
+        let sent = Some(784_111_777_000);
+        check_repeatable(&[("repeatability-request-id", "a"), date], Some((Some("a"), sent)));
+        check_repeatable(&[("idempotency-key", "\"a\""), date], Some((Some("a"), sent)));
+        let same = [("idempotency-key", "\"a\""), ("repeatability-request-id", "a")];
+        check_repeatable(&same, Some((Some("a"), None)));
+        check_repeatable(&[], Some((None, None)));
+        check_repeatable(&[date], None);
+        check_repeatable(&[("idempotency-key", "a"), ("repeatability-request-id", "b")], None);
+        for wrong in ["", "a b", "a,b", "\"a\""] {
+            check_repeatable(&[("repeatability-request-id", wrong)], None);
+        }
+        for wrong in ["", "1994", "Sun, 06 Nov 1594 08:49:37 GMT", "784111777"] {
+            let date = ("repeatability-first-sent", wrong);
+            check_repeatable(&[("idempotency-key", "a"), date], None);
+        }
+        check_repeatable(&[("idempotency-key", "a"), date, date], None);
+        let id = ("repeatability-request-id", "a");
+        check_repeatable(&[id, id], None);
+    }
+
+    /// `expected` is the key and the time, or none where the request is refused.
+    fn check_repeatable(
+        given: &[(&'static str, &'static str)],
+        expected: Option<(Option<&str>, Option<u128>)>,
+    ) {
+        let mut headers = HeaderMap::new();
+        for (name, value) in given {
+            headers.append(*name, HeaderValue::from_static(value));
+        }
+        let head = head(&headers, Method::Delete).ok();
+        let read = head.as_ref().map(|head| (head.key.as_deref(), head.first_sent));
+        assert_eq!(read, expected, "{given:?}");
+        // They are no part of who asks, and are not the target's to read.
+        assert!(caller(&headers, None).headers.is_empty());
     }
 
     /// No 11 of the catalogue.

@@ -20,7 +20,7 @@ use replaysafe_json::Limits;
 use tokio::sync::Semaphore;
 use tokio::time::Instant;
 
-use crate::answer::{Asked, Refused, error, refuse, respond};
+use crate::answer::{Asked, Refused, error, refuse, respond, say_repeatable};
 use crate::body::{Unread, read};
 use crate::form;
 use crate::pass::{Changes, closing, later, pass};
@@ -71,16 +71,21 @@ impl<P: Provision> Gateway<P> {
         }
         // S43a: one budget for all that the client waits for.
         let deadline = Instant::now() + self.options.answer_budget;
+        let repeatable = request.headers().contains_key(form::REPEATABILITY_REQUEST_ID);
         let answered = match self.route(first, &request, &path, deadline).await {
             Ok(route) => self.follow(route, request, principal, deadline).await,
             Err(stop) => Err(stop),
         };
-        match answered {
+        let mut response = match answered {
             Ok(response) => response,
             Err(Stop::Refused(refused)) => refuse(&refused),
             Err(Stop::Unread(refused)) => closing(refuse(&refused)),
             Err(Stop::Unprotected) => unprotected(),
+        };
+        if repeatable {
+            say_repeatable(response.headers_mut());
         }
+        response
     }
 
     async fn follow(
@@ -192,7 +197,7 @@ impl<P: Provision> Gateway<P> {
     ) -> Result<Response<Body>, Stop> {
         let (parts, body) = request.into_parts();
         let (headers, query) = (&parts.headers, parts.uri.query());
-        let form::Head { key, if_match, media_type } = form::head(headers, method)?;
+        let form::Head { key, first_sent, if_match, media_type } = form::head(headers, method)?;
         let group = usual_type == "Group";
         let bytes_max = if group { Limits::BYTES_GROUP } else { Limits::BYTES_REQUEST };
         let reading = Instant::now();
@@ -209,7 +214,7 @@ impl<P: Provision> Gateway<P> {
         let resource_type = self.resource_type(&parts, &caller, deadline).await?;
         let below = parts.uri.path().split('/').skip(self.depth() + 1).take(1);
         let base = self.base(headers).unwrap_or_else(|| self.upstream.base().url());
-        let extra = form::extra(query);
+        let extra = form::extra(query, first_sent);
         let asked = Asked {
             method,
             resource_type: resource_type.clone(),

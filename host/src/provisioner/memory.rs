@@ -147,6 +147,8 @@ pub(super) struct Who {
     pub(super) unproved: String,
     /// A keyed digest of what it lets its holder do: of itself, where it does not say.
     pub(super) rights: String,
+    /// Another credential may name the same: one with other rights, or one that is made up.
+    pub(super) made_up: bool,
 }
 
 impl Who {
@@ -337,6 +339,7 @@ mod tests {
             proved: "p".into(),
             unproved: "unproved".into(),
             rights: rights.into(),
+            made_up: true,
         }
     }
 

@@ -26,6 +26,35 @@ async fn a_rotated_token_gets_the_receipts_of_its_predecessor() {
     assert_eq!(world.service.sent(), ["POST"]);
 }
 
+/// S1: what says nothing of its holder is known by the name that policy gives it. The digests are those of the header's value by `sha256sum`.
+#[tokio::test(start_paused = true)]
+async fn a_token_that_policy_names_may_rotate() {
+    let (old, new, other) = ("Bearer one", "Bearer two", "Bearer three");
+    // `hr:x`: who calls himself by that name is somebody else.
+    let namesake = "Basic aHI6eA==";
+    let mut world = World::new();
+    world.policy = r#"{"credentials":{"hr":[
+        "0b84d71fd60e2e328bb359ce07a6c57c1c4d6dfa6e643ed16fd27e6f2a941f35",
+        "75c6fab9da471973bb94b233d3616c9cf4a642e906860bba3e23705b2ee4e74e"
+    ]}}"#
+        .into();
+    world.service.admit(&[old, new, other, namesake], 401);
+    let process = world.start(&Faults::default());
+    let first = ask(&process, old).await;
+    let again = ask(&process, new).await;
+    assert_eq!((first.verdict, first.replayed), (Verdict::Done, false));
+    assert_eq!((&again.decision, again.replayed), (&first.decision, true));
+    for stranger in [other, namesake] {
+        let theirs = ask(&process, stranger).await;
+        assert!(!theirs.replayed && theirs.decision != first.decision, "{theirs:?}");
+    }
+    // A name earns nothing where the target does not accept the token.
+    world.service.admit(&[old], 401);
+    tokio::time::advance(std::time::Duration::from_secs(61)).await;
+    assert_eq!(ask(&process, new).await.target.unwrap().status, 401);
+    assert_eq!(world.service.sent(), ["POST"]);
+}
+
 /// Within the minute of an accepted one: it is the credential that was accepted, not its holder.
 #[tokio::test(start_paused = true)]
 async fn a_forged_credential_earns_and_gets_nothing() {

@@ -38,13 +38,16 @@ explains each by the rule in brackets:
   existing = \"refuse\"           # create on what differs: refuse, update (S19)
   disabled = \"refuse\"           # create on a disabled one: refuse, reactivate (S22)
   returns = \"allow\"             # create after deletion: allow, approve, refuse (S21)
+  delete-absent = \"as-known\"    # what is absent: as-known, success, not-found (S23)
   on-unknown = \"park\"           # nothing can be proved: park, retry-and-converge (S13)
   weak-identity = \"allow\"       # create that identifies nothing: allow, refuse (S2)
   create-secret = \"latest\"      # of attempts that nobody was told of: latest, first (S3a)
   privileged = []               # types never linked on names or e-mail (S17)
   safe-direction-passes = false # disable, delete, revoke without the ledger (S36)
   [correlation]                 # attributes by which a type is found again (S16)
-  # Group = [\"displayName\"]")]
+  # Group = [\"displayName\"]
+  [credentials]                 # who shows tokens that name nobody, also after a change (S1)
+  # hr = [\"SHA-256 of the old header's value\", \"SHA-256 of the new one's\"]")]
 pub(super) struct Arguments {
     /// The service's base URL, http or https, for example `https://scim.example.com/v2`
     #[arg(long, value_name = "URL")]

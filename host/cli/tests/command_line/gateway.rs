@@ -268,6 +268,61 @@ fn a_precondition_of_the_client_holds_or_nothing_is_sent() {
     assert_eq!(served.target.resources("Users")[0]["displayName"], "Ben");
 }
 
+/// S10: OASIS Repeatable Requests 1.0.
+#[test]
+fn a_repeatable_request_is_known_by_its_id_and_by_its_age() {
+    let folder = TempDir::new().unwrap();
+    let served = Served::start(folder.path(), &[]);
+    let send = |head: &str| served.send_with("POST", "/Users", head, USER);
+    let check = |head: &str, status: u16, verdict: &str, result: Option<&str>| {
+        let answer = send(head);
+        assert!(answer.starts_with(&format!("HTTP/1.1 {status}")), "{answer}");
+        assert_eq!(header(&answer, "replaysafe-verdict").unwrap(), verdict);
+        assert_eq!(header(&answer, "repeatability-result").as_deref(), result, "{answer}");
+        answer
+    };
+    let long_ago = "Repeatability-First-Sent: Sun, 06 Nov 1994 08:49:37 GMT\r\n";
+    let id = "Repeatability-Request-ID: 7a1c\r\n";
+    check(&format!("{id}{long_ago}"), 412, "outside-window", Some("rejected"));
+    check(&format!("Idempotency-Key: 7a1c\r\n{long_ago}"), 412, "outside-window", None);
+    check(long_ago, 400, "malformed", None);
+    let unread = "Repeatability-First-Sent: yesterday\r\n";
+    check(&format!("{id}{unread}"), 400, "malformed", Some("rejected"));
+    check(&format!("{id}Idempotency-Key: other\r\n"), 400, "malformed", Some("rejected"));
+    assert_eq!(served.target.writes(), 0);
+    let done = check(id, 201, "done", Some("accepted"));
+    assert_eq!(header(&done, "replaysafe-key"), None);
+    // Its receipt is told, whatever the client says of its age.
+    for head in [id, &format!("{id}{long_ago}"), "Idempotency-Key: 7a1c\r\n"] {
+        let again = send(head);
+        assert_eq!(header(&again, "idempotency-replayed").unwrap(), "true", "{again}");
+    }
+    let other = served.send_with("POST", "/Users", id, OTHER);
+    assert!(other.starts_with("HTTP/1.1 422"), "{other}");
+    assert_eq!(header(&other, "repeatability-result").unwrap(), "rejected");
+    assert_eq!(served.target.writes(), 1);
+}
+
+/// S23: by default what nobody has deleted through the gateway is the target's to answer.
+#[test]
+fn the_deletion_of_what_is_absent_is_answered_as_policy_says() {
+    let check = |policy: &str, unknown: u16, deleted: u16| {
+        let folder = TempDir::new().unwrap();
+        fs::write(folder.path().join("p.toml"), policy).unwrap();
+        let served = Served::start(folder.path(), &["--policy", "p.toml"]);
+        let status = |answer: &str| answer[9..12].parse::<u16>().unwrap();
+        let path = user(&served);
+        assert_eq!(status(&served.send("DELETE", "/Users/nobody", "")), unknown, "{policy}");
+        assert_eq!(status(&served.send("DELETE", &path, "")), 204);
+        let key = "Idempotency-Key: k\r\n";
+        assert_eq!(status(&served.send_with("DELETE", &path, key, "")), deleted, "{policy}");
+        assert_eq!(served.target.writes(), 2);
+    };
+    check("", 404, 204);
+    check("delete-absent = \"success\"", 204, 204);
+    check("delete-absent = \"not-found\"", 404, 404);
+}
+
 #[test]
 fn a_policy_that_cannot_be_read_names_line_and_rule() {
     let folder = TempDir::new().unwrap();
