@@ -1142,6 +1142,8 @@ impl Work<'_> {
         other.memory.became = Some(self.person.id.clone());
         other.memory.became_after = self.person.memory.seq;
         self.person.memory.take_in(&other.memory);
+        // Where only this one is at hand, nobody can tell what has become of it since (S9).
+        other.memory.seq += 1;
         other.memory.target_id = None;
         self.absorbed = Some(other);
         None
