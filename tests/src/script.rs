@@ -33,6 +33,7 @@
 //! shows user1 User {"active":true}               members that a resource must have
 //! password user1 User b                          the digest of the password that it has
 //! open 0                                         how many entries have not ended
+//! leads User/user1 i1                            the identity that an id leads to; none: nobody
 //! knows NAME VALUE                               what was learned of the target; no VALUE: nothing
 //! ```
 //!
@@ -165,6 +166,14 @@ fn act(world: &mut World, end: &mut Option<End>, line: &str) -> Result<(), Strin
             }
         }
         "open" => same(world.open(), rest)?,
+        "leads" => {
+            let (place, identity) = rest.split_once(' ').unwrap_or((rest, ""));
+            let (kind, id) = place.split_once('/').ok_or("needs a type and an id")?;
+            let led_to = world.led_to(kind, id);
+            if led_to.unwrap_or_default() != identity {
+                return Err(format!("leads to {led_to:?}"));
+            }
+        }
         "knows" => {
             let (name, value) = rest.split_once(' ').unwrap_or((rest, ""));
             let known = world.settings.profile.iter().rev().find(|field| field.name == name);

@@ -206,6 +206,17 @@ impl World {
         self.entries.iter().filter(open).count()
     }
 
+    /// The identity that has this id of the target as a name.
+    #[must_use]
+    pub fn led_to(&self, kind: &str, id: &str) -> Option<&str> {
+        // A name is framed: each part with its length before it.
+        let ends = format!(":{}:{kind}:2:id:{}:{id}", kind.len(), id.len());
+        let has =
+            |(tag, name): &(NameKind, String)| *tag == NameKind::TargetId && name.ends_with(&ends);
+        let (found, _) = self.names.iter().find(|(_, names)| names.iter().any(has))?;
+        Some(found)
+    }
+
     /// Settles an entry; one of the same client that asks the same is settled with this attempt's own request and body. Gives whether it was one.
     fn resolve(
         &mut self,

@@ -17,9 +17,19 @@ fn no_law_is_broken_where_gateways_share_a_ledger() {
     check(Worlds { shared: true, ..Worlds::default() });
 }
 
+/// S14c, S21: what a create has made was seen and deleted by its id; of what is of a life that is over nothing is listed.
+#[test]
+fn a_create_whose_resource_was_seen_and_deleted_needs_no_list() {
+    check_from(311_556, 1, Worlds::default());
+}
+
 fn check(worlds: Worlds) {
+    check_from(0, SCHEDULES, worlds);
+}
+
+fn check_from(first: u64, count: u64, worlds: Worlds) {
     let mut core = Decider::default();
-    for seed in 0..SCHEDULES {
+    for seed in first..first + count {
         let outcome = schedule::run(seed, worlds, &mut core, &mut |_, _, _| {});
         assert_eq!(outcome.violation, None, "seed {seed}");
     }

@@ -35,7 +35,7 @@ pub(crate) fn by_search(
 ) -> Proof {
     let kind = &case.request.resource_type;
     let profile = case.ground.profile;
-    if case.wish.weak || case.wish.searches.is_empty() {
+    if case.wish.searches.is_empty() {
         return Proof::Open;
     }
     let late = |question| listed(case, question).is_some_and(|(_, seen, _)| since <= seen.asked_at);

@@ -481,10 +481,10 @@ impl Work<'_> {
             }
             Trace::Several(ids) => self.park(&ids),
             // A search that finds nothing is repeated after L (S12), whoever looked before.
-            Trace::None if !self.searched_since(self.visible_at()) => {
+            Trace::None | Trace::Taken if !self.searched_since(self.visible_at()) => {
                 self.wait(self.visible_at().max(self.case.now()))
             }
-            Trace::None => {
+            Trace::None | Trace::Taken => {
                 let accepted = self.record.progress.answered.as_ref();
                 if accepted.is_some_and(|answer| (200..300).contains(&answer.status)) {
                     self.record.progress.unknown = true;
@@ -710,11 +710,12 @@ impl Work<'_> {
         if !questions.is_empty() {
             return only(Action::Ask(questions));
         }
-        match self.trace() {
+        let taken = match self.trace() {
             Trace::One(id, _, _) => return self.adopt(&id),
             Trace::Several(ids) => return self.park(&ids),
-            Trace::None => {}
-        }
+            Trace::Taken => true,
+            Trace::None => false,
+        };
         if !conclusive {
             let backoff = LOOK_MS << self.record.progress.looks.min(4);
             return self.wait(conclusive_at.min(now + backoff));
@@ -746,6 +747,11 @@ impl Work<'_> {
         // Deleted since it was sent: it is of the life before, and nothing of it has come since (S21).
         if self.person.memory.life == Life::Deleted {
             return self.refuse(answers::of(Verdict::SupersededByDeletion, &self.record.id));
+        }
+        if taken {
+            let mut answer = answers::of(Verdict::Conflict, &self.record.id);
+            answer.evidence = Evidence::Read;
+            return self.refuse(answer);
         }
         if CREATES_MOST <= self.record.progress.sends {
             return self.not_taken();
@@ -1139,6 +1145,8 @@ impl Work<'_> {
         other.memory.became = Some(self.person.id.clone());
         other.memory.became_after = self.person.memory.seq;
         self.person.memory.take_in(&other.memory);
+        // Where only this one is at hand, nobody can tell what has become of it since (S9).
+        other.memory.seq += 1;
         other.memory.target_id = None;
         self.absorbed = Some(other);
         None
@@ -1216,19 +1224,6 @@ impl Work<'_> {
         let Some(resource) = resource_in(answer) else {
             return self.wait(self.case.now() + LOOK_MS);
         };
-        let asked = self.record.progress.request.received_at;
-        let known = |other: &Person| other.memory.seen_at.is_some_and(|at| at < asked);
-        if self.other_holder(id).is_some_and(known) {
-            // It was known before this was asked: no trace of it, whatever it is called by now (S18).
-            let sent = self.record.progress.sent_at.unwrap_or_default();
-            let conclusive_at = sent + self.case.ground.profile.settled();
-            if self.case.now() < conclusive_at {
-                return self.wait(conclusive_at);
-            }
-            let mut answer = answers::of(Verdict::Conflict, &self.record.id);
-            answer.evidence = Evidence::Read;
-            return self.refuse(answer);
-        }
         if let Some(step) = self.unite(id) {
             return step;
         }
@@ -1702,6 +1697,9 @@ impl Work<'_> {
             all = found.alike;
         }
         all.retain(|(id, _)| !before.contains(id));
+        let found = all.len();
+        all.retain(|(id, _)| !self.was_known(id));
+        let taken = all.len() < found && !self.case.wish.weak;
         if 1 < all.len() {
             // A search that lags still shows the life before (S14b).
             all.retain(|(id, _)| self.record.progress.former.as_ref() != Some(id));
@@ -1711,8 +1709,16 @@ impl Work<'_> {
         }
         match all.pop() {
             Some((id, resource)) => Trace::One(id, resource, external),
+            None if taken => Trace::Taken,
             None => Trace::None,
         }
+    }
+
+    /// Another identity has this resource, and was shown it before this was asked for: it is no trace of it, whatever it is
+    /// called by now (S18).
+    fn was_known(&self, id: &str) -> bool {
+        let seen_at = self.other_holder(id).and_then(|other| other.memory.seen_at);
+        seen_at.is_some_and(|at| at < self.record.progress.request.received_at)
     }
 }
 
@@ -1726,6 +1732,8 @@ fn see_shown(case: &Case<'_>, person: &mut Person, id: &str, resource: &Value) {
 
 enum Trace {
     None,
+    /// Nothing but what was known before, and has a name of the request since.
+    Taken,
     /// The id, what was seen, and whether it carries our external id.
     One(String, Value, bool),
     Several(Vec<String>),

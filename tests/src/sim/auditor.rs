@@ -61,6 +61,8 @@ struct Sent {
     /// What the sender heard; none so far.
     heard: Option<Option<u16>>,
     landed: bool,
+    /// The resource that it has made.
+    made: Option<u32>,
 }
 
 #[derive(Clone, Debug, Default)]
@@ -314,6 +316,11 @@ impl Auditor {
             known.ended = true;
         }
         if entry.stage == Stage::Refused {
+            if self.was_seen_and_deleted(run, &entry.id)
+                && let Some(known) = self.entries.get_mut(&entry.id)
+            {
+                known.calls.clear();
+            }
             self.absent(world, run, &entry.id, "is given up")?;
         }
         let Some(known) = self.entries.get_mut(&entry.id) else { return Ok(()) };
@@ -438,7 +445,7 @@ impl Auditor {
         // What it sends for an earlier request that has to end first is not its own.
         let own = self.entries.get(entry).map(|known| known.intent);
         work.sent += u32::from(own == work.intent);
-        let sent = Sent { at: now, creates, heard: None, landed: false };
+        let sent = Sent { at: now, creates, heard: None, landed: false, made: None };
         self.calls.insert(call, sent);
         let Some(known) = self.entries.get_mut(entry) else { return Ok(()) };
         known.calls.push(call);
@@ -456,14 +463,11 @@ impl Auditor {
         what: &str,
     ) -> Result<(), Violation> {
         let Some(known) = self.entries.get_mut(entry) else { return Ok(()) };
-        let calls = std::mem::take(&mut known.calls);
-        let unknown = |call: &Sent| call.heard.is_none_or(may_have_been);
-        let calls = calls.iter().filter_map(|call| self.calls.get(call));
-        let last = calls.filter(|call| call.creates && unknown(call)).map(|call| call.at).max();
+        let (own, calls) = (known.intent, std::mem::take(&mut known.calls));
+        let last = self.creations(&calls).map(|call| call.at).max();
         let Some(at) = last.filter(|_| !self.setup.policy.contains("retry-and-converge")) else {
             return Ok(());
         };
-        let own = known.intent;
         let listed_at = self.work.get(&run).and_then(|work| {
             let searched_at = self.searched_at(world, own, work);
             work.listed_at.max(searched_at)
@@ -479,6 +483,32 @@ impl Auditor {
             });
         }
         Ok(())
+    }
+
+    /// Those of these calls that may have made something.
+    fn creations(&self, calls: &[u32]) -> impl Iterator<Item = &Sent> {
+        let calls = calls.iter().filter_map(|call| self.calls.get(call));
+        calls.filter(|call| call.creates && call.heard.is_none_or(may_have_been))
+    }
+
+    /// What an entry has made that was sent once: its id, whether anybody knows it by that, and whether it was deleted by it.
+    fn made_once(&self, known: &Known) -> Option<(u32, bool, bool)> {
+        let mut creations = self.creations(&known.calls);
+        let call = creations.next().filter(|_| creations.next().is_none())?;
+        let id = call.made?;
+        let told = matches!(call.heard, Some(Some(200..=299)));
+        let deletes =
+            |done: &Done| self.intent(done.intent).is_some_and(|of| of.ask == Ask::Delete);
+        let deleted = self.done.iter().any(|done| done.id == Some(id) && deletes(done));
+        Some((id, told || self.read.contains(&id), deleted))
+    }
+
+    /// Whether a create is of a life that is over: what it made was seen, this work has looked at it by its id, and that
+    /// very resource was deleted by a request that was answered for (S14c, S21). What can come no more needs no proof.
+    fn was_seen_and_deleted(&self, run: u32, entry: &str) -> bool {
+        let made = self.entries.get(entry).and_then(|known| self.made_once(known));
+        let Some((id, known, deleted)) = made else { return false };
+        known && deleted && self.work.get(&run).is_some_and(|work| work.looks.contains_key(&id))
     }
 
     /// When the last of the searches by every name of a wish was asked that prove an absence.
@@ -529,10 +559,11 @@ impl Auditor {
         change: &Change,
     ) -> Result<(), Violation> {
         let tick = self.tick;
+        let (before, after) = (change.before.as_ref(), change.after.as_ref());
         if let Some(call) = self.calls.get_mut(&call) {
             call.landed = true;
+            call.made = change.id.filter(|_| before.is_none() && after.is_some());
         }
-        let (before, after) = (change.before.as_ref(), change.after.as_ref());
         let known = change.id.is_some_and(|id| self.read.contains(&id));
         if let (Some(before), None) = (before, after) {
             self.removed.push(Removed::new(before, tick, entry, known));

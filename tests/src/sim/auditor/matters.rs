@@ -100,7 +100,7 @@ impl Auditor {
         let mut last_at = None;
         let mut open = Vec::new();
         for number in &known.calls {
-            let Some(Sent { at, creates, heard, landed }) = self.calls.get(number) else {
+            let Some(Sent { at, creates, heard, landed, made: _ }) = self.calls.get(number) else {
                 continue;
             };
             if heard.is_none() && waits(number) {
@@ -112,7 +112,7 @@ impl Auditor {
         let deletes = self.intent(known.intent).is_some_and(|intent| intent.ask == Ask::Delete);
         let last = known.calls.last().and_then(|call| self.calls.get(call)?.heard);
         let gone = deletes && matches!(last, Some(Some(404 | 410)));
-        (gone, last_at, &open).hash(to);
+        (gone, last_at, &open, self.made_once(known)).hash(to);
         last_at.is_some() || open.iter().any(|(_, creates, _)| **creates)
     }
 
