@@ -72,6 +72,31 @@ async fn what_is_no_resource_shows_nothing() {
     }
 }
 
+/// No 43 of the catalogue: what is too long, goes too deep or has too large a head.
+#[tokio::test]
+async fn a_bomb_shows_nothing_and_leaves_an_effect_unknown() {
+    // 65 MiB, of which 64 are read, and 180 KiB of a head, of which 64 and a read more are.
+    let chunk = format!("100000\r\n{}\r\n", " ".repeat(1 << 20));
+    let long = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n".to_owned();
+    let long = long + &chunk.repeat(65) + "2\r\n{}\r\n0\r\n\r\n";
+    let head = answer("200 OK", &format!("X-A: {}\r\n", "a".repeat(2 << 10)).repeat(90), "{}");
+    let (open, close) = ("[".repeat(100_000), "]".repeat(100_000));
+    let deep = answer("200 OK", "", &format!(r#"{{"id":"1","a":{open}{close}}}"#));
+    for script in [&long, &head, &deep] {
+        let (_, sight) = observe(vec![script.clone(), script.clone()], &by_id("1")).await;
+        assert_eq!(sight, Sight::Nothing);
+    }
+    for script in [long, head] {
+        let (server, outcome) = apply(vec![script], Method::Create, None).await;
+        assert!(matches!(outcome, Outcome::Unknown(_)), "{outcome:?}");
+        assert_eq!(server.asked().len(), 1);
+    }
+    // What is packed is not unpacked.
+    let packed = answer("200 OK", "Content-Encoding: gzip\r\n", r#"{"id":"1"}"#);
+    let (_, sight) = observe(vec![packed], &by_id("1")).await;
+    assert!(matches!(sight, Sight::Answered(answer) if answer.body.is_none()));
+}
+
 #[tokio::test]
 async fn a_search_quotes_its_value() {
     let question = Question::Search(Search {
