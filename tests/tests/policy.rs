@@ -130,6 +130,16 @@ fn validates(schema: &Value, document: &Value) -> bool {
         ("enum", _) => wanted.as_array().expect("cases").contains(document),
         ("minimum", Value::Number(_)) => number(wanted) <= number(document),
         ("maximum", Value::Number(_)) => number(document) <= number(wanted),
+        ("minLength", Value::String(text)) => {
+            let least = wanted.as_u64().expect("a count");
+            u64::try_from(text.chars().count()).is_ok_and(|length| least <= length)
+        }
+        ("pattern", Value::String(text)) if wanted == "^[0-9a-f]{64}$" => {
+            text.len() == 64 && text.bytes().all(|one| b"0123456789abcdef".contains(&one))
+        }
+        ("propertyNames", Value::Object(members)) => {
+            members.keys().all(|name| validates(wanted, &Value::String(name.clone())))
+        }
         ("items", Value::Array(items)) => items.iter().all(|item| validates(wanted, item)),
         ("properties", Value::Object(members)) => {
             let known =
@@ -148,6 +158,7 @@ fn validates(schema: &Value, document: &Value) -> bool {
             }
         }
         ("minimum" | "maximum" | "items" | "properties" | "additionalProperties", _) => true,
+        ("minLength" | "propertyNames", _) => true,
         (other, _) => panic!("the keyword `{other}` is not known here"),
     })
 }
