@@ -7,7 +7,7 @@ mod named;
 use std::sync::Weak;
 
 use bytes::Bytes;
-use http::{HeaderValue, header::AUTHORIZATION};
+use http::{HeaderName, HeaderValue, header::AUTHORIZATION};
 use replaysafe_json::{Limits, Value, parse};
 
 use crate::contract::{Field, Method};
@@ -121,6 +121,13 @@ pub enum Principal {
     Name(String),
     /// The name that policy gives a credential.
     Named(String),
+    /// Whom a header names beside others that may be a credential: which of them the target goes by, only it knows.
+    Beside {
+        /// Whom the one names.
+        named: Box<Self>,
+        /// All others, framed ([`Caller::credential`]): never log or store it, digest it.
+        others: Bytes,
+    },
     /// All that may be a credential, framed ([`Caller::credential`]): never log or store it, digest it.
     Credential(Bytes),
 }
@@ -137,6 +144,8 @@ impl Principal {
     ///    of it that rotates, such as a cookie, makes another principal, and loses receipts of given keys only.
     ///    The provisioner gives it the [`Named`](Self::Named) that its policy has for it.
     ///
+    /// Where other headers may be a credential too, they count as a whole [beside](Self::Beside) the name.
+    ///
     /// No signature is checked here: that is the target's, and its answer decides.
     ///
     /// Source: RFC 7617 section 2; RFC 7519; RFC 9068 section 2.2.
@@ -152,7 +161,29 @@ impl Principal {
             // Which of two the target believes, nobody knows.
             (_, Some(_)) | (None, None) => None,
         };
-        named.unwrap_or_else(|| Self::Credential(whole.into()))
+        match named {
+            Some(named) => named.beside(caller, |name, _| name == AUTHORIZATION),
+            None => Self::Credential(whole.into()),
+        }
+    }
+
+    /// With all that may be a credential beside the headers that name it.
+    fn beside(self, caller: &Caller, names: impl Fn(&HeaderName, &HeaderValue) -> bool) -> Self {
+        let mut others = caller.clone();
+        others.headers.retain(|(name, value)| !names(name, value));
+        match others.credential() {
+            others if others.is_empty() => self,
+            others => Self::Beside { named: Box::new(self), others: others.into() },
+        }
+    }
+
+    /// Whether it is a client that a JWT names.
+    fn is_client(&self) -> bool {
+        match self {
+            Self::Client { .. } => true,
+            Self::Beside { named, .. } => named.is_client(),
+            _ => false,
+        }
     }
 
     /// Whom an `Authorization` names, if anybody.
@@ -171,7 +202,9 @@ impl Principal {
     /// For a signed JWT that names its holder these are its claims but for those of time and number, beside
     /// whatever else may be a credential; else nothing but the credential itself (none).
     pub(crate) fn rights(caller: &Caller) -> Option<Vec<u8>> {
-        let Self::Client { .. } = Self::of(caller) else { return None };
+        if !Self::of(caller).is_client() {
+            return None;
+        }
         let mut values = caller.headers.iter().filter(|(name, _)| name == AUTHORIZATION);
         let (_, token) = values.next()?.1.to_str().ok()?.split_once(' ')?;
         let claims = claims(token.trim())?;
@@ -198,6 +231,9 @@ impl Principal {
             }
             Self::Name(name) => (b"basic\0", name.as_bytes().into()),
             Self::Named(name) => (b"named\0", name.as_bytes().into()),
+            Self::Beside { named, others } => {
+                (b"beside\0", frame(&[&named.material(), others.as_ref()]))
+            }
             Self::Credential(credential) => (b"credential\0", credential.to_vec()),
         };
         [label, &bytes].concat()
@@ -212,6 +248,7 @@ impl std::fmt::Debug for Principal {
             Self::Client { .. } => "Client(..)",
             Self::Name(_) => "Name(..)",
             Self::Named(_) => "Named(..)",
+            Self::Beside { .. } => "Beside(..)",
             Self::Credential(_) => "Credential(..)",
         })
     }
@@ -339,8 +376,6 @@ fn decode_base64(text: &str) -> Option<Vec<u8>> {
 
 #[cfg(test)]
 mod tests {
-    use http::HeaderName;
-
     use super::*;
 
     fn check(authorization: &str, expected: &Principal) {
@@ -373,15 +408,19 @@ mod tests {
                 ("authorization", "Basic QWxhZGRpbjpvcGVuIHNlc2FtZQ=="),
                 ("authorization", "Bearer a"),
             ],
+            // Whoever makes up a user name shows what the target goes by beside it.
+            &[("authorization", "Basic QWxhZGRpbjpvcGVuIHNlc2FtZQ==")],
+            &[("authorization", "Basic QWxhZGRpbjpvcGVuIHNlc2FtZQ=="), ("x-api-key", "a")],
+            &[("authorization", "Basic QWxhZGRpbjpvcGVuIHNlc2FtZQ=="), ("cookie", "a")],
             &[],
         ];
         let materials: std::collections::BTreeSet<_> =
             shown.iter().map(|shown| Principal::of(&caller(shown)).material()).collect();
         assert_eq!(materials.len(), shown.len());
-        // Whom Basic names it names, whatever else is shown; and what says nothing of who asks does not count.
+        // What says nothing of who asks does not count.
         let basic = ("authorization", "Basic QWxhZGRpbjpvcGVuIHNlc2FtZQ==");
         let named = Principal::Name("Aladdin".into());
-        assert_eq!(Principal::of(&caller(&[basic, ("cookie", "a")])), named);
+        assert_eq!(Principal::of(&caller(&[basic, ("user-agent", "a")])), named);
         let same = |other| {
             assert_eq!(
                 Principal::of(&caller(other)),

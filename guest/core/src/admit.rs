@@ -11,7 +11,7 @@ use crate::{
     case::Case,
     state::{Life, Person, Progress, Record, overlaps_any},
     types::{
-        Action, Answer, Divergence, EntryId, Field, Method, NameKind, Stage, TargetAnswer,
+        Action, Answer, Divergence, EntryId, Field, Method, NameKind, Request, Stage, TargetAnswer,
         UnixMillis, Verdict,
     },
 };
@@ -168,13 +168,9 @@ fn own(case: &Case<'_>, record: &Record) -> Admission {
 
 /// A request that was first sent longer ago than receipts are kept, and has none: whether it was done, and what has come since, nobody knows (S10).
 ///
-/// What takes access away is applied all the same (S14c).
+/// What takes access away is applied all the same (S14c), and what a person has let go (S21).
 fn late(case: &Case<'_>, record: Record) -> Admission {
-    let extra = &case.request.extra;
-    let sent = extra.iter().find(|field| field.name == FIRST_SENT && case.request.key.is_some());
-    let sent: Option<UnixMillis> = sent.and_then(|field| field.value.parse().ok());
-    let life = case.ground.policy.receipt_life();
-    if sent.is_none_or(|sent| case.request.received_at < sent.saturating_add(life)) {
+    if !is_late(case, case.request) || record.progress.staged.is_some() {
         return stand(case, record, None);
     }
     if !case.wish.statement.safe_way() || case.request.id.is_none() {
@@ -187,6 +183,15 @@ fn late(case: &Case<'_>, record: Record) -> Admission {
         standing.only_taking.get_or_insert(Verdict::OutsideWindow);
     }
     admission
+}
+
+/// Whether a request was first sent longer ago than receipts are kept, as its client says (S10).
+pub(crate) fn is_late(case: &Case<'_>, request: &Request) -> bool {
+    let sent = request.extra.iter().find(|field| field.name == FIRST_SENT);
+    let sent: Option<UnixMillis> = sent.and_then(|field| field.value.parse().ok());
+    let life = case.ground.policy.receipt_life();
+    request.key.is_some()
+        && sent.is_some_and(|sent| sent.saturating_add(life) <= request.received_at)
 }
 
 /// With what was taken away since.

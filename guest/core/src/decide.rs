@@ -67,15 +67,41 @@ fn on_member(case: &Case<'_>, standing: Standing, id: &str) -> Step {
     only(Action::Answer(answers::unseen(&standing.record.id, answer)))
 }
 
-/// The target cannot be read: what takes access away is sent all the same (S14c).
+/// The target cannot be read: what takes access away is sent all the same (S14c), and nothing that may not be given.
 fn blind(case: &Case<'_>, standing: Standing, id: &str) -> Step {
     let mut standing = standing;
     standing.record.progress.blind = true;
     let mut person = person_for(case, id);
     person.memory.target_id = Some(id.into());
-    let effect = effect(case, Some(id), as_sent(case), case.request.if_match.clone());
+    let mut body = as_sent(case);
+    let nothing = Value::Object(Object::new());
+    let held = standing.only_taking.is_some() || !standing.taken_since.is_empty();
+    if held && let Some(difference) = difference(case, &standing, &nothing, true) {
+        let left_out = left_out(&difference);
+        // A resource that nobody sees is not replaced by a part of it.
+        let whole = case.request.method == Method::Replace;
+        if !left_out.is_empty() && (whole || difference.nothing_left) {
+            let refusal = answers::of(left_out_verdict(&standing), &standing.record.id);
+            let attributes = left_out.into_iter().collect();
+            return only(Action::Answer(Answer { attributes, ..refusal }));
+        }
+        if !left_out.is_empty() {
+            body = written(case, difference.body, &nothing);
+        }
+        standing.record.progress.left_out = left_out;
+    }
+    let effect = effect(case, Some(id), body, case.request.if_match.clone());
     let names = linked_names(case, &person, id, None);
     dispatch(case, standing, &person, names, effect)
+}
+
+/// What is told where nothing is left of a request but what may not be given.
+fn left_out_verdict(standing: &Standing) -> Verdict {
+    standing.only_taking.unwrap_or(Verdict::Superseded)
+}
+
+pub(crate) fn left_out(difference: &Difference) -> BTreeSet<String> {
+    difference.left_out.iter().map(|path| path.0.clone()).collect()
 }
 
 /// Absence is proved by id (S23).
@@ -86,16 +112,14 @@ fn on_absent(case: &Case<'_>, mut standing: Standing, id: &str, answer: &TargetA
     });
     let deletes = case.request.method == Method::Delete;
     let choice = case.ground.policy.delete_absent;
-    // Or an equal one has just ended, of what nobody was ever shown.
-    let known = deleted_here || standing.earlier.is_some();
     // Who is not shown what lives is told what they see, whatever policy says.
     let taken_for_gone = choice == DeleteAbsent::Success
         && person.is_none_or(|person| person.memory.life != Life::Live);
-    if deletes && (known || taken_for_gone) {
+    // Or an equal one has just ended, of what nobody was ever shown.
+    if deletes && (deleted_here || standing.earlier.is_some() || taken_for_gone) {
         let mut receipt = satisfied(&standing, 204, None);
         if choice == DeleteAbsent::NotFound {
-            receipt =
-                Answer { status: Some(answer.status), target: Some(answer.clone()), ..receipt };
+            (receipt.status, receipt.target) = (Some(answer.status), Some(answer.clone()));
         }
         if let Some(told) = again(&mut standing) {
             return told;
@@ -117,8 +141,9 @@ fn on_absent(case: &Case<'_>, mut standing: Standing, id: &str, answer: &TargetA
     }
     // Deleted behind our back: remembered, and the target's own answer is passed on.
     let mut person = person.clone();
-    bury(case, &mut person, None);
-    if deletes && choice == DeleteAbsent::Success {
+    let told_as_deleted = deletes && choice == DeleteAbsent::Success;
+    bury(case, &mut person, told_as_deleted.then_some(case.request.received_at));
+    if told_as_deleted {
         let receipt = satisfied(&standing, 204, None);
         return close(case, standing, person, None, receipt, BTreeSet::new());
     }
@@ -183,7 +208,7 @@ fn on_present(
     }
     let names = linked_names(case, &person, id, Some(resource));
     let mut standing = standing;
-    let mut difference = difference(case, &standing, resource);
+    let mut difference = difference(case, &standing, resource, false);
     let returns = difference.as_ref().is_some_and(|one| returns(case, one, resource));
     if buried && returns {
         let free = case.ground.policy.returns == Returns::Allow;
@@ -191,7 +216,7 @@ fn on_present(
         if let Some(step) = held {
             // Nothing blocks what takes access away beside it (S14c).
             standing.taken_since.insert("active".into());
-            difference = self::difference(case, &standing, resource);
+            difference = self::difference(case, &standing, resource, false);
             if difference.as_ref().is_none_or(|one| one.nothing_left || one.left_out.is_empty()) {
                 return step;
             }
@@ -219,11 +244,9 @@ fn on_present(
         let effect = effect(case, Some(id), EffectBody::Empty, condition);
         return dispatch(case, standing, &person, names, effect);
     };
-    let left_out: BTreeSet<String> =
-        difference.left_out.iter().map(|path| path.0.clone()).collect();
+    let left_out = left_out(&difference);
     if difference.nothing_left && !left_out.is_empty() {
-        let verdict = standing.only_taking.unwrap_or(Verdict::Superseded);
-        return refuse(&standing, verdict, left_out.into_iter().collect());
+        return refuse(&standing, left_out_verdict(&standing), left_out.into_iter().collect());
     }
     if difference.satisfied || kept::satisfied(case, &person.memory, resource, &difference) {
         if let Some(told) = again(&mut standing) {
@@ -273,14 +296,19 @@ fn of_resource<'a>(case: &'a Case<'_>, shown: &[Name], id: &str) -> Option<&'a P
     person.memory.target_id.as_deref().is_none_or(|known| known == id).then_some(person)
 }
 
-/// What the request changes on the resource, the parts left out that may not be given; none for a delete.
-fn difference(case: &Case<'_>, standing: &Standing, resource: &Value) -> Option<Difference> {
+/// What the request changes on the resource, the parts left out that may not be given; none for a delete. Of a resource that is `unread` nothing is known to hold.
+fn difference(
+    case: &Case<'_>,
+    standing: &Standing,
+    resource: &Value,
+    unread: bool,
+) -> Option<Difference> {
     if case.request.method == Method::Delete {
         return None;
     }
     let statement = &case.wish.statement;
     let schema = &case.ground.schema;
-    let unshown = unshown(case);
+    let unshown = if unread { EDGES.map(String::from).into() } else { unshown(case) };
     let only_taking = standing.only_taking.is_some();
     let appended = case.ground.profile.appended(&case.request.resource_type);
     let plain = Allowance { only_taking, unshown, appended, ..Allowance::default() };

@@ -168,12 +168,17 @@ impl Policy {
         if policy.privileged.iter().any(|name| matches!(name.as_str(), "" | "Users" | "Groups")) {
             return Err(wrong("`privileged` names types, such as `User`".into()));
         }
-        let mut named = BTreeSet::new();
+        let mut known = BTreeSet::new();
         for (name, digests) in &policy.credentials {
-            if name.is_empty() || !digests.iter().all(|one| is_digest(one) && named.insert(one)) {
-                let digests = "64 digits from 0 to f, each in one place only";
-                return Err(wrong(format!("`credentials`: digests have {digests}, and a name")));
+            let mut digests = digests.iter();
+            if name.is_empty() || !digests.all(|one| is_digest(one) && known.insert(one)) {
+                return Err(wrong(format!(
+                    "`credentials`: `{name}`: a name has digests of 64 digits from 0 to f, each in one place only"
+                )));
             }
+        }
+        if CREDENTIALS_MOST < known.len() {
+            return Err(wrong(format!("`credentials` has more than {CREDENTIALS_MOST} digests")));
         }
         Ok(policy)
     }
@@ -205,6 +210,9 @@ impl Policy {
         self.correlation.get(resource_type).map_or(&[], Vec::as_slice)
     }
 }
+
+/// 200 digests: the policy is kept with each recorded step (S38).
+const CREDENTIALS_MOST: usize = 200;
 
 /// A SHA-256 in hexadecimal, in the one spelling that is compared.
 fn is_digest(text: &str) -> bool {
@@ -318,6 +326,12 @@ mod tests {
             check(&named(wrong), "`credentials`");
         }
         check(&named(r##"{"credentials":{"hr":["#"]}}"##).replace('a', "A"), "`credentials`");
+        let many = |count: usize| {
+            let digests: Vec<String> = (0..count).map(|one| format!("\"{one:064x}\"")).collect();
+            format!(r#"{{"credentials":{{"hr":[{}]}}}}"#, digests.join(","))
+        };
+        assert!(Policy::read(&many(CREDENTIALS_MOST)).is_ok());
+        check(&many(CREDENTIALS_MOST + 1), "more than 200");
     }
 
     fn check(document: &str, named: &str) {

@@ -15,7 +15,7 @@ use replaysafe_json::Value;
 
 use crate::{
     absence::{self, Proof},
-    admit::{UNRECORDED, gives_back},
+    admit::{UNRECORDED, gives_back, is_late},
     answers,
     case::{Case, failed, id_name, id_of, read_resource, resource_in},
     decide::{
@@ -363,11 +363,7 @@ impl Work<'_> {
         // Every send has failed by a precondition of our own: who made it so is somebody else.
         let changed = 0 < self.record.progress.sends || self.record.progress.unknown;
         let verdict = if !self.record.progress.left_out.is_empty() || superseded {
-            match (self.case.says(UNRECORDED), self.parked_beside()) {
-                (Some(_), _) => Verdict::Unresolved,
-                (None, true) => Verdict::Parked,
-                (None, false) => Verdict::Superseded,
-            }
+            self.partly()
         } else if opaque {
             Verdict::Opaque
         } else if changed {
@@ -398,6 +394,15 @@ impl Work<'_> {
         let mut touched = self.case.touched();
         touched.retain(|path| !crate::state::overlaps_any(path, &passed));
         self.close(receipt, names, touched, taken, learned)
+    }
+
+    /// What is told of a request of which a part was left out, or has not come to be.
+    fn partly(&self) -> Verdict {
+        match (self.case.says(UNRECORDED), self.parked_beside()) {
+            (Some(_), _) => Verdict::Unresolved,
+            (None, true) => Verdict::Parked,
+            (None, false) => Verdict::Superseded,
+        }
     }
 
     /// Edges that were given read back under their value: this target shows them (S11).
@@ -649,6 +654,7 @@ impl Work<'_> {
         // What is as old as what was left out stays out with it (S2a).
         let only_taking = !progress.left_out.is_empty()
             || self.parked_beside()
+            || is_late(self.case, &progress.request)
             || self.case.says(UNRECORDED).is_some();
         let mut appended = self.case.ground.profile.appended(kind);
         appended.extend((0 < progress.sends).then(|| String::from("*")));
@@ -659,6 +665,7 @@ impl Work<'_> {
             appended,
         };
         let difference = statement.against(&resource, schema, &allowance);
+        self.record.progress.left_out.extend(crate::decide::left_out(&difference));
         if difference.nothing_left {
             let holds = statement.holds(None, &resource, schema);
             if !holds.not_kept.iter().any(|one| one.taking || one.active) {
@@ -1255,10 +1262,12 @@ impl Work<'_> {
         if accepted || off || self.case.knows_gone(&self.person.memory) {
             bury(self.case, &mut self.person, Some(self.case.request.received_at));
         }
-        if !accepted {
-            let usual = self.case.ground.policy.delete_absent != DeleteAbsent::NotFound;
-            receipt.target.take_if(|_| usual);
-            receipt.status = Some(receipt.target.as_ref().map_or(204, |answer| answer.status));
+        let choice = self.case.ground.policy.delete_absent;
+        if verdict == Verdict::AlreadySatisfied && choice == DeleteAbsent::NotFound {
+            receipt.status = receipt.target.as_ref().map(|answer| answer.status);
+        } else if !accepted {
+            receipt.target = None;
+            receipt.status = Some(204);
         }
         self.finish(receipt, None, learned)
     }
@@ -1300,16 +1309,26 @@ impl Work<'_> {
     /// What takes access away was accepted, and that is all there is to see.
     fn done_by_response(&mut self) -> Step {
         let taken = self.case.takes();
-        let receipt = self.receipt(Verdict::Done, true, Evidence::Response);
+        let receipt = self.receipt_by_response(Verdict::Done, true);
         let touched = self.case.touched();
         self.close(receipt, None, touched, taken, Vec::new())
     }
 
     /// Accepted, and not seen: it closes, and claims no change (S11).
     fn unverified(&mut self, names: Option<Vec<Name>>) -> Step {
-        let receipt = self.receipt(Verdict::AcceptedUnverified, false, Evidence::Response);
+        let receipt = self.receipt_by_response(Verdict::AcceptedUnverified, false);
         let touched = self.case.touched();
         self.close(receipt, names, touched, BTreeSet::new(), Vec::new())
+    }
+
+    /// The receipt of what was not read back: of a request of which a part was left out it is no success.
+    fn receipt_by_response(&self, verdict: Verdict, changed: bool) -> Answer {
+        let left_out = &self.record.progress.left_out;
+        if left_out.is_empty() {
+            return self.receipt(verdict, changed, Evidence::Response);
+        }
+        let receipt = self.receipt(self.partly(), changed, Evidence::Response);
+        Answer { target: None, attributes: left_out.iter().cloned().collect(), ..receipt }
     }
 
     /// The target's own answer ends it, and nothing has changed.
@@ -1687,19 +1706,25 @@ impl Work<'_> {
 
     fn trace(&self) -> Trace {
         let found = self.case.candidates();
-        let before = &self.record.progress.alike;
-        let external = !found.by_external_id.is_empty();
-        let mut all = found.by_external_id;
+        let mut taken = false;
+        // What was there before is none, whatever it shows.
+        let new = |mut some: Vec<(String, Value)>| {
+            some.retain(|(id, _)| {
+                let known = self.was_known(id);
+                taken |= known && !self.case.wish.weak;
+                !known && !self.record.progress.alike.contains(id)
+            });
+            some
+        };
+        let [mut all, by_correlation, alike] =
+            [found.by_external_id, found.by_correlation, found.alike].map(new);
+        let external = !all.is_empty();
         if all.is_empty() {
-            all = found.by_correlation;
+            all = by_correlation;
         }
         if all.is_empty() {
-            all = found.alike;
+            all = alike;
         }
-        all.retain(|(id, _)| !before.contains(id));
-        let found = all.len();
-        all.retain(|(id, _)| !self.was_known(id));
-        let taken = all.len() < found && !self.case.wish.weak;
         if 1 < all.len() {
             // A search that lags still shows the life before (S14b).
             all.retain(|(id, _)| self.record.progress.former.as_ref() != Some(id));

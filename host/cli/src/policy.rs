@@ -210,7 +210,7 @@ mod tests {
         );
         begins(
             "[credentials]\nhr = [\"Bearer abc\"]",
-            "line 2: `credentials.hr` (S1 in docs/rules.md): digests have 64 digits from 0 to f, ",
+            "line 2: `credentials.hr` (S1 in docs/rules.md): a name has digests of 64 digits from 0 to f, ",
         );
         begins(
             "adoptt = \"never\"",

@@ -168,7 +168,13 @@ pub(crate) fn refuse(refused: &Refused) -> Response<Body> {
 /// Says of an answer to a protected request that it was known by its `Repeatability-Request-ID`, or refused for that (OASIS Repeatable Requests 1.0).
 pub(crate) fn say_repeatable(headers: &mut HeaderMap) {
     let Some(verdict) = headers.get(VERDICT) else { return };
-    let refused = [Verdict::Malformed, Verdict::KeyReused, Verdict::OutsideWindow];
+    let refused = [
+        Verdict::Malformed,
+        Verdict::TooLarge,
+        Verdict::WrongType,
+        Verdict::KeyReused,
+        Verdict::OutsideWindow,
+    ];
     let refused = refused.into_iter().any(|one| verdict_word(one) == verdict);
     let result = if refused { "rejected" } else { "accepted" };
     headers.insert(REPEATABILITY_RESULT, HeaderValue::from_static(result));

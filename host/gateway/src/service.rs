@@ -47,6 +47,19 @@ impl<P: Provision> Gateway<P> {
     /// Answers one request, of `principal` where the connection has shown one.
     pub(crate) async fn answer(
         self: Arc<Self>,
+        request: Request<Incoming>,
+        principal: Option<Principal>,
+    ) -> Response<Body> {
+        let repeatable = request.headers().contains_key(form::REPEATABILITY_REQUEST_ID);
+        let mut response = self.answer_plainly(request, principal).await;
+        if repeatable {
+            say_repeatable(response.headers_mut());
+        }
+        response
+    }
+
+    async fn answer_plainly(
+        self: Arc<Self>,
         mut request: Request<Incoming>,
         principal: Option<Principal>,
     ) -> Response<Body> {
@@ -71,21 +84,16 @@ impl<P: Provision> Gateway<P> {
         }
         // S43a: one budget for all that the client waits for.
         let deadline = Instant::now() + self.options.answer_budget;
-        let repeatable = request.headers().contains_key(form::REPEATABILITY_REQUEST_ID);
         let answered = match self.route(first, &request, &path, deadline).await {
             Ok(route) => self.follow(route, request, principal, deadline).await,
             Err(stop) => Err(stop),
         };
-        let mut response = match answered {
+        match answered {
             Ok(response) => response,
             Err(Stop::Refused(refused)) => refuse(&refused),
             Err(Stop::Unread(refused)) => closing(refuse(&refused)),
             Err(Stop::Unprotected) => unprotected(),
-        };
-        if repeatable {
-            say_repeatable(response.headers_mut());
         }
-        response
     }
 
     async fn follow(

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use http::HeaderValue;
 use sha2::{Digest, Sha256};
 
 use super::{Call, Principal};
@@ -26,17 +27,21 @@ impl Named {
 
     /// Who asks: what would count by its whole credential is known by the name of a header's value, if that has one.
     ///
-    /// What has two names has none: whom the target believes, nobody knows.
+    /// What has two names has none: whom the target believes, nobody knows. So all else that may be a credential counts
+    /// beside the name.
     pub(crate) fn principal(&self, call: &Call) -> Principal {
         let Principal::Credential(_) = call.principal else { return call.principal.clone() };
         if self.0.is_empty() {
             return call.principal.clone();
         }
-        let values = call.caller.headers.iter().map(|(_, value)| value.as_bytes());
-        let names: BTreeSet<&String> =
-            values.filter_map(|value| self.0.get(&hex(&Sha256::digest(value)))).collect();
+        let name_of = |value: &HeaderValue| self.0.get(&hex(&Sha256::digest(value)));
+        let values = call.caller.headers.iter().map(|(_, value)| value);
+        let names: BTreeSet<&String> = values.filter_map(name_of).collect();
         match (names.first(), names.len()) {
-            (Some(name), 1) => Principal::Named((*name).clone()),
+            (Some(name), 1) => {
+                let named = Principal::Named((*name).clone());
+                named.beside(&call.caller, |_, value| name_of(value).is_some())
+            }
             _ => call.principal.clone(),
         }
     }
@@ -44,7 +49,7 @@ impl Named {
 
 #[cfg(test)]
 mod tests {
-    use http::{HeaderName, HeaderValue};
+    use http::HeaderName;
 
     use super::*;
     use crate::target::Caller;
@@ -62,6 +67,15 @@ mod tests {
     }}"#;
 
     fn check(headers: &[(&'static str, &'static str)], expected: Option<&str>) {
+        let (own, named) = principal(headers);
+        match expected {
+            Some(name) => assert_eq!(named, Principal::Named(name.into())),
+            None => assert_eq!(named, own),
+        }
+    }
+
+    /// Who asks, by the credential alone and by the policy.
+    fn principal(headers: &[(&'static str, &'static str)]) -> (Principal, Principal) {
         let headers = headers.iter();
         let headers = headers
             .map(|(name, value)| (HeaderName::from_static(name), HeaderValue::from_static(value)));
@@ -69,11 +83,7 @@ mod tests {
         let authorization = HeaderValue::from_static("unused");
         let call = Call::delete("User", "1", authorization);
         let call = Call { principal: Principal::of(&caller), caller, ..call };
-        let named = Named::read(POLICY).principal(&call);
-        match expected {
-            Some(name) => assert_eq!(named, Principal::Named(name.into())),
-            None => assert_eq!(named, call.principal),
-        }
+        (call.principal.clone(), Named::read(POLICY).principal(&call))
     }
 
     #[test]
@@ -81,11 +91,26 @@ mod tests {
         check(&[("authorization", "Bearer one")], Some("hr"));
         check(&[("authorization", "Bearer two")], Some("hr"));
         check(&[("x-api-key", "three")], Some("it"));
-        check(&[("authorization", "Bearer one"), ("cookie", "c")], Some("hr"));
+        check(&[("authorization", "Bearer one"), ("user-agent", "c")], Some("hr"));
         check(&[("authorization", "Bearer one"), ("x-api-key", "three")], None);
         check(&[("authorization", "Bearer four")], None);
         check(&[("authorization", "bearer one")], None);
         check(&[], None);
+    }
+
+    /// S1: a value that is named and not believed, such as a token that was revoked, makes nobody of somebody else.
+    #[test]
+    fn what_is_shown_beside_a_named_value_counts() {
+        let of = |headers: &[(&'static str, &'static str)]| principal(headers).1.material();
+        let named = of(&[("authorization", "Bearer one")]);
+        assert_eq!(of(&[("authorization", "Bearer two")]), named);
+        let mut others = BTreeSet::from([named]);
+        for (name, value) in [("authorization", "Bearer four"), ("cookie", "c"), ("x-note", "n")] {
+            assert!(others.insert(of(&[("x-api-key", "Bearer one"), (name, value)])), "{name}");
+            assert!(others.insert(of(&[(name, value)])), "{name}");
+        }
+        let beside = [("authorization", "Bearer four"), ("user-agent", "Bearer one")];
+        assert!(others.insert(of(&beside)));
     }
 
     /// S1: what names its holder by itself is known by that.

@@ -47,7 +47,7 @@ explains each by the rule in brackets:
   [correlation]                 # attributes by which a type is found again (S16)
   # Group = [\"displayName\"]
   [credentials]                 # who shows tokens that name nobody, also after a change (S1)
-  # hr = [\"SHA-256 of the old header's value\", \"SHA-256 of the new one's\"]")]
+  # hr = [\"SHA-256 of the old header's value\", \"and of the new one's\"]")]
 pub(super) struct Arguments {
     /// The service's base URL, http or https, for example `https://scim.example.com/v2`
     #[arg(long, value_name = "URL")]
