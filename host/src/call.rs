@@ -182,7 +182,11 @@ impl Principal {
         match self {
             Self::Client { .. } => true,
             Self::Beside { named, .. } => named.is_client(),
-            _ => false,
+            Self::Anonymous
+            | Self::Certificate(_)
+            | Self::Name(_)
+            | Self::Named(_)
+            | Self::Credential(_) => false,
         }
     }
 
