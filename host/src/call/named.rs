@@ -16,8 +16,9 @@ impl Named {
     /// Reads the names of a policy that the component has checked.
     pub(crate) fn read(policy: &str) -> Self {
         let policy: serde_json::Value = serde_json::from_str(policy).unwrap_or_default();
+        let credentials = policy.get("credentials").and_then(serde_json::Value::as_object);
         let mut names = BTreeMap::new();
-        for (name, digests) in policy["credentials"].as_object().into_iter().flatten() {
+        for (name, digests) in credentials.into_iter().flatten() {
             for digest in digests.as_array().into_iter().flatten().filter_map(|one| one.as_str()) {
                 names.insert(digest.to_owned(), name.clone());
             }
