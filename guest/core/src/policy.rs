@@ -325,7 +325,8 @@ mod tests {
         ] {
             check(&named(wrong), "`credentials`");
         }
-        check(&named(r##"{"credentials":{"hr":["#"]}}"##).replace('a', "A"), "`credentials`");
+        let upper = digest.to_uppercase();
+        check(&format!(r#"{{"credentials":{{"hr":["{upper}"]}}}}"#), "`credentials`");
         let many = |count: usize| {
             let digests: Vec<String> = (0..count).map(|one| format!("\"{one:064x}\"")).collect();
             format!(r#"{{"credentials":{{"hr":[{}]}}}}"#, digests.join(","))

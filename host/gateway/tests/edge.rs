@@ -11,7 +11,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use hyper_util::rt::{TokioExecutor, TokioIo};
-use replaysafe::call::{Call, Readiness, Recovery};
+use replaysafe::call::{Call, Principal, Readiness, Recovery};
 use replaysafe::contract::{Answer, Divergence, Endpoint, Evidence, Retry, TargetAnswer, Verdict};
 use replaysafe::target::Caller;
 use replaysafe::target::upstream::{Roots, SendError, Upstream, whole};
@@ -47,7 +47,11 @@ async fn a_write_is_answered_by_the_provisioner() {
     assert_eq!(call.id.as_deref(), Some("a b"));
     assert_eq!(call.body.unwrap().bytes, "{\"a\": 1}");
     assert_eq!((call.key.as_deref(), call.if_match.as_deref()), (Some("k,1"), Some("W/\"1\"")));
-    assert_eq!(call.principal.material(), b"basic\0Aladdin");
+    // S1: `X-A` may be what the target goes by.
+    let x_a = call.caller.headers.iter().filter(|(name, _)| name == "x-a").cloned().collect();
+    let others = Caller { headers: x_a, query: None }.credential().into();
+    let named = Box::new(Principal::Name("Aladdin".into()));
+    assert_eq!(call.principal, Principal::Beside { named, others });
     assert_eq!(call.caller.query.as_deref(), Some("attributes=id,userName&x=1"));
     assert_eq!(call.extra[0].value, "id,userName");
     let names: Vec<_> = call.caller.headers.iter().map(|(name, _)| name.as_str()).collect();
