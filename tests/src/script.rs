@@ -12,7 +12,7 @@
 //!                                                is not there, with 400), drops ATTRIBUTE,
 //!                                                keeps ATTRIBUTE (that a PUT leaves out), fills ATTRIBUTE (by itself),
 //!                                                refuses-filters, refuses-values (of removals, with 501),
-//!                                                fails-looks STATUS (0: no longer), refuses-lists, muddles-lists (answers them, and tells nothing), refuses-reads, shows-reads, exact-filters,
+//!                                                fails-looks STATUS [once] (0: no longer), refuses-lists, muddles-lists (answers them, and tells nothing), refuses-reads, shows-reads, exact-filters,
 //!                                                ignores-filter ATTRIBUTE, silent-filter ATTRIBUTE,
 //!                                                etags, contends TIMES, overtaken {...} (by somebody
 //!                                                who changes this, once),
@@ -86,7 +86,11 @@ fn quirk(target: &mut Target, quirk: &str) -> Result<(), String> {
         ("refuses-parts", "") => target.refuses_parts = true,
         ("refuses-filters", "") => target.refuses_filters = true,
         ("refuses-values", "") => target.refuses_values = true,
-        ("fails-looks", text) => target.failed_looks = Some(status(text)?).filter(|one| *one != 0),
+        ("fails-looks", text) => {
+            let once = text.strip_suffix(" once");
+            target.fails_once = once.is_some();
+            target.failed_looks = Some(status(once.unwrap_or(text))?).filter(|one| *one != 0);
+        }
         ("refuses-lists", "") => target.refuses_lists = true,
         ("muddles-lists", "") => target.muddles_lists = true,
         ("refuses-reads", "") => target.refuses_reads = true,

@@ -75,6 +75,8 @@ pub struct Target {
     pub refuses_lists: bool,
     /// What it answers to every look: a failure of its own.
     pub failed_looks: Option<u16>,
+    /// Whether only the next look fails.
+    pub fails_once: bool,
     /// Whether its lists and searches are answered and cannot be read to their end.
     pub muddles_lists: bool,
     /// Whether it refuses to show a resource by its id (403).
@@ -122,6 +124,7 @@ impl Target {
     pub fn look(&mut self, question: &Question) -> Sight {
         self.looks += 1;
         if let Some(status) = self.failed_looks {
+            self.failed_looks.take_if(|_| self.fails_once);
             return match question {
                 Question::ById(_) => Sight::Answered(answer(status, None)),
                 Question::Search(_) | Question::All(_) => Sight::Refused(answer(status, None)),

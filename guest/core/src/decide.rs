@@ -18,7 +18,7 @@ use crate::{
     kept,
     policy::{Adopt, DeleteAbsent, Disabled, Existing, Returns},
     settle::WATCH_MS,
-    state::{DEFAULT_SOURCE, Event, Life, Person, know},
+    state::{DEFAULT_SOURCE, Event, Life, Person, Record, know},
     statement::{Allowance, Body, Difference, Match, PathKey},
     types::{
         Action, Answer, Divergence, Effect, EffectBody, IdentityWrite, Method, Name, NameKind,
@@ -193,15 +193,56 @@ fn on_present(
     let known = case.holder_of(&id_name(case.request, id));
     let of_another =
         |name: &Name| case.holder_of(name).map(|one| &one.id) != known.map(|one| &one.id);
-    let unseen = known.is_none_or(|one| one.memory.seen_at.is_none());
+    let unseen = known.is_none_or(|one| one.memory.is_nameless());
     let moves = unseen || case.wish.names.iter().any(of_another);
     let unclaimed: Vec<Name> = shown.iter().filter(|name| !case.holds(name)).cloned().collect();
     if moves && !unclaimed.is_empty() {
         // Seen for the first time under its id: a create of it may be under way (S14a). Or it is to have another name: all are written anew.
         return only(Action::Claim(unclaimed));
     }
-    let same = if known.is_some() { None } else { of_resource(case, &shown, id) };
-    let mut person = same.cloned().unwrap_or_else(|| person_for(case, id));
+    let same = of_resource(case, &shown, id).filter(|_| unseen);
+    let mut person = known.or(same).cloned().unwrap_or_else(|| person_for(case, id));
+    let other = same.filter(|same| known.is_some_and(|known| known.id != same.id));
+    if unseen {
+        person.memory.unclaimed = other.is_some();
+    }
+    let mut united = None;
+    if let (Some(known), Some(other)) = (known, other)
+        && is_of_create(case, &standing, known, other)
+    {
+        person = other.clone();
+        united = Some(person.unite(known));
+    }
+    let mut step = on_person(case, standing, id, person, resource, answer);
+    if let (Some(write), Some(united)) = (&mut step.write, united) {
+        write.identities.insert(0, united.given_up());
+    }
+    step
+}
+
+/// Whether what was known by its id alone may be what a create of `other` has made, and nothing else is under way on it (S14c).
+fn is_of_create(case: &Case<'_>, standing: &Standing, known: &Person, other: &Person) -> bool {
+    let open_of = |person: &Person| {
+        let id = Some(person.id.clone());
+        case.open.iter().filter(move |open| open.identity == id && open.id != standing.record.id)
+    };
+    let made = |open: &Record| {
+        let creates = open.progress.effect.as_ref().is_some_and(|effect| effect.id.is_none());
+        creates && known.memory.seen_at.is_none_or(|at| open.progress.request.received_at <= at)
+    };
+    let one_source = known.memory.source() == other.memory.source();
+    one_source && open_of(known).next().is_none() && open_of(other).any(made)
+}
+
+fn on_person(
+    case: &Case<'_>,
+    standing: Standing,
+    id: &str,
+    mut person: Person,
+    resource: &Value,
+    answer: &TargetAnswer,
+) -> Step {
+    let versioned = version_is_etag(resource, answer);
     let buried = person.memory.life == Life::Deleted;
     if !buried {
         see(case, &mut person, id);

@@ -93,6 +93,11 @@ impl<'a> Profile<'a> {
         self.get(&witness(resource_type)).filter(|id| !id.is_empty())
     }
 
+    /// When a resource of this type was last deleted of which nobody knew but its id (S14c).
+    pub(crate) fn deleted_nameless(self, resource_type: &str) -> Option<UnixMillis> {
+        self.number(&deleted_nameless(resource_type))
+    }
+
     /// The facts of `learned` that are not known yet.
     pub(crate) fn news(self, learned: Vec<(String, String)>) -> Vec<Field> {
         learned
@@ -113,6 +118,10 @@ impl<'a> Profile<'a> {
     fn get(self, name: &str) -> Option<&'a str> {
         self.0.iter().rev().find(|field| field.name == name).map(|field| field.value.as_str())
     }
+}
+
+pub(crate) fn deleted_nameless(resource_type: &str) -> String {
+    format!("deleted-nameless/{resource_type}")
 }
 
 pub(crate) fn deactivates(resource_type: &str) -> String {

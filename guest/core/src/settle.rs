@@ -751,6 +751,11 @@ impl Work<'_> {
         if self.case.looks_for_another() {
             return self.not_shown();
         }
+        // Something was deleted since of which nobody had the names: it may have been what this has made (S14c).
+        let nameless = self.case.ground.profile.deleted_nameless(kind);
+        if self.person.memory.life == Life::Expected && Some(sent) <= nameless {
+            bury(self.case, &mut self.person, None);
+        }
         // Deleted since it was sent: it is of the life before, and nothing of it has come since (S21).
         if self.person.memory.life == Life::Deleted {
             return self.refuse(answers::of(Verdict::SupersededByDeletion, &self.record.id));
@@ -1140,7 +1145,7 @@ impl Work<'_> {
 
     /// Makes one identity of two, where what was made has one already (S14c, S16). A step where that cannot be yet, or never.
     fn unite(&mut self, id: &str) -> Option<Step> {
-        let mut other = self.other_holder(id)?.clone();
+        let other = self.other_holder(id)?.clone();
         if other.memory.source() != self.person.memory.source() {
             let mut answer = answers::of(Verdict::FoundAlreadyLinked, &self.record.id);
             answer.evidence = Evidence::Read;
@@ -1149,13 +1154,7 @@ impl Work<'_> {
         if let Some(step) = self.wait_for_open(&other, id) {
             return Some(step);
         }
-        other.memory.became = Some(self.person.id.clone());
-        other.memory.became_after = self.person.memory.seq;
-        self.person.memory.take_in(&other.memory);
-        // Where only this one is at hand, nobody can tell what has become of it since (S9).
-        other.memory.seq += 1;
-        other.memory.target_id = None;
-        self.absorbed = Some(other);
+        self.absorbed = Some(self.person.unite(&other));
         None
     }
 
@@ -1260,7 +1259,7 @@ impl Work<'_> {
             receipt.target.as_ref().is_some_and(|answer| (200..300).contains(&answer.status));
         // Who was never shown it is told what they see, and others lose nothing by it (S14).
         if accepted || off || self.case.knows_gone(&self.person.memory) {
-            bury(self.case, &mut self.person, Some(self.case.request.received_at));
+            self.bury_deleted();
         }
         let choice = self.case.ground.policy.delete_absent;
         if verdict == Verdict::AlreadySatisfied && choice == DeleteAbsent::NotFound {
@@ -1300,8 +1299,18 @@ impl Work<'_> {
         self.done_by_response()
     }
 
-    fn deleted_by_response(&mut self) -> Step {
+    /// What this request has deleted. Where nobody had its names, a create in doubt may have made it (S14c).
+    fn bury_deleted(&mut self) {
+        if self.person.memory.is_nameless() {
+            let kind = &self.case.request.resource_type;
+            let now = self.case.now().to_string();
+            self.learned.push((profile::deleted_nameless(kind), now));
+        }
         bury(self.case, &mut self.person, Some(self.case.request.received_at));
+    }
+
+    fn deleted_by_response(&mut self) -> Step {
+        self.bury_deleted();
         let receipt = self.receipt(Verdict::Done, true, Evidence::Response);
         self.finish(receipt, None, Vec::new())
     }
@@ -1506,9 +1515,7 @@ impl Work<'_> {
     /// has of an earlier try, without a resource, is given up by that in the same write; one that has a resource keeps it.
     fn identities(&self, mut names: Option<Vec<Name>>) -> Vec<IdentityWrite> {
         let united = self.absorbed.as_ref();
-        let given_up =
-            |one: &Person| IdentityWrite { identity: one.identity(), names: Some(Vec::new()) };
-        let mut all: Vec<IdentityWrite> = united.map(given_up).into_iter().collect();
+        let mut all: Vec<IdentityWrite> = united.map(Person::given_up).into_iter().collect();
         let is_ours = |one: &&Person| {
             one.id == self.person.id || united.is_some_and(|united| united.id == one.id)
         };
@@ -1519,7 +1526,7 @@ impl Work<'_> {
                     Some(other) if other.memory.target_id.is_some() => false,
                     Some(other) => {
                         if all.iter().all(|one| one.identity.id != other.id) {
-                            all.push(given_up(other));
+                            all.push(other.given_up());
                         }
                         true
                     }
@@ -1751,6 +1758,7 @@ impl Work<'_> {
 fn see_shown(case: &Case<'_>, person: &mut Person, id: &str, resource: &Value) {
     let off = resource.find("active").is_some_and(is_false);
     if person.memory.life != Life::Deleted || !off {
+        person.memory.unclaimed |= person.memory.seen_at.is_none();
         see(case, person, id);
     }
 }

@@ -14,8 +14,8 @@ use replaysafe_json::{Value, parse_ours};
 
 use crate::form::{self, Form, names, record};
 use crate::types::{
-    Answer, ContractError, Effect, Entry, EntryId, Identity, IdentityId, Request, Stage, Tag,
-    TargetAnswer, UnixMillis,
+    Answer, ContractError, Effect, Entry, EntryId, Identity, IdentityId, IdentityWrite, Request,
+    Stage, Tag, TargetAnswer, UnixMillis,
 };
 
 /// What may happen to an entry.
@@ -82,6 +82,8 @@ pub struct Memory {
     pub adopted: bool,
     /// When it was first seen.
     pub seen_at: Option<UnixMillis>,
+    /// It was seen when nobody had its names: another identity may be known by them, and be the same (S14c).
+    pub unclaimed: bool,
     /// Who was shown it, by principal, the latest last: nobody else knows that it is gone (S14).
     pub shown_to: Vec<Tag>,
     /// Who has made it, or was listed it by a search: nobody else's search tells how long it takes to be listed (S40).
@@ -145,6 +147,7 @@ impl Memory {
             made_by: None,
             adopted: false,
             seen_at: None,
+            unclaimed: false,
             shown_to: Vec::new(),
             listed_to: Vec::new(),
             version: None,
@@ -209,10 +212,16 @@ impl Memory {
         self.made_by.clone_from(&other.made_by);
         self.adopted = other.adopted;
         self.seen_at = other.seen_at;
+        self.unclaimed = false;
         self.shown_to.clone_from(&other.shown_to);
         self.listed_to.clone_from(&other.listed_to);
         self.kept.clone_from(&other.kept);
         self.not_kept.clone_from(&other.not_kept);
+    }
+
+    /// Whether it may be what another identity is known as: only its id has led to it so far (S14c).
+    pub(crate) fn is_nameless(&self) -> bool {
+        self.seen_at.is_none() || self.unclaimed
     }
 
     /// The paths that were taken away after the change `seq`, by what settled after `since` and was asked for after `asked`.
@@ -483,6 +492,23 @@ impl Person {
         }
     }
 
+    /// Becomes one with another identity, which is given as it is from now on: it has nothing left but where it went (S16).
+    pub(crate) fn unite(&mut self, other: &Self) -> Self {
+        let mut other = other.clone();
+        other.memory.became = Some(self.id.clone());
+        other.memory.became_after = self.memory.seq;
+        self.memory.take_in(&other.memory);
+        // Where only this one is at hand, nobody can tell what has become of it since (S9).
+        other.memory.seq += 1;
+        other.memory.target_id = None;
+        other
+    }
+
+    /// The write of an identity that has given its names to another.
+    pub(crate) fn given_up(&self) -> IdentityWrite {
+        IdentityWrite { identity: self.identity(), names: Some(Vec::new()) }
+    }
+
     pub(crate) fn identity(&self) -> Identity {
         Identity {
             id: self.id.clone(),
@@ -516,6 +542,7 @@ record!(Memory {
     made_by,
     adopted: Default,
     seen_at,
+    unclaimed: Default,
     shown_to,
     listed_to,
     version,
