@@ -173,6 +173,11 @@ impl<'a> Case<'a> {
         self.people.iter().find(|person| person.id == *id)
     }
 
+    /// What nobody knows the end of, on an identity.
+    pub(crate) fn open_of<'b>(&'b self, person: &'b Person) -> impl Iterator<Item = &'b Record> {
+        self.open.iter().filter(|open| open.identity.as_ref() == Some(&person.id))
+    }
+
     /// Whether who asks has earned what this entry has of its client: the principals are the same (S1).
     pub(crate) fn earns(&self, record: &Record) -> bool {
         record.progress.request.scope.principal == self.request.scope.principal

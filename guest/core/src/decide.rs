@@ -17,6 +17,7 @@ use crate::{
     case::{Candidates, Case, failed, id_name, id_of, resource_in},
     kept,
     policy::{Adopt, DeleteAbsent, Disabled, Existing, Returns},
+    profile,
     settle::WATCH_MS,
     state::{DEFAULT_SOURCE, Event, Life, Person, Record, know},
     statement::{Allowance, Body, Difference, Match, PathKey},
@@ -202,13 +203,13 @@ fn on_present(
     }
     let same = of_resource(case, &shown, id).filter(|_| unseen);
     let mut person = known.or(same).cloned().unwrap_or_else(|| person_for(case, id));
-    let other = same.filter(|same| known.is_some_and(|known| known.id != same.id));
+    let other = same.filter(|same| known.is_some_and(|known| may_be(case, known, same)));
     if unseen {
         person.memory.unclaimed = other.is_some();
     }
     let mut united = None;
     if let (Some(known), Some(other)) = (known, other)
-        && is_of_create(case, &standing, known, other)
+        && may_unite(case, &standing, known, other)
     {
         person = other.clone();
         united = Some(person.unite(known));
@@ -220,18 +221,19 @@ fn on_present(
     step
 }
 
-/// Whether what was known by its id alone may be what a create of `other` has made, and nothing else is under way on it (S14c).
-fn is_of_create(case: &Case<'_>, standing: &Standing, known: &Person, other: &Person) -> bool {
-    let open_of = |person: &Person| {
-        let id = Some(person.id.clone());
-        case.open.iter().filter(move |open| open.identity == id && open.id != standing.record.id)
-    };
+/// Whether what was known by its id alone may be what a create of `other` has made: it was not known before that was asked for (S14c).
+fn may_be(case: &Case<'_>, known: &Person, other: &Person) -> bool {
     let made = |open: &Record| {
         let creates = open.progress.effect.as_ref().is_some_and(|effect| effect.id.is_none());
         creates && known.memory.seen_at.is_none_or(|at| open.progress.request.received_at <= at)
     };
-    let one_source = known.memory.source() == other.memory.source();
-    one_source && open_of(known).next().is_none() && open_of(other).any(made)
+    known.id != other.id && case.open_of(other).any(made)
+}
+
+/// Whether two identities can be one at once: both are of one source, and nothing else is under way on what was known.
+fn may_unite(case: &Case<'_>, standing: &Standing, known: &Person, other: &Person) -> bool {
+    known.memory.source() == other.memory.source()
+        && case.open_of(known).all(|open| open.id == standing.record.id)
 }
 
 fn on_person(
@@ -885,7 +887,14 @@ fn dispatch(
         return only(Action::Answer(answers::of(Verdict::Unresolved, &record.id)));
     };
     let identities = vec![IdentityWrite { identity: person.identity(), names }];
-    let write = Some(Write { entry, identities, learned: Vec::new() });
+    let mut learned = Vec::new();
+    if case.request.method == Method::Delete && person.memory.is_nameless() {
+        // A create in doubt may have made what nobody has the names of (S14c).
+        let kind = &case.request.resource_type;
+        learned.push((profile::deleted_nameless(kind), case.now().to_string()));
+    }
+    let learned = case.ground.profile.news(learned);
+    let write = Some(Write { entry, identities, learned });
     Step { write, action: Action::Apply(effect) }
 }
 

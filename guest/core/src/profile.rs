@@ -93,7 +93,7 @@ impl<'a> Profile<'a> {
         self.get(&witness(resource_type)).filter(|id| !id.is_empty())
     }
 
-    /// When a resource of this type was last deleted of which nobody knew but its id (S14c).
+    /// When a resource of this type was last to be deleted of which nobody knew but the id (S14c).
     pub(crate) fn deleted_nameless(self, resource_type: &str) -> Option<UnixMillis> {
         self.number(&deleted_nameless(resource_type))
     }

@@ -1160,8 +1160,7 @@ impl Work<'_> {
 
     /// What is under way on the other identity, and what it is watched for, comes to its end there (S14a).
     fn wait_for_open(&mut self, other: &Person, id: &str) -> Option<Step> {
-        let of_other = |one: &&Record| one.identity.as_ref() == Some(&other.id);
-        let mut open = self.case.open.iter().filter(of_other);
+        let mut open = self.case.open_of(other);
         if open.all(|one| one.progress.unheard_until.is_some()) {
             return None;
         }
@@ -1259,7 +1258,7 @@ impl Work<'_> {
             receipt.target.as_ref().is_some_and(|answer| (200..300).contains(&answer.status));
         // Who was never shown it is told what they see, and others lose nothing by it (S14).
         if accepted || off || self.case.knows_gone(&self.person.memory) {
-            self.bury_deleted();
+            bury(self.case, &mut self.person, Some(self.case.request.received_at));
         }
         let choice = self.case.ground.policy.delete_absent;
         if verdict == Verdict::AlreadySatisfied && choice == DeleteAbsent::NotFound {
@@ -1299,18 +1298,8 @@ impl Work<'_> {
         self.done_by_response()
     }
 
-    /// What this request has deleted. Where nobody had its names, a create in doubt may have made it (S14c).
-    fn bury_deleted(&mut self) {
-        if self.person.memory.is_nameless() {
-            let kind = &self.case.request.resource_type;
-            let now = self.case.now().to_string();
-            self.learned.push((profile::deleted_nameless(kind), now));
-        }
-        bury(self.case, &mut self.person, Some(self.case.request.received_at));
-    }
-
     fn deleted_by_response(&mut self) -> Step {
-        self.bury_deleted();
+        bury(self.case, &mut self.person, Some(self.case.request.received_at));
         let receipt = self.receipt(Verdict::Done, true, Evidence::Response);
         self.finish(receipt, None, Vec::new())
     }
