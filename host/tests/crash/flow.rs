@@ -26,13 +26,14 @@ impl Flow {
             name: "create",
             before: Vec::new(),
             lost: None,
-            calls: vec![with_key(create("ada"), "hire")],
-            holds: |service| is(service, "userName", "u1", "ada") && service.sent() == ["POST"],
+            calls: vec![with_key(create_with(&with_secret()), "hire")],
+            holds: |service| is(service, "password", "u1", SECRET) && service.sent() == ["POST"],
         }
     }
 
     pub(crate) fn replace() -> Self {
-        let whole = json!({"userName": "ada", "externalId": "x-ada", "displayName": "Ada"});
+        let mut whole = with_secret();
+        whole["displayName"] = json!("Ada");
         Self {
             name: "replace",
             before: vec![with_key(create("ada"), "hire")],
@@ -85,9 +86,9 @@ impl Flow {
             before: Vec::new(),
             lost: None,
             calls: vec![
-                with_key(create("ada"), "hire"),
+                with_key(create_with(&with_secret()), "hire"),
                 with_key(delete("u1"), "leave"),
-                with_key(create("ada"), "again"),
+                with_key(create_with(&with_secret()), "again"),
             ],
             holds: |service| {
                 is(service, "userName", "u2", "ada")
@@ -123,6 +124,13 @@ impl Flow {
             Self::revoke(),
         ]
     }
+}
+
+/// What stands in no file and in no answer, whatever stops or fails (S3a, A14).
+pub(crate) const SECRET: &str = "Qz9!canary/7f3e~R";
+
+fn with_secret() -> Value {
+    json!({"userName": "ada", "externalId": "x-ada", "active": true, "password": SECRET})
 }
 
 /// Whether there is one resource, this one, and its attribute is so.

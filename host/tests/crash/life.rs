@@ -1,6 +1,6 @@
 //! The life of a process, from the opening of its ledger to the closing; and what has to be so after the last one.
 
-use std::{cell::Cell, sync::Mutex, thread, time::Duration};
+use std::{cell::Cell, fs, sync::Mutex, thread, time::Duration};
 
 use replaysafe::{
     contract::{Answer, Stage, Verdict},
@@ -10,8 +10,9 @@ use replaysafe::{
 use tokio::time::{sleep, timeout};
 
 use crate::{
+    canary::found_in,
     disk::{Disk, Fault},
-    flow::Flow,
+    flow::{Flow, SECRET},
     stop::Stop,
     world::{Faults, Process, World, insist},
 };
@@ -170,6 +171,29 @@ impl<'a> Course<'a> {
 
     /// The last process, which nothing happens to. Gives what is wrong.
     pub(crate) async fn last(&self) -> Result<(), String> {
+        self.tells_no_secret()?;
+        self.ends_well().await?;
+        self.tells_no_secret()
+    }
+
+    /// The secret stands in no file of the world, and in no answer, in any spelling (S3a, A14).
+    fn tells_no_secret(&self) -> Result<(), String> {
+        let mut places = vec![("an answer".into(), format!("{:?}", self.told()).into_bytes())];
+        for file in fs::read_dir(self.world.path("")).unwrap() {
+            let path = file.unwrap().path();
+            let bytes = fs::read(&path).unwrap();
+            places.push((path.display().to_string(), bytes));
+        }
+        for (place, bytes) in places {
+            let found = found_in(&bytes, SECRET);
+            if !found.is_empty() {
+                return Err(format!("{place} has a secret, as {found:?}"));
+            }
+        }
+        Ok(())
+    }
+
+    async fn ends_well(&self) -> Result<(), String> {
         let process = self
             .open(&Faults::default())
             .map_err(|error| format!("the ledger does not open: {error:?}"))?;

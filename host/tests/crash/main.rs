@@ -11,6 +11,8 @@
     reason = "helpers of tests fail with their test, and say what they have seen"
 )]
 
+#[path = "../support/canary.rs"]
+mod canary;
 #[path = "../support/compiled.rs"]
 mod compiled;
 mod depth;

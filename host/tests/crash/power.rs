@@ -2,7 +2,7 @@
 
 use crate::{
     disk::{Fault, Kind},
-    flow::Flow,
+    flow::{Flow, SECRET},
     life::{Course, End},
     points::undisturbed,
     stop::Stop,
@@ -24,6 +24,15 @@ async fn a_ledger_that_answers_before_it_writes_is_noticed() {
     notices(&found, "1 effects, and 0 records of them");
     let found = broken(&Flow::delete(), None, &Faults::tell_early, End::Killed).await;
     notices(&found, "2 effects, and 1 records of them");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_secret_in_a_file_is_noticed() {
+    let flow = Flow::create();
+    let course = Course::new(&flow).await;
+    let text = SECRET.bytes().map(|byte| format!("{byte:02x}")).collect::<String>();
+    std::fs::write(course.world.path("log"), format!("sent {text}")).unwrap();
+    notices(&course.last().await.err().into_iter().collect::<Vec<_>>(), "log has a secret");
 }
 
 #[tokio::test(start_paused = true)]

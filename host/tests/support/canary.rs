@@ -2,8 +2,7 @@
 
 /// Whether `bytes` hold `text`.
 pub(crate) fn holds(bytes: &[u8], text: impl AsRef<[u8]>) -> bool {
-    let text = text.as_ref();
-    bytes.windows(text.len()).any(|window| window == text)
+    memchr::memmem::find(bytes, text.as_ref()).is_some()
 }
 
 /// The spellings of `secret` that `bytes` hold.
