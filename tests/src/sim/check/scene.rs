@@ -127,6 +127,9 @@ fn misses(name: &str) -> &'static [Rule] {
             &[R::LookFirst]
         }
         "duplicates" => &[R::IntentFirst, R::ReadBack],
+        "switch-twice" => &[R::IntentFirst, R::Watch],
+        "filters-refused" => &[R::IntentFirst, R::CommitFirst],
+        "shared-grants" => &[R::CommitFirst, R::Scan],
         "grant-delete-lost" => &[R::WaitForCalls],
         "grant-revoke-lost" | "members-lost" | "create-delete" | "back-again-broken" => {
             &[R::CommitFirst]
@@ -135,7 +138,7 @@ fn misses(name: &str) -> &'static [Rule] {
         "shared-create" | "shared-two-keys" | "shared-delete" => &[R::Fence],
         "shared-two-names" => &[R::LeasedNew, R::Lease],
         "switch-lost" => &[R::CommitFirst, R::Watch, R::Scan],
-        "switch-twice" | "put-grant-lost" | "filters-refused" | "shared-grants" => &[R::ReadBack],
+        "put-grant-lost" => &[R::ReadBack],
         "two-keys" | "shared-create-twice" => &[R::Arbitration],
         "two-keys-lost" => &[R::RememberId, R::PredecessorFirst],
         "two-names-crash" | "create-blind" => &[R::Lease],
@@ -143,6 +146,18 @@ fn misses(name: &str) -> &'static [Rule] {
         "unique-lost" | "titles-monotonic" | "titles-content" | "titles-dropped"
         | "shared-names-lost" => &[R::PredecessorFirst],
         _ => &[],
+    }
+}
+
+/// About how many states a scene has, in thousands, if it is one of the largest.
+#[must_use]
+pub fn states(name: &str) -> u32 {
+    match name {
+        "duplicates" => 1_900,
+        "create-delete-crossing" => 1_200,
+        "shared-create-twice" => 800,
+        "shared-names-lost" => 700,
+        _ => 0,
     }
 }
 
@@ -272,7 +287,7 @@ fn deletions() -> Vec<Scene> {
             .with(lost),
         Scene::new("delete-twice", &[(0, Ask::Delete, Some(1)), (1, Ask::Delete, Some(2))])
             .with(there)
-            .with(lost)
+            .with(slow)
             .with(|s| s.budget.crashes = 1),
         Scene::new("duplicates", &[(0, CREATE, None), (1, Ask::Delete, None)]).with(|s| {
             s.budget.network = 1;
