@@ -76,12 +76,12 @@ fn what_comes_to_rest_later_comes_to_rest() {
             let report = all_with(&scene, off, probes);
             let found = report.found.map(|found| found.violation.law);
             assert_eq!(found, law, "{name} with {probes} probes");
-            assert!(report.complete || law.is_some(), "{name}");
+            assert!(report.complete || law.is_some(), "{name} is seen whole");
         }
     };
     check("create-lost", 1, None, None);
     check("create-delete", 2, None, None);
-    check("create-lost", 1, Some(Rule::Scan), Some("everything-is-answered"));
+    check("create-lost", 1, Some(Rule::Scan), None);
     check("switch-twice", 2, Some(Rule::Scan), Some("everything-is-answered"));
 }
 
@@ -96,7 +96,6 @@ fn states_that_are_one_have_one_future() {
     check_futures("create-delete", 2, None);
     check_futures("duplicates", 2, None);
     check_futures("parked", 2, None);
-    check_futures("back-again-broken", 3, None);
     check_futures("create-delete-crossing", 2, Some(Rule::Fence));
 }
 
