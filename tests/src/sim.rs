@@ -17,6 +17,7 @@ pub mod ledger;
 pub mod random;
 pub mod rule;
 pub mod schedule;
+pub mod shared;
 pub mod target;
 pub mod workload;
 pub mod world;

@@ -8,13 +8,9 @@ pub mod scene;
 pub mod shorten;
 pub mod state;
 
-use std::{
-    collections::HashSet,
-    hash::{BuildHasherDefault, Hasher},
-    time::{Duration, Instant},
-};
+use std::time::{Duration, Instant};
 
-use super::{decider::Decider, rule::Rule, world::Action};
+use super::{decider::Decider, digest::Digests, rule::Rule, world::Action};
 use scene::Scene;
 use state::{Found, Healed, State};
 
@@ -25,6 +21,10 @@ pub struct Limits {
     pub states: u64,
     /// After so long.
     pub time: Duration,
+    /// It does not give up there: from the first so many states everything comes to rest at once, in an order of
+    /// its own, so that what breaks is found soon. Later it comes to rest by the states that are met next, which
+    /// takes half of the time.
+    pub probes: u64,
 }
 
 /// What was seen of a scene.
@@ -57,6 +57,8 @@ pub fn check(scene: &Scene, off: Option<Rule>, limits: Limits) -> Report {
         core: Decider::remembering(),
         seen: Digests::default(),
         healed: Healed::default(),
+        way: Vec::new(),
+        probes: limits.probes,
         path: Vec::new(),
         report: Report {
             states: 0,
@@ -86,6 +88,9 @@ struct Search {
     core: Decider,
     seen: Digests,
     healed: Healed,
+    /// States that come to rest if the next one does.
+    way: Vec<u128>,
+    probes: u64,
     /// The actions that led to the state at hand.
     path: Vec<Action>,
     report: Report,
@@ -133,18 +138,33 @@ impl Search {
         while let Some(action) = state.forced(&mut self.core, &mut actions) {
             self.act(&mut state, action)?;
         }
-        if !self.seen.insert(state.digest()) {
-            return Ok(None);
+        let rest = state.rest();
+        let is_new = self.seen.insert(state.digest_with(rest));
+        actions.clear();
+        if is_new {
+            self.report.depth = self.report.depth.max(self.path.len());
+            state.choices(&mut actions);
+            self.report.leaves += u64::from(actions.is_empty());
         }
-        self.report.depth = self.report.depth.max(self.path.len());
-        let healed = state.clone().heal(&mut self.core, &mut self.healed, &mut |_, _, _| {});
-        let steps = healed.map_err(|(violation, healing)| {
-            Box::new(Found { violation, actions: self.path.clone(), healing })
-        })?;
-        self.report.steps += steps;
-        state.choices(&mut actions);
-        self.report.leaves += u64::from(actions.is_empty());
-        Ok(Some(Frame { state: Some(state), actions, depth: self.path.len() }))
+        if self.healed.has(rest) {
+            self.healed.extend(self.way.drain(..));
+        } else if self.probes <= self.seen.len() as u64
+            && let Some(first) = state.undisturbed(&actions)
+        {
+            // It comes to rest if the next state does, which is met at once: the last action is done first.
+            self.way.push(rest);
+            let action = actions.remove(first);
+            actions.push(action);
+        } else {
+            let healed = state.clone().heal(&mut self.core, &mut self.healed, &mut |_, _, _| {});
+            let steps = healed.map_err(|(violation, healing)| {
+                Box::new(Found { violation, actions: self.path.clone(), healing })
+            })?;
+            self.report.steps += steps;
+            self.healed.extend(self.way.drain(..));
+        }
+        let frame = Frame { state: Some(state), actions, depth: self.path.len() };
+        Ok(is_new.then_some(frame))
     }
 
     fn act(&mut self, state: &mut State, action: Action) -> Result<(), Box<Found>> {
@@ -153,23 +173,5 @@ impl Search {
         state.act(action, &mut self.core, &mut |_, _, _| {}).map_err(|violation| {
             Box::new(Found { violation, actions: self.path.clone(), healing: Vec::new() })
         })
-    }
-}
-
-/// Digests, which need no other hash.
-pub(crate) type Digests = HashSet<u128, BuildHasherDefault<Taken>>;
-
-/// Takes the low half of a digest as it is.
-#[derive(Debug, Default)]
-pub(crate) struct Taken(u64);
-
-impl Hasher for Taken {
-    fn finish(&self) -> u64 {
-        self.0
-    }
-
-    fn write(&mut self, bytes: &[u8]) {
-        let low = bytes.first_chunk().map_or(0, |low| u64::from_le_bytes(*low));
-        self.0 = low;
     }
 }

@@ -2,18 +2,22 @@
 //!
 //! They are pure, so an answer that was given once may be given again from memory.
 
-use std::{collections::BTreeMap, fmt::Debug, hash::Hasher as _};
+use std::{
+    collections::HashMap,
+    fmt::Debug,
+    hash::{BuildHasherDefault, Hasher as _},
+};
 
 use replaysafe_core::{
     lifecycle::{self, Reading},
     types::{
-        ContractError, Entry, Field, Found, Report, Request, Settings, Situation, Step, Tag,
-        UnixMillis, Write,
+        Action, ContractError, Entry, Field, Found, Report, Request, Settings, Situation, Step,
+        Tag, UnixMillis, Write,
     },
 };
 
 use super::{
-    digest::Digester,
+    digest::{self, Digester, Taken},
     ledger::{Refusal, Written},
 };
 
@@ -85,9 +89,12 @@ pub struct Decider {
 /// What was answered, by a digest of what was asked.
 #[derive(Debug, Default)]
 struct Memory {
-    steps: BTreeMap<u128, Result<Step, ContractError>>,
-    readings: BTreeMap<u128, Result<Reading, ContractError>>,
+    steps: Remembered<Result<Step, ContractError>>,
+    readings: Remembered<Result<Reading, ContractError>>,
+    requests: Remembered<Result<Request, ContractError>>,
 }
+
+type Remembered<T> = HashMap<u128, T, BuildHasherDefault<Taken>>;
 
 impl Decider {
     /// One whose calls a witness is told.
@@ -113,14 +120,39 @@ impl Decider {
         situation: &Situation,
         report: Option<&Report>,
     ) -> Result<Step, ContractError> {
-        let Some(memory) = &mut self.memory else {
-            self.calls += 1;
-            let step = call(function, situation, report);
-            if let Some(witness) = &mut self.witness {
-                witness.stepped(function, situation, report, &step);
-            }
-            return step;
-        };
+        if let Some(step) = self.remembered(function, situation, report) {
+            return step.clone();
+        }
+        self.calls += 1;
+        let step = call(function, situation, report);
+        if let Some(witness) = &mut self.witness {
+            witness.stepped(function, situation, report, &step);
+        }
+        step
+    }
+
+    /// Whether a step of a request, of which no witness is told, asks the target and writes nothing.
+    pub fn asks(
+        &mut self,
+        function: Function,
+        situation: &Situation,
+        report: Option<&Report>,
+    ) -> bool {
+        let asks = |step: &Step| step.write.is_none() && matches!(step.action, Action::Ask(_));
+        match self.remembered(function, situation, report) {
+            Some(step) => step.as_ref().is_ok_and(asks),
+            None => call(function, situation, report).as_ref().is_ok_and(asks),
+        }
+    }
+
+    /// A step from memory; none without one.
+    fn remembered(
+        &mut self,
+        function: Function,
+        situation: &Situation,
+        report: Option<&Report>,
+    ) -> Option<&Result<Step, ContractError>> {
+        let memory = self.memory.as_mut()?;
         let mut asked = Digester::default();
         asked.write_u8(function as u8);
         asked.take(situation);
@@ -135,7 +167,7 @@ impl Decider {
             self.calls += 1;
             call(function, situation, report)
         });
-        step.clone()
+        Some(step)
     }
 
     /// What must be known of a request before the ledger is looked into.
@@ -175,12 +207,22 @@ impl Decider {
     ///
     /// Where the record cannot be read.
     pub fn entry_request(&mut self, state: &str) -> Result<Request, ContractError> {
-        self.calls += 1;
-        let request = lifecycle::entry_request(state);
-        if let Some(witness) = &mut self.witness {
-            witness.recalled(state, &request);
+        let Some(memory) = &mut self.memory else {
+            self.calls += 1;
+            let request = lifecycle::entry_request(state);
+            if let Some(witness) = &mut self.witness {
+                witness.recalled(state, &request);
+            }
+            return request;
+        };
+        if REMEMBERED_MOST < memory.requests.len() {
+            memory.requests.clear();
         }
-        request
+        let request = memory.requests.entry(digest::of(state)).or_insert_with(|| {
+            self.calls += 1;
+            lifecycle::entry_request(state)
+        });
+        request.clone()
     }
 }
 

@@ -4,7 +4,8 @@
 //! that a new field does not go unnoticed.
 
 use std::{
-    hash::{Hash, Hasher},
+    collections::HashSet,
+    hash::{BuildHasherDefault, Hash, Hasher},
     rc::Rc,
 };
 
@@ -40,6 +41,14 @@ impl Digester {
         u128::from(fold(self.one, SEEDS[2])) << 64 | u128::from(fold(self.two, SEEDS[3]))
     }
 
+    /// Two words at once.
+    fn pair(&mut self, first: u64, second: u64) {
+        let one = fold(self.one ^ first, SEEDS[2] ^ second);
+        let two = fold(self.two ^ second, SEEDS[3] ^ first.rotate_left(32));
+        self.one = one.wrapping_add(second);
+        self.two = two ^ first;
+    }
+
     fn word(&mut self, word: u64) {
         self.one = fold(self.one ^ word, SEEDS[2]).wrapping_add(word);
         self.two = fold(self.two.rotate_left(23) ^ word, SEEDS[3]) ^ self.one.rotate_left(32);
@@ -52,7 +61,12 @@ impl Hasher for Digester {
     }
 
     fn write(&mut self, bytes: &[u8]) {
-        let mut words = bytes.chunks_exact(8);
+        let (pairs, rest) = bytes.as_chunks::<16>();
+        for pair in pairs {
+            let pair = u128::from_le_bytes(*pair);
+            self.pair(low(pair), low(pair >> 64));
+        }
+        let mut words = rest.chunks_exact(8);
         for word in &mut words {
             self.word(word.try_into().map_or(0, u64::from_le_bytes));
         }
@@ -81,12 +95,32 @@ impl Hasher for Digester {
     }
 }
 
+/// Digests, which need no other hash.
+pub(in crate::sim) type Digests = HashSet<u128, BuildHasherDefault<Taken>>;
+
+/// Takes the low half of a digest as it is.
+#[derive(Debug, Default)]
+pub(in crate::sim) struct Taken(u64);
+
+impl Hasher for Taken {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        let low = bytes.first_chunk().map_or(0, |low| u64::from_le_bytes(*low));
+        self.0 = low;
+    }
+}
+
 fn fold(one: u64, two: u64) -> u64 {
     let product = u128::from(one) * u128::from(two);
-    let bytes = product.to_le_bytes();
-    let (low, high) = bytes.split_at(8);
-    let word = |half: &[u8]| half.try_into().map_or(0, u64::from_le_bytes);
-    word(low) ^ word(high)
+    low(product) ^ low(product >> 64)
+}
+
+#[expect(clippy::cast_possible_truncation, reason = "the low half is what is asked for")]
+fn low(whole: u128) -> u64 {
+    whole as u64
 }
 
 /// The digest of one value that can be hashed.

@@ -273,7 +273,9 @@ impl World {
             return;
         };
         let asked = (run.tags.statement.clone(), run.tags.key.clone());
-        self.asked.entry(asked).or_insert(message.intent);
+        if !self.asked.contains_key(&asked) {
+            self.asked.change().insert(asked, message.intent);
+        }
         let proved = self.accepted_until.get(gateway).is_some_and(|until| self.now < *until);
         run.at = if proved { At::Enter(Whose::Names) } else { At::Prove };
         self.runs.insert(number, run);
@@ -446,7 +448,7 @@ impl World {
             }
             _ => names,
         };
-        let ticket = self.leases.enter(names, &run.tags.statement);
+        let ticket = self.leases.change().enter(names, &run.tags.statement);
         run.tickets.push(ticket);
         let left = run.deadline.saturating_sub(self.now);
         let wait = if run.message.is_some() { QUEUE_WAIT_MS.min(left) } else { 0 };
@@ -468,7 +470,7 @@ impl World {
         let again = whose == Whose::People;
         if !self.leases.held(ticket) {
             let attaches = self.leases.same_holds(ticket);
-            self.leases.leave(ticket);
+            self.leases.change().leave(ticket);
             run.tickets.retain(|one| *one != ticket);
             let Some(_) = run.message else { return Next::End };
             let passes = run.safe_way && !attaches && since + PASS_AFTER_MS <= self.now;
@@ -839,7 +841,7 @@ impl World {
         let written = if refused {
             Err(Refusal::Fenced)
         } else {
-            let written = self.ledger.write(write, self.setup.off);
+            let written = self.ledger.change().write(write, self.setup.off);
             if let Some(witness) = &mut core.witness {
                 witness.wrote(write, self.now, &written, &self.ledger.facts);
             }

@@ -245,9 +245,11 @@ pub struct Leases {
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 struct Place {
-    names: BTreeSet<Tag>,
+    names: Rc<BTreeSet<Tag>>,
     statement: Tag,
     held: bool,
+    /// A digest of names and statement.
+    label: u128,
 }
 
 impl Leases {
@@ -255,7 +257,10 @@ impl Leases {
     pub fn enter(&mut self, names: BTreeSet<Tag>, statement: &Tag) -> u64 {
         let ticket = self.next;
         self.next += 1;
-        self.places.insert(ticket, Place { names, statement: statement.clone(), held: false });
+        let label = digest::of(&(&names, statement));
+        let place =
+            Place { names: Rc::new(names), statement: statement.clone(), held: false, label };
+        self.places.insert(ticket, place);
         self.grant();
         ticket
     }
@@ -288,7 +293,7 @@ impl Leases {
         let place = self.places.get(&ticket)?;
         let before = self.places.range(..ticket);
         let before = before.filter(|(_, other)| !other.names.is_disjoint(&place.names)).count();
-        Some(digest::of(&(place, before)))
+        Some(digest::of(&(place.label, place.held, before)))
     }
 
     /// Takes in what can still make a difference: who comes before whom where they want the same, and no number.

@@ -24,6 +24,7 @@ use super::{
     gateway::{At, Run},
     ledger::{Leases, Ledger, Refusal, Written},
     rule::Rule,
+    shared::Shared,
     target::{self, APPLY_BOUND_MS, Change, Profile, Target},
     workload::{Intent, Subject},
 };
@@ -287,11 +288,11 @@ pub struct World {
     /// The time.
     pub now: UnixMillis,
     /// The ledger.
-    pub ledger: Ledger,
+    pub ledger: Shared<Ledger>,
     /// Who works on which names.
-    pub leases: Leases,
+    pub leases: Shared<Leases>,
     /// The target.
-    pub target: Target,
+    pub target: Shared<Target>,
     /// Until when a gateway takes the clients' credential for accepted (S1).
     pub accepted_until: Vec<UnixMillis>,
     /// When a gateway took up an entry that was due.
@@ -309,7 +310,7 @@ pub struct World {
     /// The id for which a wish was first sent: its repeats are the same request.
     pub pinned: BTreeMap<usize, u32>,
     /// Statement and key of each wish that has arrived.
-    pub asked: BTreeMap<(Tag, Option<Tag>), usize>,
+    pub asked: Shared<BTreeMap<(Tag, Option<Tag>), usize>>,
     /// What may yet go wrong.
     pub budget: Budget,
     /// What has happened since they were taken.
@@ -340,15 +341,15 @@ impl World {
             scanned: BTreeMap::new(),
             setup: Rc::new(setup),
             now: BEGIN,
-            ledger: Ledger::default(),
-            leases: Leases::default(),
-            target,
+            ledger: Shared::default(),
+            leases: Shared::default(),
+            target: Shared::new(target),
             runs: BTreeMap::new(),
             messages: Vec::new(),
             calls: Vec::new(),
             known: BTreeMap::new(),
             pinned: BTreeMap::new(),
-            asked: BTreeMap::new(),
+            asked: Shared::default(),
             budget,
             events: Vec::new(),
             next: 1,
@@ -540,7 +541,7 @@ impl World {
                 self.budget.network -= 1;
                 self.reply(run, false);
             }
-            Action::CatchUp => self.target.catch_up(),
+            Action::CatchUp => self.target.change().catch_up(),
             Action::Wake => self.now = self.next_wake().unwrap_or(self.now),
             Action::Pass(passes) => self.now += UnixMillis::from(passes),
             Action::Crash(gateway) => {
@@ -551,12 +552,12 @@ impl World {
             }
             Action::Expire(_, ticket) => {
                 self.budget.expiries -= 1;
-                self.leases.leave(ticket);
+                self.leases.change().leave(ticket);
             }
             Action::Scan(gateway, position) => self.scan(gateway, position, core),
             Action::Forget => {
                 self.budget.forgets -= 1;
-                self.ledger.forget();
+                self.ledger.change().forget();
             }
         }
     }
@@ -716,7 +717,8 @@ impl World {
                 self.budget.lies -= 1;
                 let setup = Rc::clone(&self.setup);
                 let Setup { profile, .. } = &*setup;
-                let answer = target::pretend(&mut self.target, &call.effect, &call.body, profile);
+                let answer =
+                    target::pretend(self.target.change(), &call.effect, &call.body, profile);
                 self.hear_outcome(&call, Outcome::Answered(answer));
             }
             Fate::NotSent => {
@@ -728,7 +730,8 @@ impl World {
 
     fn land(&mut self, call: &Call) -> TargetAnswer {
         let setup = Rc::clone(&self.setup);
-        let (answer, change) = self.target.make(&call.effect, &call.body, self.now, &setup.profile);
+        let target = self.target.change();
+        let (answer, change) = target.make(&call.effect, &call.body, self.now, &setup.profile);
         let entry = call.entry.clone();
         self.events.push(Event::Landed { call: call.number, entry, change });
         answer
@@ -847,7 +850,7 @@ impl World {
 
     pub(super) fn release(&mut self, run: &mut Run) {
         for ticket in run.tickets.drain(..) {
-            self.leases.leave(ticket);
+            self.leases.change().leave(ticket);
         }
     }
 

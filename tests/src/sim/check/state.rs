@@ -1,12 +1,12 @@
 //! One state of a scene: what may come next, and what becomes of it once faults stop.
 
-use std::{collections::BTreeSet, hash::Hash as _};
+use std::collections::BTreeSet;
 
 use super::scene::{Scene, Spare};
 use crate::sim::{
     auditor::{Auditor, Violation},
     decider::Decider,
-    digest::Digester,
+    digest::{self, Digester, Digests},
     gateway::{At, DEADLINE_MS},
     heal,
     rule::Rule,
@@ -54,12 +54,23 @@ impl State {
     /// A digest of all that can still make a difference.
     #[must_use]
     pub fn digest(&self) -> u128 {
+        self.digest_with(self.rest())
+    }
+
+    /// A digest of all that can still make a difference once faults have stopped.
+    #[must_use]
+    pub fn rest(&self) -> u128 {
         let mut to = Digester::default();
         self.world.matters(&mut to);
         self.auditor.matters(&self.world, &mut to);
-        self.spare.hash(&mut to);
-        (self.crashed_at == Some(self.world.now)).hash(&mut to);
         to.digest()
+    }
+
+    /// As [`State::digest`], of what [`State::rest`] has given.
+    #[must_use]
+    pub fn digest_with(&self, rest: u128) -> u128 {
+        let crashed = self.crashed_at == Some(self.world.now);
+        digest::of(&(rest, self.world.budget, self.spare, crashed))
     }
 
     /// Does one action.
@@ -167,6 +178,20 @@ impl State {
         });
     }
 
+    /// Where among these choices stands one that takes no fault and no pause: what comes to rest after it comes to
+    /// rest before it, too.
+    #[must_use]
+    pub fn undisturbed(&self, choices: &[Action]) -> Option<usize> {
+        let world = &self.world;
+        let goes_on = |action: &Action| {
+            heal::heals(world, *action) || matches!(action, Action::Call(_, Fate::Land))
+        };
+        choices.iter().position(goes_on).or_else(|| {
+            let wakes = |action: &Action| *action == Action::Wake;
+            choices.iter().position(wakes).filter(|_| self.waking() == Waking::Free)
+        })
+    }
+
     /// Faults stop: everybody goes on, in one order, until nothing is left to be done; then every wish with a
     /// key is repeated. Ends where `known` says that it was here before.
     ///
@@ -181,12 +206,13 @@ impl State {
     ) -> Result<u64, (Violation, Vec<Action>)> {
         self.world.budget = Budget::default();
         self.spare = Spare::default();
+        self.world.budget = Budget::default();
         let mut path = Vec::new();
-        let mut phase = Phase { repeats: false, idle: 0 };
+        let mut phase = Phase::BEGIN;
         let mut way = BTreeSet::new();
         let mut actions = Vec::new();
         loop {
-            let key = self.heal_digest(phase);
+            let key = phase.of(self.rest());
             if known.0.contains(&key) {
                 break;
             }
@@ -204,14 +230,6 @@ impl State {
         }
         known.0.extend(way);
         Ok(path.len() as u64)
-    }
-
-    fn heal_digest(&self, phase: Phase) -> u128 {
-        let mut to = Digester::default();
-        self.world.matters(&mut to);
-        self.auditor.matters(&self.world, &mut to);
-        phase.hash(&mut to);
-        to.digest()
     }
 
     fn next_healing(
@@ -317,7 +335,20 @@ impl State {
 
 /// States from which everything came to rest, every law kept.
 #[derive(Debug, Default)]
-pub struct Healed(pub(super) super::Digests);
+pub struct Healed(pub(super) Digests);
+
+impl Healed {
+    /// Whether a state of which [`State::rest`] gives this is one of them.
+    #[must_use]
+    pub fn has(&self, rest: u128) -> bool {
+        self.0.contains(&Phase::BEGIN.of(rest))
+    }
+
+    /// States of which [`State::rest`] gives these are such, too.
+    pub fn extend(&mut self, rests: impl Iterator<Item = u128>) {
+        self.0.extend(rests.map(|rest| Phase::BEGIN.of(rest)));
+    }
+}
 
 /// What it takes that time passes to the next wake-up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -336,6 +367,14 @@ enum Waking {
 struct Phase {
     repeats: bool,
     idle: u8,
+}
+
+impl Phase {
+    const BEGIN: Self = Self { repeats: false, idle: 0 };
+
+    fn of(self, rest: u128) -> u128 {
+        digest::of(&(rest, self))
+    }
 }
 
 /// More than the replay window of two minutes (S2a).

@@ -2,13 +2,12 @@
 
 use std::hash::Hash as _;
 
-use super::{At, Found, Request, Run, Settings, Settling, Situation, Step, Tags, Whose, field};
+use super::{At, Found, Request, Run, Settings, Settling, Situation, Tags, Whose, field};
 use crate::sim::{
     decider::{Decider, Function},
     digest::Digester,
     world::World,
 };
-use replaysafe_core::types::Action;
 
 impl Run {
     /// Takes in what can still make a difference: what is read anew before it is used does not.
@@ -62,12 +61,12 @@ impl Run {
             At::Decide => {
                 let Some(found) = &self.found else { return false };
                 let situation = self.situation(found, &self.observed, world.now);
-                asks(core.step(self.function, &situation, None).ok())
+                core.asks(self.function, &situation, None)
             }
             At::Judge => self.settling.as_ref().is_some_and(|settling| {
                 let Some(found) = &settling.found else { return false };
                 let situation = self.situation_of(settling, found, world.now);
-                asks(core.step(Function::Settle, &situation, settling.report.as_ref()).ok())
+                core.asks(Function::Settle, &situation, settling.report.as_ref())
             }),
             At::Begin
             | At::Find { .. }
@@ -95,11 +94,6 @@ impl Run {
         situation.new_entry.clone_from(&settling.entry);
         situation
     }
-}
-
-/// It asks and writes nothing.
-fn asks(step: Option<Step>) -> bool {
-    step.is_some_and(|step| step.write.is_none() && matches!(step.action, Action::Ask(_)))
 }
 
 impl Settling {

@@ -2,13 +2,17 @@
 //!
 //! Absolute times stay: the core's records hold them.
 
-use std::hash::Hash as _;
+use std::{collections::BTreeMap, hash::Hash as _};
 
 use super::{Budget, Call, Client, World};
-use crate::sim::{digest::Digester, target::Etag};
+use crate::sim::{
+    digest::Digester,
+    ledger::{Leases, Ledger},
+    target::Etag,
+};
 
 impl World {
-    /// Takes in what can still make a difference.
+    /// Takes in what can still make a difference where nothing goes wrong any more: all but what may yet go wrong.
     pub(in crate::sim) fn matters(&self, to: &mut Digester) {
         let Self {
             setup,
@@ -25,7 +29,8 @@ impl World {
             known,
             pinned,
             asked,
-            budget,
+            // Who asks what may yet go wrong takes it in himself.
+            budget: _,
             // Taken by whoever watches.
             events: _,
             // The numbers are canonical.
@@ -33,10 +38,10 @@ impl World {
             sent: _,
         } = self;
         now.hash(to);
-        budget.hash(to);
-        ledger.matters(to);
-        leases.matters(to);
-        target.matters(setup.profile.etag == Etag::Monotonic, to);
+        ledger.digest(Ledger::matters).hash(to);
+        leases.digest(Leases::matters).hash(to);
+        let versions = setup.profile.etag == Etag::Monotonic;
+        target.digest(|target, to| target.matters(versions, to)).hash(to);
         for until in accepted_until {
             (until.max(now) - now).hash(to);
         }
@@ -60,7 +65,8 @@ impl World {
         messages.sort_unstable();
         messages.hash(to);
         to_each(ordered(calls).into_iter(), to, |call, to| call.matters(to));
-        (known, pinned, asked).hash(to);
+        (known, pinned).hash(to);
+        asked.digest(BTreeMap::hash).hash(to);
     }
 }
 
