@@ -352,7 +352,10 @@ fn request_line(line: &[u8]) -> Option<Version> {
     let mut words = line.split(|&byte| byte == b' ');
     let (method, target, version) = (words.next()?, words.next()?, words.next()?);
     Method::from_bytes(method).ok()?;
-    Uri::try_from(target).ok()?;
+    // RFC 3986 section 2: a URL is ASCII; what else is in it each server encodes, or does not, as it likes. RFC 9112
+    // section 3.2: a target has no fragment; it would be dropped without a word.
+    let plain = target.iter().all(|byte| byte.is_ascii() && *byte != b'#');
+    Uri::try_from(target).ok().filter(|_| plain)?;
     let version = match version {
         b"HTTP/1.1" => Version::HTTP_11,
         b"HTTP/1.0" => Version::HTTP_10,
@@ -376,10 +379,14 @@ fn stride(left: u64, bytes: &[u8]) -> (&[u8], u64, &[u8]) {
     (of_body, left.saturating_sub(u64::try_from(length).unwrap_or(left)), after)
 }
 
-/// Reads the size of a chunk; its extensions do not matter.
+/// Reads the size of a chunk; its extensions do not matter, but hold no control character.
 fn chunk_size(line: &[u8]) -> Option<u64> {
-    let digits = line.split(|&byte| byte == b';').next()?.trim_ascii_end();
-    let hex = !digits.is_empty() && digits.iter().all(u8::is_ascii_hexdigit);
+    HeaderValue::from_bytes(line).ok()?;
+    let digits = line.split(|&byte| byte == b';').next()?;
+    // RFC 9112 section 7.1.1: space may come behind the size, and not before it.
+    let hex = digits.first()?.is_ascii_hexdigit();
+    let digits = trim(digits);
+    let hex = hex && digits.iter().all(u8::is_ascii_hexdigit);
     u64::from_str_radix(std::str::from_utf8(digits).ok()?, 16).ok().filter(|_| hex)
 }
 
@@ -439,7 +446,13 @@ mod tests {
             "GET / HTTP/2.0\r\n\r\n",
             "G(T / HTTP/1.1\r\n\r\n",
             "GET /\x7f HTTP/1.1\r\n\r\n",
+            "GET /\u{e9} HTTP/1.1\r\n\r\n",
+            "GET /?\u{e9} HTTP/1.1\r\n\r\n",
+            "GET /a#b HTTP/1.1\r\n\r\n",
             "POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n0x1\r\na\r\n0\r\n\r\n",
+            "POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n1;a\0b\r\na\r\n0\r\n\r\n",
+            "POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n1\x0c\r\na\r\n0\r\n\r\n",
+            "POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n 1\r\na\r\n0\r\n\r\n",
         ] {
             check(request, Err(Fault::Malformed));
         }
