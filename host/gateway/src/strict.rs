@@ -308,10 +308,7 @@ impl Judge {
                 body
             }
             State::Headers => {
-                self.headers += 1;
-                if HEADERS_MAX < self.headers {
-                    return Err(Fault::TooLarge);
-                }
+                self.count()?;
                 self.header(line).ok_or(Fault::Malformed)?;
                 State::Headers
             }
@@ -320,19 +317,25 @@ impl Judge {
                 size => State::Chunk(size.checked_add(2).ok_or(Fault::Malformed)?),
             },
             State::Trailers if line.is_empty() => State::Start,
-            State::Trailers => State::Trailers,
+            // They are dropped, and have the form of headers all the same.
+            State::Trailers => {
+                self.count()?;
+                field(line).ok_or(Fault::Malformed)?;
+                State::Trailers
+            }
             State::Body(_) | State::Chunk(_) => return Err(Fault::Malformed),
         };
         Ok(())
     }
 
+    /// Counts a line of headers or trailers.
+    fn count(&mut self) -> Result<(), Fault> {
+        self.headers += 1;
+        if HEADERS_MAX < self.headers { Err(Fault::TooLarge) } else { Ok(()) }
+    }
+
     fn header(&mut self, line: &[u8]) -> Option<()> {
-        let colon = line.iter().position(|&byte| byte == b':')?;
-        let (name, value) = line.split_at_checked(colon)?;
-        // Space before the colon, or at the beginning: a continued line (RFC 9112 sections 5.1 and 5.2).
-        let name = HeaderName::from_bytes(name).ok()?;
-        let value = trim(value.get(1..)?);
-        HeaderValue::from_bytes(value).ok()?;
+        let (name, value) = field(line)?;
         if name == http::header::CONTENT_LENGTH {
             let digits = !value.is_empty() && value.iter().all(u8::is_ascii_digit);
             let length = std::str::from_utf8(value).ok()?.parse().ok().filter(|_| digits)?;
@@ -345,6 +348,17 @@ impl Judge {
         }
         Some(())
     }
+}
+
+/// Reads a line of headers or trailers.
+fn field(line: &[u8]) -> Option<(HeaderName, &[u8])> {
+    let colon = line.iter().position(|&byte| byte == b':')?;
+    let (name, value) = line.split_at_checked(colon)?;
+    // Space before the colon, or at the beginning: a continued line (RFC 9112 sections 5.1 and 5.2).
+    let name = HeaderName::from_bytes(name).ok()?;
+    let value = trim(value.get(1..)?);
+    HeaderValue::from_bytes(value).ok()?;
+    Some((name, value))
 }
 
 /// Checks a request line as hyper reads it: method, target, version, one space between them.
@@ -450,6 +464,8 @@ mod tests {
             "GET /?\u{e9} HTTP/1.1\r\n\r\n",
             "GET /a#b HTTP/1.1\r\n\r\n",
             "POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n0x1\r\na\r\n0\r\n\r\n",
+            "POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n0\r\nX\r\n\r\n",
+            "POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n0\r\nX: y\r\n z\r\n\r\n",
             "POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n1;a\0b\r\na\r\n0\r\n\r\n",
             "POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n1\x0c\r\na\r\n0\r\n\r\n",
             "POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n 1\r\na\r\n0\r\n\r\n",
