@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # Throws mutated input at whatever reads a stranger's bytes first.
 #
-# usage: fuzz.sh [SECONDS [TARGET...]]      60 seconds for each of json, patch and door
-# Starts from the bodies of the corpus, keeps what it learns in target/fuzz/TARGET, and names the input that breaks a target.
+# usage: fuzz.sh [SECONDS [TARGET...]]      60 seconds for each of json, patch, door and edge
+# Starts from the bodies of the corpus and, for edge, from what clients send; keeps what it learns in target/fuzz/TARGET, and names the input that breaks a target.
 # Exits with 3 where cargo-fuzz cannot be had. It needs a C++ compiler, and no nightly toolchain.
 set -euo pipefail
 
@@ -15,7 +15,7 @@ export CARGO_TARGET_DIR=$root/target/fuzz/build
 main() {
     local seconds=${1:-60}
     local targets=("${@:2}")
-    [ "${#targets[@]}" -gt 0 ] || targets=(json patch door)
+    [ "${#targets[@]}" -gt 0 ] || targets=(json patch door edge)
     export PATH=$tools/bin:$PATH
     cargo fuzz --version >/dev/null 2>&1 || cargo install --quiet --locked --root "$tools" "cargo-fuzz@$VERSION" || {
         echo "fuzz.sh: cargo-fuzz $VERSION cannot be had; install it with \`cargo install --locked cargo-fuzz@$VERSION\`" >&2

@@ -15,4 +15,4 @@ mod strict;
 
 pub use provision::Provision;
 pub use route::PathBelow;
-pub use serve::{GatewayOptions, HostMode, ServeError, serve};
+pub use serve::{GatewayOptions, HostMode, Listener, ServeError, serve};

@@ -49,7 +49,14 @@ pub(crate) async fn pass(
     let failure = paced.failure();
     let body = match paced.is_end_stream() {
         true => whole(bytes::Bytes::new()),
-        false => paced.boxed_unsync(),
+        false => {
+            // The body of a read is left out by hyper where nothing says that there is one.
+            if !parts.headers.contains_key(header::CONTENT_LENGTH) {
+                let chunked = HeaderValue::from_static("chunked");
+                parts.headers.insert(header::TRANSFER_ENCODING, chunked);
+            }
+            paced.boxed_unsync()
+        }
     };
     let sent = upstream.send(Request::from_parts(parts, body));
     let answer = match tokio::time::timeout(ANSWER_BEGINS_MAX, sent).await {

@@ -10,6 +10,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use http::Request;
+use http::uri::PathAndQuery;
 use hyper::server::conn::{http1, http2};
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
@@ -43,7 +44,7 @@ use crate::strict::{Fault, Faults, HEADERS_MAX, Strict};
 pub async fn serve<P: Provision>(
     provision: Arc<P>,
     upstream: Upstream,
-    listener: TcpListener,
+    mut listener: impl Listener,
     options: GatewayOptions,
     shutdown: impl Future<Output = ()> + Send,
 ) -> Result<(), ServeError> {
@@ -66,7 +67,7 @@ pub async fn serve<P: Provision>(
             accepted = listener.accept() => accepted,
             () = &mut shutdown => break,
         };
-        let Ok((stream, _)) = accepted else {
+        let Ok(stream) = accepted else {
             // Out of file descriptors, as a rule: others have to close first.
             tokio::time::sleep(ACCEPT_PAUSE).await;
             continue;
@@ -89,6 +90,33 @@ pub async fn serve<P: Provision>(
         connections: CONNECTIONS_MAX - connections.available_permits(),
         requests: REQUESTS_MAX - requests.available_permits(),
     })
+}
+
+/// Where connections come from: TCP, or whatever else carries bytes both ways.
+pub trait Listener: Send {
+    /// One connection.
+    type Io: AsyncRead + AsyncWrite + Send + Unpin + 'static;
+
+    /// Waits for the next connection; dropped before its end it has taken none.
+    ///
+    /// # Errors
+    ///
+    /// None can be had now: it is asked again after a pause.
+    fn accept(&mut self) -> impl Future<Output = io::Result<Self::Io>> + Send;
+}
+
+impl Listener for TcpListener {
+    type Io = TcpStream;
+
+    async fn accept(&mut self) -> io::Result<TcpStream> {
+        loop {
+            let (stream, _) = Self::accept(self).await?;
+            // An answer is written at once or not at all: nothing is gained by waiting for more.
+            if stream.set_nodelay(true).is_ok() {
+                return Ok(stream);
+            }
+        }
+    }
 }
 
 /// How a gateway serves.
@@ -238,16 +266,14 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 const PING_EVERY: Duration = Duration::from_secs(20);
 const H2: &[u8] = b"h2";
 
-async fn connection<P: Provision>(
+async fn connection<P: Provision, Io>(
     gateway: Arc<Gateway<P>>,
-    stream: TcpStream,
+    stream: Io,
     tls: Option<TlsAcceptor>,
     watcher: Watcher,
-) {
-    // An answer is written at once or not at all: nothing is gained by waiting for more.
-    if stream.set_nodelay(true).is_err() {
-        return;
-    }
+) where
+    Io: AsyncRead + AsyncWrite + Send + Unpin + 'static,
+{
     let Some(tls) = tls else { return speak_http1(gateway, stream, None, watcher).await };
     let Ok(Ok(stream)) = tokio::time::timeout(HEAD_READ_MAX, tls.accept(stream)).await else {
         return;
@@ -304,9 +330,9 @@ async fn speak_http2<P: Provision, Io>(
     let service = service_fn(move |request| {
         let (gateway, principal) = (Arc::clone(&gateway), principal.clone());
         async move {
-            Ok::<_, Infallible>(match too_large(&request) {
-                true => Gateway::<P>::answer_fault(Fault::TooLarge),
-                false => gateway.answer(request, principal).await,
+            Ok::<_, Infallible>(match fault(&request) {
+                Some(fault) => Gateway::<P>::answer_fault(fault),
+                None => gateway.answer(request, principal).await,
             })
         }
     });
@@ -320,12 +346,16 @@ async fn speak_http2<P: Provision, Io>(
     quietly(watcher.watch(connection).await);
 }
 
-/// Whether a head that HTTP/2 has brought is larger than one that HTTP/1.1 may bring.
-fn too_large<B>(request: &Request<B>) -> bool {
+/// What is wrong with a head that HTTP/2 has brought and HTTP/1.1 might not.
+fn fault<B>(request: &Request<B>) -> Option<Fault> {
+    let target = request.uri().path_and_query().map_or("", PathAndQuery::as_str);
+    if !target.is_ascii() {
+        return Some(Fault::Malformed);
+    }
     // A colon, a space and the end of the line.
     let lines = request.headers().iter().map(|(name, value)| name.as_str().len() + value.len() + 4);
-    let target = request.uri().path_and_query().map_or(0, |path| path.as_str().len());
-    HEAD_MAX < target + lines.sum::<usize>() || HEADERS_MAX < request.headers().len()
+    let too_large = HEAD_MAX < target.len() + lines.sum::<usize>();
+    (too_large || HEADERS_MAX < request.headers().len()).then_some(Fault::TooLarge)
 }
 
 /// A connection that breaks is the client's affair: its answer, if it had one, can be asked for again.

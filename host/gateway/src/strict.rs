@@ -308,10 +308,7 @@ impl Judge {
                 body
             }
             State::Headers => {
-                self.headers += 1;
-                if HEADERS_MAX < self.headers {
-                    return Err(Fault::TooLarge);
-                }
+                self.count()?;
                 self.header(line).ok_or(Fault::Malformed)?;
                 State::Headers
             }
@@ -320,19 +317,25 @@ impl Judge {
                 size => State::Chunk(size.checked_add(2).ok_or(Fault::Malformed)?),
             },
             State::Trailers if line.is_empty() => State::Start,
-            State::Trailers => State::Trailers,
+            // They are dropped, and have the form of headers all the same.
+            State::Trailers => {
+                self.count()?;
+                field(line).ok_or(Fault::Malformed)?;
+                State::Trailers
+            }
             State::Body(_) | State::Chunk(_) => return Err(Fault::Malformed),
         };
         Ok(())
     }
 
+    /// Counts a line of headers or trailers.
+    fn count(&mut self) -> Result<(), Fault> {
+        self.headers += 1;
+        if HEADERS_MAX < self.headers { Err(Fault::TooLarge) } else { Ok(()) }
+    }
+
     fn header(&mut self, line: &[u8]) -> Option<()> {
-        let colon = line.iter().position(|&byte| byte == b':')?;
-        let (name, value) = line.split_at_checked(colon)?;
-        // Space before the colon, or at the beginning: a continued line (RFC 9112 sections 5.1 and 5.2).
-        let name = HeaderName::from_bytes(name).ok()?;
-        let value = trim(value.get(1..)?);
-        HeaderValue::from_bytes(value).ok()?;
+        let (name, value) = field(line)?;
         if name == http::header::CONTENT_LENGTH {
             let digits = !value.is_empty() && value.iter().all(u8::is_ascii_digit);
             let length = std::str::from_utf8(value).ok()?.parse().ok().filter(|_| digits)?;
@@ -347,12 +350,26 @@ impl Judge {
     }
 }
 
+/// Reads a line of headers or trailers.
+fn field(line: &[u8]) -> Option<(HeaderName, &[u8])> {
+    let colon = line.iter().position(|&byte| byte == b':')?;
+    let (name, value) = line.split_at_checked(colon)?;
+    // Space before the colon, or at the beginning: a continued line (RFC 9112 sections 5.1 and 5.2).
+    let name = HeaderName::from_bytes(name).ok()?;
+    let value = trim(value.get(1..)?);
+    HeaderValue::from_bytes(value).ok()?;
+    Some((name, value))
+}
+
 /// Checks a request line as hyper reads it: method, target, version, one space between them.
 fn request_line(line: &[u8]) -> Option<Version> {
     let mut words = line.split(|&byte| byte == b' ');
     let (method, target, version) = (words.next()?, words.next()?, words.next()?);
     Method::from_bytes(method).ok()?;
-    Uri::try_from(target).ok()?;
+    // RFC 3986 section 2: a URL is ASCII; what else is in it each server encodes, or does not, as it likes. RFC 9112
+    // section 3.2: a target has no fragment; it would be dropped without a word.
+    let plain = target.iter().all(|byte| byte.is_ascii() && *byte != b'#');
+    Uri::try_from(target).ok().filter(|_| plain)?;
     let version = match version {
         b"HTTP/1.1" => Version::HTTP_11,
         b"HTTP/1.0" => Version::HTTP_10,
@@ -376,10 +393,14 @@ fn stride(left: u64, bytes: &[u8]) -> (&[u8], u64, &[u8]) {
     (of_body, left.saturating_sub(u64::try_from(length).unwrap_or(left)), after)
 }
 
-/// Reads the size of a chunk; its extensions do not matter.
+/// Reads the size of a chunk; its extensions do not matter, but hold no control character.
 fn chunk_size(line: &[u8]) -> Option<u64> {
-    let digits = line.split(|&byte| byte == b';').next()?.trim_ascii_end();
-    let hex = !digits.is_empty() && digits.iter().all(u8::is_ascii_hexdigit);
+    HeaderValue::from_bytes(line).ok()?;
+    let digits = line.split(|&byte| byte == b';').next()?;
+    // RFC 9112 section 7.1.1: space may come behind the size, and not before it.
+    let hex = digits.first()?.is_ascii_hexdigit();
+    let digits = trim(digits);
+    let hex = hex && digits.iter().all(u8::is_ascii_hexdigit);
     u64::from_str_radix(std::str::from_utf8(digits).ok()?, 16).ok().filter(|_| hex)
 }
 
@@ -439,7 +460,15 @@ mod tests {
             "GET / HTTP/2.0\r\n\r\n",
             "G(T / HTTP/1.1\r\n\r\n",
             "GET /\x7f HTTP/1.1\r\n\r\n",
+            "GET /\u{e9} HTTP/1.1\r\n\r\n",
+            "GET /?\u{e9} HTTP/1.1\r\n\r\n",
+            "GET /a#b HTTP/1.1\r\n\r\n",
             "POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n0x1\r\na\r\n0\r\n\r\n",
+            "POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n0\r\nX\r\n\r\n",
+            "POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n0\r\nX: y\r\n z\r\n\r\n",
+            "POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n1;a\0b\r\na\r\n0\r\n\r\n",
+            "POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n1\x0c\r\na\r\n0\r\n\r\n",
+            "POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n 1\r\na\r\n0\r\n\r\n",
         ] {
             check(request, Err(Fault::Malformed));
         }

@@ -164,6 +164,46 @@ async fn whatever_comes_is_answered_in_scims_words() {
     }
 }
 
+/// A trailer that is none is told at once, and not when its section has ended.
+#[tokio::test]
+async fn a_trailer_that_is_none_is_refused_at_once() {
+    let edge = Edge::start(vec![]).await;
+    for trailer in ["X\r\n", "X: y\r\n z\r\n", "X : y\r\n", "X: \0\r\n"] {
+        let head =
+            format!("POST /v2/Users HTTP/1.1\r\nHost: me\r\n{JSON}Transfer-Encoding: chunked");
+        let got = edge.raw(&format!("{head}\r\n\r\n2\r\n{{}}\r\n0\r\n{trailer}")).await;
+        assert!(got.starts_with("HTTP/1.1 400 ") && got.contains("Connection: close\r\n"), "{got}");
+    }
+    assert!(edge.calls().is_empty());
+}
+
+/// RFC 9112 section 7.1.1: an extension of a chunk holds no control character, which some servers end the line at.
+#[tokio::test]
+async fn a_control_character_in_the_frame_of_a_chunk_is_refused() {
+    let edge = Edge::start(vec![]).await;
+    for size in ["2;a\0b", "2;a\u{b}", "2\u{c}", "2 \0"] {
+        let head =
+            format!("POST /v2/Users HTTP/1.1\r\nHost: me\r\n{JSON}Transfer-Encoding: chunked");
+        let got = edge.raw(&format!("{head}\r\n\r\n{size}\r\n{{}}\r\n0\r\n\r\n")).await;
+        assert!(got.starts_with("HTTP/1.1 400 ") && got.contains("Connection: close\r\n"), "{got}");
+        assert!(got.contains("\"detail\":\""), "{got}");
+    }
+    assert!(edge.calls().is_empty());
+}
+
+/// RFC 3986 section 2: a URL is ASCII. RFC 9112 section 3.2: a target has no fragment. Neither is passed on as it
+/// stands, or without it.
+#[tokio::test]
+async fn a_url_that_is_none_is_refused() {
+    let edge = Edge::start(vec![]).await;
+    for target in ["/v2/Users/\u{e9}", "/v2/Users?filter=\u{e9}", "/v2/\u{2ac}", "/v2/Users#/../x"]
+    {
+        let got = edge.ask(&format!("GET {target}"), "", "").await;
+        assert!(got.starts_with("HTTP/1.1 400 ") && got.contains("\"detail\":\""), "{got}");
+    }
+    assert!(edge.upstream.asked().is_empty());
+}
+
 /// No 38 of the catalogue: a client who sends nothing more is not waited for.
 #[tokio::test(start_paused = true)]
 async fn a_head_that_does_not_come_ends_the_connection() {
@@ -189,6 +229,50 @@ async fn a_body_that_does_not_come_is_408() {
         assert!(got.contains("\"status\":\"408\"") && got.contains("too slowly"), "{got}");
     }
     assert!(edge.calls().is_empty());
+}
+
+/// Who sends a byte now and then gains no time by it (catalogue no 38).
+#[tokio::test(start_paused = true)]
+async fn a_head_or_body_that_trickles_is_not_waited_for() {
+    let edge = Edge::start(vec![]).await;
+    let begun = format!("PUT /v2/Users/1 HTTP/1.1\r\nHost: me\r\n{JSON}Content-Length: 90\r\n\r\n");
+    for (begun, told) in [("GET /v2/Users HTTP/1.1\r\nX-A: ", ""), (&begun, "HTTP/1.1 408 ")] {
+        let began = tokio::time::Instant::now();
+        let (mut read, mut write) = TcpStream::connect(edge.address).await.unwrap().into_split();
+        write.write_all(begun.as_bytes()).await.unwrap();
+        let trickling = tokio::spawn(async move {
+            while write.write_all(b" ").await.is_ok() {
+                tokio::time::sleep(Duration::from_secs(3)).await;
+            }
+        });
+        let mut answer = String::new();
+        drop(read.read_to_string(&mut answer).await);
+        trickling.abort();
+        assert!(answer.starts_with(told) && answer.is_empty() == told.is_empty(), "{answer}");
+        // Ten seconds, and what is still read of a body that nobody wants.
+        assert!(began.elapsed() < Duration::from_secs(15), "{:?}", began.elapsed());
+    }
+    assert!(edge.calls().is_empty());
+}
+
+/// Clients who send nothing, half a head or half a body take nothing from others (catalogue no 38).
+#[tokio::test]
+async fn who_is_slow_holds_up_nobody() {
+    let edge = Edge::start(vec![]).await;
+    let body =
+        format!("PUT /v2/Users/1 HTTP/1.1\r\nHost: me\r\n{JSON}Content-Length: 90\r\n\r\n{{");
+    let mut slow = Vec::new();
+    for at in 0..300 {
+        let mut stream = TcpStream::connect(edge.address).await.unwrap();
+        let begun = ["", "PUT /v2/Users/1 HTTP/1.1\r\nX: ", &body][at % 3];
+        stream.write_all(begun.as_bytes()).await.unwrap();
+        slow.push(stream);
+    }
+    for asked in 1..=20 {
+        let got = edge.ask("PUT /v2/Users/1", JSON, "{}").await;
+        assert!(got.starts_with("HTTP/1.1 201 "), "{got}");
+        assert_eq!(edge.calls().len(), asked);
+    }
 }
 
 /// Who comes when all places are taken is told so at once, and may come again.
@@ -386,6 +470,29 @@ async fn reads_keep_their_status() {
     assert_eq!(edge.upstream.asked().len(), 5);
 }
 
+/// A body of a read that comes in chunks goes out, and one that breaks off, or is wrong behind its last chunk, has no end
+/// there either.
+#[tokio::test]
+async fn a_read_with_a_body_goes_out_with_it() {
+    for method in ["GET", "HEAD", "OPTIONS"] {
+        let edge = Edge::start(vec![answer("200 OK", "", "")]).await;
+        let head = format!("{method} /v2/Users HTTP/1.1\r\nHost: me\r\nConnection: close\r\n");
+        let head = format!("{head}Transfer-Encoding: chunked\r\n\r\n2\r\n{{}}\r\n0\r\n");
+        let got = edge.raw(&format!("{head}\r\n")).await;
+        assert!(got.starts_with("HTTP/1.1 200 "), "{method}: {got}");
+        let asked = edge.upstream.asked().concat();
+        assert!(asked.contains("Transfer-Encoding: chunked\r\n"), "{method}: {asked}");
+        assert!(asked.ends_with("\r\n\r\n2\r\n{}\r\n0\r\n\r\n"), "{method}: {asked}");
+        for wrong in ["X\r\n\r\n", " X: y\r\n\r\n", "X : y\r\n\r\n"] {
+            let edge = Edge::start(vec![String::new()]).await;
+            let got = edge.raw(&format!("{head}{wrong}")).await;
+            assert!(got.starts_with("HTTP/1.1 400 "), "{method} {wrong:?}: {got}");
+            let asked = edge.upstream.asked().concat();
+            assert!(!asked.ends_with("0\r\n\r\n"), "{method} {wrong:?}: {asked}");
+        }
+    }
+}
+
 #[tokio::test]
 async fn bulk_is_neither_served_nor_on_offer() {
     let config = r#"{"bulk" : {"supported":true}, "patch":{"supported":true}}"#;
@@ -461,17 +568,10 @@ async fn health_and_readiness_are_told_outside_the_base() {
     assert!(got.ends_with(r#"{"ready":true,"recovery":"borrowed"}"#), "{got}");
 }
 
-/// The certificate is its own root; it and its key are for tests only.
 #[tokio::test]
 async fn tls_speaks_http_1_and_http_2() {
-    let (certificate, key) =
-        (include_bytes!("data/certificate.pem"), include_bytes!("data/key.pem"));
-    let options = GatewayOptions {
-        tls: Some(replaysafe_gateway::serve::tls(certificate, key, None).unwrap()),
-        ..GatewayOptions::default()
-    };
-    let edge = Edge::start_as(vec![], options, std::future::pending()).await;
-    let roots = Roots::Pem(certificate.to_vec());
+    let edge = Edge::start_with_tls().await;
+    let roots = Roots::Pem(CERTIFICATE.to_vec());
     let base = format!("https://localhost:{}/v2", edge.address.port());
     let http1 = Upstream::new(&base, &roots).unwrap();
     for body in ["{}", ""] {
@@ -486,18 +586,7 @@ async fn tls_speaks_http_1_and_http_2() {
     let request = http::Request::post("/v2/Users").body(whole("{}".into())).unwrap();
     assert!(matches!(stranger.collect(request).await, Err(SendError::NotSent(_))));
 
-    let mut store = rustls::RootCertStore::empty();
-    store.add(CertificateDer::from_pem_slice(certificate).unwrap()).unwrap();
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let mut config = rustls::ClientConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .unwrap()
-        .with_root_certificates(store)
-        .with_no_client_auth();
-    config.alpn_protocols = vec![b"h2".to_vec()];
-    let connector = tokio_rustls::TlsConnector::from(Arc::new(config));
-    let stream = TcpStream::connect(edge.address).await.unwrap();
-    let stream = connector.connect("localhost".try_into().unwrap(), stream).await.unwrap();
+    let stream = over_h2(edge.address).await;
     let handshake =
         hyper::client::conn::http2::handshake(TokioExecutor::new(), TokioIo::new(stream));
     let (mut sender, connection) = handshake.await.unwrap();
@@ -512,6 +601,10 @@ async fn tls_speaks_http_1_and_http_2() {
     let answer = sender.send_request(request.unwrap()).await.unwrap();
     assert_eq!(answer.status().as_u16(), 431);
     assert_eq!(answer.headers()["content-type"], "application/scim+json");
+    // RFC 3986 section 2: a URL is ASCII.
+    let request = http::Request::get(format!("{base}/Users/\u{e9}")).body(whole("".into()));
+    let answer = sender.send_request(request.unwrap()).await.unwrap();
+    assert_eq!(answer.status().as_u16(), 400);
     // No 40 of the catalogue: two hosts have two readings; the same one twice has one.
     let asked = edge.calls().len();
     let own = format!("localhost:{}", edge.address.port());
@@ -531,6 +624,80 @@ async fn tls_speaks_http_1_and_http_2() {
     let call = edge.calls().pop().unwrap();
     let host = call.caller.headers.iter().find(|(name, _)| name == "host").unwrap();
     assert_eq!(host.1, format!("localhost:{}", edge.address.port()));
+}
+
+/// Without TLS there is no HTTP/2, neither from the first byte nor by an upgrade (catalogue no 39).
+#[tokio::test]
+async fn http_2_without_tls_is_refused() {
+    let edge = Edge::start(vec![answer("200 OK", "", "{}")]).await;
+    let got = edge.raw("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0").await;
+    assert!(got.starts_with("HTTP/1.1 400 ") && got.contains("Connection: close\r\n"), "{got}");
+    assert!(got.contains("Content-Type: application/scim+json\r\n"), "{got}");
+    let upgrade =
+        "Connection: close, Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: \r\n";
+    let got = edge.ask("GET /v2/Users", upgrade, "").await;
+    assert!(got.starts_with("HTTP/1.1 200 "), "{got}");
+    let asked = edge.upstream.asked().concat().to_ascii_lowercase();
+    assert!(!asked.contains("upgrade") && !asked.contains("http2-settings"), "{asked}");
+}
+
+/// Requests that are taken back as soon as they are made end their connection, and not the work of others
+/// (catalogue no 39; CVE-2023-44487).
+#[tokio::test]
+async fn a_rapid_reset_ends_its_connection() {
+    let edge = Edge::start_with_tls().await;
+    let stream = over_h2(edge.address).await;
+    let request = [&[0x82, 0x87, 0x04, 9][..], b"/v2/Users", &[0x01, 2], b"me"].concat();
+    let resets = (0..10_000_u32).map(|at| {
+        let stream = 2 * at + 1;
+        [
+            frame(HEADERS, END_STREAM | END_HEADERS, stream, &request),
+            frame(RESET, 0, stream, &CANCEL),
+        ]
+        .concat()
+    });
+    let (sent, told) = flood(stream, resets).await;
+    assert!(sent < 10_000, "{sent} resets were taken");
+    assert_eq!(last_word(&told), Some(ENHANCE_YOUR_CALM), "{told:?}");
+    edge.is_well().await;
+}
+
+/// A head that goes on and on, in frames with something in them or with nothing, ends its connection
+/// (catalogue no 39; CVE-2024-24549 and others).
+#[tokio::test]
+async fn a_flood_of_continuations_ends_its_connection() {
+    // A literal header without a name in any table: "x: aaa…".
+    let line = [&[0x00, 1, b'x', 100][..], &[b'a'; 100]].concat();
+    let edge = Edge::start_with_tls().await;
+    for piece in [line.repeat(150), Vec::new()] {
+        let stream = over_h2(edge.address).await;
+        let first = std::iter::once(frame(HEADERS, END_STREAM, 1, &[0x82, 0x87, 0x84]));
+        let (sent, _) =
+            flood(stream, first.chain((0..100_000).map(|_| frame(CONTINUATION, 0, 1, &piece))))
+                .await;
+        assert!(sent < 10_000, "{sent} frames were taken");
+    }
+    assert!(edge.calls().is_empty());
+    edge.is_well().await;
+}
+
+/// A head that is small on the wire and large behind the table, and a text that is said to be of 2 GiB, reach nobody
+/// (catalogue no 39).
+#[tokio::test]
+async fn a_head_that_unpacks_to_much_is_refused() {
+    let edge = Edge::start_with_tls().await;
+    let begun = [0x83, 0x87, 0x04, 9].iter().chain(b"/v2/Users").chain(&[0x01, 2]).chain(b"me");
+    let begun: Vec<u8> = begun.copied().collect();
+    // Entered in the table: "x: aaa…", of 4,000 bytes, as 127 and 3,873 in two groups of seven bits.
+    let entry = [&[0x40, 1, b'x', 0x7f, 0xa1, 0x1e][..], &[b'a'; 4000]].concat();
+    let bomb = [&begun[..], &entry, &[0xbe; 12_000]].concat();
+    let told = exchange_h2(edge.address, frame(HEADERS, END_STREAM | END_HEADERS, 1, &bomb)).await;
+    assert_eq!(last_word(&told), Some(ENHANCE_YOUR_CALM), "{told:?}");
+    let huge = [&begun[..], &[0x00, 1, b'x', 0x7f, 0xff, 0xff, 0xff, 0xff, 0x07], b"a"].concat();
+    let told = exchange_h2(edge.address, frame(HEADERS, END_STREAM | END_HEADERS, 1, &huge)).await;
+    assert!(last_word(&told).is_some(), "{told:?}");
+    assert!(edge.calls().is_empty());
+    edge.is_well().await;
 }
 
 #[tokio::test]
@@ -554,6 +721,101 @@ async fn a_shutdown_lets_work_end_and_takes_no_more() {
 }
 
 const JSON: &str = "Content-Type: application/json\r\n";
+/// The certificate is its own root; it and its key are for tests only.
+const CERTIFICATE: &[u8] = include_bytes!("data/certificate.pem");
+const KEY: &[u8] = include_bytes!("data/key.pem");
+
+/// RFC 9113 sections 6 and 7.
+const HEADERS: u8 = 1;
+const RESET: u8 = 3;
+const GO_AWAY: u8 = 7;
+const CONTINUATION: u8 = 9;
+const END_STREAM: u8 = 1;
+const END_HEADERS: u8 = 4;
+const CANCEL: [u8; 4] = [0, 0, 0, 8];
+const ENHANCE_YOUR_CALM: u32 = 11;
+const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0";
+
+type Tls = tokio_rustls::client::TlsStream<TcpStream>;
+
+/// A connection that has agreed on HTTP/2.
+async fn over_h2(address: std::net::SocketAddr) -> Tls {
+    let mut store = rustls::RootCertStore::empty();
+    store.add(CertificateDer::from_pem_slice(CERTIFICATE).unwrap()).unwrap();
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let mut config = rustls::ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_root_certificates(store)
+        .with_no_client_auth();
+    config.alpn_protocols = vec![b"h2".to_vec()];
+    let connector = tokio_rustls::TlsConnector::from(Arc::new(config));
+    let stream = TcpStream::connect(address).await.unwrap();
+    connector.connect("localhost".try_into().unwrap(), stream).await.unwrap()
+}
+
+/// A frame of HTTP/2 (RFC 9113 section 4.1).
+fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
+    let length = u32::try_from(payload.len()).unwrap().to_be_bytes();
+    [&length[1..], &[kind, flags], &stream.to_be_bytes(), payload].concat()
+}
+
+/// Kind, stream and payload of the whole frames in these bytes.
+fn frames(mut bytes: &[u8]) -> Vec<(u8, u32, Vec<u8>)> {
+    let mut frames = Vec::new();
+    while let [a, b, c, kind, _, s0, s1, s2, s3, rest @ ..] = bytes {
+        let length = usize::try_from(u32::from_be_bytes([0, *a, *b, *c])).unwrap();
+        let Some((payload, rest)) = rest.split_at_checked(length) else { break };
+        frames.push((*kind, u32::from_be_bytes([*s0, *s1, *s2, *s3]), payload.to_vec()));
+        bytes = rest;
+    }
+    frames
+}
+
+/// The code of a `GOAWAY`.
+fn last_word(told: &[(u8, u32, Vec<u8>)]) -> Option<u32> {
+    let (_, _, payload) = told.iter().find(|(kind, _, _)| *kind == GO_AWAY)?;
+    Some(u32::from_be_bytes(payload.get(4..8)?.try_into().unwrap()))
+}
+
+/// Sends frames until nobody takes them any more; gives how many were taken, and what was told.
+async fn flood(
+    stream: Tls,
+    frames_due: impl Iterator<Item = Vec<u8>>,
+) -> (usize, Vec<(u8, u32, Vec<u8>)>) {
+    let (mut read, mut write) = tokio::io::split(stream);
+    let reading = tokio::spawn(async move {
+        let mut told = Vec::new();
+        drop(read.read_to_end(&mut told).await);
+        told
+    });
+    drop(write.write_all(PREFACE).await);
+    let mut sent = 0;
+    for due in frames_due {
+        if reading.is_finished() || write.write_all(&due).await.is_err() {
+            break;
+        }
+        sent += 1;
+        tokio::task::yield_now().await;
+    }
+    // The connection is the server's to end.
+    (sent, frames(&reading.await.unwrap()))
+}
+
+/// Sends one frame, and gives what is told until it was answered or the connection ended.
+async fn exchange_h2(address: std::net::SocketAddr, due: Vec<u8>) -> Vec<(u8, u32, Vec<u8>)> {
+    let mut stream = over_h2(address).await;
+    stream.write_all(&[PREFACE, &due].concat()).await.unwrap();
+    let mut told = Vec::new();
+    loop {
+        let ends = |kind: u8, stream: u32| stream == 1 || kind == GO_AWAY;
+        if frames(&told).iter().any(|(kind, stream, _)| ends(*kind, *stream))
+            || stream.read_buf(&mut told).await.unwrap_or_default() == 0
+        {
+            return frames(&told);
+        }
+    }
+}
 
 #[derive(Debug)]
 struct Edge {
@@ -588,6 +850,20 @@ impl Edge {
         shutdown: impl Future<Output = ()> + Send + 'static,
     ) -> Self {
         Self::start_before(Scripted::start(script).await, options, shutdown).await
+    }
+
+    async fn start_with_tls() -> Self {
+        let tls = Some(replaysafe_gateway::serve::tls(CERTIFICATE, KEY, None).unwrap());
+        let options = GatewayOptions { tls, ..GatewayOptions::default() };
+        Self::start_as(vec![], options, std::future::pending()).await
+    }
+
+    /// Others are served, over TLS.
+    async fn is_well(&self) {
+        let base = format!("https://localhost:{}", self.address.port());
+        let client = Upstream::new(&base, &Roots::Pem(CERTIFICATE.to_vec())).unwrap();
+        let request = http::Request::get("/healthz").body(whole("".into())).unwrap();
+        assert_eq!(client.collect(request).await.unwrap().status(), 200);
     }
 
     async fn start_before(

@@ -13,6 +13,7 @@ use crate::contract::{
     self, ById, Effect, Endpoint, Field, Outcome, Question, Search, Sight, TargetAnswer,
 };
 use crate::target::list::{PAGE_SIZE, Pages, Progress, is_json, page};
+use crate::target::path::has_dot_segment;
 use crate::target::rewrite::Rewrite;
 use crate::target::upstream::{SendBody, SendError, Upstream, whole};
 use crate::target::{Body, Caller, Discovery, Target};
@@ -354,7 +355,8 @@ fn segment(text: &str) -> Result<String, &'static str> {
     if text.is_empty() || text.len() > ID_MAX {
         return Err("an id has 1 to 256 bytes");
     }
-    if text == "." || text == ".." || text.chars().any(char::is_control) {
+    // An encoded slash is undone by some servers before the dots are.
+    if has_dot_segment(text) || text.chars().any(char::is_control) {
         return Err("an id that is no path segment");
     }
     Ok(percent_encode(text))

@@ -644,7 +644,7 @@ async fn every_refusal_of_a_protected_path_says_what_it_is() {
     }
 }
 
-/// S16, S19: names and ids, never values.
+/// S16, S19: names and ids, never values; of two that match neither is taken (catalogue no 100).
 #[tokio::test]
 async fn a_conflict_names_attributes_and_candidates() {
     let (service, gateway) = both().await;

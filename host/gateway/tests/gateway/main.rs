@@ -8,6 +8,11 @@ mod bad_input;
 mod canary;
 #[path = "../../../tests/support/compiled.rs"]
 mod compiled;
+mod hostile_target;
+mod mask;
 mod passing;
+#[expect(dead_code, reason = "shared with tests that use other parts of it")]
+#[path = "../../../tests/support/scripted.rs"]
+mod scripted;
 mod serving;
 mod support;

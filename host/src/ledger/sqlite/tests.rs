@@ -31,6 +31,7 @@ fn a_stage_never_moves_back() {
     check("refused claimed", BACK);
 }
 
+/// Whoever stood still while another has written is refused (catalogue no 120).
 #[test]
 fn a_fence_is_the_one_that_was_read_or_the_write_is_refused() {
     check("i@0 i@1 i@2", "");
@@ -655,7 +656,7 @@ fn no_document_can_be_read_from_the_files() {
     });
 }
 
-/// What was changed is named, and whoever would use it is told so.
+/// What was changed, or put in the place of another, is named, and whoever would use it is told so (catalogue no 113).
 #[test]
 fn what_was_tampered_with_is_named_and_not_used() {
     check_tampered("UPDATE entry SET stage = 'refused' WHERE id = 'e'", "entry e");
