@@ -12,7 +12,7 @@
 //!                                                is not there, with 400), drops ATTRIBUTE,
 //!                                                keeps ATTRIBUTE (that a PUT leaves out), fills ATTRIBUTE (by itself),
 //!                                                refuses-filters, refuses-values (of removals, with 501),
-//!                                                fails-looks STATUS [once] (0: no longer), refuses-lists, muddles-lists (answers them, and tells nothing), refuses-reads, shows-reads, exact-filters,
+//!                                                fails-looks STATUS [once] (0: no longer), flaps TIMES (of so many looks by id the first, from now on, finds nothing; 0: none), refuses-lists, muddles-lists (answers them, and tells nothing), refuses-reads, shows-reads, exact-filters,
 //!                                                ignores-filter ATTRIBUTE, silent-filter ATTRIBUTE,
 //!                                                etags, contends TIMES, overtaken {...} (by somebody
 //!                                                who changes this, once),
@@ -90,6 +90,10 @@ fn quirk(target: &mut Target, quirk: &str) -> Result<(), String> {
             let once = text.strip_suffix(" once");
             target.fails_once = once.is_some();
             target.failed_looks = Some(status(once.unwrap_or(text))?).filter(|one| *one != 0);
+        }
+        ("flaps", times) => {
+            target.flaps = usize::try_from(number(times)?).map_err(|error| error.to_string())?;
+            target.looks_by_id = 0;
         }
         ("refuses-lists", "") => target.refuses_lists = true,
         ("muddles-lists", "") => target.muddles_lists = true,

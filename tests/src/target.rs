@@ -51,6 +51,8 @@ pub struct Target {
     pub resources: BTreeMap<(String, String), Map<String, Value>>,
     /// How many effects reached it.
     pub effects: usize,
+    /// How many looks by id reached it.
+    pub looks_by_id: usize,
     /// How many looks reached it.
     pub looks: usize,
     /// Whether it switches off what it is told to delete.
@@ -77,6 +79,8 @@ pub struct Target {
     pub failed_looks: Option<u16>,
     /// Whether only the next look fails.
     pub fails_once: bool,
+    /// Of how many looks by id, counted over all, the first finds nothing: one of its replicas has nothing. 0: of none.
+    pub flaps: usize,
     /// Whether its lists and searches are answered and cannot be read to their end.
     pub muddles_lists: bool,
     /// Whether it refuses to show a resource by its id (403).
@@ -133,8 +137,11 @@ impl Target {
         match question {
             Question::ById(by) => {
                 let found = self.resources.get(&(by.resource_type.clone(), by.id.clone()));
+                let flaps = self.flaps != 0 && self.looks_by_id % self.flaps == 0;
+                self.looks_by_id += 1;
                 Sight::Answered(match found.and_then(|resource| self.shown(resource)) {
                     _ if self.refuses_reads => answer(403, None),
+                    _ if flaps => answer(404, None),
                     Some(resource) => answer(200, Some(&resource)),
                     None => answer(404, None),
                 })

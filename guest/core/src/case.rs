@@ -3,6 +3,7 @@
 use alloc::{
     format,
     string::{String, ToString},
+    vec,
     vec::Vec,
 };
 
@@ -16,11 +17,11 @@ use crate::{
     policy::Policy,
     profile::Profile,
     schema::Schema,
-    state::{Change, Memory, Person, Progress, Record},
+    state::{Change, Life, Memory, Person, Progress, Record},
     statement::{Match, NamedKind, Operation, Statement},
     types::{
-        Answer, ById, ContractError, Field, Method, Name, NameKind, Observation, Question, Request,
-        Search, Settings, Sight, Situation, TargetAnswer, UnixMillis,
+        Action, Answer, ById, ContractError, Field, Method, Name, NameKind, Observation, Question,
+        Request, Search, Settings, Sight, Situation, Step, TargetAnswer, UnixMillis,
     },
 };
 
@@ -126,6 +127,20 @@ impl<'a> Case<'a> {
     /// What the latest look for `question` showed.
     pub(crate) fn seen(&self, question: &Question) -> Option<&Observation> {
         self.given.observed.iter().rev().find(|seen| seen.question == *question)
+    }
+
+    /// Asks once more where a look by id says that something is gone of which nobody has said so, and it was not asked
+    /// often enough: one replica may not have it yet, and another may (S14b).
+    pub(crate) fn asks_again(&self, id: &str) -> Option<Step> {
+        let question = self.by_id(id);
+        let gone = |seen: &&Observation| matches!(&seen.sight, Sight::Answered(answer) if matches!(answer.status, 404 | 410));
+        let looks = self.given.observed.iter().filter(|seen| seen.question == question);
+        let found_gone = looks.filter(gone).count();
+        let buried = self.people.iter().any(|person| {
+            person.memory.life == Life::Deleted && person.memory.target_id.as_deref() == Some(id)
+        });
+        let again = !buried && 0 < found_gone && found_gone < GONE_LOOKS;
+        again.then(|| crate::decide::only(Action::Ask(vec![question])))
     }
 
     /// The questions that were not asked yet.
@@ -295,6 +310,9 @@ impl<'a> Case<'a> {
         self.wish.statement.differs(resource, &self.ground.schema).is_empty()
     }
 }
+
+/// Three: where two replicas take turns both are asked, and chance has to deceive three times.
+const GONE_LOOKS: usize = 3;
 
 /// Whether a look failed, which tells nothing. What the target refuses or does not offer is no failure: it tells no more later.
 pub(crate) fn failed(sight: &Sight) -> bool {

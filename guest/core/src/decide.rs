@@ -135,6 +135,9 @@ fn on_absent(case: &Case<'_>, mut standing: Standing, id: &str, answer: &TargetA
     let Some(person) = person.filter(known) else {
         return only(Action::Answer(answers::refused(&standing.record.id, answer)));
     };
+    if let Some(step) = case.asks_again(id) {
+        return step;
+    }
     // Made through us a moment ago: the target's own replicas may lag behind.
     let visible_at = person.memory.seen_at.unwrap_or_default() + case.ground.profile.search_lag();
     if case.now() < visible_at {
@@ -430,6 +433,11 @@ fn create(case: &Case<'_>, standing: Standing) -> Step {
         Some((resource_in(answer)?, answer.clone()))
     };
     let mut alive = link.as_deref().and_then(seen);
+    if let (Some(id), None) = (&link, &alive)
+        && let Some(step) = case.asks_again(id)
+    {
+        return step;
+    }
     let correlation = case.ground.policy.correlation(&case.request.resource_type);
     let matches = |resource: &Value| case.wish.statement.matches(resource, correlation);
     // Names lock and do not match: what a name in its coarsest form leads to may be somebody else (S8, S16).
@@ -564,6 +572,9 @@ fn on_existing(
     };
     // A search may still show what is gone: the look by id counts.
     let Some(current) = resource_in(answer) else {
+        if let Some(step) = case.asks_again(id) {
+            return step;
+        }
         return on_nothing(case, standing, linked, vec![id.into()]);
     };
     let name = id_name(case.request, id);

@@ -132,7 +132,7 @@ impl State {
 
     fn shown(&self, id: &str) -> TargetAnswer {
         match self.users.get(id) {
-            Some(user) => answer(200, Some(&Value::Object(user.clone()))),
+            Some(user) => answer(200, Some(&visible(user))),
             None => answer(404, Some(&json!({"status": "404"}))),
         }
     }
@@ -259,6 +259,13 @@ impl Target for Service {
             },
         }
     }
+}
+
+/// What is shown of a user: a password never is (RFC 7643 section 7).
+fn visible(user: &Map<String, Value>) -> Value {
+    let mut user = user.clone();
+    user.remove("password");
+    Value::Object(user)
 }
 
 fn answer(status: u16, body: Option<&Value>) -> TargetAnswer {
