@@ -211,7 +211,7 @@ impl Target for Service {
         }
         let listed = |fits: &dyn Fn(&Map<String, Value>) -> bool| {
             let users = state.users.values().filter(|user| fits(user));
-            users.map(|user| Value::Object(user.clone()).to_string()).collect()
+            users.map(|user| visible(user).to_string()).collect()
         };
         match question {
             Question::ById(ById { id, .. }) => Sight::Answered(state.shown(id)),
