@@ -2,7 +2,13 @@
 
 use std::{
     io::{self, IsTerminal, Write},
-    sync::atomic::{AtomicU64, Ordering},
+    sync::{
+        LazyLock,
+        atomic::{AtomicU64, Ordering},
+        mpsc::{self, SyncSender},
+    },
+    thread,
+    time::Duration,
 };
 
 use anyhow::Context as _;
@@ -134,12 +140,55 @@ pub(crate) fn note_failure(cause: &str) {
     }
     let cause: String =
         cause.chars().filter(|one| !one.is_control()).take(CAUSE_CHARS_MOST).collect();
-    match LEFT_OUT.swap(0, Ordering::Relaxed) {
-        0 => remark(&format!("replaysafe: failed: {cause}")),
-        left_out => remark(&format!("replaysafe: failed: {cause} (and {left_out} more)")),
+    let left_out = LEFT_OUT.swap(0, Ordering::Relaxed);
+    let more = if left_out == 0 { String::new() } else { format!(" (and {left_out} more)") };
+    if !remark_aside(format!("replaysafe: failed: {cause}{more}")) {
+        LEFT_OUT.fetch_add(left_out + 1, Ordering::Relaxed);
     }
 }
 
+/// Says something on standard error while serving, from a thread of its own: who does not read it holds up nobody.
+///
+/// False where too much is to be said already, so that this is not.
+pub(crate) fn remark_aside(text: String) -> bool {
+    SPEAKER.try_send(Due::Line(text)).is_ok()
+}
+
+/// Waits until what is to be said is said, and no longer than [`SAY_OUT_MAX`].
+pub(crate) fn say_out() {
+    let (said, all_said) = mpsc::sync_channel(1);
+    if SPEAKER.try_send(Due::Said(said)).is_ok() {
+        // Nobody reads, where it takes longer.
+        drop(all_said.recv_timeout(SAY_OUT_MAX));
+    }
+}
+
+/// What the thread that speaks is to do.
+enum Due {
+    Line(String),
+    /// To tell that it has come so far.
+    Said(SyncSender<()>),
+}
+
+static SPEAKER: LazyLock<SyncSender<Due>> = LazyLock::new(|| {
+    let (speaker, due) = mpsc::sync_channel(LINES_MAX);
+    let speak = move || {
+        for due in due {
+            match due {
+                Due::Line(line) => remark(&line),
+                Due::Said(said) => drop(said.send(())),
+            }
+        }
+    };
+    // Where no thread can be had nothing is said, and the work goes on.
+    drop(thread::Builder::new().name("standard-error".into()).spawn(speak));
+    speaker
+});
+
+/// How many lines wait for whoever reads standard error: a minute of them.
+const LINES_MAX: usize = 64;
+/// How long the end waits for whoever reads standard error.
+const SAY_OUT_MAX: Duration = Duration::from_secs(1);
 /// 500 characters: an error with all its causes.
 const CAUSE_CHARS_MOST: usize = 500;
 

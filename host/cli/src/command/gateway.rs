@@ -132,9 +132,10 @@ pub(super) fn run(arguments: &Arguments, output: Output) -> anyhow::Result<Exit>
         let url = gateway.url();
         output.line(&format!("listening on {url}"), &json!({ "listening": url }))?;
         stop.wait().await;
-        output::remark("stopping: finishing the requests that are under way");
-        gateway.stop().await?;
-        Ok(Exit::Good)
+        output::remark_aside("stopping: finishing the requests that are under way".into());
+        let stopped = gateway.stop().await;
+        output::say_out();
+        stopped.map(|_notes| Exit::Good)
     })
 }
 

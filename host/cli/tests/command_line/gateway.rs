@@ -6,7 +6,7 @@ use std::{
     net::{TcpListener, TcpStream},
     os::unix::fs::PermissionsExt as _,
     sync::Arc,
-    time::Duration,
+    time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
 use replaysafe::{
@@ -46,6 +46,26 @@ fn at_sigterm_it_answers_what_is_under_way() {
     assert!(answer.starts_with("HTTP/1.1 201"), "{answer}");
     let ended = served.ended();
     assert_eq!(ended.code, 0, "{ended:?}");
+    audits_clean(&folder);
+}
+
+/// A gateway that is frozen in the middle of a request keeps its ledger: no other takes its place, and what it writes when
+/// it goes on was written by nobody else (catalogue no 120).
+#[test]
+fn a_frozen_gateway_is_not_replaced() {
+    let folder = TempDir::new().unwrap();
+    let served = Served::start(folder.path(), &[]);
+    let slow = Lost::Slow(Duration::from_secs(1));
+    served.target.strike(Fault::next(Verb::Post, "/Users", slow));
+    let asking = served.begin("POST", "/Users", USER);
+    served.until_asked("POST", 1);
+    served.signal("-STOP");
+    fails_to_start(&folder, &[], 4, &["a.db", "in use by another process"]);
+    served.signal("-CONT");
+    let answer = asking.join().unwrap();
+    assert!(answer.starts_with("HTTP/1.1 201"), "{answer}");
+    assert_eq!(served.target.writes(), 1);
+    assert_eq!(served.stop().code, 0);
     audits_clean(&folder);
 }
 
@@ -552,6 +572,30 @@ fn why_a_service_is_not_reached_is_said_on_standard_error() {
     let line = line.unwrap_or_else(|| panic!("{ended:?}"));
     assert!(line.starts_with("replaysafe: failed: "), "{line}");
     assert!(line.contains("corrupt message"), "{line}");
+}
+
+/// Nobody reads standard error, and it is full: whoever asks is answered all the same, and the gateway ends
+/// (catalogue no 119).
+#[test]
+fn nobody_has_to_read_standard_error() {
+    let folder = TempDir::new().unwrap();
+    let https = |base: &str| base.replace("http://", "https://");
+    let served = Served::start_at(folder.path(), https, &["--upstream-ca", CERTIFICATE]);
+    served.fill_standard_error();
+    // One line a second at most: each could hold up one thread of the gateway.
+    let threads = std::thread::available_parallelism().map_or(1, usize::from).min(8);
+    let second = || SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs();
+    for _ in 0..=threads {
+        let now = second();
+        let answer = served.send("POST", "/Users", USER);
+        assert!(answer.starts_with("HTTP/1.1 503"), "{answer}");
+        while second() == now {
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+    assert!(ready(&served).starts_with("HTTP/1.1 200"));
+    let ended = served.stop();
+    assert_eq!(ended.code, 0, "{ended:?}");
 }
 
 fn ready(served: &Served) -> String {

@@ -179,8 +179,13 @@ impl Served {
 
     /// Sends it SIGTERM.
     pub(crate) fn terminate(&self) {
+        self.signal("-TERM");
+    }
+
+    /// Sends it a signal.
+    pub(crate) fn signal(&self, signal: &str) {
         let pid = self.child.id().to_string();
-        assert!(Command::new("kill").args(["-TERM", &pid]).status().unwrap().success());
+        assert!(Command::new("kill").args([signal, &pid]).status().unwrap().success());
     }
 
     /// What comes of it when it ends.
@@ -190,6 +195,13 @@ impl Served {
         self.child.stdout.as_mut().unwrap().read_to_string(&mut out).unwrap();
         let code = self.child.wait().unwrap().code().unwrap_or(-1);
         Ran { code, out, err }
+    }
+
+    /// Fills what it writes to standard error into, which nobody reads before it has ended: 64 KiB, as pipe(7) has it.
+    pub(crate) fn fill_standard_error(&self) {
+        let path = format!("/proc/{}/fd/2", self.child.id());
+        let mut pipe = std::fs::OpenOptions::new().write(true).open(path).unwrap();
+        pipe.write_all(&[b'\n'; 64 << 10]).unwrap();
     }
 
     /// The most memory that it has had at once.

@@ -687,6 +687,8 @@ fn what_was_tampered_with_is_named_and_not_used() {
     check_tampered("UPDATE fact SET value = '0'", "fact hr");
     check_tampered("UPDATE step SET step = zeroblob(60)", "step e");
     check_tampered("UPDATE step SET decision = 'f'", "step f");
+    // Recorded steps in another order (catalogue no 114).
+    check_tampered("UPDATE step SET n = n + 1", "step e");
 }
 
 /// The law `honest-ledgers-audit-clean`.
