@@ -137,7 +137,7 @@ impl Target {
         match question {
             Question::ById(by) => {
                 let found = self.resources.get(&(by.resource_type.clone(), by.id.clone()));
-                let flaps = self.flaps != 0 && self.looks_by_id % self.flaps == 0;
+                let flaps = self.flaps != 0 && self.looks_by_id.is_multiple_of(self.flaps);
                 self.looks_by_id += 1;
                 Sight::Answered(match found.and_then(|resource| self.shown(resource)) {
                     _ if self.refuses_reads => answer(403, None),

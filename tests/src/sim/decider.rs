@@ -3,7 +3,6 @@
 //! They are pure, so an answer that was given once may be given again from memory.
 
 use std::{
-    collections::HashMap,
     fmt::Debug,
     hash::{BuildHasherDefault, Hasher as _},
 };
@@ -94,7 +93,11 @@ struct Memory {
     requests: Remembered<Result<Request, ContractError>>,
 }
 
-type Remembered<T> = HashMap<u128, T, BuildHasherDefault<Taken>>;
+#[expect(
+    clippy::disallowed_types,
+    reason = "what is looked up by a digest, and never gone through"
+)]
+type Remembered<T> = std::collections::HashMap<u128, T, BuildHasherDefault<Taken>>;
 
 impl Decider {
     /// One whose calls a witness is told.

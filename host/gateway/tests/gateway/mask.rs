@@ -123,7 +123,7 @@ impl Mask {
 
 /// An answer with a JSON body.
 pub(crate) fn json_answer(status: &str, body: &Value) -> Vec<u8> {
-    answer(status, "Content-Type: application/scim+json\r\n", &body.to_string())
+    answer(status, "Content-Type: application/scim+json\r\n", body.to_string())
 }
 
 /// An answer with a length.
