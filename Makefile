@@ -6,7 +6,7 @@ help:
 	@echo "make demo         what repeats do to a SCIM service, directly and through the gateway"
 	@echo "make test         all checks, phase by phase; scripts/test.sh PHASE runs one"
 	@echo "make prove        every proof in full and the table of their figures, target/prove/report.json: two days"
-	@echo "make check        every order of events of small scenes, and what breaks without each rule: half an hour"
+	@echo "make check        every order of events of small scenes, and what breaks without each rule: a quarter of an hour"
 	@echo "make check-deep   the same scenes with more faults: hours"
 	@echo "make build        the program, optimised: target/release/replaysafe"
 	@echo "make lint         rustfmt and clippy"

@@ -535,6 +535,7 @@ impl<L: Ledger, T: Target> Provisioner<L, T> {
         loop {
             run.count_step()?;
             let mut found = self.find(run).await?;
+            self.learn(run).await?;
             if !known(&found, id) {
                 // A newer one asks the same, or its names lead elsewhere by now.
                 match inner.ledger.entry(id).await?.filter(is_open) {
@@ -1104,6 +1105,19 @@ impl<L: Ledger, T: Target> Provisioner<L, T> {
         }
         let own = said.as_ref().map(|saying| saying.schema.clone());
         Ok(known.map(|(schema, _)| schema).or(own).unwrap_or_else(|| inner.known.schema()))
+    }
+
+    /// What others have learned of the target while this run has waited.
+    async fn learn(&self, run: &mut Run) -> Result<(), ProvisionError> {
+        let inner = &*self.0;
+        if run.scratch.is_some() {
+            return Ok(());
+        }
+        let learned = inner.ledger.profile(&inner.options.target).await?;
+        let profile = &mut run.settings.profile;
+        profile.retain(|known| learned.iter().all(|one| one.name != known.name));
+        profile.extend(learned);
+        Ok(())
     }
 
     async fn settings(&self, schema: &str, declared: &[Field]) -> Result<Settings, ProvisionError> {

@@ -133,13 +133,12 @@ impl<'a> Case<'a> {
     /// often enough: one replica may not have it yet, and another may (S14b).
     pub(crate) fn asks_again(&self, id: &str) -> Option<Step> {
         let question = self.by_id(id);
-        let gone = |seen: &&Observation| matches!(&seen.sight, Sight::Answered(answer) if matches!(answer.status, 404 | 410));
-        let looks = self.given.observed.iter().filter(|seen| seen.question == question);
-        let found_gone = looks.filter(gone).count();
+        let gone = matches!(&self.seen(&question)?.sight, Sight::Answered(answer) if matches!(answer.status, 404 | 410));
+        let looks = self.given.observed.iter().filter(|seen| seen.question == question).count();
         let buried = self.people.iter().any(|person| {
             person.memory.life == Life::Deleted && person.memory.target_id.as_deref() == Some(id)
         });
-        let again = !buried && 0 < found_gone && found_gone < GONE_LOOKS;
+        let again = gone && !buried && looks < GONE_LOOKS;
         again.then(|| crate::decide::only(Action::Ask(vec![question])))
     }
 
@@ -254,13 +253,18 @@ impl<'a> Case<'a> {
 
     /// The identity that a name leads to: of the request, or claimed beside its own.
     pub(crate) fn holder_of(&self, name: &Name) -> Option<&Person> {
+        self.holders_of(name).next()
+    }
+
+    /// All identities that a name leads to: a correlation value may be that of several.
+    pub(crate) fn holders_of(&self, name: &Name) -> impl Iterator<Item = &Person> {
         let own = self.wish.names.iter().map(|name| name.material.as_str());
         let claimed = self.given.extra.iter().filter(|field| field.name == "claimed");
         let at = own
             .chain(claimed.map(|field| field.value.as_str()))
-            .position(|material| material == name.material)?;
-        let at = u32::try_from(at).ok()?;
-        self.people.iter().find(|person| person.by.contains(&at))
+            .position(|material| material == name.material)
+            .and_then(|at| u32::try_from(at).ok());
+        self.people.iter().filter(move |person| at.is_some_and(|at| person.by.contains(&at)))
     }
 
     /// Whether a name is leased: one of the request's own, or claimed.

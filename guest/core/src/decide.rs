@@ -217,8 +217,12 @@ fn on_present(
         person = other.clone();
         united = Some(person.unite(known));
     }
+    let survivor = person.id.clone();
     let mut step = on_person(case, standing, id, person, resource, answer);
-    if let (Some(write), Some(united)) = (&mut step.write, united) {
+    // Where the one that it became is not written, nothing is given up yet.
+    if let (Some(write), Some(united)) = (&mut step.write, united)
+        && write.identities.iter().any(|one| one.identity.id == survivor)
+    {
         write.identities.insert(0, united.given_up());
     }
     step
@@ -337,9 +341,9 @@ fn refuse(standing: &Standing, verdict: Verdict, attributes: Vec<String>) -> Ste
 /// Where it shows an external id this one counts alone: two may share a correlation value.
 fn of_resource<'a>(case: &'a Case<'_>, shown: &[Name], id: &str) -> Option<&'a Person> {
     let kind = shown.iter().map(|name| name.kind).min()?;
-    let mut names = shown.iter().filter(|name| name.kind == kind);
-    let person = names.find_map(|name| case.holder_of(name))?;
-    person.memory.target_id.as_deref().is_none_or(|known| known == id).then_some(person)
+    let names = shown.iter().filter(|name| name.kind == kind);
+    let mut people = names.flat_map(|name| case.holders_of(name));
+    people.find(|person| person.memory.target_id.as_deref().is_none_or(|known| known == id))
 }
 
 /// What the request changes on the resource, the parts left out that may not be given; none for a delete. Of a resource that is `unread` nothing is known to hold.
@@ -433,9 +437,9 @@ fn create(case: &Case<'_>, standing: Standing) -> Step {
         Some((resource_in(answer)?, answer.clone()))
     };
     let mut alive = link.as_deref().and_then(seen);
-    if let (Some(id), None) = (&link, &alive)
-        && let Some(step) = case.asks_again(id)
-    {
+    let live = case.people.iter().filter(|person| person.memory.life == Life::Live);
+    let mut ids = live.filter_map(|person| person.memory.target_id.as_deref());
+    if let Some(step) = ids.find_map(|id| case.asks_again(id)) {
         return step;
     }
     let correlation = case.ground.policy.correlation(&case.request.resource_type);

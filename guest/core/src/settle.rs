@@ -557,7 +557,7 @@ impl Work<'_> {
             if self.case.looks_for_another() {
                 return self.not_shown();
             }
-            return self.gone(Verdict::Done);
+            return self.case.asks_again(&id).unwrap_or_else(|| self.gone(Verdict::Done));
         }
         let Some(resource) = resource_in(answer) else { return self.pass_on() };
         if self.case.request.method == Method::Create {
@@ -783,7 +783,7 @@ impl Work<'_> {
         let another = self.case.looks_for_another();
         if let Sight::Answered(answer) = &seen.sight {
             if delete && !another && matches!(answer.status, 404 | 410) {
-                return self.gone(Verdict::Done);
+                return self.case.asks_again(&id).unwrap_or_else(|| self.gone(Verdict::Done));
             }
             if let Some(resource) = resource_in(answer) {
                 if delete

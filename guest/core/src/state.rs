@@ -221,7 +221,7 @@ impl Memory {
 
     /// Whether it may be what another identity is known as: only its id has led to it so far (S14c).
     pub(crate) fn is_nameless(&self) -> bool {
-        self.seen_at.is_none() || self.unclaimed
+        self.seen_at.is_none() || self.unclaimed && !self.is_ours()
     }
 
     /// The paths that were taken away after the change `seq`, by what settled after `since` and was asked for after `asked`.

@@ -32,8 +32,7 @@ impl Flow {
     }
 
     pub(crate) fn replace() -> Self {
-        let mut whole = with_secret();
-        whole["displayName"] = json!("Ada");
+        let whole = json!({"userName": "ada", "externalId": "x-ada", "displayName": "Ada"});
         Self {
             name: "replace",
             before: vec![with_key(create("ada"), "hire")],

@@ -97,7 +97,7 @@ pub struct Settling {
 }
 
 /// A request that was asked for earlier, as far as it is remembered: `run_of`.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Other {
     request: Rc<Request>,
     tags: Rc<Tags>,
@@ -634,6 +634,12 @@ impl World {
             }
         }
         let Some(settling) = &mut run.settling else { return Next::End };
+        // What others have learned since: `learn`.
+        let settings = Rc::new(self.settings());
+        match &mut settling.other {
+            Some(other) => Rc::make_mut(other).settings = settings,
+            None => run.settings = settings,
+        }
         let (tags, names): (_, Vec<Tag>) = match &settling.other {
             Some(other) => {
                 let claimed = settling.claimed.iter().map(|name| name.material.clone());

@@ -439,14 +439,15 @@ async fn a_token_that_runs_out_on_the_way_costs_a_repeat() {
     .await;
     drop(gateway.ask(USERS, "", USER).await);
     gateway.clock.forward(61);
+    let mut status = 503;
     for _ in 0..60 {
-        let renewed = gateway.ask(USERS, "Authorization: Bearer new\r\n", USER).await;
-        if renewed.status != 503 {
-            assert_eq!(renewed.status, 201, "{}", renewed.text());
+        status = gateway.ask(USERS, "Authorization: Bearer new\r\n", USER).await.status;
+        if status != 503 {
             break;
         }
         gateway.clock.forward(2);
     }
+    assert_eq!(status, 201);
     assert_eq!((mask.count("POST"), service.resources("Users").len()), (1, 1));
 }
 
@@ -468,7 +469,7 @@ async fn a_connection_that_dies_is_no_failure() {
 #[tokio::test]
 async fn a_storm_and_a_poison_message_hold_up_nobody() {
     let (service, mask, gateway) =
-        masked_for(Duration::from_secs(8), |request: &str| {
+        masked_for(Duration::from_secs(20), |request: &str| {
             match request.starts_with("POST ") && request.contains("poison") {
                 true => Way::Instead(Vec::new()),
                 false => Way::Through,
