@@ -253,18 +253,18 @@ impl<'a> Case<'a> {
 
     /// The identity that a name leads to: of the request, or claimed beside its own.
     pub(crate) fn holder_of(&self, name: &Name) -> Option<&Person> {
-        self.holders_of(name).next()
+        let at = self.place_of(name)?;
+        self.people.iter().find(|person| person.by.contains(&at))
     }
 
-    /// All identities that a name leads to: a correlation value may be that of several.
-    pub(crate) fn holders_of(&self, name: &Name) -> impl Iterator<Item = &Person> {
+    /// Where a name stands among those that were looked up: of the request, or claimed beside its own.
+    pub(crate) fn place_of(&self, name: &Name) -> Option<u32> {
         let own = self.wish.names.iter().map(|name| name.material.as_str());
         let claimed = self.given.extra.iter().filter(|field| field.name == "claimed");
         let at = own
             .chain(claimed.map(|field| field.value.as_str()))
-            .position(|material| material == name.material)
-            .and_then(|at| u32::try_from(at).ok());
-        self.people.iter().filter(move |person| at.is_some_and(|at| person.by.contains(&at)))
+            .position(|material| material == name.material)?;
+        u32::try_from(at).ok()
     }
 
     /// Whether a name is leased: one of the request's own, or claimed.

@@ -22,8 +22,8 @@ use crate::{
     state::{DEFAULT_SOURCE, Event, Life, Person, Record, know},
     statement::{Allowance, Body, Difference, Match, PathKey},
     types::{
-        Action, Answer, Divergence, Effect, EffectBody, IdentityWrite, Method, Name, NameKind,
-        Sight, Step, TargetAnswer, UnixMillis, Verdict, Write,
+        Action, Answer, Divergence, Effect, EffectBody, Field, IdentityWrite, Method, Name,
+        NameKind, Sight, Step, TargetAnswer, UnixMillis, Verdict, Write,
     },
 };
 
@@ -341,9 +341,17 @@ fn refuse(standing: &Standing, verdict: Verdict, attributes: Vec<String>) -> Ste
 /// Where it shows an external id this one counts alone: two may share a correlation value.
 fn of_resource<'a>(case: &'a Case<'_>, shown: &[Name], id: &str) -> Option<&'a Person> {
     let kind = shown.iter().map(|name| name.kind).min()?;
-    let names = shown.iter().filter(|name| name.kind == kind);
-    let mut people = names.flat_map(|name| case.holders_of(name));
-    people.find(|person| person.memory.target_id.as_deref().is_none_or(|known| known == id))
+    for name in shown.iter().filter(|name| name.kind == kind) {
+        let Some(at) = case.place_of(name) else { continue };
+        let known = |known: &str| known == id;
+        let person = case.people.iter().find(|person| {
+            person.by.contains(&at) && person.memory.target_id.as_deref().is_none_or(known)
+        });
+        if person.is_some() {
+            return person;
+        }
+    }
+    None
 }
 
 /// What the request changes on the resource, the parts left out that may not be given; none for a delete. Of a resource that is `unread` nothing is known to hold.
@@ -905,10 +913,9 @@ fn dispatch(
     let mut learned = Vec::new();
     if case.request.method == Method::Delete && person.memory.is_nameless() {
         // A create in doubt may have made what nobody has the names of (S14c).
-        let kind = &case.request.resource_type;
-        learned.push((profile::deleted_nameless(kind), case.now().to_string()));
+        let name = profile::deleted_nameless(&case.request.resource_type);
+        learned.push(Field { name, value: case.now().to_string() });
     }
-    let learned = case.ground.profile.news(learned);
     let write = Some(Write { entry, identities, learned });
     Step { write, action: Action::Apply(effect) }
 }
