@@ -534,8 +534,11 @@ impl<L: Ledger, T: Target> Provisioner<L, T> {
         let mut observed = Vec::new();
         loop {
             run.count_step()?;
+            // What is learned after a look does not count for it.
+            if observed.is_empty() {
+                self.learn(run).await?;
+            }
             let mut found = self.find(run).await?;
-            self.learn(run).await?;
             if !known(&found, id) {
                 // A newer one asks the same, or its names lead elsewhere by now.
                 match inner.ledger.entry(id).await?.filter(is_open) {

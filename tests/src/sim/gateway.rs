@@ -635,10 +635,12 @@ impl World {
         }
         let Some(settling) = &mut run.settling else { return Next::End };
         // What others have learned since: `learn`.
-        let settings = Rc::new(self.settings());
-        match &mut settling.other {
-            Some(other) => Rc::make_mut(other).settings = settings,
-            None => run.settings = settings,
+        if settling.observed.is_empty() {
+            let settings = Rc::new(self.settings());
+            match &mut settling.other {
+                Some(other) => Rc::make_mut(other).settings = settings,
+                None => run.settings = settings,
+            }
         }
         let (tags, names): (_, Vec<Tag>) = match &settling.other {
             Some(other) => {

@@ -128,6 +128,7 @@ fn misses(name: &str) -> &'static [Rule] {
         }
         "duplicates" => &[R::IntentFirst, R::ReadBack],
         "switch-twice" => &[R::IntentFirst, R::Watch],
+        "filters-refused" => &[R::IntentFirst, R::CommitFirst],
         "shared-grants" => &[R::CommitFirst, R::Scan],
         "grant-delete-lost" => &[R::WaitForCalls],
         "grant-revoke-lost" | "members-lost" | "create-delete" => &[R::CommitFirst],
@@ -156,6 +157,7 @@ pub fn states(name: &str) -> u32 {
         "parked" => 1_163,
         "members-lost" => 998,
         "shared-create-twice" => 822,
+        "filters-refused" => 761,
         "shared-names-lost" => 718,
         "create-lost-twice" => 428,
         _ => 0,
@@ -254,7 +256,7 @@ fn changes() -> Vec<Scene> {
             s.store = vec![Resource { active: None, edges: vec![2], ..resource(GROUP) }];
         }),
         there("filters-refused", &grants).with(|s| {
-            s.budget.network = 1;
+            s.budget.calls = 1;
             s.profile.refuses_filters = true;
         }),
     ]
@@ -324,7 +326,6 @@ fn shared() -> Vec<Scene> {
 fn large() -> Vec<Scene> {
     let crossed = [(0, Ask::Delete, Some(1)), (0, CREATE, Some(2)), (1, Ask::Title(2), Some(3))];
     let twice = [(0, Ask::Delete, Some(1)), (1, Ask::Delete, Some(2))];
-    let grants = [(0, Ask::Grant(1), Some(1)), (1, Ask::Revoke(1), Some(2))];
     vec![
         Scene::new("back-again-broken", &crossed).with(there).with(|s| {
             s.profile.deactivates = true;
@@ -335,11 +336,6 @@ fn large() -> Vec<Scene> {
             .with(there)
             .with(lost)
             .with(|s| s.budget.crashes = 1),
-        // A law breaks in it (docs/proof.md).
-        Scene::new("filters-refused-lost", &grants).with(there).with(|s| {
-            s.budget.calls = 1;
-            s.profile.refuses_filters = true;
-        }),
     ]
 }
 
