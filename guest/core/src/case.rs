@@ -188,7 +188,7 @@ impl<'a> Case<'a> {
     }
 
     /// What nobody knows the end of, on an identity.
-    pub(crate) fn open_of<'b>(&'b self, person: &'b Person) -> impl Iterator<Item = &'b Record> {
+    pub(crate) fn open_of(&self, person: &Person) -> impl Iterator<Item = &Record> {
         self.open.iter().filter(|open| open.identity.as_ref() == Some(&person.id))
     }
 

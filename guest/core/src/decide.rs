@@ -218,7 +218,7 @@ fn on_present(
         united = Some(person.unite(known));
     }
     let survivor = person.id.clone();
-    let mut step = on_person(case, standing, id, person, resource, answer);
+    let mut step = on_person(case, standing, id, person, resource, answer, versioned);
     // Where the one that it became is not written, nothing is given up yet.
     if let (Some(write), Some(united)) = (&mut step.write, united)
         && write.identities.iter().any(|one| one.identity.id == survivor)
@@ -243,6 +243,7 @@ fn may_unite(case: &Case<'_>, standing: &Standing, known: &Person, other: &Perso
         && case.open_of(known).all(|open| open.id == standing.record.id)
 }
 
+/// The resource is there, and it is known whose it is.
 fn on_person(
     case: &Case<'_>,
     standing: Standing,
@@ -250,8 +251,8 @@ fn on_person(
     mut person: Person,
     resource: &Value,
     answer: &TargetAnswer,
+    versioned: bool,
 ) -> Step {
-    let versioned = version_is_etag(resource, answer);
     let buried = person.memory.life == Life::Deleted;
     if !buried {
         see(case, &mut person, id);

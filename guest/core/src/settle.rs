@@ -126,6 +126,12 @@ impl Work<'_> {
                 }
                 self.was_not_there()
             }
+            // It says nothing of what was sent before and is in doubt.
+            (Judgement::Definite, Method::Replace | Method::Patch | Method::Delete)
+                if self.record.progress.unknown =>
+            {
+                self.look_into()
+            }
             (Judgement::Definite, _) => self.spelled_otherwise(),
             // A return on a target that deactivates went out as an update (S22).
             (Judgement::Accepted, Method::Create) if self.effect_id().is_some() => self.returned(),
@@ -548,8 +554,9 @@ impl Work<'_> {
         };
         let progress = &self.record.progress;
         let broken = progress.answered.as_ref().is_some_and(|answer| answer.status == 500);
-        if broken && failed(&seen.sight) {
-            // It says nothing by itself, and nor does this look: what became of it is unknown (S12).
+        if (broken || progress.unknown) && failed(&seen.sight) {
+            // It says nothing by itself, or not of what was sent before, and nor does this look: what became of it is
+            // unknown (S12).
             return self.unknown();
         }
         let Sight::Answered(answer) = &seen.sight else { return self.pass_on() };

@@ -76,10 +76,10 @@ pub enum JsonError {
     Syntax {
         /// The line of the fault, from 1
         line: usize,
-        /// The byte in that line, from 1, or 0 where the line has none
+        /// The byte in that line, from 1; the one behind the last where the text ends early
         column: usize,
         /// What the grammar wanted there: fixed words that hold nothing of the text
-        problem: String,
+        problem: &'static str,
     },
 }
 

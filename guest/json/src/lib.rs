@@ -37,12 +37,12 @@ pub use crate::sort::sort_by;
 pub use crate::value::Value;
 
 mod canonical;
+mod de;
 mod error;
 #[cfg(test)]
 mod laws;
 mod lift;
 mod limits;
-mod literals;
 mod number;
 mod object;
 mod parse;

@@ -7,7 +7,7 @@
 /// `Default` is [`Limits::request`]. The numbers are those of S44.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
-    /// Levels of arrays and objects within each other, at most 127, where `serde_json` ends
+    /// Levels of arrays and objects within each other, at most 127, whatever stands here
     pub depth: usize,
     /// Members of one object
     pub members: usize,

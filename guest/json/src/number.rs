@@ -48,6 +48,11 @@ impl Number {
     ///
     /// The text has at most 21 characters more than the literal, whatever the exponent is.
     pub(crate) fn of(literal: &str) -> Option<Self> {
+        let is_digits = literal.trim_start_matches('-').bytes().all(|byte| byte.is_ascii_digit());
+        if is_digits && literal.len() <= ZEROS.len() {
+            // Such a one is laid out as it stands.
+            return Some(Self { text: if literal == "-0" { "0" } else { literal }.into() });
+        }
         let magnitude = literal.trim_start_matches('-');
         let (mantissa, exponent) = magnitude.split_once(['e', 'E']).unwrap_or((magnitude, "0"));
         let (int, frac) = mantissa.split_once('.').unwrap_or((mantissa, ""));

@@ -239,54 +239,50 @@ fn is_good(verdict: Verdict) -> bool {
 #[tokio::test(start_paused = true)]
 async fn what_goes_on_by_the_id_of_a_create_in_doubt_is_of_its_identity() {
     let asked = create("ada");
-    for step in 1..STEPS_MOST {
-        let world = World::new();
-        stopped_at(step, &world, &asked).await;
-        if world.service.sent().is_empty() {
-            continue;
-        }
-        let faults = Faults::default();
-        let process = world.start(&faults);
-        faults.looks_fail(2);
-        let off = process.provision(patch("u1", "active", &json!(false))).await;
-        assert!(is_good(off.verdict), "step {step}: {off:?}");
-        let made = insist(&process, &asked).await;
-        assert!(is_good(made.verdict), "step {step}: {made:?}");
-        assert_eq!(world.service.sent(), ["POST", "PATCH u1"], "step {step}");
-        assert_eq!(process.ledger().audit().await.unwrap(), [], "step {step}");
-        assert_eq!(process.ledger().due(u64::MAX, None, 100).await.unwrap(), [], "nothing is open");
-        return;
-    }
-    panic!("nothing was ever sent");
+    let world = in_doubt(&asked).await;
+    let faults = Faults::default();
+    let process = world.start(&faults);
+    faults.looks_fail(2);
+    let off = process.provision(patch("u1", "active", &json!(false))).await;
+    assert!(is_good(off.verdict), "{off:?}");
+    let made = insist(&process, &asked).await;
+    assert!(is_good(made.verdict), "{made:?}");
+    assert_eq!(world.service.sent(), ["POST", "PATCH u1"]);
+    assert_eq!(process.ledger().audit().await.unwrap(), []);
+    assert_eq!(process.ledger().due(u64::MAX, None, 100).await.unwrap(), [], "nothing is open");
 }
 
 /// S14c: what was deleted by an id that nobody read while the run of a create in doubt was waiting, it makes no second time.
 #[tokio::test(start_paused = true)]
 async fn a_create_that_waits_hears_of_a_deletion_by_an_id_that_nobody_read() {
     let asked = create("ada");
+    let world = in_doubt(&asked).await;
+    let faults = Faults::default();
+    let process = world.start(&faults);
+    // Its credential is proved by that.
+    assert!(is_good(insist(&process, &create("eve")).await.verdict));
+    faults.looks_fail(1_000);
+    let deletes = async {
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        let gone = process.provision(delete("u1")).await;
+        faults.looks_fail(0);
+        gone
+    };
+    let creates = Box::pin(process.provision(asked));
+    let (told, gone) = tokio::join!(creates, Box::pin(deletes));
+    // Its entry ends as superseded by the deletion; this is a repeat of it, within the window (S2a).
+    assert_eq!((gone.verdict, told.verdict), (Verdict::Done, Verdict::Superseded));
+    assert_eq!(world.service.sent(), ["POST", "POST", "DELETE u1"]);
+}
+
+/// A world in which this create was sent, and its process stopped before it heard what had come of it.
+async fn in_doubt(asked: &Call) -> World {
     for step in 1..STEPS_MOST {
         let world = World::new();
-        stopped_at(step, &world, &asked).await;
-        if world.service.sent().is_empty() {
-            continue;
+        stopped_at(step, &world, asked).await;
+        if !world.service.sent().is_empty() {
+            return world;
         }
-        let faults = Faults::default();
-        let process = world.start(&faults);
-        // Its credential is proved by that.
-        assert!(is_good(insist(&process, &create("eve")).await.verdict));
-        faults.looks_fail(1_000);
-        let deletes = async {
-            tokio::time::sleep(Duration::from_secs(1)).await;
-            let gone = process.provision(delete("u1")).await;
-            faults.looks_fail(0);
-            gone
-        };
-        let creates = Box::pin(process.provision(asked));
-        let (told, gone) = tokio::join!(creates, Box::pin(deletes));
-        // Its entry ends as superseded by the deletion; this is a repeat of it, within the window (S2a).
-        assert_eq!((gone.verdict, told.verdict), (Verdict::Done, Verdict::Superseded));
-        assert_eq!(world.service.sent(), ["POST", "POST", "DELETE u1"]);
-        return;
     }
     panic!("nothing was ever sent");
 }
