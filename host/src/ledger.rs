@@ -9,7 +9,7 @@ mod sqlite;
 
 use std::{future::Future, time::Duration};
 
-use crate::contract::{Entry, EntryId, Field, Found, IdentityWrite, NameKind, Scope, Tag};
+use crate::contract::{Entry, EntryId, Field, Found, IdentityWrite, NameKind, Scope, Stage, Tag};
 
 pub use journal::Journal;
 pub(crate) use journal::Line;
@@ -80,10 +80,11 @@ pub trait Ledger: Send + Sync + 'static {
         decision: &EntryId,
     ) -> impl Future<Output = Result<Vec<RecordedStep>, LedgerError>> + Send;
 
-    /// Decisions at stage `refused` of which steps are recorded, the oldest first: some of them may wait for a person (S21).
-    fn refused(&self) -> impl Future<Output = Result<Vec<EntryId>, LedgerError>> + Send;
+    /// Decisions of which the last step waits for a person, with the stage of their entries, `refused` or `parked`; the
+    /// oldest first (S21, S29, S41).
+    fn waiting(&self) -> impl Future<Output = Result<Vec<(EntryId, Stage)>, LedgerError>> + Send;
 
-    /// Removes recorded steps that were written before `before`.
+    /// Removes recorded steps that were written before `before`, but for those that [`waiting`](Self::waiting) rests on.
     fn forget_steps(&self, before: u64) -> impl Future<Output = Result<u64, LedgerError>> + Send;
 
     /// Whether the ledger can be read and written at this moment.
@@ -159,6 +160,9 @@ pub struct RecordedStep {
     pub policy: String,
     /// When it was called.
     pub at: u64,
+    /// The decision waits for a person by then.
+    #[serde(default)]
+    pub waits: bool,
     /// The arguments, as JSON text of the contract's types.
     pub input: String,
     /// The result, likewise.

@@ -3,9 +3,9 @@
 //! Nothing is decided here. The component says what to look at, what to write and what to send; this
 //! file does so in that order, and never sends before the record of it is durable.
 
-pub mod approval;
 mod aside;
 mod memory;
+pub mod operator;
 mod secrets;
 mod unrecorded;
 
@@ -1194,9 +1194,16 @@ fn recorded(
         component: guest.sha256().into(),
         policy: policy_digest(&situation.settings.policy),
         at: situation.now,
+        waits: waits(step),
         input: input.to_string(),
         output: serde_json::to_string(step).ok()?,
     })
+}
+
+/// Whether a person has to do something before what was asked can come to its end (S21, S29, S41).
+fn waits(step: &Step) -> bool {
+    let Action::Answer(answer) = &step.action else { return false };
+    matches!(answer.verdict, Verdict::Staged | Verdict::Parked | Verdict::Irrevocable)
 }
 
 /// 16 random bytes as 32 hexadecimal digits.

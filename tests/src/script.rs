@@ -20,6 +20,7 @@
 //! gone user1 User                                somebody deletes it behind our back
 //! pass 3000                                      milliseconds go by
 //! approve e2 3600000                             an operator lets the entry `e2` go, for so many milliseconds
+//! resolve e2 user1                               an operator says what the parked entry `e2` has made; `none`: nothing
 //! scan                                           what is due is looked at
 //! lend PRINCIPAL                                 whose credential is at hand from now on (it is that of who asked last; `gateway`: the host's own)
 //! hides PRINCIPAL [ATTRIBUTE]                    the target shows this principal nothing, or no such attribute
@@ -40,7 +41,7 @@
 //! A FAULT is `lost`, `dropped`, `unsent`, `broken`, `made=408`, `hidden`, `refused=409`, `busy=503`, `late=2000`,
 //! `accepted=2000` or `killed`.
 //! `hung-up` as the last word says that its client does not wait for the answer.
-//! `-> nothing to approve` says that the entry does not wait for an approval.
+//! `-> nothing to do` says that the entry does not wait for an approval, or is not parked.
 //! `-> waits` says that nothing can be said yet, `-> killed` that the host died.
 
 use replaysafe_core::types::{Answer, Divergence, Field, Method, Request, Scope};
@@ -137,6 +138,10 @@ fn act(world: &mut World, end: &mut Option<End>, line: &str) -> Result<(), Strin
         "approve" => {
             let (id, millis) = rest.split_once(' ').ok_or("needs an entry and milliseconds")?;
             *end = Some(world.approve(id, number(millis)?));
+        }
+        "resolve" => {
+            let (id, made) = rest.split_once(' ').ok_or("needs an entry and an id, or `none`")?;
+            *end = Some(world.resolve(id, if made == "none" { "" } else { made }));
         }
         "scan" => world.scan(),
         "lend" => world.lend(rest),
@@ -300,8 +305,8 @@ fn expect(end: &End, text: &str) -> Result<(), String> {
     let verdict = words.next().ok_or("needs a verdict")?;
     let answer = match end {
         End::Told(answer) => answer,
-        End::NothingToApprove => {
-            let said = text == "nothing to approve";
+        End::NothingToDo => {
+            let said = text == "nothing to do";
             return said.then_some(()).ok_or("does not wait for an approval".into());
         }
         End::Killed => return (verdict == "killed").then_some(()).ok_or("was killed".into()),

@@ -51,8 +51,8 @@ pub enum End {
     Told(Answer),
     /// The host was killed after the effect was sent.
     Killed,
-    /// What was to be approved does not wait for it.
-    NothingToApprove,
+    /// What was to be approved or resolved does not wait for it.
+    NothingToDo,
     /// Nothing can be said before this time.
     Waits(u64),
 }
@@ -137,7 +137,7 @@ impl World {
                         function = "decide";
                     }
                     Action::Resolve(id) => {
-                        if self.resolve(&id, request, &tags, &claimed, &mut fault) {
+                        if self.end_first(&id, request, &tags, &claimed, &mut fault) {
                             resumed = Some(id.clone());
                         }
                         tried.push(id);
@@ -176,26 +176,35 @@ impl World {
 
     /// An operator lets an entry go, for so many milliseconds.
     pub fn approve(&mut self, id: &str, millis: u64) -> End {
+        let until = (self.now + millis).to_string();
+        self.operate(id, Field { name: "approve".into(), value: until })
+    }
+
+    /// An operator says what a parked entry has made: this resource of the target; empty: none.
+    pub fn resolve(&mut self, id: &str, made: &str) -> End {
+        self.operate(id, Field { name: "resolve".into(), value: made.into() })
+    }
+
+    fn operate(&mut self, id: &str, says: Field) -> End {
         let entry = self.entries.iter().find(|entry| entry.id == id).expect("known").clone();
         let request: Request = self.subject.call("entry-request", &json!({ "state": entry.state }));
         let input = json!({ "request": request, "settings": self.settings });
         let Reading::Readable(identified) = self.subject.call("identify", &input) else {
-            panic!("what was staged can be read")
+            panic!("what was written can be read")
         };
         let ids = (id.to_owned(), "unused".to_owned());
         let mut situation = self.situation(&request, &tags(&identified), &ids, &[], &[]);
         if !known(&situation.found, id) {
             situation.found.open.push(entry);
         }
-        let until = (self.now + millis).to_string();
-        situation.extra.push(Field { name: "approve".into(), value: until });
+        situation.extra.push(says);
         let step: Result<Step, ContractError> =
             self.subject.try_call("settle", &json!({ "situation": situation }));
-        let Ok(step) = step else { return End::NothingToApprove };
+        let Ok(step) = step else { return End::NothingToDo };
         self.write(step.write.as_ref());
         match step.action {
             Action::Answer(answer) => End::Told(answer),
-            other => panic!("an approval is answered, and nothing else: {other:?}"),
+            other => panic!("an operator is answered, and nothing else: {other:?}"),
         }
     }
 
@@ -218,7 +227,7 @@ impl World {
     }
 
     /// Settles an entry; one of the same client that asks the same is settled with this attempt's own request and body. Gives whether it was one.
-    fn resolve(
+    fn end_first(
         &mut self,
         id: &str,
         request: &Request,

@@ -467,13 +467,10 @@ fn search(resource_type: &str, attribute: &str, value: &str) -> Question {
 }
 
 fn check_form(request: &Request) -> Result<(), String> {
-    if let Some(id) = &request.id {
-        let dots = id.chars().all(|character| character == '.');
-        if id.is_empty() || ID_BYTES_MOST < id.len() || dots || id.chars().any(char::is_control) {
-            return Err(format!(
-                "the id must have 1 to {ID_BYTES_MOST} bytes without control characters, and more than dots"
-            ));
-        }
+    if request.id.as_ref().is_some_and(|id| !fits_path(id)) {
+        return Err(format!(
+            "the id must have 1 to {ID_BYTES_MOST} bytes without control characters, and more than dots"
+        ));
     }
     if let Some(key) = &request.key {
         let visible = key.bytes().all(|byte| (0x21..=0x7e).contains(&byte));
@@ -538,9 +535,13 @@ pub(crate) fn resource_in(answer: &TargetAnswer) -> Option<Value> {
 /// The target's id of a resource, if it is one that can stand in a path.
 pub(crate) fn id_of(resource: &Value) -> Option<String> {
     let id = resource.find("id")?.as_str()?;
+    fits_path(id).then(|| id.into())
+}
+
+/// Whether an id can stand in a path.
+pub(crate) fn fits_path(id: &str) -> bool {
     let dots = id.chars().all(|character| character == '.');
-    let fits = !id.is_empty() && id.len() <= ID_BYTES_MOST && !dots;
-    (fits && !id.chars().any(char::is_control)).then(|| id.into())
+    !id.is_empty() && id.len() <= ID_BYTES_MOST && !dots && !id.chars().any(char::is_control)
 }
 
 /// 256 bytes: four times the longest id that was seen at a target.

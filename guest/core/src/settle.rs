@@ -17,7 +17,7 @@ use crate::{
     absence::{self, Proof},
     admit::{UNRECORDED, gives_back, is_late},
     answers,
-    case::{Case, failed, id_name, id_of, read_resource, resource_in},
+    case::{Case, failed, fits_path, id_name, id_of, read_resource, resource_in},
     decide::{
         EDGES, bury, commit_version, edges_shown, linked_names, located, new_person, only,
         precondition, privileges_beside, see, stated_takings, version_is_etag, written,
@@ -27,7 +27,7 @@ use crate::{
     profile,
     reading::{contains, is_false},
     state::{Event, Life, Person, Record, know},
-    statement::{Allowance, Holds, NotKept, PathKey, Removal},
+    statement::{Allowance, Holds, Match, NotKept, PathKey, Removal},
     types::{
         Action, Answer, ContractError, Effect, EffectBody, Evidence, Field, IdentityWrite, Method,
         Name, NameKind, Outcome, Question, Report, Sight, Stage, Step, TargetAnswer, UnixMillis,
@@ -50,9 +50,10 @@ pub(crate) fn settle(case: &Case<'_>, report: Option<&Report>) -> Result<Step, C
     let person = person.cloned().unwrap_or_else(|| new_person(case));
     let mut work =
         Work { case, record: record.clone(), person, absorbed: None, learned: Vec::new() };
-    match case.says("approve") {
-        Some(until) => work.approve(until.parse().unwrap_or_default()),
-        None => Ok(work.settle(report)),
+    match (case.says("approve"), case.says("resolve")) {
+        (Some(until), _) => work.approve(until.parse().unwrap_or_default()),
+        (None, Some(id)) => work.resolve(id),
+        (None, None) => Ok(work.settle(report)),
     }
 }
 
@@ -92,6 +93,9 @@ impl Work<'_> {
             Some(Verdict::AcceptedUnverified) => return self.second_look(),
             Some(_) => return self.watch(),
             None => {}
+        }
+        if let Some(step) = self.resolved() {
+            return step;
         }
         let judgement = match report.map(|report| &report.outcome) {
             None => match &self.record.progress.answered {
@@ -1090,6 +1094,57 @@ impl Work<'_> {
         Ok(Step { write, action: Action::Answer(answer) })
     }
 
+    /// A person says what a parked request has made: the resource with this id, or, where there is no id, none (S41).
+    ///
+    /// That there is none is believed: it ends, and its client asks again. The other is looked at first.
+    fn resolve(&mut self, id: &str) -> Result<Step, ContractError> {
+        let sent = self.record.progress.sent_at.unwrap_or_default();
+        let may_land = self.case.now() < sent.saturating_add(self.case.ground.profile.settled());
+        let fits = id.is_empty() || fits_path(id);
+        if self.record.stage != Some(Stage::Parked) || may_land || !fits {
+            return Err(ContractError {
+                code: "state".into(),
+                detail: "this decision is not parked, what was sent may still take effect, or the id is none".into(),
+            });
+        }
+        if id.is_empty() {
+            return Ok(self.refuse(answers::unavailable(&self.record.id, RESOLVED)));
+        }
+        self.record.progress.resolved = Some(id.into());
+        let entry = self.record.after(Event::Park, Some(self.case.now()));
+        let identities = self.fenced();
+        let write = entry.map(|entry| Write { entry, identities, learned: Vec::new() });
+        Ok(Step { write, action: Action::Answer(answers::of(Verdict::Parked, &self.record.id)) })
+    }
+
+    /// What a person says that it made is looked at: a resource that it could have made is its own; of any other that was
+    /// a mistake, and it stays as it was.
+    fn resolved(&mut self) -> Option<Step> {
+        let id = self.record.progress.resolved.clone()?;
+        let question = self.case.by_id(&id);
+        let Some(seen) = self.case.seen(&question) else {
+            return Some(only(Action::Ask(vec![question])));
+        };
+        let resource = match &seen.sight {
+            Sight::Answered(answer) => resource_in(answer),
+            Sight::Refused(_) | Sight::Listed(_) | Sight::Nothing => None,
+        };
+        let correlation = self.case.ground.policy.correlation(&self.case.request.resource_type);
+        let found =
+            resource.map(|resource| self.case.wish.statement.matches(&resource, correlation));
+        let before = self.was_known(&id) || self.record.progress.alike.contains(&id);
+        match found.filter(|_| !before) {
+            Some(Match::ExternalId | Match::Correlation(_)) => return Some(self.adopt(&id)),
+            Some(Match::No) if self.case.wish.weak => return Some(self.adopt(&id)),
+            // It may be there for others.
+            None if !before && (failed(&seen.sight) || self.case.looks_for_another()) => {}
+            Some(Match::OtherExternalId(_) | Match::No) | None => {
+                self.record.progress.resolved = None;
+            }
+        }
+        None
+    }
+
     // ---- ends ---------------------------------------------------------------------------------
 
     /// The resource exists, and this request made it.
@@ -1794,6 +1849,10 @@ const UNSEEN: &str = "the request was sent several times and was never seen to t
 
 /// What a person reads where only somebody else could send it again, or tell that it took effect.
 const NOT_OURS: &str = "the request was sent and was not seen to take effect, and its sender was not at hand; send the request again";
+
+/// What a client reads whose request a person has ended.
+const RESOLVED: &str =
+    "the request was sent, and a person has found that it took no effect; send the request again";
 
 /// What a person reads where a secret went with the process that held it.
 const SECRET_GONE: &str = "the request was sent and did not take effect, and its secret was not kept; send the request again";

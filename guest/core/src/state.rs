@@ -343,6 +343,8 @@ pub struct Progress {
     pub staged: Option<UnixMillis>,
     /// Until when that return is approved (S21).
     pub approved_until: Option<UnixMillis>,
+    /// The resource that a person says a parked create has made; it is not looked at yet (S41).
+    pub resolved: Option<String>,
     /// Nobody was told of a create that states a secret: until then whoever asks again has its own written (S3a).
     pub unheard_until: Option<UnixMillis>,
     /// The receipt.
@@ -388,6 +390,7 @@ impl Progress {
             watch_until: None,
             staged: None,
             approved_until: None,
+            resolved: None,
             unheard_until: None,
             receipt: None,
             settled_at: None,
@@ -584,6 +587,7 @@ record!(Progress {
     watch_until,
     staged,
     approved_until,
+    resolved: Default,
     unheard_until,
     receipt,
     settled_at,

@@ -7,7 +7,9 @@ mod demo;
 mod explain;
 pub(crate) mod gateway;
 mod ledger;
-mod staged;
+mod list;
+mod policy;
+mod resolve;
 
 use std::{path::PathBuf, str::FromStr};
 
@@ -50,8 +52,12 @@ enum Command {
     #[command(subcommand)]
     Component(component::Command),
     Explain(explain::Arguments),
-    Staged(staged::Arguments),
+    /// Check a policy file, or tell what each of its members means
+    #[command(subcommand)]
+    Policy(policy::Command),
+    List(list::Arguments),
     Approve(approve::Arguments),
+    Resolve(resolve::Arguments),
     /// Check a ledger
     #[command(subcommand)]
     Ledger(ledger::Command),
@@ -82,8 +88,10 @@ impl CommandLine {
             Command::Decide(arguments) => decide::run(&arguments, output),
             Command::Component(command) => component::run(&command, output),
             Command::Explain(arguments) => explain::run(&arguments, output),
-            Command::Staged(arguments) => staged::run(&arguments, output),
+            Command::Policy(command) => policy::run(&command, output),
+            Command::List(arguments) => list::run(&arguments, output),
             Command::Approve(arguments) => approve::run(&arguments, output),
+            Command::Resolve(arguments) => resolve::run(&arguments, output),
             Command::Ledger(command) => ledger::run(&command, output),
             Command::Completion { shell } => {
                 let mut script = Vec::new();

@@ -82,7 +82,7 @@ Exit codes:
      explain        other bytes than those that are recorded
      ledger audit   a law is broken
      component inspect   it imports something
-     approve        there is nothing to approve
+     approve, resolve   there is nothing to approve or to resolve
      gateway        requests that did not end in time were cut off at its end
   2  the command line, or a file named by it, cannot be understood
   3  something is missing here: a file, a key, a port, a permission, a decision

@@ -140,6 +140,11 @@ fn of_one_member<'a>(reason: &'a str, path: &[String]) -> &'a str {
         .fold(reason, |reason, name| reason.strip_prefix(&format!("`{name}`: ")).unwrap_or(reason))
 }
 
+/// The rule of a member, and what may stand there.
+pub(crate) fn known(name: &str) -> Option<(&'static str, &'static str)> {
+    KNOWN.iter().find(|known| known.0 == name).map(|(_, rule, wanted)| (*rule, *wanted))
+}
+
 /// The names of all members, for a person.
 fn names() -> String {
     KNOWN.iter().map(|(name, ..)| format!("`{name}`")).collect::<Vec<_>>().join(", ")

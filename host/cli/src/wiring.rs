@@ -30,7 +30,7 @@ use replaysafe::{
     guest::{GuestError, GuestOptions},
     provisioner::{
         Options, Provisioner,
-        approval::{self, Approval, Staged},
+        operator::{self, Approval, Matter, Resolution, Resolved},
     },
 };
 
@@ -108,15 +108,29 @@ pub(crate) fn open_ledger(path: &Path, key: &Path) -> anyhow::Result<SqliteLedge
     Ok(SqliteLedger::open_read_only(path, open_key(key, path)?)?)
 }
 
-/// What waits for an approval in the ledger in the file `path`, and the time.
-pub(crate) async fn staged(
+/// What waits for a person in the ledger in the file `path`, and the time.
+pub(crate) async fn matters(
     guest: &Guest,
     path: &Path,
     key: &Path,
-) -> anyhow::Result<(Vec<Staged>, u64)> {
+) -> anyhow::Result<(Vec<Matter>, u64)> {
     let (now, opened) = (SystemClock.now(), open_key(key, path)?);
     let ledger = SqliteLedger::open_read_only(path, Arc::clone(&opened))?;
-    Ok((approval::staged(guest, &ledger, &opened, now).await?, now))
+    Ok((operator::matters(guest, &ledger, &opened, now).await?, now))
+}
+
+/// Says what a parked request has made, in the ledger in the file `path`. A gateway may have it open.
+pub(crate) async fn resolve(
+    guest: &Guest,
+    path: &Path,
+    key: &Path,
+    decision: &EntryId,
+    resolution: &Resolution,
+) -> anyhow::Result<Resolved> {
+    let key = open_key(key, path)?;
+    let ledger = SqliteLedger::open_beside(path, Arc::clone(&key))?;
+    let now = SystemClock.now();
+    Ok(operator::resolve(guest, &ledger, &key, decision, resolution, now).await?)
 }
 
 /// Lets a return go that waits in the ledger in the file `path`, for so long. A gateway may have it open.
@@ -131,7 +145,7 @@ pub(crate) async fn approve(
     let ledger = SqliteLedger::open_beside(path, Arc::clone(&key))?;
     let now = SystemClock.now();
     let until = now.saturating_add(u64::try_from(stands.as_millis()).unwrap_or(u64::MAX));
-    Ok(approval::approve(guest, &ledger, &key, decision, until, now).await?)
+    Ok(operator::approve(guest, &ledger, &key, decision, until, now).await?)
 }
 
 fn open_key(path: &Path, ledger: &Path) -> anyhow::Result<Arc<LedgerKey>> {

@@ -22,10 +22,14 @@ use std::{
 
 use rusqlite::{Connection, OpenFlags, OptionalExtension, Transaction, TransactionBehavior};
 
-use self::{files::Files, rows::Rows, worker::Worker};
+use self::{
+    files::Files,
+    rows::{LAST_WAITS, Rows},
+    worker::Worker,
+};
 use super::{Leased, Ledger, LedgerError, NameLeases, Note, Record, RecordedStep, Waiting};
 use crate::{
-    contract::{Entry, EntryId, Field, Found, Scope, Tag},
+    contract::{Entry, EntryId, Field, Found, Scope, Stage, Tag},
     keys::{LedgerKey, sync_directory},
 };
 
@@ -345,14 +349,17 @@ impl Ledger for SqliteLedger {
         self.read(move |rows| rows.steps(&decision)).await
     }
 
-    async fn refused(&self) -> Result<Vec<EntryId>, LedgerError> {
-        self.read(|rows| rows.refused()).await
+    async fn waiting(&self) -> Result<Vec<(EntryId, Stage)>, LedgerError> {
+        self.read(|rows| rows.waiting()).await
     }
 
     async fn forget_steps(&self, before: u64) -> Result<u64, LedgerError> {
         let before = i64::try_from(before).unwrap_or(i64::MAX);
         self.change(move |rows| {
-            let removed = rows.connection.execute("DELETE FROM step WHERE at < ?1", [before])?;
+            let removed = rows.connection.execute(
+                &format!("DELETE FROM step WHERE at < ?1 AND NOT {LAST_WAITS}"),
+                [before],
+            )?;
             Ok(u64::try_from(removed).unwrap_or(u64::MAX))
         })
         .await
@@ -569,7 +576,7 @@ fn read_only() -> LedgerError {
 const APPLICATION_ID: i64 = 0x5270_5366;
 
 /// Which tables these are. Another number is refused.
-const SCHEMA_VERSION: i64 = 1;
+const SCHEMA_VERSION: i64 = 2;
 
 /// How long SQLite waits for a reader in another process, which holds it up for moments only.
 const BUSY_WAIT: Duration = Duration::from_secs(5);

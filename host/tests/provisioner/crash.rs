@@ -6,7 +6,7 @@ use replaysafe::{
     call::Call,
     contract::{Answer, Method, Stage, Verdict},
     ledger::Ledger as _,
-    provisioner::approval::Approval,
+    provisioner::operator::Approval,
     target::Caller,
 };
 use serde_json::json;

@@ -25,7 +25,7 @@ use replaysafe::{
     },
     provisioner::{
         Options, Provisioner,
-        approval::{self, Approval},
+        operator::{self, Approval},
     },
     target::{Body, Caller, Discovery, Target},
 };
@@ -128,7 +128,7 @@ impl World {
         let ledger = SqliteLedger::open_beside(self.path("ledger"), Arc::clone(&key)).unwrap();
         let (guest, now) = (guest(), self.clock.now());
         let until = now + 3_600_000;
-        approval::approve(&guest, &ledger, &key, decision, until, now).await.unwrap()
+        operator::approve(&guest, &ledger, &key, decision, until, now).await.unwrap()
     }
 
     pub(crate) fn path(&self, name: &str) -> PathBuf {
@@ -395,8 +395,8 @@ impl<L: Ledger> Ledger for Faulty<L> {
         self.faults.in_ledger(self.inner.steps(decision)).await
     }
 
-    async fn refused(&self) -> Result<Vec<EntryId>, LedgerError> {
-        self.faults.in_ledger(self.inner.refused()).await
+    async fn waiting(&self) -> Result<Vec<(EntryId, Stage)>, LedgerError> {
+        self.faults.in_ledger(self.inner.waiting()).await
     }
 
     async fn forget_steps(&self, before: u64) -> Result<u64, LedgerError> {

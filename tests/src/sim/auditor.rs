@@ -194,6 +194,9 @@ impl Auditor {
                 Event::Looked { run, question, answered } => {
                     self.looked(world, *run, question, *answered);
                 }
+                Event::Oversaw { run } => {
+                    self.work.entry(*run).or_default().listed_at = Some(world.now);
+                }
                 Event::Wrote { run, entry, written, answer } => {
                     self.wrote(world, *run, entry, written, answer.as_ref())?;
                 }

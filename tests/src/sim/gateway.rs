@@ -306,6 +306,54 @@ impl World {
         self.runs.insert(number, run);
     }
 
+    /// An operator sees to what is parked, beside the gateways.
+    pub(super) fn operate(&mut self, first: bool, core: &mut Decider) {
+        for entry in self.ledger.entries.clone() {
+            if entry.stage != Stage::Parked {
+                continue;
+            }
+            let asked = self.asked.get(&(entry.statement.clone(), entry.key.clone()));
+            let intent = asked.and_then(|wish| self.setup.intents.get(*wish));
+            let there: Vec<u32> = intent
+                .map(|intent| self.target.of(intent.subject).map(|(id, _)| id).collect())
+                .unwrap_or_default();
+            let made = match there.as_slice() {
+                [id] if first => format!("r{id}"),
+                _ => String::new(),
+            };
+            let number = self.number(None, None);
+            self.events.push(Event::Oversaw { run: number });
+            if let Err(how) = self.says(number, &entry, &made, core) {
+                self.events.push(Event::Broken { run: number, how });
+            }
+        }
+    }
+
+    /// What a person says that a parked entry has made is written as the host does it.
+    fn says(
+        &mut self,
+        number: u32,
+        entry: &Entry,
+        made: &str,
+        core: &mut Decider,
+    ) -> Result<(), String> {
+        let request = core.entry_request(&entry.state).map_err(|error| error.detail)?;
+        let run = self.run_of(request, 0, None, number, core).ok_or("it cannot be read")?;
+        let mut found = self.find(&run.tags, &run.leased_tags(), core);
+        if !known(&found, &entry.id) {
+            found.open.push(entry.clone());
+        }
+        let mut situation = run.situation(&found, &[], self.now);
+        situation.new_entry.clone_from(&entry.id);
+        situation.extra.push(field("resolve", made));
+        let step = core.step(Function::Settle, &situation, None).map_err(|error| error.detail)?;
+        let (Some(write), Action::Answer(answer)) = (step.write, step.action) else {
+            return Err("an operator's word is not written, or not answered".into());
+        };
+        let written = self.write(&run, &write, Some(Rc::new(answer)), core);
+        written.map_err(|refusal| format!("nobody else is at work: {refusal:?}"))
+    }
+
     /// From when on a gateway takes up an entry that is due: it scans again a second later.
     pub(in crate::sim) fn scans_from(&self, gateway: usize, entry: &Entry) -> Option<UnixMillis> {
         let last = self.scanned.get(&(gateway, entry.id.clone()));

@@ -57,6 +57,17 @@ pub fn settled(world: &World) -> bool {
         && world.open().all(|entry| entry.stage == Stage::Parked || world.passed_over(entry))
 }
 
+/// What an operator does who has spoken so often: says what is parked has made the one resource that is there, and where
+/// that was a mistake, or there are several or none, that it has made none.
+#[must_use]
+pub fn operates(world: &World, spoken: u8) -> Option<Action> {
+    let parked = world.open().any(|entry| entry.stage == Stage::Parked);
+    (world.setup.operated && parked).then_some(Action::Operate(spoken == 0))
+}
+
+/// After so many words of an operator nothing is parked.
+pub const WORDS_MOST: u8 = 2;
+
 /// The wishes with a key that were settled: asked once more they must be answered as before, and nothing may be sent.
 #[must_use]
 pub fn repeats(world: &World) -> Vec<usize> {

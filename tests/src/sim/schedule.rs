@@ -133,13 +133,19 @@ impl Drive<'_> {
     /// Faults stop; everybody goes on until nothing is left to be done.
     fn heal(&mut self) -> Result<(), Violation> {
         self.world.budget = Budget::default();
-        let mut idle = 0;
+        let (mut idle, mut spoken) = (0, 0);
         for _ in 0..HEAL_STEPS_MOST {
             if heal::settled(&self.world) {
                 idle += 1;
                 // What is parked is looked at again twice before it is believed to stay so.
                 if idle == 3 || self.world.next_wake().is_none() {
-                    return Ok(());
+                    let Some(action) = heal::operates(&self.world, spoken) else { return Ok(()) };
+                    if spoken == heal::WORDS_MOST {
+                        break;
+                    }
+                    (idle, spoken) = (0, spoken + 1);
+                    self.act(action)?;
+                    continue;
                 }
                 self.act(Action::Wake)?;
                 continue;
@@ -238,7 +244,8 @@ fn kind(action: Action) -> u8 {
         Action::Crash(_) => 17,
         Action::Expire(..) => 18,
         Action::Scan(..) => 19,
-        Action::Forget => 20,
+        // By an operator's word nobody is surprised.
+        Action::Forget | Action::Operate(_) => 20,
         Action::Call(_, fate) => match fate {
             Fate::Complete => 21,
             Fate::Land => 22,
@@ -324,6 +331,7 @@ fn make(random: &mut Random, worlds: Worlds) -> World {
         off,
         salt,
         numbering: Numbering::Counted,
+        operated: salt & 1 == 1,
     };
     World::new(setup, Target::new(store), budget)
 }

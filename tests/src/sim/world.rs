@@ -46,6 +46,8 @@ pub struct Setup {
     pub salt: u64,
     /// How what is made gets its number.
     pub numbering: Numbering,
+    /// Once everything is at rest an operator sees to what is parked.
+    pub operated: bool,
 }
 
 impl Setup {
@@ -153,6 +155,8 @@ pub enum Action {
     Scan(usize, u32),
     /// What was settled is forgotten.
     Forget,
+    /// An operator says what each parked entry has made: at first the one resource that is there.
+    Operate(bool),
 }
 
 /// A request on its way to a gateway.
@@ -216,6 +220,11 @@ pub enum Event {
         question: Question,
         /// It was answered.
         answered: bool,
+    },
+    /// An operator has seen all that the target has.
+    Oversaw {
+        /// For which work.
+        run: u32,
     },
     /// The ledger was written.
     Wrote {
@@ -555,6 +564,7 @@ impl World {
                 self.leases.change().leave(ticket);
             }
             Action::Scan(gateway, position) => self.scan(gateway, position, core),
+            Action::Operate(first) => self.operate(first, core),
             Action::Forget => {
                 self.budget.forgets -= 1;
                 self.ledger.change().forget();
@@ -920,6 +930,7 @@ impl fmt::Display for Event {
                 write!(f, "run {run} looks at {question:?}")?;
                 if *answered { Ok(()) } else { f.write_str(", and hears nothing") }
             }
+            Self::Oversaw { run } => write!(f, "run {run} is an operator's, who sees all there is"),
             Self::Wrote { run, entry, written, answer } => {
                 let Entry { id, identity, stage, wake_at, .. } = &**entry;
                 write!(f, "run {run} writes {id}: {:?} -> {stage:?}", written.stage_before)?;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use replaysafe::{contract::EntryId, provisioner::approval::Approval};
+use replaysafe::{contract::EntryId, provisioner::operator::Approval};
 use serde_json::json;
 
 use crate::{
@@ -21,12 +21,12 @@ use crate::{
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = "\
 Example:
-  $ replaysafe staged --ledger sqlite:replaysafe.db
-  7f3c9a52d0b14e6c8a1f02b7c4d95e30  User  waits, asked 4 min ago
+  $ replaysafe list staged --ledger sqlite:replaysafe.db
+  7f3c9a52d0b14e6c8a1f02b7c4d95e30  staged       User  waits, asked 4 min ago
   $ replaysafe approve 7f3c9a52d0b14e6c8a1f02b7c4d95e30 \\
         --ledger sqlite:replaysafe.db --hours 8")]
 pub(super) struct Arguments {
-    /// The decision, as `replaysafe staged`, or an answer's `Replaysafe-Decision`, names it
+    /// The decision, as `replaysafe list staged`, or an answer's `Replaysafe-Decision`, names it
     #[arg(value_name = "DECISION")]
     decision: EntryId,
     /// How long the approval stands, in hours: 1 to 720
@@ -46,7 +46,7 @@ pub(super) fn run(arguments: &Arguments, output: Output) -> anyhow::Result<Exit>
     let (word, text) = match approval {
         Approval::Until(_) => (
             "approved",
-            "approved: the same request, repeated by its client in time, goes through once; `replaysafe staged` shows until when",
+            "approved: the same request, repeated by its client in time, goes through once; `replaysafe list staged` shows until when",
         ),
         Approval::Sent => ("sent", "nothing to approve: it was sent already"),
         Approval::NotStaged => (
@@ -55,7 +55,7 @@ pub(super) fn run(arguments: &Arguments, output: Output) -> anyhow::Result<Exit>
         ),
         Approval::Unknown => {
             return Err(exit::environment(format!(
-                "the ledger has no recorded inputs of the decision `{decision}`: it is another ledger's, or was last asked more than 7 days ago"
+                "the ledger has no recorded inputs of the decision `{decision}`: it is another ledger's, or ended more than 7 days ago"
             ))
             .into());
         }

@@ -304,6 +304,7 @@ mod tests {
             component: String::new(),
             policy: String::new(),
             at: 0,
+            waits: false,
             input: json!({"situation": {
                 "request": {
                     "method": "patch", "resource-type": "Group", "id": "g1",

@@ -7,11 +7,10 @@ use clap::ValueEnum;
 use serde_json::json;
 
 use crate::{
-    command::{LedgerArguments, runtime},
+    command::{LedgerArguments, policy, runtime},
     exit::{self, Exit},
     output::{self, Output},
-    policy,
-    wiring::{self, Guest},
+    wiring,
 };
 
 /// Serve SCIM in front of a SCIM service, so that repeats are safe.
@@ -115,7 +114,7 @@ pub(super) fn run(arguments: &Arguments, output: Output) -> anyhow::Result<Exit>
         ledger: arguments.ledger.ledger.0.clone(),
         ledger_key: arguments.ledger.key_file(),
         upstream_moved: arguments.upstream_moved,
-        policy: read_policy(arguments.policy.as_ref(), &guest)?,
+        policy: policy::read(arguments.policy.as_deref(), &guest)?,
         tls: arguments.tls_cert.clone().zip(arguments.tls_key.clone()),
         tls_client_ca: arguments.tls_client_ca.clone(),
         upstream_ca: arguments.upstream_ca.clone(),
@@ -137,17 +136,6 @@ pub(super) fn run(arguments: &Arguments, output: Output) -> anyhow::Result<Exit>
         output::say_out();
         stopped.map(|_notes| Exit::Good)
     })
-}
-
-/// The policy in the component's canonical form; that of `{}` where none is named.
-fn read_policy(path: Option<&PathBuf>, guest: &Guest) -> anyhow::Result<String> {
-    let Some(path) = path else { return Ok("{}".to_owned()) };
-    let name = path.display();
-    let bytes = std::fs::read(path).with_context(|| format!("reading the policy `{name}`"))?;
-    let text = String::from_utf8(bytes)
-        .map_err(|_no_text| exit::usage(format!("the policy `{name}`: no text in UTF-8")))?;
-    let policy = policy::read(&text, |policy| wiring::check_policy(guest, policy));
-    policy.map_err(|mistake| exit::usage(format!("the policy `{name}`, {mistake}")).into())
 }
 
 /// The value of `Authorization`, without the newline that editors add.

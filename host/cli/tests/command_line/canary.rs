@@ -75,7 +75,7 @@ fn what_is_secret_is_written_nowhere() {
     served.limit_files(None);
 
     let ledger = ["--ledger", "sqlite:a.db"];
-    let mut said = vec![run(folder.path(), &[&["staged"], &ledger[..]].concat())];
+    let mut said = vec![run(folder.path(), &[&["list"], &ledger[..]].concat())];
     assert!(said[0].out.contains("waits"), "{said:?}");
     let decisions = answers.iter().filter_map(|answer| header(answer, "replaysafe-decision"));
     for decision in decisions.filter(|decision| decision != "none") {

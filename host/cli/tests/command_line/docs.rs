@@ -151,7 +151,10 @@ fn every_command_has_its_shape_on_the_page_and_writes_it() {
         ("component export", json(&["component", "export", "c.wasm"])),
         ("explain", json(&["explain", &decision, "--ledger", "sqlite:a.db"])),
         ("approve", json(&["approve", &staged, "--ledger", "sqlite:a.db"])),
-        ("staged", json(&["staged", "--ledger", "sqlite:a.db"])),
+        ("policy check", json(&["policy", "check", "p.toml"])),
+        ("policy explain", json(&["policy", "explain", "p.toml"])),
+        ("list", json(&["list", "--ledger", "sqlite:a.db"])),
+        ("resolve", json(&["resolve", &staged, "--nothing", "--ledger", "sqlite:a.db"])),
         ("ledger audit", json(&["ledger", "audit", "--ledger", "sqlite:a.db"])),
         ("an error", serde_json::from_str(&wrong.err).unwrap()),
     ]);

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 use tempfile::TempDir;
 
-use super::support::{Served, fails, header, run, run_on};
+use super::support::{Served, fails, run, run_on};
 
 #[test]
 fn a_decision_is_explained_and_made_again_with_the_same_bytes() {
@@ -64,7 +64,7 @@ fn a_decision_is_explained_and_made_again_with_the_same_bytes() {
     );
 }
 
-fn explained(folder: &Path, decision: &str) -> Value {
+pub(crate) fn explained(folder: &Path, decision: &str) -> Value {
     let explain = ["explain", decision, "--ledger", "sqlite:a.db", "--format", "json"];
     let explained = run(folder, &explain);
     assert_eq!((explained.code, explained.err.as_str()), (0, ""), "{}", explained.out);
@@ -104,84 +104,6 @@ fn other_bytes_than_those_recorded_are_1() {
         assert_eq!(told.json()["same"], same, "{id}");
         assert_eq!(told.json()["steps"][0]["again"], again, "{id}");
     }
-}
-
-/// S21: nothing is sent until a person says so, and then one request goes through once, also after a crash.
-#[test]
-fn a_return_waits_for_an_approval_and_goes_through_once() {
-    let folder = TempDir::new().unwrap();
-    // Without a window the same create again is a return at once (S2a).
-    let policy = "returns = \"approve\"\nreplay-window-seconds = 0\n";
-    fs::write(folder.path().join("p.toml"), policy).unwrap();
-    let options = ["--policy", "p.toml"];
-    let mut served = Served::start(folder.path(), &options);
-    let ada = r#"{"userName":"ada@example.org","externalId":"1"}"#;
-    served.create();
-    let id = served.target.resources("Users")[0]["id"].as_str().unwrap().to_owned();
-    assert!(served.send("DELETE", &format!("/Users/{id}"), "").starts_with("HTTP/1.1 204"));
-
-    let staged = served.send("POST", "/Users", ada);
-    assert!(staged.starts_with("HTTP/1.1 503"), "{staged}");
-    assert_eq!(header(&staged, "replaysafe-verdict").unwrap(), "staged");
-    assert!(header(&staged, "retry-after").is_some() && staged.contains("approval"), "{staged}");
-    let decision = header(&staged, "replaysafe-decision").unwrap();
-    let json = |arguments: &[&str]| {
-        let rest = ["--ledger", "sqlite:a.db", "--format", "json"];
-        let ran = run(folder.path(), &[arguments, &rest].concat());
-        (ran.code, ran.json())
-    };
-    let (_, list) = json(&["staged"]);
-    assert_eq!(list["staged"].as_array().unwrap().len(), 1, "{list}");
-    assert_eq!(list["staged"][0]["decision"], decision);
-    assert_eq!(list["staged"][0]["approved-until"], Value::Null);
-    let writes = served.target.writes();
-    assert_eq!(writes, 2, "a create and a delete");
-
-    let approved = json(&["approve", &decision, "--hours", "1"]);
-    assert_eq!((approved.0, &approved.1["approval"]), (0, &json!("approved")));
-    assert_eq!(json(&["approve", &decision, "--hours", "9"]), approved, "twice is once");
-    let until = &approved.1["approved-until"];
-    assert_eq!(json(&["staged"]).1["staged"][0]["approved-until"], *until);
-    // Another request for the same account waits for its own.
-    let other = r#"{"userName":"ada@example.org","externalId":"1","title":"root"}"#;
-    let other = served.send("POST", "/Users", other);
-    assert_eq!(header(&other, "replaysafe-verdict").unwrap(), "staged");
-    assert_eq!(served.target.writes(), writes, "an approval sends nothing");
-
-    served.kill_and_start(folder.path(), &options);
-    let made = served.send("POST", "/Users", ada);
-    assert!(made.starts_with("HTTP/1.1 201"), "{made}");
-    assert_eq!(header(&made, "replaysafe-decision").unwrap(), decision);
-    let again = served.send("POST", "/Users", ada);
-    assert!(again.starts_with("HTTP/1.1 201"), "{again}");
-    assert_eq!(served.target.writes(), writes + 1);
-    assert_eq!(served.target.resources("Users").len(), 1);
-    let (code, sent) = json(&["approve", &decision]);
-    assert_eq!((code, &sent["approval"]), (1, &json!("sent")));
-    // The account is back: there is no return left that the other one could be.
-    let other = header(&other, "replaysafe-decision").unwrap();
-    let (code, not) = json(&["approve", &other]);
-    assert_eq!((code, &not["approval"]), (1, &json!("not-staged")));
-    assert_eq!(json(&["staged"]), (0, json!({"staged": []})));
-    assert_eq!(served.stop().code, 0);
-
-    explained(folder.path(), &decision);
-    let text = run(folder.path(), &["approve", &decision, "--ledger", "sqlite:a.db"]);
-    assert_eq!((text.code, text.out.trim()), (1, "nothing to approve: it was sent already"));
-    fails(
-        folder.path(),
-        &["approve", "7f3c", "--ledger", "sqlite:a.db"],
-        3,
-        &["`7f3c`", "another ledger's", "7 days"],
-    );
-    fails(folder.path(), &["approve", "7f3c", "--ledger", "sqlite:none.db"], 3, &["`none.db`"]);
-    fails(
-        folder.path(),
-        &["approve", &decision, "--ledger", "sqlite:a.db", "--hours", "721"],
-        2,
-        &["721"],
-    );
-    assert_eq!(json(&["ledger", "audit"]).0, 0);
 }
 
 #[test]

@@ -13,6 +13,7 @@ mod gateway;
 mod ledger;
 mod limits;
 mod offline;
+mod operator;
 #[path = "../../../tests/support/canary.rs"]
 mod spellings;
 mod support;

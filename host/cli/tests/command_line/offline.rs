@@ -14,8 +14,11 @@ const COMMANDS: &[&[&str]] = &[
     &["component", "inspect"],
     &["component", "export"],
     &["explain"],
-    &["staged"],
+    &["policy", "check"],
+    &["policy", "explain"],
+    &["list"],
     &["approve"],
+    &["resolve"],
     &["ledger", "audit"],
     &["completion"],
 ];

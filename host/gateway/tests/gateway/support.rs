@@ -13,7 +13,7 @@ use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use replaysafe::clock::{Clock, SystemClock};
-use replaysafe::contract::{Entry, EntryId, Field, Found, Scope, Tag};
+use replaysafe::contract::{Entry, EntryId, Field, Found, Scope, Stage, Tag};
 use replaysafe::keys::LedgerKey;
 use replaysafe::ledger::{
     Leased, Ledger, LedgerError, Note, Record, RecordedStep, SqliteLedger, Waiting,
@@ -240,8 +240,8 @@ impl Ledger for Breakable {
         self.up()?.steps(decision).await
     }
 
-    async fn refused(&self) -> Result<Vec<EntryId>, LedgerError> {
-        self.up()?.refused().await
+    async fn waiting(&self) -> Result<Vec<(EntryId, Stage)>, LedgerError> {
+        self.up()?.waiting().await
     }
 
     async fn forget_steps(&self, before: u64) -> Result<u64, LedgerError> {

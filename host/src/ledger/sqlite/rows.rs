@@ -170,13 +170,19 @@ impl Rows<'_> {
         .collect()
     }
 
-    pub(super) fn refused(&self) -> Result<Vec<String>, LedgerError> {
-        let mut refused = self.connection.prepare_cached(
-            "SELECT id FROM entry WHERE stage = 'refused'
-                AND EXISTS (SELECT 1 FROM step WHERE decision = entry.id) ORDER BY seq",
-        )?;
-        let ids = refused.query_map([], |row| row.get(0))?;
-        Ok(ids.collect::<rusqlite::Result<_>>()?)
+    pub(super) fn waiting(&self) -> Result<Vec<(String, Stage)>, LedgerError> {
+        let mut waiting = self.connection.prepare_cached(&format!(
+            "SELECT entry.id, entry.stage FROM entry JOIN step ON step.decision = entry.id
+                WHERE {LAST_WAITS} ORDER BY entry.seq",
+        ))?;
+        let rows = waiting
+            .query_map([], |row| Ok((row.get::<_, String>(0)?, row.get::<_, String>(1)?)))?;
+        rows.map(|row| {
+            let (id, stage) = row?;
+            let stage = stage_of(&stage).ok_or_else(|| tampered("entry", &id))?;
+            Ok((id, stage))
+        })
+        .collect()
     }
 
     pub(super) fn open_step(
@@ -386,8 +392,8 @@ impl Rows<'_> {
         let place = Place { kind: "step", tenant, id: &id, bound: &[&at.to_be_bytes()] };
         let sealed = self.key.seal(&place, &plain).map_err(|e| LedgerError::Storage(e.into()))?;
         self.connection
-            .prepare_cached("INSERT INTO step VALUES (?1, ?2, ?3, ?4, ?5)")?
-            .execute(params![decision, n, tenant, at, sealed])?;
+            .prepare_cached("INSERT INTO step VALUES (?1, ?2, ?3, ?4, ?5, ?6)")?
+            .execute(params![decision, n, tenant, at, step.waits, sealed])?;
         Ok(())
     }
 
@@ -502,6 +508,12 @@ pub(super) struct SealedEntry {
     pub(super) created_at: i64,
     pub(super) state: Vec<u8>,
 }
+
+/// A step that is the last of a decision that waits for a person, and has an entry.
+pub(super) const LAST_WAITS: &str = "(step.waits AND step.n =
+    (SELECT max(later.n) FROM step AS later WHERE later.decision = step.decision)
+    AND EXISTS (SELECT 1 FROM entry AS its WHERE its.id = step.decision
+        AND its.stage IN ('refused', 'parked')))";
 
 pub(super) const ENTRY_COLUMNS: &str = "seq, id, tenant, target, source, identity, key_tag, \
     statement_tag, stage, wake_at, created_at, state";

@@ -62,13 +62,16 @@ CREATE TABLE fact (
     PRIMARY KEY (target, name)
 ) STRICT, WITHOUT ROWID;
 
--- The calls of the component that led to a decision, the `n`th of it, for a stated time (S38).
+-- The calls of the component that led to a decision, the `n`th of it, for a stated time (S38). `waits`: the
+-- decision waits for a person by then; the last such step is kept for as long.
 CREATE TABLE step (
     decision TEXT NOT NULL,
     n INTEGER NOT NULL,
     tenant TEXT NOT NULL,
     at INTEGER NOT NULL,
+    waits INTEGER NOT NULL,
     step BLOB NOT NULL,
     PRIMARY KEY (decision, n)
 ) STRICT;
 CREATE INDEX step_at ON step (at);
+CREATE INDEX step_waits ON step (decision) WHERE waits;

@@ -279,20 +279,31 @@ fn a_step_without_a_write_is_kept_under_its_decision() {
     });
 }
 
-/// S21: what was refused may wait for a person, where somebody can say why.
+/// S21, S29, S41: what waits for a person is known for as long as it does, however long ago it was asked.
 #[test]
-fn refused_decisions_with_steps_are_given_the_oldest_first() {
+fn what_waits_is_given_the_oldest_first_and_its_last_step_is_kept() {
     run(async |ledger, _| {
-        for (id, stage) in [
-            ("b", Stage::Refused),
-            ("a", Stage::Refused),
-            ("c", Stage::Settled),
-            ("d", Stage::Refused),
+        let waits = |at| RecordedStep { waits: true, ..step("settle", at) };
+        for (id, stage, told) in [
+            ("b", Stage::Refused, vec![waits(1), waits(2)]),
+            ("a", Stage::Parked, vec![step("decide", 1), waits(2)]),
+            ("c", Stage::Settled, vec![waits(1)]),
+            ("d", Stage::Refused, vec![waits(1), step("settle", 2)]),
         ] {
-            let told = (id != "d").then(|| step("decide", 1));
-            write(ledger, id, stage, |r| r.step = told).await.unwrap();
+            for step in told {
+                write(ledger, id, stage, |r| r.step = Some(step)).await.unwrap();
+            }
         }
-        assert_eq!(ledger.refused().await.unwrap(), ["b", "a"]);
+        // Of what has no entry nothing can be done.
+        ledger.note("acme", &"e".to_owned(), &waits(1)).await.unwrap();
+        let waiting = [("b".to_owned(), Stage::Refused), ("a".to_owned(), Stage::Parked)];
+        assert_eq!(ledger.waiting().await.unwrap(), waiting);
+        assert_eq!(ledger.forget_steps(u64::MAX).await.unwrap(), 6);
+        assert_eq!(ledger.waiting().await.unwrap(), waiting);
+        assert_eq!(ledger.steps(&"b".to_owned()).await.unwrap(), [waits(2)]);
+        write(ledger, "b", Stage::Settled, |r| r.step = Some(step("settle", 3))).await.unwrap();
+        assert_eq!(ledger.waiting().await.unwrap(), waiting[1..]);
+        assert_eq!(ledger.forget_steps(u64::MAX).await.unwrap(), 2);
     });
 }
 
@@ -598,7 +609,7 @@ fn a_ledger_can_be_read_when_nobody_has_it_open() {
 #[test]
 fn what_is_no_ledger_is_refused_and_left_alone() {
     check_open("", "");
-    check_open("PRAGMA user_version = 2", "its schema has version 2");
+    check_open("PRAGMA user_version = 1", "its schema has version 1");
     check_open("PRAGMA user_version = 0", "its schema has version 0");
     check_open("PRAGMA application_id = 1", "it is no ledger");
     check_open("UPDATE meta SET value = 'x' WHERE name = 'key'", "written with another key");
@@ -1096,6 +1107,7 @@ fn step(function: &str, at: u64) -> RecordedStep {
         function: function.to_owned(),
         component: tag("component"),
         at,
+        waits: false,
         input: "{\"argument\":1}".to_owned(),
         output: "{\"result\":1}".to_owned(),
     }

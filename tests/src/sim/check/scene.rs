@@ -31,6 +31,8 @@ pub struct Scene {
     pub statuses: &'static [u16],
     /// The policy document.
     pub policy: &'static str,
+    /// Once everything is at rest an operator sees to what is parked.
+    pub operated: bool,
     /// Without any of these rules a law breaks here.
     pub misses: &'static [Rule],
 }
@@ -60,6 +62,7 @@ impl Scene {
             off,
             salt: 1,
             numbering: Numbering::Canonical,
+            operated: self.operated,
         };
         let store: BTreeMap<u32, Resource> = (1..).zip(self.store.iter().cloned()).collect();
         World::new(setup, Target::new(store), self.budget)
@@ -82,6 +85,7 @@ impl Scene {
             spare: Spare::default(),
             statuses: &[400, 502],
             policy: "{}",
+            operated: false,
             misses: &[],
         }
     }
@@ -154,7 +158,7 @@ pub fn states(name: &str) -> u32 {
         "duplicates" => 1_891,
         "grant-revoke-lost" => 1_515,
         "create-delete-crossing" => 1_238,
-        "parked" => 1_163,
+        "parked" | "parked-resolved" => 1_163,
         "members-lost" => 998,
         "shared-create-twice" => 822,
         "filters-refused" => 761,
@@ -292,6 +296,10 @@ fn deletions() -> Vec<Scene> {
         Scene::new("parked", &crossing).with(lost).with(|s| {
             s.profile.refuses_lists = true;
             s.spare.looks = 1;
+        }),
+        Scene::new("parked-resolved", &crossing).with(lost).with(|s| {
+            s.profile.refuses_lists = true;
+            s.operated = true;
         }),
     ]
 }

@@ -243,6 +243,13 @@ impl State {
             if phase.idle < IDLE_MOST && self.world.next_wake().is_some() {
                 return Ok(Some(Action::Wake));
             }
+            if let Some(action) = heal::operates(&self.world, phase.spoken) {
+                if phase.spoken == heal::WORDS_MOST {
+                    return Err(heal::stuck(&self.world, &self.auditor));
+                }
+                *phase = Phase { spoken: phase.spoken + 1, idle: 0, ..*phase };
+                return Ok(Some(action));
+            }
             if phase.repeats {
                 return Ok(None);
             }
@@ -252,7 +259,7 @@ impl State {
                 return Ok(None);
             }
             self.auditor.rest();
-            *phase = Phase { repeats: true, idle: 0 };
+            *phase = Phase { repeats: true, ..Phase::BEGIN };
             if let Some(client) = self.world.clients.first_mut() {
                 client.wishes.extend(repeats);
             }
@@ -367,10 +374,12 @@ enum Waking {
 struct Phase {
     repeats: bool,
     idle: u8,
+    /// How often an operator has spoken.
+    spoken: u8,
 }
 
 impl Phase {
-    const BEGIN: Self = Self { repeats: false, idle: 0 };
+    const BEGIN: Self = Self { repeats: false, idle: 0, spoken: 0 };
 
     fn of(self, rest: u128) -> u128 {
         digest::of(&(rest, self))
