@@ -52,12 +52,14 @@ pub(super) fn run(command: &Command, output: Output) -> anyhow::Result<Exit> {
         }
         Command::Explain { file } => {
             let canonical = read(file.as_deref(), &guest)?;
-            let members = members(&parsed(&canonical)?)?;
+            let policy = parsed(&canonical)?;
+            let members = members(&policy)?;
             let text: Vec<String> = members.iter().map(Member::text).collect();
             output.result(
-                text.join("\n\n").as_str(),
+                &text.join("\n\n"),
                 &json!({
                     "sha256": policy_digest(&canonical),
+                    "policy": policy,
                     "members": members.iter().map(Member::json).collect::<Vec<_>>(),
                 }),
             )?;
@@ -99,8 +101,9 @@ impl Member {
     }
 
     fn json(&self) -> Value {
-        let Self { name, value, default, rule, takes: _, description } = self;
-        json!({"name": name, "value": value, "default": default, "rule": rule, "description": description})
+        let Self { name, value: _, default, rule, takes: _, description } = self;
+        let default = toml_of(default);
+        json!({"name": name, "default": default, "rule": rule, "description": description})
     }
 }
 

@@ -4,7 +4,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::rows::{ENTRY_COLUMNS, EntryRow, IDENTITY_COLUMNS, Rows, SealedEntry, SealedIdentity};
+use super::rows::{
+    ENTRY_COLUMNS, EntryRow, IDENTITY_COLUMNS, Rows, STEP_COLUMNS, SealedEntry, SealedIdentity,
+    SealedStep,
+};
 use crate::{
     contract::Stage,
     ledger::{LedgerError, Note},
@@ -156,13 +159,11 @@ impl Notes {
     }
 
     fn steps(&mut self, rows: &Rows<'_>) -> Result<(), LedgerError> {
-        let mut all = rows.connection.prepare("SELECT decision, n, tenant, at, step FROM step")?;
-        for step in all.query_map([], |row| {
-            Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?))
-        })? {
-            let (decision, n, tenant, at, sealed): (String, i64, String, i64, Vec<u8>) = step?;
-            if rows.open_step(&decision, n, &tenant, at, &sealed).is_err() {
-                self.add(TAMPERED, &decision, "a recorded step does not open");
+        let all = format!("SELECT {STEP_COLUMNS} FROM step");
+        for step in rows.connection.prepare(&all)?.query_map([], SealedStep::read)? {
+            let step = step?;
+            if rows.open_step(&step).is_err() {
+                self.add(TAMPERED, &step.decision, "a recorded step does not open");
             }
         }
         Ok(())

@@ -157,17 +157,11 @@ impl Rows<'_> {
     }
 
     pub(super) fn steps(&self, decision: &str) -> Result<Vec<RecordedStep>, LedgerError> {
-        let mut steps = self.connection.prepare_cached(
-            "SELECT n, tenant, at, step FROM step WHERE decision = ?1 ORDER BY n",
-        )?;
-        let rows = steps.query_map([decision], |row| {
-            Ok((row.get(0)?, row.get::<_, String>(1)?, row.get(2)?, row.get::<_, Vec<u8>>(3)?))
-        })?;
-        rows.map(|row| {
-            let (n, tenant, at, sealed) = row?;
-            self.open_step(decision, n, &tenant, at, &sealed)
-        })
-        .collect()
+        let mut steps = self.connection.prepare_cached(&format!(
+            "SELECT {STEP_COLUMNS} FROM step WHERE decision = ?1 ORDER BY n",
+        ))?;
+        let rows = steps.query_map([decision], SealedStep::read)?;
+        rows.map(|row| self.open_step(&row?)).collect()
     }
 
     pub(super) fn waiting(&self) -> Result<Vec<(String, Stage)>, LedgerError> {
@@ -185,20 +179,15 @@ impl Rows<'_> {
         .collect()
     }
 
-    pub(super) fn open_step(
-        &self,
-        decision: &str,
-        n: i64,
-        tenant: &str,
-        at: i64,
-        sealed: &[u8],
-    ) -> Result<RecordedStep, LedgerError> {
+    pub(super) fn open_step(&self, row: &SealedStep) -> Result<RecordedStep, LedgerError> {
+        let SealedStep { decision, n, tenant, at, waits, step } = row;
         let (id, at) = (format!("{decision}/{n}"), at.to_be_bytes());
         let place = Place { kind: "step", tenant, id: &id, bound: &[&at] };
         self.key
-            .open_sealed(&place, sealed)
+            .open_sealed(&place, step)
             .ok()
             .and_then(|plain| serde_json::from_slice(&plain).ok())
+            .filter(|step: &RecordedStep| step.waits == *waits)
             .ok_or_else(|| tampered("step", &id))
     }
 
@@ -552,6 +541,32 @@ impl SealedEntry {
                 &optional(self.wake_at.map(i64::to_be_bytes).as_ref().map(<[u8; 8]>::as_slice)),
                 &self.created_at.to_be_bytes(),
             ],
+        })
+    }
+}
+
+/// A row of `step`, sealed.
+pub(super) struct SealedStep {
+    pub(super) decision: String,
+    n: i64,
+    tenant: String,
+    at: i64,
+    waits: bool,
+    step: Vec<u8>,
+}
+
+pub(super) const STEP_COLUMNS: &str = "decision, n, tenant, at, waits, step";
+
+impl SealedStep {
+    /// Reads the columns of [`STEP_COLUMNS`].
+    pub(super) fn read(row: &Row<'_>) -> rusqlite::Result<Self> {
+        Ok(Self {
+            decision: row.get(0)?,
+            n: row.get(1)?,
+            tenant: row.get(2)?,
+            at: row.get(3)?,
+            waits: row.get(4)?,
+            step: row.get(5)?,
         })
     }
 }
