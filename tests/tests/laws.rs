@@ -331,7 +331,7 @@ fn ask(world: &mut World, line: &str, fault: &str) -> End {
 fn told(end: End) -> Answer {
     match end {
         End::Told(answer) => answer,
-        End::Killed | End::Waits(_) | End::NothingToApprove => panic!("nothing was told: {end:?}"),
+        End::Killed | End::Waits(_) | End::NothingToDo => panic!("nothing was told: {end:?}"),
     }
 }
 

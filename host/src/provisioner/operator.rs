@@ -297,10 +297,10 @@ async fn write<L: Ledger>(
 
 /// A person's word is answered, and nothing else.
 fn answer_of(step: &Step) -> Result<&Answer, ProvisionError> {
-    match &step.action {
-        Action::Answer(answer) => Ok(answer),
-        _ => Err(monitor::Violation::Action.into()),
-    }
+    let Action::Answer(answer) = &step.action else {
+        return Err(monitor::Violation::Action.into());
+    };
+    Ok(answer)
 }
 
 /// The situation of a step that answered, and the answer.
