@@ -9,7 +9,7 @@ mod sqlite;
 
 use std::{future::Future, time::Duration};
 
-use crate::contract::{Entry, EntryId, Field, Found, IdentityWrite, NameKind, Scope, Stage, Tag};
+use crate::contract::{Entry, EntryId, Field, Found, IdentityWrite, NameKind, Scope, Tag};
 
 pub use journal::Journal;
 pub(crate) use journal::Line;
@@ -80,11 +80,16 @@ pub trait Ledger: Send + Sync + 'static {
         decision: &EntryId,
     ) -> impl Future<Output = Result<Vec<RecordedStep>, LedgerError>> + Send;
 
-    /// Decisions of which the last step waits for a person, with the stage of their entries, `refused` or `parked`; the
-    /// oldest first (S21, S29, S41).
-    fn waiting(&self) -> impl Future<Output = Result<Vec<(EntryId, Stage)>, LedgerError>> + Send;
+    /// Decisions that wait for a person, the oldest first (S21, S29, S41).
+    fn waiting(&self) -> impl Future<Output = Result<Vec<EntryId>, LedgerError>> + Send;
 
-    /// Removes recorded steps that were written before `before`, but for those that [`waiting`](Self::waiting) rests on.
+    /// The step since which a decision waits for a person: the last that wrote its entry, if it waits since then.
+    fn waiting_step(
+        &self,
+        decision: &EntryId,
+    ) -> impl Future<Output = Result<Option<RecordedStep>, LedgerError>> + Send;
+
+    /// Removes recorded steps that were written before `before`, but for each [`waiting_step`](Self::waiting_step).
     fn forget_steps(&self, before: u64) -> impl Future<Output = Result<u64, LedgerError>> + Send;
 
     /// Whether the ledger can be read and written at this moment.
@@ -160,9 +165,9 @@ pub struct RecordedStep {
     pub policy: String,
     /// When it was called.
     pub at: u64,
-    /// The decision waits for a person by then.
+    /// Whether the decision waits for a person since then; none: the step wrote nothing.
     #[serde(default)]
-    pub waits: bool,
+    pub waits: Option<bool>,
     /// The arguments, as JSON text of the contract's types.
     pub input: String,
     /// The result, likewise.

@@ -1200,10 +1200,16 @@ fn recorded(
     })
 }
 
-/// Whether a person has to do something before what was asked can come to its end (S21, S29, S41).
-fn waits(step: &Step) -> bool {
-    let Action::Answer(answer) = &step.action else { return false };
-    matches!(answer.verdict, Verdict::Staged | Verdict::Parked | Verdict::Irrevocable)
+/// Whether a person has to do something before what was asked can come to its end (S21, S29, S41); none: nothing is
+/// written of it.
+fn waits(step: &Step) -> Option<bool> {
+    let stage = step.write.as_ref()?.entry.stage;
+    let Action::Answer(answer) = &step.action else { return Some(stage == Stage::Parked) };
+    Some(match answer.verdict {
+        Verdict::Parked => stage == Stage::Parked,
+        Verdict::Staged | Verdict::Irrevocable => stage == Stage::Refused,
+        _ => false,
+    })
 }
 
 /// 16 random bytes as 32 hexadecimal digits.

@@ -17,7 +17,7 @@ use crate::{
     absence::{self, Proof},
     admit::{UNRECORDED, gives_back, is_late},
     answers,
-    case::{Case, failed, fits_path, id_name, id_of, read_resource, resource_in},
+    case::{Case, Wish, failed, fits_path, id_name, id_of, read_resource, resource_in},
     decide::{
         EDGES, bury, commit_version, edges_shown, linked_names, located, new_person, only,
         precondition, privileges_beside, see, stated_takings, version_is_etag, written,
@@ -131,8 +131,9 @@ impl Work<'_> {
                 self.was_not_there()
             }
             // It says nothing of what was sent before and is in doubt.
-            (Judgement::Definite, Method::Replace | Method::Patch | Method::Delete)
-                if self.record.progress.unknown =>
+            (Judgement::Definite, method)
+                if self.record.progress.unknown
+                    && (method != Method::Create || self.effect_id().is_some()) =>
             {
                 self.look_into()
             }
@@ -571,6 +572,9 @@ impl Work<'_> {
             return self.case.asks_again(&id).unwrap_or_else(|| self.gone(Verdict::Done));
         }
         let Some(resource) = resource_in(answer) else { return self.pass_on() };
+        if self.record.progress.unknown && self.is_deactivated(&resource) {
+            return self.gone(Verdict::Done);
+        }
         if self.case.request.method == Method::Create {
             // A complete 500 may have taken effect all the same, where it is not as it was (S12).
             let progress = &self.record.progress;
@@ -591,6 +595,15 @@ impl Work<'_> {
                 return self.judge_update(&id, &resource, holds);
             }
         }
+        if self.record.progress.unknown {
+            if self.case.looks_for_another() {
+                return self.not_shown();
+            }
+            // It may have been written by what was sent before, and nobody is shown it.
+            if self.case.wish.statement.states_secret() {
+                return self.refuse(answers::unavailable(&self.record.id, SECRET_UNSEEN));
+            }
+        }
         let status = self.record.progress.answered.as_ref().map(|answer| answer.status);
         let own = self.record.progress.effect.as_ref().is_some_and(|effect| {
             effect.if_match.is_some() && effect.if_match != self.case.request.if_match
@@ -603,6 +616,13 @@ impl Work<'_> {
             return self.send_rest();
         }
         self.spelled_otherwise()
+    }
+
+    /// A deletion that the target carries out by switching off.
+    fn is_deactivated(&self, resource: &Value) -> bool {
+        self.case.request.method == Method::Delete
+            && self.is_off(resource)
+            && self.case.ground.profile.deactivates(&self.case.request.resource_type)
     }
 
     /// A removal of edges that is refused and still observed is sent once in the other spelling (S25).
@@ -762,14 +782,8 @@ impl Work<'_> {
         if self.case.looks_for_another() {
             return self.not_shown();
         }
-        // Something was deleted since of which nobody had the names: it may have been what this has made (S14c).
-        let nameless = self.case.ground.profile.deleted_nameless(kind);
-        if self.person.memory.life == Life::Expected && Some(sent) <= nameless {
-            bury(self.case, &mut self.person, None);
-        }
-        // Deleted since it was sent: it is of the life before, and nothing of it has come since (S21).
-        if self.person.memory.life == Life::Deleted {
-            return self.refuse(answers::of(Verdict::SupersededByDeletion, &self.record.id));
+        if let Some(step) = self.deleted_since() {
+            return step;
         }
         if taken {
             let mut answer = answers::of(Verdict::Conflict, &self.record.id);
@@ -780,6 +794,18 @@ impl Work<'_> {
             return self.not_taken();
         }
         self.send_again()
+    }
+
+    /// Deleted since it was sent: it is of the life before, and nothing of it has come since (S21).
+    fn deleted_since(&mut self) -> Option<Step> {
+        // Something was deleted since of which nobody had the names: it may have been what this has made (S14c).
+        let sent = self.record.progress.sent_at.unwrap_or_default();
+        let nameless = self.case.ground.profile.deleted_nameless(&self.case.request.resource_type);
+        if self.person.memory.life == Life::Expected && Some(sent) <= nameless {
+            bury(self.case, &mut self.person, None);
+        }
+        let deleted = self.person.memory.life == Life::Deleted;
+        deleted.then(|| self.refuse(answers::of(Verdict::SupersededByDeletion, &self.record.id)))
     }
 
     fn unknown_update(&mut self) -> Step {
@@ -797,10 +823,7 @@ impl Work<'_> {
                 return self.case.asks_again(&id).unwrap_or_else(|| self.gone(Verdict::Done));
             }
             if let Some(resource) = resource_in(answer) {
-                if delete
-                    && resource.find("active").is_some_and(is_false)
-                    && self.case.ground.profile.deactivates(&self.case.request.resource_type)
-                {
+                if self.is_deactivated(&resource) {
                     return self.gone(Verdict::Done);
                 }
                 let creates = self.case.request.method == Method::Create;
@@ -1104,11 +1127,13 @@ impl Work<'_> {
         if self.record.stage != Some(Stage::Parked) || may_land || !fits {
             return Err(ContractError {
                 code: "state".into(),
-                detail: "this decision is not parked, what was sent may still take effect, or the id is none".into(),
+                detail: "this decision is not parked, what was sent may still take effect, or the id cannot be one".into(),
             });
         }
         if id.is_empty() {
-            return Ok(self.refuse(answers::unavailable(&self.record.id, RESOLVED)));
+            let ended =
+                |work: &mut Self| work.refuse(answers::unavailable(&work.record.id, RESOLVED));
+            return Ok(self.deleted_since().unwrap_or_else(|| ended(self)));
         }
         self.record.progress.resolved = Some(id.into());
         let entry = self.record.after(Event::Park, Some(self.case.now()));
@@ -1129,19 +1154,33 @@ impl Work<'_> {
             Sight::Answered(answer) => resource_in(answer),
             Sight::Refused(_) | Sight::Listed(_) | Sight::Nothing => None,
         };
-        let correlation = self.case.ground.policy.correlation(&self.case.request.resource_type);
-        let found =
-            resource.map(|resource| self.case.wish.statement.matches(&resource, correlation));
-        let before = self.was_known(&id) || self.record.progress.alike.contains(&id);
-        match found.filter(|_| !before) {
-            Some(Match::ExternalId | Match::Correlation(_)) => return Some(self.adopt(&id)),
-            Some(Match::No) if self.case.wish.weak => return Some(self.adopt(&id)),
-            // It may be there for others.
-            None if !before && (failed(&seen.sight) || self.case.looks_for_another()) => {}
-            Some(Match::OtherExternalId(_) | Match::No) | None => {
-                self.record.progress.resolved = None;
+        let Some(resource) = resource else {
+            if failed(&seen.sight) || self.case.looks_for_another() {
+                // It may be there for others, or later.
+                return Some(self.park(&[]));
             }
+            if let Some(step) = self.case.asks_again(&id) {
+                return Some(step);
+            }
+            self.record.progress.resolved = None;
+            return None;
+        };
+        let Wish { statement, weak, .. } = &self.case.wish;
+        let correlation = self.case.ground.policy.correlation(&self.case.request.resource_type);
+        let named = match statement.matches(&resource, correlation) {
+            Match::ExternalId | Match::Correlation(_) => !self.was_known(&id),
+            // Nothing identifies it: it must be equal in all that is stated, and nobody else's.
+            Match::No => {
+                *weak
+                    && self.other_holder(&id).is_none()
+                    && statement.differs(&resource, &self.case.ground.schema).is_empty()
+            }
+            Match::OtherExternalId(_) => false,
+        };
+        if named && !self.record.progress.alike.contains(&id) {
+            return Some(self.adopt(&id));
         }
+        self.record.progress.resolved = None;
         None
     }
 
@@ -1849,6 +1888,9 @@ const UNSEEN: &str = "the request was sent several times and was never seen to t
 
 /// What a person reads where only somebody else could send it again, or tell that it took effect.
 const NOT_OURS: &str = "the request was sent and was not seen to take effect, and its sender was not at hand; send the request again";
+
+/// What a client reads where nobody is shown whether a secret was written.
+const SECRET_UNSEEN: &str = "the request was sent more than once, and whether the secret was written cannot be seen; send the request again";
 
 /// What a client reads whose request a person has ended.
 const RESOLVED: &str =

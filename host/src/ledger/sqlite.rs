@@ -24,12 +24,12 @@ use rusqlite::{Connection, OpenFlags, OptionalExtension, Transaction, Transactio
 
 use self::{
     files::Files,
-    rows::{LAST_WAITS, Rows},
+    rows::{Rows, WAITS},
     worker::Worker,
 };
 use super::{Leased, Ledger, LedgerError, NameLeases, Note, Record, RecordedStep, Waiting};
 use crate::{
-    contract::{Entry, EntryId, Field, Found, Scope, Stage, Tag},
+    contract::{Entry, EntryId, Field, Found, Scope, Tag},
     keys::{LedgerKey, sync_directory},
 };
 
@@ -349,15 +349,20 @@ impl Ledger for SqliteLedger {
         self.read(move |rows| rows.steps(&decision)).await
     }
 
-    async fn waiting(&self) -> Result<Vec<(EntryId, Stage)>, LedgerError> {
+    async fn waiting(&self) -> Result<Vec<EntryId>, LedgerError> {
         self.read(|rows| rows.waiting()).await
+    }
+
+    async fn waiting_step(&self, decision: &EntryId) -> Result<Option<RecordedStep>, LedgerError> {
+        let decision = decision.clone();
+        self.read(move |rows| rows.waiting_step(&decision)).await
     }
 
     async fn forget_steps(&self, before: u64) -> Result<u64, LedgerError> {
         let before = i64::try_from(before).unwrap_or(i64::MAX);
         self.change(move |rows| {
             let removed = rows.connection.execute(
-                &format!("DELETE FROM step WHERE at < ?1 AND NOT {LAST_WAITS}"),
+                &format!("DELETE FROM step WHERE at < ?1 AND NOT ifnull({WAITS}, FALSE)"),
                 [before],
             )?;
             Ok(u64::try_from(removed).unwrap_or(u64::MAX))

@@ -20,7 +20,7 @@ pub struct Matter {
     pub decision: EntryId,
     /// The name of the resource type.
     pub resource_type: String,
-    /// When it was asked, looked at or approved last, in milliseconds since 1970.
+    /// Since when it waits, was looked at last, or is approved, in milliseconds since 1970.
     pub at: u64,
     /// What it waits for.
     pub concern: Concern,
@@ -39,8 +39,8 @@ pub enum Concern {
         /// The resources that it may have made, if there are several.
         candidates: Vec<String>,
     },
-    /// The target does not take this access away, and said that it would (S29). It leaves the list when the same
-    /// request, repeated, is carried out or found to hold.
+    /// The target does not take this access away, and said that it would (S29). It is no longer one when the same
+    /// request, repeated under the same key, ends otherwise.
     Irrevocable,
 }
 
@@ -53,7 +53,7 @@ pub enum Approval {
     Sent,
     /// It does not wait for an approval: it was refused for another reason, or its resource was deleted again since.
     NotStaged,
-    /// The ledger has no recorded inputs of it: it is another ledger's, or ended more than 7 days ago.
+    /// The ledger has no entry of it: it is another ledger's, or of a request that was answered without one.
     Unknown,
 }
 
@@ -75,7 +75,7 @@ pub enum Resolved {
     Ended,
     /// It is not parked, what was sent may still take effect, or the id cannot be one.
     NotParked,
-    /// The ledger has no recorded inputs of it: it is another ledger's, or ended more than 7 days ago.
+    /// The ledger has no entry of it: it is another ledger's, or of a request that was answered without one.
     Unknown,
 }
 
@@ -91,12 +91,12 @@ pub async fn matters<L: Ledger>(
     now: u64,
 ) -> Result<Vec<Matter>, ProvisionError> {
     let mut matters = Vec::new();
-    for (decision, stage) in ledger.waiting().await? {
-        let Some(step) = ledger.steps(&decision).await?.pop() else { continue };
+    for decision in ledger.waiting().await? {
+        let Some(step) = ledger.waiting_step(&decision).await? else { continue };
         let Some((situation, told)) = told(&step) else { continue };
         let noted = |name| told.notes.iter().find(|note| note.name == name);
-        let concern = match (told.verdict, stage) {
-            (Verdict::Staged, Stage::Refused) => {
+        let concern = match told.verdict {
+            Verdict::Staged => {
                 // Another return of the same resource may have gone through since.
                 let until = now.saturating_add(1);
                 let asked = ask_approval(guest, ledger, key, &decision, until, now).await?;
@@ -104,11 +104,11 @@ pub async fn matters<L: Ledger>(
                 let until = noted(APPROVED_UNTIL).and_then(|note| note.value.parse().ok());
                 Concern::Staged { approved_until: until.filter(|until| now < *until) }
             }
-            (Verdict::Parked, Stage::Parked) => {
+            Verdict::Parked => {
                 let ids = noted("candidates").map(|note| note.value.split(',').map(Into::into));
                 Concern::Parked { candidates: ids.map(Iterator::collect).unwrap_or_default() }
             }
-            (Verdict::Irrevocable, Stage::Refused) => Concern::Irrevocable,
+            Verdict::Irrevocable => Concern::Irrevocable,
             _ => continue,
         };
         let resource_type = situation.request.resource_type;
@@ -181,19 +181,20 @@ pub async fn resolve<L: Ledger>(
     now: u64,
 ) -> Result<Resolved, ProvisionError> {
     let (made, resolved) = match resolution {
-        // An empty id is the component's word for none.
-        Resolution::Made(id) if id.is_empty() => return Ok(Resolved::NotParked),
         Resolution::Made(id) => (id.as_str(), Resolved::Looks),
         Resolution::Nothing => ("", Resolved::Ended),
     };
     let mut tries = 0;
     loop {
-        let steps = ledger.steps(decision).await?;
-        if steps.is_empty() {
+        if ledger.entry(decision).await?.is_none() {
             return Ok(Resolved::Unknown);
         }
-        let told = steps.iter().rev().find_map(told);
-        let Some((situation, _)) = told else { return Ok(Resolved::NotParked) };
+        let told = ledger.waiting_step(decision).await?.as_ref().and_then(told);
+        // An empty id is the component's word for none.
+        let names_none = *resolution == Resolution::Made(String::new());
+        let Some((situation, _)) = told.filter(|_| !names_none) else {
+            return Ok(Resolved::NotParked);
+        };
         let says = Field { name: "resolve".into(), value: made.into() };
         let asked = ask(guest, ledger, key, decision, situation, says, now).await?;
         let Some((situation, step)) = asked else { return Ok(Resolved::NotParked) };
@@ -226,9 +227,8 @@ async fn ask_approval<L: Ledger>(
     if entry.stage != Stage::Refused {
         return ended(Approval::Sent);
     }
-    let Some(step) = ledger.steps(decision).await?.pop() else { return ended(Approval::Unknown) };
-    let Some((situation, _)) = told(&step).filter(|(_, told)| told.verdict == Verdict::Staged)
-    else {
+    let told = ledger.waiting_step(decision).await?.as_ref().and_then(told);
+    let Some((situation, _)) = told.filter(|(_, told)| told.verdict == Verdict::Staged) else {
         return ended(Approval::NotStaged);
     };
     let says = Field { name: "approve".into(), value: until.to_string() };

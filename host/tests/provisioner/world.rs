@@ -395,7 +395,11 @@ impl<L: Ledger> Ledger for Faulty<L> {
         self.faults.in_ledger(self.inner.steps(decision)).await
     }
 
-    async fn waiting(&self) -> Result<Vec<(EntryId, Stage)>, LedgerError> {
+    async fn waiting_step(&self, decision: &EntryId) -> Result<Option<RecordedStep>, LedgerError> {
+        self.faults.in_ledger(self.inner.waiting_step(decision)).await
+    }
+
+    async fn waiting(&self) -> Result<Vec<EntryId>, LedgerError> {
         self.faults.in_ledger(self.inner.waiting()).await
     }
 

@@ -22,7 +22,7 @@ use crate::{
 #[command(after_long_help = "\
 Example:
   $ replaysafe list staged --ledger sqlite:replaysafe.db
-  7f3c9a52d0b14e6c8a1f02b7c4d95e30  staged       User  waits, asked 4 min ago
+  7f3c9a52d0b14e6c8a1f02b7c4d95e30  staged       User  waits for 4 min
   $ replaysafe approve 7f3c9a52d0b14e6c8a1f02b7c4d95e30 \\
         --ledger sqlite:replaysafe.db --hours 8")]
 pub(super) struct Arguments {
@@ -55,7 +55,7 @@ pub(super) fn run(arguments: &Arguments, output: Output) -> anyhow::Result<Exit>
         ),
         Approval::Unknown => {
             return Err(exit::environment(format!(
-                "the ledger has no recorded inputs of the decision `{decision}`: it is another ledger's, or ended more than 7 days ago"
+                "the ledger has no entry of the decision `{decision}`: it is another ledger's, or of a request that was answered without one"
             ))
             .into());
         }

@@ -17,7 +17,7 @@ use crate::{
 ///
 /// Runs the component on the inputs that the ledger recorded, with a limit of fuel, and compares what it gives byte by byte; ends with 1 if anything differs.
 /// Tells for each step under which policy, by the SHA-256 of its canonical document, what was asked, what was seen in the ledger and at the target, what was decided, and how many units of fuel it took (about one for each instruction, the same on every machine).
-/// Names attributes, ids and states; never a value. Recorded inputs are kept for 7 days. Reads only, and may run beside the gateway.
+/// Names attributes, ids and states; never a value. Recorded inputs are kept for 7 days, and those of what waits for a person for as long as it does. Reads only, and may run beside the gateway.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = "\
 Example:
@@ -304,7 +304,7 @@ mod tests {
             component: String::new(),
             policy: String::new(),
             at: 0,
-            waits: false,
+            waits: None,
             input: json!({"situation": {
                 "request": {
                     "method": "patch", "resource-type": "Group", "id": "g1",

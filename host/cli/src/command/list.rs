@@ -15,7 +15,7 @@ use crate::{
 ///
 /// Each has the name of its decision; `replaysafe explain` shows what was asked, without a value.
 /// `staged` waits for `replaysafe approve`, `parked` for `replaysafe resolve` or for a late proof.
-/// `irrevocable` leaves the list when the access is taken away at the target and the same request is sent again.
+/// `irrevocable` leaves the list when the access is taken away at the target and the same request is sent again, under the same key.
 /// Reads only, and may run beside the gateway.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
@@ -90,7 +90,7 @@ fn text(matters: &[Matter], now: u64) -> String {
             Concern::Staged { approved_until: Some(until) } => {
                 format!("approved for another {}", span(until.saturating_sub(now)))
             }
-            Concern::Staged { approved_until: None } => format!("waits, asked {ago} ago"),
+            Concern::Staged { approved_until: None } => format!("waits for {ago}"),
             Concern::Parked { candidates } if candidates.is_empty() => {
                 format!("looked at {ago} ago")
             }
@@ -124,7 +124,7 @@ mod tests {
             candidates: ids.iter().map(|id| (*id).to_owned()).collect(),
         };
         for (concern, expected) in [
-            (staged(None), "d1  staged       User  waits, asked 4 min ago"),
+            (staged(None), "d1  staged       User  waits for 4 min"),
             (
                 staged(Some(300_000 + 3_660_000)),
                 "d1  staged       User  approved for another 1 h 1 min",

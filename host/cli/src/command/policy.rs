@@ -1,6 +1,9 @@
 //! `replaysafe policy`: is this a policy, and what does each of its members mean?
 
-use std::path::{Path, PathBuf};
+use std::{
+    io::Read as _,
+    path::{Path, PathBuf},
+};
 
 use anyhow::Context as _;
 use clap::Subcommand;
@@ -22,7 +25,7 @@ pub(super) enum Command {
     #[command(after_help = "Example:
   replaysafe policy check policy.toml")]
     Check {
-        /// The policy, in TOML
+        /// The policy, in TOML; `-` is standard input
         #[arg(value_name = "FILE")]
         file: PathBuf,
     },
@@ -33,7 +36,7 @@ pub(super) enum Command {
   replaysafe policy explain > policy.toml
   replaysafe policy explain policy.toml | grep -v '^#'")]
     Explain {
-        /// The policy, in TOML [default: every member's default]
+        /// The policy, in TOML; `-` is standard input [default: every member's default]
         #[arg(value_name = "FILE")]
         file: Option<PathBuf>,
     },
@@ -72,7 +75,13 @@ pub(super) fn run(command: &Command, output: Output) -> anyhow::Result<Exit> {
 pub(super) fn read(path: Option<&Path>, guest: &Guest) -> anyhow::Result<String> {
     let Some(path) = path else { return guest.check_policy("{}").context("the default policy") };
     let name = path.display();
-    let bytes = std::fs::read(path).with_context(|| format!("reading the policy `{name}`"))?;
+    let bytes = if path.as_os_str() == "-" {
+        let mut bytes = Vec::new();
+        std::io::stdin().read_to_end(&mut bytes).map(|_count| bytes)
+    } else {
+        std::fs::read(path)
+    };
+    let bytes = bytes.with_context(|| format!("reading the policy `{name}`"))?;
     let text = String::from_utf8(bytes)
         .map_err(|_no_text| exit::usage(format!("the policy `{name}`: no text in UTF-8")))?;
     let policy = policy::read(&text, |policy| wiring::check_policy(guest, policy));
@@ -101,9 +110,9 @@ impl Member {
     }
 
     fn json(&self) -> Value {
-        let Self { name, value: _, default, rule, takes: _, description } = self;
+        let Self { name, value: _, default, rule, takes, description } = self;
         let default = toml_of(default);
-        json!({"name": name, "default": default, "rule": rule, "description": description})
+        json!({"name": name, "takes": takes, "default": default, "rule": rule, "description": description})
     }
 }
 

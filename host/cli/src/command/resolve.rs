@@ -15,8 +15,8 @@ use crate::{
 
 /// Say what became of a request that is parked, because nothing proves whether it took effect.
 ///
-/// Look at the target first. With `--made ID` the gateway looks at this resource within a second: if the request can have made it, that is its end; else it stays parked, and nothing has changed.
-/// With `--nothing` your word is the proof: the request ends as refused, and its client's next attempt is decided anew. Say so only if the resource is not there: a wrong word may lead to a second account.
+/// Look at the target first. With `--made ID` the gateway looks at this resource as soon as it has a credential to do so (docs/rules.md S41): if the request can have made it, that is its end; else it stays parked, and nothing has changed.
+/// With `--nothing` your word is the proof: the request ends as refused, and its client's next attempt is decided anew. Say so if the resource is not there, or was deleted since: a wrong word may lead to a second account.
 /// What waits behind it goes on by either. It may run beside the gateway, and both are recorded: `replaysafe explain` shows them.
 /// Ends with 1 where there is nothing to resolve: the decision is not parked, what was sent may still take effect (15 s and the lag of the target's search), or the id cannot be one.
 #[derive(Debug, clap::Args)]
@@ -61,7 +61,7 @@ pub(super) fn run(arguments: &Arguments, output: Output) -> anyhow::Result<Exit>
     let (word, text) = match resolved {
         Resolved::Looks => (
             "looks",
-            "the gateway looks at it next; `replaysafe list parked` still shows it where it cannot be what the request has made",
+            "the gateway looks at it as soon as it has a credential to do so; if the request cannot have made it, it stays parked",
         ),
         Resolved::Ended => ("ended", "ended: the same request, sent again, is decided anew"),
         Resolved::NotParked => (
@@ -70,7 +70,7 @@ pub(super) fn run(arguments: &Arguments, output: Output) -> anyhow::Result<Exit>
         ),
         Resolved::Unknown => {
             return Err(exit::environment(format!(
-                "the ledger has no recorded inputs of the decision `{decision}`: it is another ledger's, or ended more than 7 days ago"
+                "the ledger has no entry of the decision `{decision}`: it is another ledger's, or of a request that was answered without one"
             ))
             .into());
         }

@@ -658,3 +658,24 @@ fn fails_to_start(folder: &TempDir, options: &[(&str, &str)], code: i32, saying:
     arguments.extend(kept.chain(options).flat_map(|(name, value)| [*name, *value]));
     fails(folder.path(), &arguments, code, saying);
 }
+
+/// S3a, S12: a refusal of the password that is sent again says nothing of the one before, whose answer was lost: it may
+/// have been written, and is not told as refused.
+#[test]
+fn a_password_that_is_refused_when_it_is_sent_again_is_not_told_as_refused() {
+    let folder = TempDir::new().unwrap();
+    let served = Served::start(folder.path(), &[]);
+    served.create();
+    let id = served.target.resources("Users")[0]["id"].as_str().unwrap().to_owned();
+    served.target.strike(Fault::next(Verb::Patch, "/Users", Lost::Cut));
+    let refused = Fault::next(Verb::Patch, "/Users", Lost::Status(400));
+    served.target.strike(refused.later(1).at(Moment::InsteadOfCommit));
+    let body = r#"{"schemas":["urn:ietf:params:scim:api:messages:2.0:PatchOp"],"Operations":[{"op":"replace","path":"password","value":"Pq7-secret-of-ada"}]}"#;
+    let told = served.send("PATCH", &format!("/Users/{id}"), body);
+    assert_eq!(header(&told, "replaysafe-verdict").as_deref(), Some("unavailable"), "{told}");
+    assert!(told.starts_with("HTTP/1.1 503"), "{told}");
+    assert!(told.contains("cannot be seen"), "{told}");
+    let sent = served.target.requests().into_iter().filter(|(one, _)| one == "PATCH").count();
+    assert_eq!(sent, 2);
+    assert_eq!(served.stop().code, 0);
+}

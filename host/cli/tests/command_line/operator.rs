@@ -77,7 +77,7 @@ fn a_return_waits_for_an_approval_and_goes_through_once() {
         folder.path(),
         &["approve", "7f3c", "--ledger", "sqlite:a.db"],
         3,
-        &["`7f3c`", "another ledger's", "7 days"],
+        &["`7f3c`", "another ledger's"],
     );
     fails(folder.path(), &["approve", "7f3c", "--ledger", "sqlite:none.db"], 3, &["`none.db`"]);
     fails(
@@ -151,7 +151,7 @@ fn a_parked_create_ends_by_a_persons_word() {
         folder.path(),
         &["resolve", "7f3c", "--nothing", "--ledger", "sqlite:a.db"],
         3,
-        &["`7f3c`", "another ledger's", "7 days"],
+        &["`7f3c`", "another ledger's"],
     );
     let neither = ["resolve", &decision, "--ledger", "sqlite:a.db"];
     fails(folder.path(), &neither, 2, &["--made", "--nothing"]);

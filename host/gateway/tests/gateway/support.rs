@@ -13,7 +13,7 @@ use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use replaysafe::clock::{Clock, SystemClock};
-use replaysafe::contract::{Entry, EntryId, Field, Found, Scope, Stage, Tag};
+use replaysafe::contract::{Entry, EntryId, Field, Found, Scope, Tag};
 use replaysafe::keys::LedgerKey;
 use replaysafe::ledger::{
     Leased, Ledger, LedgerError, Note, Record, RecordedStep, SqliteLedger, Waiting,
@@ -240,7 +240,11 @@ impl Ledger for Breakable {
         self.up()?.steps(decision).await
     }
 
-    async fn waiting(&self) -> Result<Vec<(EntryId, Stage)>, LedgerError> {
+    async fn waiting_step(&self, decision: &EntryId) -> Result<Option<RecordedStep>, LedgerError> {
+        self.up()?.waiting_step(decision).await
+    }
+
+    async fn waiting(&self) -> Result<Vec<EntryId>, LedgerError> {
         self.up()?.waiting().await
     }
 

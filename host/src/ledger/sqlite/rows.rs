@@ -164,19 +164,24 @@ impl Rows<'_> {
         rows.map(|row| self.open_step(&row?)).collect()
     }
 
-    pub(super) fn waiting(&self) -> Result<Vec<(String, Stage)>, LedgerError> {
+    pub(super) fn waiting(&self) -> Result<Vec<String>, LedgerError> {
         let mut waiting = self.connection.prepare_cached(&format!(
-            "SELECT entry.id, entry.stage FROM entry JOIN step ON step.decision = entry.id
-                WHERE {LAST_WAITS} ORDER BY entry.seq",
+            "SELECT entry.id FROM entry JOIN step ON step.decision = entry.id
+                WHERE {WAITS} ORDER BY entry.seq",
         ))?;
-        let rows = waiting
-            .query_map([], |row| Ok((row.get::<_, String>(0)?, row.get::<_, String>(1)?)))?;
-        rows.map(|row| {
-            let (id, stage) = row?;
-            let stage = stage_of(&stage).ok_or_else(|| tampered("entry", &id))?;
-            Ok((id, stage))
-        })
-        .collect()
+        let ids = waiting.query_map([], |row| row.get(0))?;
+        Ok(ids.collect::<rusqlite::Result<_>>()?)
+    }
+
+    pub(super) fn waiting_step(&self, decision: &str) -> Result<Option<RecordedStep>, LedgerError> {
+        self.connection
+            .prepare_cached(&format!(
+                "SELECT {STEP_COLUMNS} FROM step WHERE decision = ?1 AND {WAITS}"
+            ))?
+            .query_row([decision], SealedStep::read)
+            .optional()?
+            .map(|row| self.open_step(&row))
+            .transpose()
     }
 
     pub(super) fn open_step(&self, row: &SealedStep) -> Result<RecordedStep, LedgerError> {
@@ -498,11 +503,9 @@ pub(super) struct SealedEntry {
     pub(super) state: Vec<u8>,
 }
 
-/// A step that is the last of a decision that waits for a person, and has an entry.
-pub(super) const LAST_WAITS: &str = "(step.waits AND step.n =
-    (SELECT max(later.n) FROM step AS later WHERE later.decision = step.decision)
-    AND EXISTS (SELECT 1 FROM entry AS its WHERE its.id = step.decision
-        AND its.stage IN ('refused', 'parked')))";
+/// A step since which its decision waits for a person: no later one has written the entry.
+pub(super) const WAITS: &str = "(step.waits AND step.n = (SELECT max(later.n) FROM step AS later
+    WHERE later.decision = step.decision AND later.waits IS NOT NULL))";
 
 pub(super) const ENTRY_COLUMNS: &str = "seq, id, tenant, target, source, identity, key_tag, \
     statement_tag, stage, wake_at, created_at, state";
@@ -551,7 +554,7 @@ pub(super) struct SealedStep {
     n: i64,
     tenant: String,
     at: i64,
-    waits: bool,
+    waits: Option<bool>,
     step: Vec<u8>,
 }
 

@@ -62,14 +62,14 @@ CREATE TABLE fact (
     PRIMARY KEY (target, name)
 ) STRICT, WITHOUT ROWID;
 
--- The calls of the component that led to a decision, the `n`th of it, for a stated time (S38). `waits`: the
--- decision waits for a person by then; the last such step is kept for as long.
+-- The calls of the component that led to a decision, the `n`th of it, for a stated time (S38). `waits`: whether
+-- the decision waits for a person since then, for as long as that is kept too; null where the entry was not written.
 CREATE TABLE step (
     decision TEXT NOT NULL,
     n INTEGER NOT NULL,
     tenant TEXT NOT NULL,
     at INTEGER NOT NULL,
-    waits INTEGER NOT NULL,
+    waits INTEGER,
     step BLOB NOT NULL,
     PRIMARY KEY (decision, n)
 ) STRICT;

@@ -279,30 +279,36 @@ fn a_step_without_a_write_is_kept_under_its_decision() {
     });
 }
 
-/// S21, S29, S41: what waits for a person is known for as long as it does, however long ago it was asked.
+/// S21, S29, S41: what waits for a person is known for as long as it does, however long ago it was asked, and whatever
+/// was told of it since.
 #[test]
-fn what_waits_is_given_the_oldest_first_and_its_last_step_is_kept() {
+fn what_waits_is_given_the_oldest_first_and_its_step_is_kept() {
     run(async |ledger, _| {
-        let waits = |at| RecordedStep { waits: true, ..step("settle", at) };
+        let waits = |at| RecordedStep { waits: Some(true), ..step("settle", at) };
+        let writes = |at| RecordedStep { waits: Some(false), ..step("settle", at) };
         for (id, stage, told) in [
             ("b", Stage::Refused, vec![waits(1), waits(2)]),
-            ("a", Stage::Parked, vec![step("decide", 1), waits(2)]),
-            ("c", Stage::Settled, vec![waits(1)]),
-            ("d", Stage::Refused, vec![waits(1), step("settle", 2)]),
+            ("a", Stage::Parked, vec![writes(1), waits(2)]),
+            ("c", Stage::Settled, vec![waits(1), writes(2)]),
+            ("d", Stage::Refused, vec![writes(1)]),
         ] {
             for step in told {
                 write(ledger, id, stage, |r| r.step = Some(step)).await.unwrap();
             }
         }
-        // Of what has no entry nothing can be done.
-        ledger.note("acme", &"e".to_owned(), &waits(1)).await.unwrap();
-        let waiting = [("b".to_owned(), Stage::Refused), ("a".to_owned(), Stage::Parked)];
-        assert_eq!(ledger.waiting().await.unwrap(), waiting);
-        assert_eq!(ledger.forget_steps(u64::MAX).await.unwrap(), 6);
-        assert_eq!(ledger.waiting().await.unwrap(), waiting);
-        assert_eq!(ledger.steps(&"b".to_owned()).await.unwrap(), [waits(2)]);
-        write(ledger, "b", Stage::Settled, |r| r.step = Some(step("settle", 3))).await.unwrap();
-        assert_eq!(ledger.waiting().await.unwrap(), waiting[1..]);
+        for id in ["a", "e"] {
+            ledger.note("acme", &id.to_owned(), &step("admit", 3)).await.unwrap();
+        }
+        assert_eq!(ledger.waiting().await.unwrap(), ["b", "a"]);
+        assert_eq!(ledger.forget_steps(u64::MAX).await.unwrap(), 7);
+        assert_eq!(ledger.waiting().await.unwrap(), ["b", "a"]);
+        for id in ["b", "a"] {
+            assert_eq!(ledger.steps(&id.to_owned()).await.unwrap(), [waits(2)]);
+            assert_eq!(ledger.waiting_step(&id.to_owned()).await.unwrap(), Some(waits(2)));
+        }
+        assert_eq!(ledger.waiting_step(&"c".to_owned()).await.unwrap(), None);
+        write(ledger, "b", Stage::Settled, |r| r.step = Some(writes(3))).await.unwrap();
+        assert_eq!(ledger.waiting().await.unwrap(), ["a"]);
         assert_eq!(ledger.forget_steps(u64::MAX).await.unwrap(), 2);
     });
 }
@@ -1107,7 +1113,7 @@ fn step(function: &str, at: u64) -> RecordedStep {
         function: function.to_owned(),
         component: tag("component"),
         at,
-        waits: false,
+        waits: None,
         input: "{\"argument\":1}".to_owned(),
         output: "{\"result\":1}".to_owned(),
     }
