@@ -1131,9 +1131,10 @@ impl Work<'_> {
             });
         }
         if id.is_empty() {
-            let ended =
-                |work: &mut Self| work.refuse(answers::unavailable(&work.record.id, RESOLVED));
-            return Ok(self.deleted_since().unwrap_or_else(|| ended(self)));
+            if let Some(step) = self.deleted_since() {
+                return Ok(step);
+            }
+            return Ok(self.refuse(answers::unavailable(&self.record.id, RESOLVED)));
         }
         self.record.progress.resolved = Some(id.into());
         let entry = self.record.after(Event::Park, Some(self.case.now()));

@@ -120,7 +120,7 @@ pub fn scenes() -> Vec<Scene> {
 fn misses(name: &str) -> &'static [Rule] {
     use Rule as R;
     match name {
-        "create-crash" | "delete-twice" | "parked" => &[R::IntentFirst],
+        "create-crash" | "delete-twice" | "parked" | "parked-resolved" => &[R::IntentFirst],
         "create-delete-crossing" => &[R::Fence, R::Arbitration],
         "create-forgotten" => &[R::NeverForget],
         "create-lie" => &[R::ReadBack, R::IntentFirst],
