@@ -17,7 +17,7 @@ use crate::{
     absence::{self, Proof},
     admit::{UNRECORDED, gives_back, is_late},
     answers,
-    case::{Case, Wish, failed, fits_path, id_name, id_of, read_resource, resource_in},
+    case::{Case, failed, fits_path, id_name, id_of, read_resource, resource_in},
     decide::{
         EDGES, bury, commit_version, edges_shown, linked_names, located, new_person, only,
         precondition, privileges_beside, see, stated_takings, version_is_etag, written,
@@ -1163,17 +1163,15 @@ impl Work<'_> {
             if let Some(step) = self.case.asks_again(&id) {
                 return Some(step);
             }
-            self.record.progress.resolved = None;
-            return None;
+            return Some(self.mistaken());
         };
-        let Wish { statement, weak, .. } = &self.case.wish;
+        let statement = &self.case.wish.statement;
         let correlation = self.case.ground.policy.correlation(&self.case.request.resource_type);
         let named = match statement.matches(&resource, correlation) {
             Match::ExternalId | Match::Correlation(_) => !self.was_known(&id),
-            // Nothing identifies it: it must be equal in all that is stated, and nobody else's.
+            // Where nothing identifies it: it must be equal in all that is stated, and nobody else's.
             Match::No => {
-                *weak
-                    && self.other_holder(&id).is_none()
+                self.other_holder(&id).is_none()
                     && statement.differs(&resource, &self.case.ground.schema).is_empty()
             }
             Match::OtherExternalId(_) => false,
@@ -1181,8 +1179,13 @@ impl Work<'_> {
         if named && !self.record.progress.alike.contains(&id) {
             return Some(self.adopt(&id));
         }
+        Some(self.mistaken())
+    }
+
+    /// What a person said cannot be: nothing that was seen on the way is taken for a trace.
+    fn mistaken(&mut self) -> Step {
         self.record.progress.resolved = None;
-        None
+        self.park(&[])
     }
 
     // ---- ends ---------------------------------------------------------------------------------
