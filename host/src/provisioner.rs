@@ -1205,10 +1205,11 @@ fn recorded(
 fn waits(step: &Step) -> Option<bool> {
     let stage = step.write.as_ref()?.entry.stage;
     let Action::Answer(answer) = &step.action else { return Some(stage == Stage::Parked) };
-    Some(match answer.verdict {
-        Verdict::Parked => stage == Stage::Parked,
-        Verdict::Staged | Verdict::Irrevocable => stage == Stage::Refused,
-        _ => false,
+    let refused = matches!(answer.verdict, Verdict::Staged | Verdict::Irrevocable);
+    Some(match stage {
+        Stage::Parked => answer.verdict == Verdict::Parked,
+        Stage::Refused => refused,
+        Stage::Claimed | Stage::Dispatched | Stage::Settled => false,
     })
 }
 

@@ -95,21 +95,18 @@ pub async fn matters<L: Ledger>(
         let Some(step) = ledger.waiting_step(&decision).await? else { continue };
         let Some((situation, told)) = told(&step) else { continue };
         let noted = |name| told.notes.iter().find(|note| note.name == name);
-        let concern = match told.verdict {
-            Verdict::Staged => {
-                // Another return of the same resource may have gone through since.
-                let until = now.saturating_add(1);
-                let asked = ask_approval(guest, ledger, key, &decision, until, now).await?;
-                let Asked::Goes { .. } = asked else { continue };
-                let until = noted(APPROVED_UNTIL).and_then(|note| note.value.parse().ok());
-                Concern::Staged { approved_until: until.filter(|until| now < *until) }
-            }
-            Verdict::Parked => {
-                let ids = noted("candidates").map(|note| note.value.split(',').map(Into::into));
-                Concern::Parked { candidates: ids.map(Iterator::collect).unwrap_or_default() }
-            }
-            Verdict::Irrevocable => Concern::Irrevocable,
-            _ => continue,
+        let concern = if told.verdict == Verdict::Staged {
+            // Another return of the same resource may have gone through since.
+            let until = now.saturating_add(1);
+            let asked = ask_approval(guest, ledger, key, &decision, until, now).await?;
+            let Asked::Goes { .. } = asked else { continue };
+            let until = noted(APPROVED_UNTIL).and_then(|note| note.value.parse().ok());
+            Concern::Staged { approved_until: until.filter(|until| now < *until) }
+        } else if told.verdict == Verdict::Irrevocable {
+            Concern::Irrevocable
+        } else {
+            let ids = noted("candidates").map(|note| note.value.split(',').map(Into::into));
+            Concern::Parked { candidates: ids.map(Iterator::collect).unwrap_or_default() }
         };
         let resource_type = situation.request.resource_type;
         matters.push(Matter { decision, resource_type, at: step.at, concern });
