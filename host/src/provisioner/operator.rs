@@ -93,16 +93,17 @@ pub async fn matters<L: Ledger>(
     let mut matters = Vec::new();
     for decision in ledger.waiting().await? {
         let Some(step) = ledger.waiting_step(&decision).await? else { continue };
-        let Some((situation, told)) = told(&step) else { continue };
-        let noted = |name| told.notes.iter().find(|note| note.name == name);
-        let concern = if told.verdict == Verdict::Staged {
+        let Some((situation, told)) = recorded_in(&step) else { continue };
+        let noted = |name| told.as_ref()?.notes.iter().find(|note| note.name == name);
+        let verdict = told.as_ref().map(|told| told.verdict);
+        let concern = if verdict == Some(Verdict::Staged) {
             // Another return of the same resource may have gone through since.
             let until = now.saturating_add(1);
             let asked = ask_approval(guest, ledger, key, &decision, until, now).await?;
             let Asked::Goes { .. } = asked else { continue };
             let until = noted(APPROVED_UNTIL).and_then(|note| note.value.parse().ok());
             Concern::Staged { approved_until: until.filter(|until| now < *until) }
-        } else if told.verdict == Verdict::Irrevocable {
+        } else if verdict == Some(Verdict::Irrevocable) {
             Concern::Irrevocable
         } else {
             let ids = noted("candidates").map(|note| note.value.split(',').map(Into::into));
@@ -181,15 +182,15 @@ pub async fn resolve<L: Ledger>(
         Resolution::Made(id) => (id.as_str(), Resolved::Looks),
         Resolution::Nothing => ("", Resolved::Ended),
     };
+    // An empty id, which is the component's word for none, is no id.
+    let is_one = *resolution == Resolution::Nothing || !made.is_empty();
     let mut tries = 0;
     loop {
         if ledger.entry(decision).await?.is_none() {
             return Ok(Resolved::Unknown);
         }
-        let told = ledger.waiting_step(decision).await?.as_ref().and_then(told);
-        // An empty id is the component's word for none.
-        let names_none = *resolution == Resolution::Made(String::new());
-        let Some((situation, _)) = told.filter(|_| !names_none) else {
+        let waits = ledger.waiting_step(decision).await?.as_ref().and_then(recorded_in);
+        let Some((situation, _)) = waits.filter(|_| is_one) else {
             return Ok(Resolved::NotParked);
         };
         let says = Field { name: "resolve".into(), value: made.into() };
@@ -224,8 +225,8 @@ async fn ask_approval<L: Ledger>(
     if entry.stage != Stage::Refused {
         return ended(Approval::Sent);
     }
-    let told = ledger.waiting_step(decision).await?.as_ref().and_then(told);
-    let Some((situation, _)) = told.filter(|(_, told)| told.verdict == Verdict::Staged) else {
+    let waits = ledger.waiting_step(decision).await?.as_ref().and_then(recorded_in);
+    let Some((situation, Some(Answer { verdict: Verdict::Staged, .. }))) = waits else {
         return ended(Approval::NotStaged);
     };
     let says = Field { name: "approve".into(), value: until.to_string() };
@@ -300,15 +301,15 @@ fn answer_of(step: &Step) -> Result<&Answer, ProvisionError> {
     Ok(answer)
 }
 
-/// The situation of a step that answered, and the answer.
-fn told(step: &RecordedStep) -> Option<(Situation, Answer)> {
+/// The situation of a step, and what it answered; what is parked may wait for a look instead.
+fn recorded_in(step: &RecordedStep) -> Option<(Situation, Option<Answer>)> {
     #[derive(serde::Deserialize)]
     struct Input {
         situation: Situation,
     }
     let output: Step = serde_json::from_str(&step.output).ok()?;
-    let Action::Answer(answer) = output.action else { return None };
     let input: Input = serde_json::from_str(&step.input).ok()?;
+    let answer = if let Action::Answer(answer) = output.action { Some(answer) } else { None };
     Some((input.situation, answer))
 }
 

@@ -244,7 +244,7 @@ fn kind(action: Action) -> u8 {
         Action::Crash(_) => 17,
         Action::Expire(..) => 18,
         Action::Scan(..) => 19,
-        // By an operator's word nobody is surprised.
+        // An operator is never drawn: they speak once everything is at rest.
         Action::Forget | Action::Operate(_) => 20,
         Action::Call(_, fate) => match fate {
             Fate::Complete => 21,
