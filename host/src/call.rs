@@ -31,6 +31,9 @@ pub struct Call {
     pub body: Option<Body>,
     /// The `Idempotency-Key`, unquoted, 1 to 255 visible ASCII characters.
     pub key: Option<String>,
+    /// The source's own order for this resource (S20): a sequence number or watermark that only grows. None: it gives
+    /// none, or states it in the body, in the attribute that policy names (`version-attribute`).
+    pub version: Option<u64>,
     /// The client's own `If-Match`, as sent.
     pub if_match: Option<String>,
     /// Who asks.
@@ -87,6 +90,7 @@ impl Call {
             id: id.map(str::to_owned),
             body: bytes.map(|bytes| Body { bytes, content_type }),
             key: None,
+            version: None,
             if_match: None,
             principal: Principal::of(&caller),
             caller,

@@ -14,6 +14,7 @@ use std::{
     time::Duration,
 };
 
+use http::HeaderName;
 use sha2::{Digest as _, Sha256};
 use tokio::time::{Instant, sleep};
 
@@ -103,6 +104,8 @@ struct Inner<L, T> {
     clock: Arc<dyn Clock>,
     options: Options,
     named: Named,
+    /// The header in which a source gives a version (S20).
+    version_header: Option<HeaderName>,
     known: Known,
     callers: Callers,
     drain: Drain,
@@ -245,9 +248,28 @@ impl<L: Ledger, T: Target> Provisioner<L, T> {
         let callers = Callers::default();
         let drain = Drain::default();
         let named = Named::read(&options.policy);
-        let inner =
-            Inner { guest, ledger, target, key, clock, options, named, known, callers, drain };
+        let version_header = version_header(&options.policy);
+        let inner = Inner {
+            guest,
+            ledger,
+            target,
+            key,
+            clock,
+            options,
+            named,
+            version_header,
+            known,
+            callers,
+            drain,
+        };
         Ok(Self(Arc::new(inner)))
+    }
+
+    /// The header in which policy has a source give the version of a request (S20), for whoever makes a [`Call`] of
+    /// an HTTP request: it is read into [`Call::version`], and left out of [`Call::caller`].
+    #[must_use]
+    pub fn version_header(&self) -> Option<&HeaderName> {
+        self.0.version_header.as_ref()
     }
 
     /// The ledger.
@@ -340,7 +362,7 @@ impl<L: Ledger, T: Target> Provisioner<L, T> {
             id: call.id.clone(),
             body,
             key: call.key.clone(),
-            version: None,
+            version: call.version,
             if_match: call.if_match.clone(),
             received_at,
             extra,
@@ -1172,6 +1194,14 @@ fn is_open(entry: &Entry) -> bool {
 /// Whether somebody may ask why: not for a receipt that is told again, nor where nothing was known.
 fn is_refusal(answer: &Answer) -> bool {
     !answer.replayed && answer.verdict != Verdict::Unavailable && !answer.decision.is_empty()
+}
+
+/// The header that a policy, which the component has checked, names for versions (S20).
+fn version_header(policy: &str) -> Option<HeaderName> {
+    let policy: serde_json::Value = serde_json::from_str(policy).ok()?;
+    let name = policy.get("version-header")?.as_str()?;
+    // Empty, it names none.
+    name.parse().ok()
 }
 
 /// The SHA-256 of a policy document, in hexadecimal: of its canonical form, which is what decisions are made by (S45).

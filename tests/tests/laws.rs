@@ -20,7 +20,7 @@ use replaysafe_tests::{
 use serde_json::json;
 
 /// The laws that concern single requests, and the files that check them.
-const LAWS: [(&str, &[&str]); 15] = [
+const LAWS: [(&str, &[&str]); 16] = [
     ("replay-is-identical", &["tests/tests/laws.rs", "tests/src/sim/auditor.rs"]),
     ("one-effect-per-key", &["tests/tests/laws.rs", "tests/src/sim/auditor.rs"]),
     ("nothing-blocks-a-revocation", &["tests/tests/laws.rs", "tests/src/sim/auditor.rs"]),
@@ -37,6 +37,7 @@ const LAWS: [(&str, &[&str]); 15] = [
     ("no-success-without-evidence", &["tests/tests/laws.rs", "tests/src/sim/auditor.rs"]),
     ("decide-is-a-fixpoint", &["tests/tests/laws.rs", "guest/core/tests/laws.rs"]),
     ("deleted-stays-deleted", &["tests/tests/laws.rs", "tests/src/sim/auditor.rs"]),
+    ("later-version-wins", &["tests/tests/laws.rs"]),
     ("one-writer-per-name", &["tests/src/sim/auditor.rs", "host/src/ledger/lease.rs"]),
     ("native-equals-component", &["tests/tests/laws.rs", "tests/tests/corpus.rs"]),
     ("convert-round-trips", &["tests/src/typed.rs", "tests/tests/shapes.rs"]),
@@ -272,6 +273,30 @@ proptest! {
         }
     }
 
+    /// `later-version-wins` (S20): of what a source numbers, and asks one value at a time, each value is as its latest version says, in whatever
+    /// order, however often and however late its queue delivers. (Not where the target puts off what it has accepted: it may
+    /// take the later first.)
+    #[test]
+    fn later_version_wins(wishes in prop::collection::vec(value(), 1..6), order in prop::collection::vec(any::<prop::sample::Index>(), 1..10), fault in fault_at_once(), waits in waits()) {
+        let mut world = with(&json!({ "userName": "ann", "active": true, "roles": [{ "value": "a" }] }));
+        let mut waits = waits.into_iter().cycle();
+        let numbered = |at: usize| format!(r#"patch User/u9 {{"Operations":[{}]}} version={}"#, wishes[at].operation(), at + 1);
+        for (first, at) in order.iter().enumerate() {
+            ask(&mut world, &numbered(at.index(wishes.len())), if first == 0 { &fault } else { "" });
+            go_on(&mut world, waits.next().unwrap_or_default());
+        }
+        // The queue delivers all that nobody was told the end of, once more.
+        for at in (0..wishes.len()).rev() {
+            go_on(&mut world, D + L);
+            told(ask(&mut world, &numbered(at), ""));
+        }
+        for wish in &wishes {
+            let last = wishes.iter().rev().find(|other| other.path() == wish.path());
+            let holds = last.is_some_and(|last| last.holds(&world));
+            prop_assert!(holds, "{:?} of {:?}: {:?}", last, wishes, world.target.resources);
+        }
+    }
+
     /// `stage-never-moves-back`: but for a refused request, which is decided anew (S9).
     #[test]
     fn stage_never_moves_back(history in history()) {
@@ -396,6 +421,11 @@ fn fault() -> impl Strategy<Value = String> {
     ]
 }
 
+/// The same, but that nothing is put off by a target that has accepted it.
+fn fault_at_once() -> impl Strategy<Value = String> {
+    fault().prop_map(|fault| if fault.starts_with("accepted") { String::new() } else { fault })
+}
+
 /// What asks for something under a key.
 fn wish() -> impl Strategy<Value = String> {
     prop_oneof![
@@ -404,6 +434,56 @@ fn wish() -> impl Strategy<Value = String> {
         Just(r#"put User/u9 {"userName":"bob","title":"x"} key=k1"#.into()),
         operations().prop_map(|ops| patch(&ops, "k1")),
     ]
+}
+
+/// One value that is asked for.
+#[derive(Clone, Debug, PartialEq)]
+enum Value {
+    Title(String),
+    Active(bool),
+    Role(String, bool),
+}
+
+fn value() -> impl Strategy<Value = Value> {
+    prop_oneof![
+        "[xyz]".prop_map(Value::Title),
+        any::<bool>().prop_map(Value::Active),
+        ("[ab]", any::<bool>()).prop_map(|(role, held)| Value::Role(role, held)),
+    ]
+}
+
+impl Value {
+    fn operation(&self) -> serde_json::Value {
+        match self {
+            Self::Title(title) => json!({ "op": "replace", "path": "title", "value": title }),
+            Self::Active(active) => json!({ "op": "replace", "path": "active", "value": active }),
+            Self::Role(role, true) => {
+                json!({ "op": "add", "path": "roles", "value": [{ "value": role }] })
+            }
+            Self::Role(role, false) => {
+                json!({ "op": "remove", "path": format!("roles[value eq \"{role}\"]") })
+            }
+        }
+    }
+
+    fn path(&self) -> &str {
+        match self {
+            Self::Title(_) => "title",
+            Self::Active(_) => "active",
+            Self::Role(role, _) => role,
+        }
+    }
+
+    fn holds(&self, world: &World) -> bool {
+        match self {
+            Self::Title(title) => shown(world, "title") == *title,
+            Self::Active(active) => {
+                let place = ("User".to_owned(), "u9".to_owned());
+                world.target.resources[&place].get("active") == Some(&json!(active))
+            }
+            Self::Role(role, held) => edges(world, role) == usize::from(*held),
+        }
+    }
 }
 
 /// What gives access, and is on its way or parked when it is taken away.
@@ -444,6 +524,14 @@ fn live(world: &mut World, history: &[(String, String, bool, u64)]) {
     for (request, fault, killed, wait) in history {
         ask(world, request, &with_kill(fault, *killed));
         world.pass(*wait);
+        world.scan();
+    }
+}
+
+/// Time goes by, and what is due is looked at in time.
+fn go_on(world: &mut World, millis: u64) {
+    for _ in 0..millis.div_ceil(5_000) {
+        world.pass(5_000);
         world.scan();
     }
 }

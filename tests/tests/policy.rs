@@ -37,6 +37,12 @@ fn every_value_that_a_member_may_have_is_taken_and_its_neighbours_are_not() {
         } else if of["type"] == "array" {
             good.extend([json!([]), json!(["User"]), json!(["User", "Account"])]);
             bad.extend([json!("User"), json!([1]), json!([null]), json!({})]);
+        } else if of["type"] == "string" {
+            good.extend([json!(""), json!("sequence"), json!("X-Sequence_2.0")]);
+            bad.extend([json!(1), json!(["sequence"])]);
+            if name == "version-header" {
+                bad.extend([json!("a b"), json!("a:b"), json!("\u{e9}")]);
+            }
         } else if name == "credentials" {
             let digest = "0123456789abcdef".repeat(4);
             good.extend([json!({}), json!({"hr": []}), json!({"hr": [digest], "it": []})]);
@@ -82,6 +88,7 @@ fn the_documentation_has_every_member() {
         let [name, values, default, ..] = row.as_slice() else { panic!("{row:?}") };
         let of = &schema[name.trim_end_matches('`')];
         let shown = |value: &Value| match value {
+            Value::String(text) if text.is_empty() => "none".to_owned(),
             Value::String(text) => format!("`{text}`"),
             Value::Array(_) | Value::Object(_) => "none".to_owned(),
             Value::Bool(truth) => format!("`{truth}`"),
@@ -137,6 +144,10 @@ fn validates(schema: &Value, document: &Value) -> bool {
         ("pattern", Value::String(text)) if wanted == "^[0-9a-f]{64}$" => {
             text.len() == 64 && text.bytes().all(|one| b"0123456789abcdef".contains(&one))
         }
+        // A token (RFC 9110 section 5.6.2), or nothing.
+        ("pattern", Value::String(text)) if wanted == "^[!#$%&'*+.^_`|~0-9A-Za-z-]*$" => {
+            text.bytes().all(|one| one.is_ascii_alphanumeric() || b"!#$%&'*+.^_`|~-".contains(&one))
+        }
         ("propertyNames", Value::Object(members)) => {
             members.keys().all(|name| validates(wanted, &Value::String(name.clone())))
         }
@@ -158,7 +169,7 @@ fn validates(schema: &Value, document: &Value) -> bool {
             }
         }
         ("minimum" | "maximum" | "items" | "properties" | "additionalProperties", _) => true,
-        ("minLength" | "propertyNames", _) => true,
+        ("minLength" | "propertyNames" | "pattern", _) => true,
         (other, _) => panic!("the keyword `{other}` is not known here"),
     })
 }

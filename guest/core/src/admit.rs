@@ -99,7 +99,13 @@ fn unkeyed(case: &Case<'_>) -> Admission {
     if record.id == case.given.new_entry {
         return Admission::Answered(replay(case, record, receipt));
     }
-    let newer = case.request.version > record.progress.request.version;
+    let version = record.progress.request.version;
+    // S20: the same request under the same version is the same, at any age.
+    let same = case.wish.version.is_some() && case.wish.version == version;
+    if same && case.earns(record) && !asks_other_parts(case, record) {
+        return Admission::Answered(replay(case, record, receipt));
+    }
+    let newer = case.wish.version > version;
     let Some(person) = case.person_of(record).filter(|_| !newer) else {
         return stand(case, case.fresh(), None);
     };
@@ -128,7 +134,8 @@ fn unkeyed(case: &Case<'_>) -> Admission {
         }
     }
     let since = case.now().saturating_sub(window);
-    let taken_since = person.memory.taken_since(record.progress.settled_seq, since, None);
+    let taken_since =
+        person.memory.taken_since(record.progress.settled_seq, since, None, case.wish.version);
     let made = person.memory.made_by.as_ref() == Some(&record.statement);
     let lives = person.memory.life == Life::Live;
     let replays_if_alive =
@@ -212,7 +219,7 @@ fn taken_since_seen(case: &Case<'_>, record: &Record) -> BTreeSet<String> {
         // An equal one had settled before it.
         (None, settled) => (settled, case.now().saturating_sub(window)),
     };
-    person.memory.taken_since(seq, since, None)
+    person.memory.taken_since(seq, since, None, case.wish.version)
 }
 
 /// What was taken away by requests that came after this one, and passed it (S14c).
@@ -223,7 +230,7 @@ fn overtaken(case: &Case<'_>) -> BTreeSet<String> {
     };
     let asked = Some(case.request.received_at);
     let people = case.people.iter().filter(is_meant);
-    people.flat_map(|person| person.memory.taken_since(0, 0, asked)).collect()
+    people.flat_map(|person| person.memory.taken_since(0, 0, asked, case.wish.version)).collect()
 }
 
 /// An open entry has to end before anything is said on its identity (S14a).
@@ -290,19 +297,16 @@ fn is_over_unseen(case: &Case<'_>, open: &Record) -> bool {
     creates && open.stage == Some(Stage::Dispatched) && tried(case, &open.id) && over <= case.now()
 }
 
-/// Another request with the same version asked for something else (S20).
+/// Another request with the same version asked for something else of the same paths (S20).
 fn out_of_order(case: &Case<'_>, decision: &EntryId) -> Option<Answer> {
-    let version = case.request.version?;
+    let version = case.wish.version?;
     let person = case.person(NameKind::TargetId).or_else(|| case.person(NameKind::ExternalId))?;
-    if person.memory.version != Some(version) {
-        return None;
-    }
-    let same = person.memory.version_statement.as_ref() == Some(&case.given.tags.statement);
-    let safe = case.wish.statement.safe_way();
-    if same || (safe && !person.memory.version_safe) {
-        return None;
-    }
-    Some(answers::of(Verdict::VersionConflict, decision))
+    let (safe, touched) = (case.wish.statement.safe_way(), case.touched());
+    let conflicts = person.memory.versions.iter().any(|other| {
+        let differs = other.statement != case.given.tags.statement && !(safe && !other.safe);
+        other.version == version && differs && other.touches(&touched)
+    });
+    conflicts.then(|| answers::of(Verdict::VersionConflict, decision))
 }
 
 /// The receipt again. A secret that differs from the one that was sent is not written: the answer says so (S3a).

@@ -33,6 +33,8 @@ pub(crate) struct Wish {
     pub(crate) searches: Vec<Question>,
     pub(crate) weak: bool,
     pub(crate) material: String,
+    /// The source's version: as the host gives it, or as the request states it where policy says (S20).
+    pub(crate) version: Option<u64>,
 }
 
 /// Settings, read.
@@ -232,13 +234,15 @@ impl<'a> Case<'a> {
         touched: BTreeSet<String>,
         taken: BTreeSet<String>,
     ) {
-        let change = Change { seq: 0, at: self.now(), received_at, touched, taken };
+        let version = self.wish.version.filter(|_| received_at.is_some());
+        let change = Change { seq: 0, at: self.now(), received_at, version, touched, taken };
         memory.settle(self.ground.policy.window(), self.ground.policy.receipt_life(), change);
     }
 
     /// A new record for this request, under the id that the host made for it.
     pub(crate) fn fresh(&self) -> Record {
         let mut progress = Progress::new(self.request);
+        progress.request.version = self.wish.version;
         // If it is refused, it hides what settled before it (S2a).
         progress.settled_seq = self.by_statement.as_ref().map_or(0, |one| one.progress.settled_seq);
         Record {
@@ -426,7 +430,24 @@ impl Wish {
             searches.extend(shown.map(|shown| search(kind, "displayName", shown)));
         }
         sort_names(&mut names);
-        Ok(Ok(Self { statement, names, searches, weak, material }))
+        let Some(version) = version(request, &statement, ground) else {
+            let detail = "the version must be one whole number from 0 to 2^64 - 1";
+            return Ok(Err(answers::malformed(detail, "invalidValue")));
+        };
+        Ok(Ok(Self { statement, names, searches, weak, material, version }))
+    }
+}
+
+/// The version of a request (S20); none where it is no whole number, or several.
+fn version(request: &Request, statement: &Statement, ground: &Ground<'_>) -> Option<Option<u64>> {
+    let attribute = &ground.policy.version_attribute;
+    if request.version.is_some() || attribute.is_empty() {
+        return Some(request.version);
+    }
+    match statement.stated_as(attribute).as_slice() {
+        [] => Some(None),
+        [one] => one.parse().ok().map(Some),
+        [_, ..] => None,
     }
 }
 

@@ -19,7 +19,7 @@ use crate::{
     policy::{Adopt, DeleteAbsent, Disabled, Existing, Returns},
     profile,
     settle::WATCH_MS,
-    state::{DEFAULT_SOURCE, Event, Life, Person, Record, know},
+    state::{DEFAULT_SOURCE, Event, Life, Person, Record, Versioned, know},
     statement::{Allowance, Body, Difference, Match, PathKey},
     types::{
         Action, Answer, Divergence, Effect, EffectBody, Field, IdentityWrite, Method, Name,
@@ -408,15 +408,18 @@ pub(crate) fn unshown(case: &Case<'_>) -> BTreeSet<String> {
     unshown.map(String::from).collect()
 }
 
-/// A later version has settled (S20): no effect, unless it already is so.
+/// A later version has settled on what it states, or it has settled itself (S20): no effect, unless it already is so.
 fn stale(
     case: &Case<'_>,
     standing: &Standing,
     person: &Person,
     difference: Option<&Difference>,
 ) -> Option<Answer> {
-    let version = case.request.version?;
-    if person.memory.version <= Some(version) || difference.is_some_and(|one| one.satisfied) {
+    let version = case.wish.version?;
+    let memory = &person.memory;
+    let old = memory.has_settled(version, &case.given.tags.statement)
+        || memory.is_overtaken(version, &case.touched());
+    if !old || difference.is_some_and(|one| one.satisfied) {
         return None;
     }
     Some(answers::of(Verdict::Stale, &standing.record.id))
@@ -611,7 +614,7 @@ fn on_existing(
     // What passed by its id, before any name of the request led to it, passed all the same (S14c).
     if let Some(person) = link {
         let asked = Some(case.request.received_at);
-        standing.taken_since.extend(person.memory.taken_since(0, 0, asked));
+        standing.taken_since.extend(person.memory.taken_since(0, 0, asked, case.wish.version));
     }
     let tombstone = linked.as_ref().filter(|person| person.memory.life == Life::Deleted);
     if let Some(person) = tombstone
@@ -728,8 +731,7 @@ fn held_back(case: &Case<'_>, standing: &Standing, person: &Person) -> Option<St
 
 /// Why a create belongs to the life before a deletion (S21).
 fn former_life(case: &Case<'_>, standing: &Standing, person: &Person) -> Option<Answer> {
-    let by_version =
-        case.request.version.is_some() && case.request.version <= person.memory.version;
+    let by_version = case.wish.version.is_some() && case.wish.version <= person.memory.version();
     let refused = case.ground.policy.returns == Returns::Refuse;
     // Until a return is proved.
     let deleted = person.memory.deleted_at.is_some();
@@ -740,7 +742,7 @@ fn former_life(case: &Case<'_>, standing: &Standing, person: &Person) -> Option<
     // No name may lead to what it made then.
     let made = case.by_statement.as_ref().and_then(|record| case.person_of(record));
     let gone = deleted || made.is_some_and(|person| person.memory.deleted_at.is_some());
-    if gone && gives_back(&all, &standing.taken_since) {
+    if gone && case.wish.version.is_none() && gives_back(&all, &standing.taken_since) {
         return Some(answers::of(Verdict::Superseded, &standing.record.id));
     }
     None
@@ -962,11 +964,14 @@ fn close(
 
 /// A version takes hold when its effect is committed (S19a).
 pub(crate) fn commit_version(case: &Case<'_>, person: &mut Person) {
-    if case.request.version.is_some() && person.memory.version <= case.request.version {
-        person.memory.version = case.request.version;
-        person.memory.version_statement = Some(case.given.tags.statement.clone());
-        person.memory.version_safe = case.wish.statement.safe_way();
+    let touched = case.touched();
+    let Some(version) = case.wish.version else { return };
+    if person.memory.is_overtaken(version, &touched) {
+        return;
     }
+    let statement = case.given.tags.statement.clone();
+    let safe = case.wish.statement.safe_way();
+    person.memory.order(Versioned { version, statement, safe, touched });
 }
 
 /// The identity of a target id: known, or new.

@@ -46,6 +46,11 @@ pub struct Policy {
     /// Who shows a credential that does not name its holder: names, each with digests of header values (S1). The host
     /// gives the principal that follows; here it is checked, and recorded with each decision.
     pub credentials: BTreeMap<String, Vec<String>>,
+    /// The header in which a source gives the version of a request (S20); empty: none. The host reads it; here it is
+    /// checked, and recorded with each decision.
+    pub version_header: String,
+    /// The attribute in which a request states its version, named as in the path of a PATCH (S20); empty: none.
+    pub version_attribute: String,
 }
 
 impl Default for Policy {
@@ -65,6 +70,8 @@ impl Default for Policy {
             safe_direction_passes: false,
             correlation: BTreeMap::new(),
             credentials: BTreeMap::new(),
+            version_header: String::new(),
+            version_attribute: String::new(),
         }
     }
 }
@@ -180,6 +187,14 @@ impl Policy {
         if CREDENTIALS_MOST < known.len() {
             return Err(wrong(format!("`credentials` has more than {CREDENTIALS_MOST} digests")));
         }
+        if !policy.version_header.is_empty() && !is_a_header_of_its_own(&policy.version_header) {
+            return Err(wrong(
+                "`version-header` is the name of a header that is for nothing else".into(),
+            ));
+        }
+        if !policy.version_header.is_empty() && !policy.version_attribute.is_empty() {
+            return Err(wrong("one of `version-header` and `version-attribute` is enough".into()));
+        }
         Ok(policy)
     }
 
@@ -214,6 +229,13 @@ impl Policy {
 /// 200 digests: the policy is kept with each recorded step (S38).
 const CREDENTIALS_MOST: usize = 200;
 
+/// A token (RFC 9110 section 5.6.2), and none of the names that say something else of a request: a precondition, a key or a credential is no version.
+fn is_a_header_of_its_own(name: &str) -> bool {
+    let taken = ["authorization", "cookie", "host", "idempotency-key", "if-match"];
+    let of_a_token = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
+    name.bytes().all(of_a_token) && !taken.iter().any(|taken| name.eq_ignore_ascii_case(taken))
+}
+
 /// A SHA-256 in hexadecimal, in the one spelling that is compared.
 fn is_digest(text: &str) -> bool {
     text.len() == 64 && text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
@@ -237,6 +259,8 @@ impl Form for Policy {
             member!(Policy, safe_direction_passes, Default),
             member!(Policy, correlation, Default),
             member!(Policy, credentials, Default),
+            member!(Policy, version_header, Default),
+            member!(Policy, version_attribute, Default),
         ];
         Shape::record(MEMBERS)
     };
@@ -259,6 +283,8 @@ impl Form for Policy {
             safe_direction_passes: fields.or(otherwise.safe_direction_passes),
             correlation: fields.or(otherwise.correlation),
             credentials: fields.or(otherwise.credentials),
+            version_header: fields.or(otherwise.version_header),
+            version_attribute: fields.or(otherwise.version_attribute),
         }
     }
 
@@ -279,6 +305,8 @@ impl Form for Policy {
                 self.safe_direction_passes.tree(),
                 self.correlation.tree(),
                 self.credentials.tree(),
+                self.version_header.tree(),
+                self.version_attribute.tree(),
             ]
             .into(),
         )
@@ -313,6 +341,13 @@ mod tests {
         check("{\"privileged\":[\"Agent\",\"Users\"]}", "`privileged`");
         check("{\"privileged\":[\"\"]}", "`privileged`");
         check("{\"safe-direction-passes\":\"true\"}", "safe-direction-passes");
+        check("{\"version-header\":\"x version\"}", "`version-header`");
+        check("{\"version-header\":\"If-Match\"}", "`version-header`");
+        assert!(Policy::read("{\"version-header\":\"X-Source.Version_2\"}").is_ok());
+        check(
+            "{\"version-attribute\":\"sequence\",\"version-header\":\"x-sequence\"}",
+            "is enough",
+        );
         check("[", "no JSON");
         let digest = "0123456789abcdef".repeat(4);
         let named = |names: &str| names.replace('#', &digest);

@@ -896,7 +896,11 @@ impl Work<'_> {
         // The watch ends when a request on these paths that came later is dispatched, settled or not. What came within
         // the same millisecond was decided after it, or its entry would be older.
         let asked = self.record.progress.request.received_at.saturating_sub(1);
-        let moved = self.person.memory.moved_since(settled_seq, Some(asked), &touched);
+        let memory = &self.person.memory;
+        // What the source numbers came later by its number (S20).
+        let overtaken =
+            self.case.wish.version.is_some_and(|version| memory.is_overtaken(version, &touched));
+        let moved = overtaken || memory.moved_since(settled_seq, Some(asked), &touched);
         let sent_since = self.case.open.iter().any(|open| {
             let other = open.id != self.record.id
                 && settled_seq <= open.progress.seq
@@ -1703,10 +1707,13 @@ impl Work<'_> {
 
     /// What was taken away since the effect was decided, by requests that passed it.
     fn passed_by(&self) -> BTreeSet<String> {
-        let mut taken = self.person.memory.taken_since(self.record.progress.seq, 0, None);
+        let version = self.case.wish.version;
+        let mut taken = self.person.memory.taken_since(self.record.progress.seq, 0, None, version);
         // Who passes takes away from when it is sent, and may have told nobody yet.
         for open in &self.case.open {
-            let after = self.record.progress.sent_at <= open.progress.sent_at;
+            let other = open.progress.request.version;
+            let earlier = other.is_some() && other < version;
+            let after = self.record.progress.sent_at <= open.progress.sent_at && !earlier;
             if after && open.id != self.record.id && open.receipt().is_none() {
                 let takes = self.case.statement_of(open).into_iter().flat_map(|of| of.takes());
                 taken.extend(takes.map(|path| path.0));

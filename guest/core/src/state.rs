@@ -88,12 +88,10 @@ pub struct Memory {
     pub shown_to: Vec<Tag>,
     /// Who has made it, or was listed it by a search: nobody else's search tells how long it takes to be listed (S40).
     pub listed_to: Vec<Tag>,
-    /// The source's version, committed last (S19a).
-    pub version: Option<u64>,
-    /// What was asked under that version.
-    pub version_statement: Option<Tag>,
-    /// Whether that went the safe way.
-    pub version_safe: bool,
+    /// What has settled under the source's versions, and is not overtaken on all its paths (S20).
+    pub versions: Vec<Versioned>,
+    /// The highest of the versions that are not remembered any more.
+    pub version_before: Option<u64>,
     /// How many changes have settled on it.
     pub seq: u64,
     /// When it was deleted.
@@ -112,6 +110,19 @@ pub struct Memory {
     pub not_kept: BTreeMap<String, (String, String)>,
 }
 
+/// What has settled under a version of the source (S20).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Versioned {
+    /// The version.
+    pub version: u64,
+    /// What was asked under it.
+    pub statement: Tag,
+    /// Whether that went the safe way.
+    pub safe: bool,
+    /// The paths that it touched, but for those that a later version has stated since.
+    pub touched: BTreeSet<String>,
+}
+
 /// One settled change.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Change {
@@ -121,6 +132,8 @@ pub struct Change {
     pub at: UnixMillis,
     /// When the request that made it had come; none: it was made behind our back.
     pub received_at: Option<UnixMillis>,
+    /// The source's version of that request, if it had one (S20).
+    pub version: Option<u64>,
     /// The paths that it touched.
     pub touched: BTreeSet<String>,
     /// The paths on which it took access away.
@@ -150,9 +163,8 @@ impl Memory {
             unclaimed: false,
             shown_to: Vec::new(),
             listed_to: Vec::new(),
-            version: None,
-            version_statement: None,
-            version_safe: false,
+            versions: Vec::new(),
+            version_before: None,
             seq: 0,
             deleted_at: None,
             became: None,
@@ -193,6 +205,40 @@ impl Memory {
         self.recent.push(Change { seq: self.seq, ..change });
     }
 
+    /// Records what has settled under a version. What a later one has stated on each of its paths is forgotten; where
+    /// there are too many, the lowest version is.
+    pub(crate) fn order(&mut self, new: Versioned) {
+        for old in &mut self.versions {
+            if old.version <= new.version {
+                old.touched.retain(|path| !new.touched.iter().any(|whole| covers(whole, path)));
+            }
+        }
+        self.versions.retain(|old| !old.touched.is_empty());
+        self.versions.push(new);
+        if VERSIONS_MOST < self.versions.len() {
+            let lowest = self.versions.iter().map(|old| old.version).min();
+            self.version_before = self.version_before.max(lowest);
+            self.versions.retain(|old| Some(old.version) != lowest);
+        }
+    }
+
+    /// The highest version that has settled.
+    pub(crate) fn version(&self) -> Option<u64> {
+        self.versions.iter().map(|one| one.version).max().max(self.version_before)
+    }
+
+    /// Whether a later version has settled on one of `paths` than `version`; of what is forgotten it has.
+    pub(crate) fn is_overtaken(&self, version: u64, paths: &BTreeSet<String>) -> bool {
+        let later = |one: &&Versioned| version < one.version;
+        Some(version) <= self.version_before
+            || self.versions.iter().filter(later).any(|one| one.touches(paths))
+    }
+
+    /// Whether it is known to have settled: it says nothing new (S20).
+    pub(crate) fn has_settled(&self, version: u64, statement: &Tag) -> bool {
+        self.versions.iter().any(|one| one.version == version && one.statement == *statement)
+    }
+
     /// Takes in what is known of another identity that turns out to be this one: its changes follow all others, so that
     /// they count as later than what was asked of this one, and its resource is this one's.
     pub(crate) fn take_in(&mut self, other: &Self) {
@@ -201,11 +247,10 @@ impl Memory {
         let changes = other.recent.iter().cloned();
         self.recent.extend(changes.map(|change| Change { seq: change.seq + before, ..change }));
         self.taken_before = other.taken_before.map(|seq| seq + before).or(self.taken_before);
-        if self.version < other.version {
-            self.version = other.version;
-            self.version_statement.clone_from(&other.version_statement);
-            self.version_safe = other.version_safe;
+        for one in &other.versions {
+            self.order(one.clone());
         }
+        self.version_before = self.version_before.max(other.version_before);
         self.life = other.life;
         self.deleted_at = other.deleted_at;
         self.target_id.clone_from(&other.target_id);
@@ -224,15 +269,19 @@ impl Memory {
         self.seen_at.is_none() || self.unclaimed && !self.is_ours()
     }
 
-    /// The paths that were taken away after the change `seq`, by what settled after `since` and was asked for after `asked`.
+    /// The paths that were taken away after the change `seq`, by what settled after `since` and was asked for after `asked`: of
+    /// what the source numbers, the number says which came later (S20).
     pub(crate) fn taken_since(
         &self,
         seq: u64,
         since: UnixMillis,
         asked: Option<UnixMillis>,
+        version: Option<u64>,
     ) -> BTreeSet<String> {
-        let is_meant =
-            |change: &&Change| seq < change.seq && since < change.at && change.is_after(asked);
+        let is_meant = |change: &&Change| {
+            let earlier = change.version.is_some() && change.version < version;
+            seq < change.seq && since < change.at && change.is_after(asked) && !earlier
+        };
         let meant = self.recent.iter().filter(is_meant);
         let mut taken: BTreeSet<String> =
             meant.flat_map(|change| change.taken.iter().cloned()).collect();
@@ -264,13 +313,23 @@ impl Memory {
     }
 }
 
+impl Versioned {
+    /// Whether it shares a value with one of `paths`.
+    pub(crate) fn touches(&self, paths: &BTreeSet<String>) -> bool {
+        self.touched.iter().any(|path| overlaps_any(path, paths))
+    }
+}
+
 /// Whether two paths share a value: equal, one the whole resource, or one the list of the other.
 #[must_use]
 pub fn overlaps(left: &str, right: &str) -> bool {
-    let within = |whole: &str, part: &str| {
-        part.strip_prefix(whole).is_some_and(|rest| rest.starts_with(['/', '.']))
-    };
-    left == right || left == "*" || right == "*" || within(left, right) || within(right, left)
+    covers(left, right) || covers(right, left)
+}
+
+/// Whether all of a path's value is in that of `whole`: equal, the whole resource, or its list.
+fn covers(whole: &str, path: &str) -> bool {
+    let rest = path.strip_prefix(whole);
+    whole == "*" || rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(['/', '.']))
 }
 
 /// Whether a path shares a value with one of `paths`: it, what it is a part of, or a part of it, found in their order.
@@ -548,9 +607,8 @@ record!(Memory {
     unclaimed: Default,
     shown_to,
     listed_to,
-    version,
-    version_statement,
-    version_safe,
+    versions,
+    version_before,
     seq,
     deleted_at,
     became: Default,
@@ -560,7 +618,8 @@ record!(Memory {
     kept,
     not_kept
 });
-record!(Change { seq, at, received_at, touched, taken });
+record!(Versioned { version, statement, safe, touched });
+record!(Change { seq, at, received_at, version, touched, taken });
 record!(Progress {
     format,
     request,
@@ -611,6 +670,9 @@ pub(crate) fn know(known: &mut Vec<Tag>, principal: &Tag) {
 
 /// 8 principals: a resource has one or two clients, and each time a token changes there is another.
 const KNOWN_MOST: usize = 8;
+
+/// 32 versions: as far as a queue may be out of order on parts of one resource that are changed apart.
+const VERSIONS_MOST: usize = 32;
 
 /// 1,000: a group that changes eight times a second for the whole default window.
 const RECENT_MOST: usize = 1_000;
@@ -702,12 +764,12 @@ mod tests {
         let mut memory = Memory::new("User");
         memory.settle(100, 1_000, change(1_000, &["active"], &[]));
         memory.settle(100, 1_000, change(1_050, &["active"], &["active"]));
-        assert_eq!(memory.taken_since(1, 1_049, None), paths(&["active"]));
-        assert_eq!(memory.taken_since(1, 1_050, None), paths(&[]));
-        assert_eq!(memory.taken_since(2, 1_000, None), paths(&[]));
+        assert_eq!(memory.taken_since(1, 1_049, None, None), paths(&["active"]));
+        assert_eq!(memory.taken_since(1, 1_050, None, None), paths(&[]));
+        assert_eq!(memory.taken_since(2, 1_000, None, None), paths(&[]));
         // Who came after it was asked for has not been overtaken by it (S14c).
-        assert_eq!(memory.taken_since(0, 0, Some(1_049)), paths(&["active"]));
-        assert_eq!(memory.taken_since(0, 0, Some(1_050)), paths(&[]));
+        assert_eq!(memory.taken_since(0, 0, Some(1_049), None), paths(&["active"]));
+        assert_eq!(memory.taken_since(0, 0, Some(1_050), None), paths(&[]));
     }
 
     #[test]
@@ -724,8 +786,8 @@ mod tests {
             let mut memory = Memory::new("User");
             memory.settle(100, 1_000, change(1_000, takings, takings));
             memory.settle(100, 1_000, change(at, &["title"], &[]));
-            assert_eq!(memory.taken_since(0, 0, None), paths(expected), "{at}");
-            assert_eq!(memory.taken_since(1, 0, None), paths(&[]), "{at}");
+            assert_eq!(memory.taken_since(0, 0, None, None), paths(expected), "{at}");
+            assert_eq!(memory.taken_since(1, 0, None, None), paths(&[]), "{at}");
         }
     }
 
@@ -744,48 +806,108 @@ mod tests {
     /// S2a, S16: nothing that was taken away on either of two identities is forgotten when they become one.
     #[test]
     fn what_was_known_of_both_is_known_of_one() {
-        let mut own = Memory { version: Some(7), ..Memory::new("User") };
+        let mut own = Memory::new("User");
         own.settle(10_000, 10_000, change(500, &["roles"], &["roles"]));
-        let mut other = Memory { version: Some(5), life: Life::Deleted, ..Memory::new("User") };
+        let mut other = Memory { life: Life::Deleted, ..Memory::new("User") };
         other.settle(10_000, 10_000, change(1_000, &["active"], &["active"]));
         other.settle(10_000, 10_000, change(1_100, &["title"], &[]));
         own.take_in(&other);
-        assert_eq!((own.seq, own.version, own.life), (3, Some(7), Life::Deleted));
-        assert_eq!(own.taken_since(0, 0, None), paths(&["active", "roles"]));
+        assert_eq!((own.seq, own.life), (3, Life::Deleted));
+        assert_eq!(own.taken_since(0, 0, None, None), paths(&["active", "roles"]));
         // Decided after its own first change: the other's came since.
-        assert_eq!(own.taken_since(1, 0, None), paths(&["active"]));
+        assert_eq!(own.taken_since(1, 0, None, None), paths(&["active"]));
         assert!(own.moved_since(1, None, &paths(&["active"])));
         assert!(own.moved_since(2, None, &paths(&["title"])));
         assert!(!own.moved_since(2, None, &paths(&["active", "roles"])));
         assert!(!own.moved_since(3, None, &paths(&["title"])));
     }
 
-    /// S19a: the version that was committed last, with what was asked under it; and what was forgotten of the other came later.
+    /// S2a: what was forgotten of the other came later.
     #[test]
-    fn the_higher_version_and_what_was_forgotten_are_those_of_the_other() {
-        let version = |version: Option<u64>, statement: &str, safe| Memory {
-            version,
-            version_statement: Some(statement.into()),
-            version_safe: safe,
-            ..Memory::new("User")
-        };
-        let mut own = version(Some(5), "five", false);
-        let mut other = version(Some(7), "seven", true);
+    fn what_was_forgotten_of_the_other_came_later() {
+        let (mut own, mut other) = (Memory::new("User"), Memory::new("User"));
         for at in [500, 600] {
             own.settle(10_000, 10_000, change(at, &["title"], &[]));
         }
         other.settle(100, 100, change(1_000, &["active"], &["active"]));
         other.settle(100, 100, change(9_000, &["title"], &[]));
         own.take_in(&other);
-        let kept = (own.version, own.version_statement.as_deref(), own.version_safe);
-        assert_eq!(kept, (Some(7), Some("seven"), true));
         // The third of four changes took something, and is forgotten.
         assert_eq!(own.seq, 4);
-        assert_eq!(own.taken_since(2, 0, None), paths(&["*"]));
-        assert_eq!(own.taken_since(3, 0, None), paths(&[]));
-        // One that is not higher has not come later.
-        own.take_in(&version(Some(7), "another seven", false));
-        assert_eq!((own.version_statement.as_deref(), own.version_safe), (Some("seven"), true));
+        assert_eq!(own.taken_since(2, 0, None, None), paths(&["*"]));
+        assert_eq!(own.taken_since(3, 0, None, None), paths(&[]));
+    }
+
+    /// S20: a version orders what is asked of each path, whichever came first.
+    #[test]
+    fn a_later_version_overtakes_what_it_states() {
+        let mut memory = Memory::new("User");
+        memory.order(versioned(7, &["title"]));
+        memory.order(versioned(5, &["roles/a", "active"]));
+        check_overtaken(&memory, 6, &["title"], true);
+        check_overtaken(&memory, 7, &["title"], false);
+        check_overtaken(&memory, 4, &["roles"], true);
+        check_overtaken(&memory, 4, &["roles/b"], false);
+        check_overtaken(&memory, 5, &["roles/a"], false);
+        check_overtaken(&memory, 6, &["*"], true);
+        assert_eq!(memory.version(), Some(7));
+        // What is overtaken on all its paths is forgotten, and what is not stays.
+        memory.order(versioned(6, &["roles", "active"]));
+        let kept: Vec<u64> = memory.versions.iter().map(|one| one.version).collect();
+        assert_eq!(kept, [7, 6]);
+        memory.order(versioned(8, &["*"]));
+        assert_eq!(memory.versions.len(), 1);
+        check_overtaken(&memory, 7, &["roles/b"], true);
+        // A part of a list leaves the rest of it as it is.
+        memory.order(versioned(9, &["roles/a"]));
+        assert_eq!(memory.versions.len(), 2);
+        check_overtaken(&memory, 8, &["roles/b"], false);
+    }
+
+    /// S20: what had to make room counts as overtaken.
+    #[test]
+    fn thirty_two_versions_are_remembered() {
+        let mut memory = Memory::new("Group");
+        for version in 1..=32 {
+            memory.order(versioned(version, &[&format!("members/{version}")]));
+        }
+        check_overtaken(&memory, 1, &["members/a"], false);
+        assert_eq!(memory.versions.len(), 32);
+        memory.order(versioned(33, &["members/33"]));
+        assert_eq!((memory.versions.len(), memory.version_before), (32, Some(1)));
+        check_overtaken(&memory, 1, &["members/a"], true);
+        check_overtaken(&memory, 2, &["members/a"], false);
+        memory.order(versioned(34, &["members/34"]));
+        assert_eq!(memory.version_before, Some(2));
+        memory.versions.clear();
+        assert_eq!(memory.version(), Some(2));
+    }
+
+    /// S14c, S20: what is known of the versions of two identities is known of the one that they are.
+    #[test]
+    fn the_versions_of_both_are_those_of_one() {
+        let (mut own, mut other) = (Memory::new("User"), Memory::new("User"));
+        own.order(versioned(5, &["title"]));
+        own.order(versioned(6, &["active"]));
+        own.version_before = Some(2);
+        other.order(versioned(7, &["title"]));
+        other.version_before = Some(1);
+        own.take_in(&other);
+        let kept: Vec<u64> = own.versions.iter().map(|one| one.version).collect();
+        assert_eq!((kept.as_slice(), own.version_before), ([6, 7].as_slice(), Some(2)));
+    }
+
+    fn versioned(version: u64, touched: &[&str]) -> Versioned {
+        let statement = Tag::from(format!("asked {version}").as_str());
+        Versioned { version, statement, safe: false, touched: paths(touched) }
+    }
+
+    fn check_overtaken(memory: &Memory, version: u64, touched: &[&str], expected: bool) {
+        assert_eq!(
+            memory.is_overtaken(version, &paths(touched)),
+            expected,
+            "{version} {touched:?}"
+        );
     }
 
     /// S2a: what is remembered is bounded; what had to make room counts as what may have been anything.
@@ -796,11 +918,11 @@ mod tests {
         for _ in 1..RECENT_MOST {
             memory.settle(100, 100, change(1_000, &["title"], &[]));
         }
-        assert_eq!(memory.taken_since(0, 0, None), paths(&["active"]));
+        assert_eq!(memory.taken_since(0, 0, None, None), paths(&["active"]));
         assert!(!memory.moved_since(0, None, &paths(&["roles"])));
         memory.settle(100, 100, change(1_000, &["title"], &[]));
         assert_eq!(memory.recent.len(), RECENT_MOST);
-        assert_eq!(memory.taken_since(0, 0, None), paths(&["*"]));
+        assert_eq!(memory.taken_since(0, 0, None, None), paths(&["*"]));
         assert!(memory.moved_since(0, None, &paths(&["roles"])));
     }
 
@@ -839,8 +961,8 @@ mod tests {
         let own_memory = own.memory.clone();
         record.follow(&[own, other.clone()]);
         assert_eq!(record.identity.as_deref(), Some("p1"));
-        assert_eq!(own_memory.taken_since(record.progress.seq, 0, None), paths(&["title"]));
-        assert_eq!(own_memory.taken_since(record.progress.settled_seq, 0, None), paths(&[]));
+        assert_eq!(own_memory.taken_since(record.progress.seq, 0, None, None), paths(&["title"]));
+        assert_eq!(own_memory.taken_since(record.progress.settled_seq, 0, None, None), paths(&[]));
         // Its first attempt was decided before all of the other's; that nothing has settled stays so.
         record.identity = Some("p2".into());
         record.progress =
@@ -876,7 +998,7 @@ mod tests {
     /// A change that settled the moment it was asked for.
     fn change(at: UnixMillis, touched: &[&str], taken: &[&str]) -> Change {
         let (touched, taken) = (paths(touched), paths(taken));
-        Change { seq: 0, at, received_at: Some(at), touched, taken }
+        Change { seq: 0, at, received_at: Some(at), version: None, touched, taken }
     }
 
     fn check(left: &str, right: &str, expected: bool) {

@@ -284,6 +284,12 @@ impl Statement {
         names::names(self, correlation)
     }
 
+    /// The texts and numbers that it gives an attribute, named as in the path of a PATCH.
+    #[must_use]
+    pub fn stated_as(&self, attribute: &str) -> Vec<String> {
+        names::stated_as(self, attribute)
+    }
+
     /// Whether it takes access away, judged by form (§1).
     #[must_use]
     pub fn safe_way(&self) -> bool {

@@ -169,6 +169,12 @@ const KNOWN: &[(&str, &str, &str)] = &[
     ("replay-window-seconds", "S2a", "a whole number from 0 to 86400"),
     ("returns", "S21", "`allow`, `approve` or `refuse`"),
     ("safe-direction-passes", "S36", "`true` or `false`"),
+    (
+        "version-attribute",
+        "S20",
+        "the name of an attribute, such as `\"urn:example:hr:2.0:User:sequence\"`",
+    ),
+    ("version-header", "S20", "the name of a header, such as `\"X-Sequence\"`"),
     ("weak-identity", "S2", "`allow` or `refuse`"),
 ];
 

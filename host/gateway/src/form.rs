@@ -109,6 +109,20 @@ fn first_sent(headers: &HeaderMap, with_key: bool) -> Result<Option<u128>, Refus
     since.map(|since| Some(since.as_millis())).ok_or_else(|| malformed(wrong))
 }
 
+/// Reads the version that a source gives its request, in the header that policy names (S20).
+pub(crate) fn version(headers: &HeaderMap, name: &HeaderName) -> Result<Option<u64>, Refused> {
+    let wrong = || {
+        let detail = format!("{name} must be given once, a whole number from 0 to 2^64 - 1.");
+        Refused::new(Verdict::Malformed, detail)
+    };
+    let mut values = headers.get_all(name).iter();
+    let (value, None) = (values.next(), values.next()) else { return Err(wrong()) };
+    let digits = |text: &&str| text.bytes().all(|byte| byte.is_ascii_digit());
+    let Some(value) = value else { return Ok(None) };
+    let text = value.to_str().ok().map(|text| text.trim_matches([' ', '\t'])).filter(digits);
+    text.and_then(|text| text.parse().ok()).map(Some).ok_or_else(wrong)
+}
+
 fn once<'a>(
     headers: &'a HeaderMap,
     name: &HeaderName,
@@ -295,6 +309,34 @@ mod tests {
         check_key(&["a\tb"], Err(()));
         check_key(&[r#""a"#], Err(()));
         check_key(&["a", "a"], Err(()));
+    }
+
+    /// S20: a whole number of 64 bits, once.
+    #[test]
+    fn a_version_is_a_whole_number() {
+        check_version(&[], Ok(None));
+        check_version(&["0"], Ok(Some(0)));
+        check_version(&[" 0042 "], Ok(Some(42)));
+        check_version(&["18446744073709551615"], Ok(Some(u64::MAX)));
+        for wrong in
+            ["18446744073709551616", "", "-1", "+1", "1.0", "1e3", "0x1", "1, 2", "\"1\"", "a"]
+        {
+            check_version(&[wrong], Err(()));
+        }
+        check_version(&["1", "1"], Err(()));
+    }
+
+    fn check_version(given: &[&'static str], expected: Result<Option<u64>, ()>) {
+        let name = HeaderName::from_static("x-sequence");
+        let mut headers = HeaderMap::new();
+        for value in given {
+            headers.append(&name, HeaderValue::from_static(value));
+        }
+        let read = version(&headers, &name).map_err(|refused| {
+            let shown = format!("{refused:?}");
+            assert!(shown.contains("Malformed") && shown.contains("x-sequence"), "{shown}");
+        });
+        assert_eq!(read, expected, "{given:?}");
     }
 
     /// S10: OASIS Repeatable Requests 1.0.

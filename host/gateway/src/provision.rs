@@ -2,6 +2,7 @@
 
 use std::future::Future;
 
+use http::HeaderName;
 use replaysafe::call::{Call, Readiness};
 use replaysafe::contract::{Answer, Endpoint};
 use replaysafe::ledger::Ledger;
@@ -18,6 +19,9 @@ pub trait Provision: Send + Sync + 'static {
     /// May ask the target, on behalf of `caller`, what it has not said so far.
     fn endpoints(&self, caller: &Caller) -> impl Future<Output = Vec<Endpoint>> + Send;
 
+    /// The header in which a source gives the version of a request (S20): it is for the provisioner, and not passed on.
+    fn version_header(&self) -> Option<&HeaderName>;
+
     /// Whether requests can be served.
     fn readiness(&self) -> impl Future<Output = Readiness> + Send;
 }
@@ -29,6 +33,10 @@ impl<L: Ledger, T: Target> Provision for Provisioner<L, T> {
 
     async fn endpoints(&self, caller: &Caller) -> Vec<Endpoint> {
         Self::endpoints(self, caller).await
+    }
+
+    fn version_header(&self) -> Option<&HeaderName> {
+        Self::version_header(self)
     }
 
     async fn readiness(&self) -> Readiness {

@@ -206,6 +206,9 @@ impl<P: Provision> Gateway<P> {
         let (parts, body) = request.into_parts();
         let (headers, query) = (&parts.headers, parts.uri.query());
         let form::Head { key, first_sent, if_match, media_type } = form::head(headers, method)?;
+        let version_header = self.provision.version_header();
+        let version = version_header.map(|name| form::version(headers, name));
+        let version = version.transpose()?.flatten();
         let group = usual_type == "Group";
         let bytes_max = if group { Limits::BYTES_GROUP } else { Limits::BYTES_REQUEST };
         let reading = Instant::now();
@@ -218,7 +221,9 @@ impl<P: Provision> Gateway<P> {
         let busy =
             |_| Refused::new(Verdict::Unavailable, "Too many requests are under way; come again.");
         let permit = Arc::clone(&self.requests).try_acquire_owned().map_err(busy)?;
-        let caller = self.caller(headers, query);
+        let mut caller = self.caller(headers, query);
+        // It differs each time: as a part of the credential it would make another principal of each request (S1).
+        caller.headers.retain(|(name, _)| Some(name) != version_header);
         let resource_type = self.resource_type(&parts, &caller, deadline).await?;
         let below = parts.uri.path().split('/').skip(self.depth() + 1).take(1);
         let base = self.base(headers).unwrap_or_else(|| self.upstream.base().url());
@@ -239,6 +244,7 @@ impl<P: Provision> Gateway<P> {
             id,
             body: media_type.map(|content_type| CallBody { bytes, content_type }),
             key,
+            version,
             if_match,
             principal: principal.unwrap_or_else(|| Principal::of(&caller)),
             caller,

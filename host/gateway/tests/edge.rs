@@ -10,6 +10,7 @@ use std::future::Future;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use http::HeaderName;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use replaysafe::call::{Call, Principal, Readiness, Recovery};
 use replaysafe::contract::{Answer, Divergence, Endpoint, Evidence, Retry, TargetAnswer, Verdict};
@@ -28,7 +29,7 @@ async fn a_write_is_answered_by_the_provisioner() {
     let edge = Edge::start(vec![]).await;
     let head = "Content-Type: application/scim+json; charset=utf-8\r\nIdempotency-Key: \"k,1\"\r\n\
                 Authorization: Basic QWxhZGRpbjpvcGVuIHNlc2FtZQ==\r\nIf-Match: W/\"1\"\r\nX-A: b\r\n\
-                Connection: close, x-hop\r\nX-Hop: 1\r\nAccept-Encoding: gzip\r\n";
+                X-Sequence: 7\r\nConnection: close, x-hop\r\nX-Hop: 1\r\nAccept-Encoding: gzip\r\n";
     let got =
         edge.ask("PATCH /v2/Users/a%20b?attributes=id,userName&x=1", head, "{\"a\": 1}").await;
     assert!(got.starts_with("HTTP/1.1 201 Created\r\n"), "{got}");
@@ -47,6 +48,8 @@ async fn a_write_is_answered_by_the_provisioner() {
     assert_eq!(call.id.as_deref(), Some("a b"));
     assert_eq!(call.body.unwrap().bytes, "{\"a\": 1}");
     assert_eq!((call.key.as_deref(), call.if_match.as_deref()), (Some("k,1"), Some("W/\"1\"")));
+    // S20: it is read, and reaches neither the target nor the principal.
+    assert_eq!(call.version, Some(7));
     // S1: `X-A` may be what the target goes by.
     let x_a = call.caller.headers.iter().filter(|(name, _)| name == "x-a").cloned().collect();
     let others = Caller { headers: x_a, query: None }.credential().into();
@@ -911,6 +914,9 @@ async fn raw(address: std::net::SocketAddr, bytes: String) -> String {
 }
 
 /// A provisioner that says the same to everybody, and waits for a word where the id is `slow`.
+/// The header in which policy has a source give its versions.
+static SEQUENCE: HeaderName = HeaderName::from_static("x-sequence");
+
 #[derive(Debug, Default)]
 struct Canned {
     calls: Mutex<Vec<Call>>,
@@ -919,6 +925,10 @@ struct Canned {
 }
 
 impl Provision for Canned {
+    fn version_header(&self) -> Option<&HeaderName> {
+        Some(&SEQUENCE)
+    }
+
     async fn provision(&self, call: Call) -> Answer {
         let slow = call.id.as_deref() == Some("slow");
         self.calls.lock().unwrap().push(call);

@@ -581,7 +581,7 @@ fn read_only() -> LedgerError {
 const APPLICATION_ID: i64 = 0x5270_5366;
 
 /// Which tables these are. Another number is refused.
-const SCHEMA_VERSION: i64 = 2;
+const SCHEMA_VERSION: i64 = 3;
 
 /// How long SQLite waits for a reader in another process, which holds it up for moments only.
 const BUSY_WAIT: Duration = Duration::from_secs(5);

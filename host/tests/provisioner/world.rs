@@ -471,6 +471,7 @@ pub(crate) fn call(method: Method, id: Option<&str>, body: Option<&Value>) -> Ca
         id: id.map(str::to_owned),
         body: body.map(|body| Body { bytes: body.to_string().into(), content_type }),
         key: None,
+        version: None,
         if_match: None,
         principal: Principal::Anonymous,
         caller: Caller::default(),

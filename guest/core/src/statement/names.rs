@@ -84,6 +84,13 @@ pub(super) fn names(of: &Statement, correlation: &[String]) -> Vec<Named> {
     names.into_iter().collect()
 }
 
+pub(super) fn stated_as(of: &Statement, attribute: &str) -> Vec<String> {
+    let PatchPath::Place(place) = path::read(attribute, &of.resource_type, &of.schema) else {
+        return Vec::new();
+    };
+    of.sets(&place)
+}
+
 pub(super) fn matches(of: &Statement, resource: &Value, correlation: &[String]) -> Match {
     let external = Place::of(None, "externalId");
     let stated = of.sets(&external);

@@ -41,6 +41,8 @@ explains each by the rule in brackets:
   on-unknown = \"park\"           # nothing can be proved: park, retry-and-converge (S13)
   weak-identity = \"allow\"       # create that identifies nothing: allow, refuse (S2)
   create-secret = \"latest\"      # of attempts that nobody was told of: latest, first (S3a)
+  version-header = \"\"           # where a source gives its own order: a header (S20)
+  version-attribute = \"\"        # or an attribute, such as urn:example:hr:2.0:User:sequence
   privileged = []               # types never linked on names or e-mail (S17)
   safe-direction-passes = false # disable, delete, revoke without the ledger (S36)
   [correlation]                 # attributes by which a type is found again (S16)

@@ -323,6 +323,37 @@ fn a_repeatable_request_is_known_by_its_id_and_by_its_age() {
     assert_eq!(served.target.writes(), 1);
 }
 
+/// S20: a queue that delivers late and twice, and numbers what it delivers.
+#[test]
+fn what_a_source_numbers_may_come_in_any_order() {
+    let folder = TempDir::new().unwrap();
+    fs::write(folder.path().join("p.toml"), "version-header = \"X-Sequence\"\n").unwrap();
+    let served = Served::start(folder.path(), &["--policy", "p.toml"]);
+    let path = user(&served);
+    let patch = |sequence: &str, operation: &str| {
+        let body = format!(
+            "{{\"schemas\":[\"urn:ietf:params:scim:api:messages:2.0:PatchOp\"],\"Operations\":[{operation}]}}"
+        );
+        let answer =
+            served.send_with("PATCH", &path, &format!("X-Sequence: {sequence}\r\n"), &body);
+        header(&answer, "replaysafe-verdict").unwrap().to_owned()
+    };
+    let title =
+        |text: &str| format!("{{\"op\":\"replace\",\"path\":\"title\",\"value\":\"{text}\"}}");
+    let off = r#"{"op":"replace","path":"active","value":false}"#;
+    assert_eq!(patch("7", &title("new")), "done");
+    assert_eq!(patch("5", &title("old")), "stale");
+    // Nothing that is taken away late is lost.
+    assert_eq!(patch("6", off), "done");
+    let writes = served.target.writes();
+    assert_eq!(patch("7", &title("new")), "done");
+    assert_eq!(patch("7", &title("other")), "version-conflict");
+    assert_eq!(patch("seven", &title("other")), "malformed");
+    assert_eq!(served.target.writes(), writes);
+    let shown = served.send("GET", &path, "");
+    assert!(shown.contains("\"title\":\"new\"") && shown.contains("\"active\":false"), "{shown}");
+}
+
 /// S23: by default what nobody has deleted through the gateway is the target's to answer.
 #[test]
 fn the_deletion_of_what_is_absent_is_answered_as_policy_says() {
