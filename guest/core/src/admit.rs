@@ -112,7 +112,7 @@ fn unkeyed(case: &Case<'_>) -> Admission {
     let window = case.ground.policy.window();
     let settled_at = record.progress.settled_at.unwrap_or_default();
     let recent = case.now() < settled_at.saturating_add(window);
-    let moved = person.memory.moved_since(record.progress.settled_seq, None, &case.touched());
+    let moved = person.memory.moved_since(record.progress.settled_seq, None, None, &case.touched());
     // A receipt is told to who has earned it; others see for themselves what holds (S1).
     // A create would be answered with its receipt all the same.
     let told = case.request.method == Method::Create || !asks_other_parts(case, record);
@@ -348,8 +348,12 @@ fn unheard(case: &Case<'_>) -> Option<Admission> {
     let tags = &case.given.tags;
     let memory = &case.person_of(record)?.memory;
     // A secret that was stated since is known to somebody, and stays (S2a).
-    let moved =
-        memory.moved_since(record.progress.settled_seq, None, &case.wish.statement.secret_paths());
+    let moved = memory.moved_since(
+        record.progress.settled_seq,
+        None,
+        None,
+        &case.wish.statement.secret_paths(),
+    );
     let same = record.statement == tags.statement && record.key == tags.key && case.earns(record);
     if memory.life != Life::Live || moved || !same {
         return None;

@@ -26,7 +26,7 @@ use crate::{
     policy::{CreateSecret, DeleteAbsent, OnUnknown},
     profile,
     reading::{contains, is_false},
-    state::{Event, Life, Person, Record, know},
+    state::{Event, Life, Person, Record, know, precedes},
     statement::{Allowance, Holds, Match, NotKept, PathKey, Removal},
     types::{
         Action, Answer, ContractError, Effect, EffectBody, Evidence, Field, IdentityWrite, Method,
@@ -898,13 +898,15 @@ impl Work<'_> {
         let asked = self.record.progress.request.received_at.saturating_sub(1);
         let memory = &self.person.memory;
         // What the source numbers came later by its number (S20).
-        let overtaken =
-            self.case.wish.version.is_some_and(|version| memory.is_overtaken(version, &touched));
-        let moved = overtaken || memory.moved_since(settled_seq, Some(asked), &touched);
+        let version = self.case.wish.version;
+        let overtaken = version.is_some_and(|version| memory.is_overtaken(version, &touched));
+        let moved = overtaken || memory.moved_since(settled_seq, Some(asked), version, &touched);
         let sent_since = self.case.open.iter().any(|open| {
+            let request = &open.progress.request;
             let other = open.id != self.record.id
                 && settled_seq <= open.progress.seq
-                && asked < open.progress.request.received_at;
+                && asked < request.received_at
+                && !precedes(request.version, version);
             let stated = self.case.statement_of(open).filter(|_| other);
             stated.is_some_and(|of| {
                 of.touched().iter().any(|path| crate::state::overlaps_any(&path.0, &touched))
@@ -925,7 +927,9 @@ impl Work<'_> {
                 Method::Create | Method::Replace | Method::Patch => {
                     let schema = &self.case.ground.schema;
                     let holds = self.case.wish.statement.holds(None, &resource, schema);
+                    // Whom it passed was asked before it, and may have undone any of it (S20).
                     holds.not_kept.iter().any(|one| one.taking)
+                        || version.is_some() && !self.is_so(&resource, &holds)
                 }
             });
             // What is seen long after the last of those who were passed is somebody else's change (S14c).
@@ -1711,9 +1715,8 @@ impl Work<'_> {
         let mut taken = self.person.memory.taken_since(self.record.progress.seq, 0, None, version);
         // Who passes takes away from when it is sent, and may have told nobody yet.
         for open in &self.case.open {
-            let other = open.progress.request.version;
-            let earlier = other.is_some() && other < version;
-            let after = self.record.progress.sent_at <= open.progress.sent_at && !earlier;
+            let after = self.record.progress.sent_at <= open.progress.sent_at
+                && !precedes(open.progress.request.version, version);
             if after && open.id != self.record.id && open.receipt().is_none() {
                 let takes = self.case.statement_of(open).into_iter().flat_map(|of| of.takes());
                 taken.extend(takes.map(|path| path.0));
@@ -1744,7 +1747,7 @@ impl Work<'_> {
         let mut stated = others.filter_map(|open| self.case.statement_of(open));
         let beside = stated
             .any(|of| of.touched().iter().any(|path| crate::state::overlaps_any(&path.0, &paths)));
-        !beside && !self.person.memory.moved_since(self.record.progress.seq, None, &paths)
+        !beside && !self.person.memory.moved_since(self.record.progress.seq, None, None, &paths)
     }
 
     /// Everything was seen to be as stated, and what a PUT leaves out to be gone (S26), but for what this resource is known not to keep (S11); a secret is never seen (S3a).

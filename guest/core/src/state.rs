@@ -141,10 +141,15 @@ pub struct Change {
 }
 
 impl Change {
-    /// Whether the request that made it came after `asked`; any, if that is none.
-    fn is_after(&self, asked: Option<UnixMillis>) -> bool {
-        asked.is_none() || asked < self.received_at
+    /// Whether the request that made it came after `asked`; any, if that is none. None that the source has numbered lower.
+    fn is_after(&self, asked: Option<UnixMillis>, version: Option<u64>) -> bool {
+        (asked.is_none() || asked < self.received_at) && !precedes(self.version, version)
     }
+}
+
+/// Whether the source has asked for one thing before another: it numbers both, and this one lower (S20).
+pub(crate) fn precedes(one: Option<u64>, other: Option<u64>) -> bool {
+    one.is_some() && one < other
 }
 
 impl Memory {
@@ -279,8 +284,7 @@ impl Memory {
         version: Option<u64>,
     ) -> BTreeSet<String> {
         let is_meant = |change: &&Change| {
-            let earlier = change.version.is_some() && change.version < version;
-            seq < change.seq && since < change.at && change.is_after(asked) && !earlier
+            seq < change.seq && since < change.at && change.is_after(asked, version)
         };
         let meant = self.recent.iter().filter(is_meant);
         let mut taken: BTreeSet<String> =
@@ -297,14 +301,15 @@ impl Memory {
         &self,
         seq: u64,
         asked: Option<UnixMillis>,
+        version: Option<u64>,
         paths: &BTreeSet<String>,
     ) -> bool {
         let remembered = self.recent.iter().filter(|change| seq < change.seq);
         let mut count = 0;
         for change in remembered {
             count += 1;
-            if change.is_after(asked) && change.touched.iter().any(|path| overlaps_any(path, paths))
-            {
+            let after = change.is_after(asked, version);
+            if after && change.touched.iter().any(|path| overlaps_any(path, paths)) {
                 return true;
             }
         }
@@ -795,12 +800,12 @@ mod tests {
     fn what_was_forgotten_counts_as_moved() {
         let mut memory = Memory::new("User");
         memory.settle(100, 1_000, change(1_000, &["title"], &[]));
-        assert!(!memory.moved_since(0, None, &paths(&["active"])));
-        assert!(memory.moved_since(0, Some(999), &paths(&["title"])));
-        assert!(!memory.moved_since(0, Some(1_000), &paths(&["title"])));
+        assert!(!memory.moved_since(0, None, None, &paths(&["active"])));
+        assert!(memory.moved_since(0, Some(999), None, &paths(&["title"])));
+        assert!(!memory.moved_since(0, Some(1_000), None, &paths(&["title"])));
         memory.settle(100, 1_000, change(2_000, &["title"], &[]));
-        assert!(memory.moved_since(0, None, &paths(&["active"])));
-        assert!(!memory.moved_since(1, None, &paths(&["active"])));
+        assert!(memory.moved_since(0, None, None, &paths(&["active"])));
+        assert!(!memory.moved_since(1, None, None, &paths(&["active"])));
     }
 
     /// S2a, S16: nothing that was taken away on either of two identities is forgotten when they become one.
@@ -816,10 +821,10 @@ mod tests {
         assert_eq!(own.taken_since(0, 0, None, None), paths(&["active", "roles"]));
         // Decided after its own first change: the other's came since.
         assert_eq!(own.taken_since(1, 0, None, None), paths(&["active"]));
-        assert!(own.moved_since(1, None, &paths(&["active"])));
-        assert!(own.moved_since(2, None, &paths(&["title"])));
-        assert!(!own.moved_since(2, None, &paths(&["active", "roles"])));
-        assert!(!own.moved_since(3, None, &paths(&["title"])));
+        assert!(own.moved_since(1, None, None, &paths(&["active"])));
+        assert!(own.moved_since(2, None, None, &paths(&["title"])));
+        assert!(!own.moved_since(2, None, None, &paths(&["active", "roles"])));
+        assert!(!own.moved_since(3, None, None, &paths(&["title"])));
     }
 
     /// S2a: what was forgotten of the other came later.
@@ -919,11 +924,11 @@ mod tests {
             memory.settle(100, 100, change(1_000, &["title"], &[]));
         }
         assert_eq!(memory.taken_since(0, 0, None, None), paths(&["active"]));
-        assert!(!memory.moved_since(0, None, &paths(&["roles"])));
+        assert!(!memory.moved_since(0, None, None, &paths(&["roles"])));
         memory.settle(100, 100, change(1_000, &["title"], &[]));
         assert_eq!(memory.recent.len(), RECENT_MOST);
         assert_eq!(memory.taken_since(0, 0, None, None), paths(&["*"]));
-        assert!(memory.moved_since(0, None, &paths(&["roles"])));
+        assert!(memory.moved_since(0, None, None, &paths(&["roles"])));
     }
 
     #[test]

@@ -604,7 +604,10 @@ impl Auditor {
             |gone: &&Removed| gone.subject == made.subject && (gone.external || !made.external);
         // An id that was never read leads to no name: what is deleted by it may be anybody (S14a).
         for Removed { subject: of, at, by, known, .. } in self.removed.iter().filter(same) {
-            let before = sent.is_some_and(|(sent, _)| sent < *at);
+            let version = |entry: &str| self.intent(self.entries.get(entry)?.intent)?.version;
+            // What the source numbers was asked in the order of its numbers.
+            let asked_later = version(by).is_some() && version(by) < version(entry);
+            let before = sent.is_some_and(|(sent, _)| sent < *at) && !asked_later;
             let deletes = self.entries.get(by).is_some_and(|known| {
                 known.ended
                     && self.intent(known.intent).is_some_and(|intent| intent.ask == Ask::Delete)
@@ -777,6 +780,16 @@ impl Auditor {
         Ok(())
     }
 
+    /// Whether what was done says what holds now, and no longer what another one says: by the order of the source where
+    /// it numbers both (`later-version-wins`), else by that of time.
+    fn outdates(&self, later: &Done, one: &Done) -> bool {
+        let version = |done: &Done| self.intent(done.intent)?.version;
+        match (version(one), version(later)) {
+            (Some(one), Some(later)) if one != later => one < later,
+            _ => one.end < later.begin,
+        }
+    }
+
     /// What was said about being there at all.
     fn says_there(&self, done: &Done) -> Option<bool> {
         match self.intent(done.intent)?.ask {
@@ -811,10 +824,44 @@ impl Auditor {
             if !self.judges(aspect, resource) {
                 continue;
             }
-            let states = |ask, verdict| aspect.stated(ask, verdict);
-            agree(aspect, id, &done, states, aspect.shown(resource))?;
+            self.agree(aspect, id, &done, aspect.shown(resource))?;
         }
         Ok(())
+    }
+
+    fn agree(
+        &self,
+        what: Aspect,
+        id: u32,
+        done: &[(&Done, Ask)],
+        shown: u8,
+    ) -> Result<(), Violation> {
+        let mut certain: Vec<(u8, &Done)> = Vec::new();
+        let mut possible = BTreeSet::new();
+        for (done, ask) in done {
+            match what.stated(*ask, done.verdict) {
+                Stated::Nothing => {}
+                Stated::Is(value) if done.claimed => certain.push((value, done)),
+                Stated::Is(value) | Stated::Perhaps(value) => {
+                    possible.insert(value);
+                }
+            }
+        }
+        if certain.is_empty() {
+            return Ok(());
+        }
+        let outdated = |one: &Done| certain.iter().any(|(_, other)| self.outdates(other, one));
+        let last = certain.iter().filter(|(_, one)| !outdated(one));
+        let last: BTreeSet<u8> = last.map(|(value, _)| *value).collect();
+        if last.contains(&shown) || possible.contains(&shown) {
+            return Ok(());
+        }
+        let numbered =
+            |done: &Done| self.intent(done.intent).is_some_and(|of| of.version.is_some());
+        let numbered = certain.iter().all(|(_, done)| numbered(done));
+        broken(if numbered { "later-version-wins" } else { "what-was-answered-holds" }, || {
+            format!("{what} of r{id} is {shown}, and was last said to be {last:?}: {certain:?}")
+        })
     }
 
     /// Whether it can be said what an aspect of a resource has to be.
@@ -907,38 +954,6 @@ enum Stated {
     Nothing,
     Is(u8),
     Perhaps(u8),
-}
-
-fn agree(
-    what: Aspect,
-    id: u32,
-    done: &[(&Done, Ask)],
-    states: impl Fn(Ask, Verdict) -> Stated,
-    shown: u8,
-) -> Result<(), Violation> {
-    let mut certain: Vec<(u8, &Done)> = Vec::new();
-    let mut possible = BTreeSet::new();
-    for (done, ask) in done {
-        match states(*ask, done.verdict) {
-            Stated::Nothing => {}
-            Stated::Is(value) if done.claimed => certain.push((value, done)),
-            Stated::Is(value) | Stated::Perhaps(value) => {
-                possible.insert(value);
-            }
-        }
-    }
-    if certain.is_empty() {
-        return Ok(());
-    }
-    let last =
-        certain.iter().filter(|(_, one)| !certain.iter().any(|(_, other)| one.end < other.begin));
-    let last: BTreeSet<u8> = last.map(|(value, _)| *value).collect();
-    if last.contains(&shown) || possible.contains(&shown) {
-        return Ok(());
-    }
-    broken("what-was-answered-holds", || {
-        format!("{what} of r{id} is {shown}, and was last said to be {last:?}: {certain:?}")
-    })
 }
 
 /// Whether a resource is as a wish states it.

@@ -265,7 +265,8 @@ impl World {
     pub(super) fn arrive(&mut self, message: &Message, gateway: usize, core: &mut Decider) {
         let Some(intent) = self.setup.intents.get(message.intent).cloned() else { return };
         let id = self.pinned.get(&message.intent).map(|id| format!("r{id}"));
-        let request = intent.request(id, self.now);
+        let mut request = intent.request(id, self.now);
+        request.version.take_if(|_| self.setup.lacks(Rule::Versions));
         let number = self.number(Some(message.intent), None);
         self.events.push(Event::Arrived { run: number, intent: message.intent });
         let Some(mut run) = self.run_of(request, gateway, Some(message.clone()), number, core)

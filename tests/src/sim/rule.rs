@@ -41,11 +41,13 @@ pub enum Rule {
     Scan,
     /// The ledger refuses a new identity whose names are leased no more.
     LeasedNew,
+    /// What a source numbers is in its order, whenever it comes.
+    Versions,
 }
 
 impl Rule {
     /// Every rule.
-    pub const ALL: [Self; 18] = [
+    pub const ALL: [Self; 19] = [
         Self::Fence,
         Self::Lease,
         Self::Arbitration,
@@ -64,6 +66,7 @@ impl Rule {
         Self::SafeWay,
         Self::Scan,
         Self::LeasedNew,
+        Self::Versions,
     ];
 
     /// The word for a command line.
@@ -88,6 +91,7 @@ impl Rule {
             Self::SafeWay => "safe-way",
             Self::Scan => "scan",
             Self::LeasedNew => "leased-new",
+            Self::Versions => "versions",
         }
     }
 
@@ -110,6 +114,7 @@ impl Rule {
             Self::SafeWay => &["nothing-blocks-a-revocation"],
             Self::Scan => &["everything-is-answered", "everything-ends"],
             Self::LeasedNew => &["at-most-one", "absence-needs-proof"],
+            Self::Versions => &["later-version-wins"],
         }
     }
 
@@ -135,6 +140,7 @@ impl Rule {
             Self::SafeWay => "a stuck update in front of a revocation",
             Self::Scan => "a client that does not come back",
             Self::LeasedNew => "two names of one resource, a lapsed lease",
+            Self::Versions => "a queue that delivers late",
         }
     }
 

@@ -310,6 +310,9 @@ fn make(random: &mut Random, worlds: Worlds) -> World {
     ]);
     let gateways = if worlds.shared { 2 + random.below(2) } else { 1 };
     let salt = random.bits();
+    if about == Some(R::Versions) || about.is_none() && salt & 2 == 2 {
+        number(&mut intents);
+    }
     let some = |random: &mut Random| u8::try_from(random.below(4)).unwrap_or(0);
     let often = |wanted: bool, random: &mut Random| if wanted { 3 } else { some(random) };
     let lies = random.once_in(4) || is(&[R::ReadBack]);
@@ -388,7 +391,8 @@ fn intents(subjects: &[Subject], random: &mut Random) -> Vec<Intent> {
         let key = if random.once_in(2) { None } else { Some(own) };
         // Sometimes a client uses a key twice.
         let key = key.map(|key| if random.once_in(20) { key.saturating_sub(1) } else { key });
-        intents.push(Intent { subject, ask, key, client: random.below(clients) });
+        let client = random.below(clients);
+        intents.push(Intent { subject, ask, key, version: None, client });
     }
     // Clients without a wish are none.
     let mut used: Vec<usize> = intents.iter().map(|intent| intent.client).collect();
@@ -400,6 +404,17 @@ fn intents(subjects: &[Subject], random: &mut Random) -> Vec<Intent> {
     intents
 }
 
+/// A source numbers what it asks of each resource, and its clients deliver in an order of their own. What it asks twice
+/// is a duplicate.
+fn number(intents: &mut [Intent]) {
+    let asked: Vec<(Subject, Ask)> =
+        intents.iter().map(|intent| (intent.subject, intent.ask)).collect();
+    for intent in intents {
+        let first = asked.iter().position(|one| *one == (intent.subject, intent.ask));
+        intent.version = first.and_then(|first| u64::try_from(first).ok());
+    }
+}
+
 /// Two clients, of whom one gives what the other finds taken away: one may pass the other (S14c).
 fn crossing(store: &mut BTreeMap<u32, Resource>) -> Vec<Intent> {
     let mut users = store.values_mut().filter(|resource| resource.subject.kind == Kind::User);
@@ -407,7 +422,8 @@ fn crossing(store: &mut BTreeMap<u32, Resource>) -> Vec<Intent> {
     user.active = Some(false);
     let subject = user.subject;
     let asks = [Ask::Switch(true), Ask::Switch(false)].into_iter().enumerate();
-    asks.map(|(client, ask)| Intent { subject, ask, key: None, client }).collect()
+    let intent = |(client, ask)| Intent { subject, ask, key: None, version: None, client };
+    asks.map(intent).collect()
 }
 
 /// How far time may pass at once: from less than a queue's patience to more than the replay window.

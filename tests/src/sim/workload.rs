@@ -103,6 +103,8 @@ pub struct Intent {
     pub ask: Ask,
     /// The idempotency key, if one is given.
     pub key: Option<u8>,
+    /// The source's order, if it numbers what it asks.
+    pub version: Option<u64>,
     /// Whose wish.
     pub client: usize,
 }
@@ -112,9 +114,10 @@ impl fmt::Display for Intent {
         let Subject { kind, number } = self.subject;
         write!(f, "{:?} of {}{number}", self.ask, kind.name())?;
         match self.key {
-            Some(key) => write!(f, " key=k{key}"),
-            None => write!(f, " no key"),
+            Some(key) => write!(f, " key=k{key}")?,
+            None => write!(f, " no key")?,
         }
+        self.version.map_or(Ok(()), |version| write!(f, " version={version}"))
     }
 }
 
@@ -145,7 +148,7 @@ impl Intent {
             id,
             body: self.body(),
             key: self.key.map(|key| format!("k{key}")),
-            version: None,
+            version: self.version,
             if_match: None,
             received_at: now,
             extra: Vec::new(),

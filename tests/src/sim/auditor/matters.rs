@@ -211,8 +211,8 @@ impl Auditor {
         done: &[&Done],
         kept: &mut BTreeSet<(Kept, Tick)>,
     ) {
-        let mut key = |kind, value, end| {
-            kept.insert(((kind, subject, Some(of), value, String::new()), end));
+        let mut key = |kind, value, order, end| {
+            kept.insert(((kind, subject, Some(of), value, order), end));
         };
         let mut certain: Vec<(u8, &Done)> = Vec::new();
         for done in done {
@@ -220,13 +220,21 @@ impl Auditor {
             match of.1.stated(intent.ask, done.verdict) {
                 Stated::Nothing => {}
                 Stated::Is(value) if done.claimed => certain.push((value, done)),
-                Stated::Is(value) | Stated::Perhaps(value) => key(POSSIBLE, value, 0),
+                Stated::Is(value) | Stated::Perhaps(value) => {
+                    key(POSSIBLE, value, String::new(), 0);
+                }
             }
         }
-        let outdated = |one: &Done| certain.iter().any(|(_, other)| one.end < other.begin);
+        let outdated = |one: &Done| certain.iter().any(|(_, other)| self.outdates(other, one));
         for (value, done) in certain.iter().filter(|(_, one)| !outdated(one)) {
-            key(IS, *value, done.end);
+            key(IS, *value, self.order_of(done), done.end);
         }
+    }
+
+    /// The source's order of what was done; empty: it has none.
+    fn order_of(&self, done: &Done) -> String {
+        let version = self.intent(done.intent).and_then(|intent| intent.version);
+        version.map(|version| version.to_string()).unwrap_or_default()
     }
 }
 

@@ -73,6 +73,7 @@ impl Scene {
             subject: USER,
             ask: *ask,
             key: *key,
+            version: None,
             client: *client,
         };
         Self {
