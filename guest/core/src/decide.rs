@@ -967,11 +967,8 @@ fn close(
 
 /// A version takes hold when its effect is committed (S19a).
 pub(crate) fn commit_version(case: &Case<'_>, person: &mut Person) {
-    let touched = case.touched();
     let Some(version) = case.wish.version else { return };
-    if person.memory.is_overtaken(version, &touched) {
-        return;
-    }
+    let touched = case.touched();
     let statement = case.given.tags.statement.clone();
     let safe = case.wish.statement.safe_way();
     person.memory.order(Versioned { version, statement, safe, touched });

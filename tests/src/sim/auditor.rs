@@ -781,11 +781,16 @@ impl Auditor {
     }
 
     /// Whether what was done says what holds now, and no longer what another one says: by the order of the source where
-    /// it numbers both (`later-version-wins`), else by that of time.
+    /// it numbers both (`later-version-wins`), else by that of time. What takes access away passes what is under way, a
+    /// higher number too: either may be what holds (S14c).
     fn outdates(&self, later: &Done, one: &Done) -> bool {
         let version = |done: &Done| self.intent(done.intent)?.version;
         match (version(one), version(later)) {
-            (Some(one), Some(later)) if one != later => one < later,
+            (Some(low), Some(high)) if low != high => {
+                let takes = self.intent(one.intent).is_some_and(|intent| intent.ask.passes());
+                let passed = takes && one.begin <= later.end && later.begin <= one.end;
+                low < high && !passed
+            }
             _ => one.end < later.begin,
         }
     }
