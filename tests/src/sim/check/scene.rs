@@ -141,6 +141,7 @@ fn misses(name: &str) -> &'static [Rule] {
         "shared-create" | "shared-two-keys" | "shared-delete" => &[R::Fence],
         "shared-two-names" => &[R::LeasedNew, R::Lease],
         "switch-lost" => &[R::CommitFirst, R::Watch, R::Scan],
+        "numbered-titles" | "numbered-grants" => &[R::Versions],
         "put-grant-lost" => &[R::ReadBack],
         "two-keys" | "shared-create-twice" => &[R::Arbitration],
         "two-keys-lost" => &[R::RememberId, R::PredecessorFirst],
@@ -254,6 +255,11 @@ fn changes() -> Vec<Scene> {
             s.budget.calls = 1;
             s.profile.drops_title = true;
         }),
+        there("numbered-titles", &titles).with(lost).with(numbered),
+        there("numbered-grants", &grants).with(slow).with(numbered).with(|s| {
+            // The target is known to show edges.
+            s.store = vec![Resource { edges: vec![2], ..resource(USER) }];
+        }),
         there("members-lost", &grants).with(|s| {
             s.budget.calls = 1;
             s.of(GROUP);
@@ -358,6 +364,13 @@ fn slow(scene: &mut Scene) {
 fn lost(scene: &mut Scene) {
     slow(scene);
     scene.budget.calls = 1;
+}
+
+/// One source asks it, in the order of the wishes; its clients deliver in one of their own.
+fn numbered(scene: &mut Scene) {
+    for (version, intent) in (1..).zip(&mut scene.intents) {
+        intent.version = Some(version);
+    }
 }
 
 fn there(scene: &mut Scene) {
