@@ -42,7 +42,7 @@
 //! `accepted=2000` or `killed`.
 //! `hung-up` as the last word says that its client does not wait for the answer.
 //! `-> nothing to do` says that the entry does not wait for an approval, or is not parked.
-//! `-> waits` says that nothing can be said yet, `-> killed` that the host died.
+//! `-> waits [MILLIS]` says that nothing can be said yet, and when it is looked at again; `-> killed` that the host died.
 
 use replaysafe_core::types::{Answer, Divergence, Field, Method, Request, Scope};
 use serde_json::Value;
@@ -123,7 +123,7 @@ fn act(world: &mut World, end: &mut Option<End>, line: &str) -> Result<(), Strin
     let (verb, rest) = line.split_once(' ').unwrap_or((line, ""));
     if verb == "->" {
         let end = end.take().ok_or("nothing was asked")?;
-        return expect(&end, rest);
+        return expect(&end, rest, world.now);
     }
     if let Some(end) = end {
         return Err(format!("what came of the request before is not said: {end:?}"));
@@ -300,7 +300,7 @@ pub fn request(verb: &str, text: &str, now: u64) -> Result<(Request, Option<Faul
     Ok((request, fault, killed))
 }
 
-fn expect(end: &End, text: &str) -> Result<(), String> {
+fn expect(end: &End, text: &str, now: u64) -> Result<(), String> {
     let mut words = text.split_whitespace();
     let verdict = words.next().ok_or("needs a verdict")?;
     let answer = match end {
@@ -311,7 +311,9 @@ fn expect(end: &End, text: &str) -> Result<(), String> {
         }
         End::Killed => return (verdict == "killed").then_some(()).ok_or("was killed".into()),
         End::Waits(until) => {
-            return (verdict == "waits").then_some(()).ok_or(format!("waits until {until}"));
+            let waits = until.saturating_sub(now).to_string();
+            let said = verdict == "waits" && words.next().is_none_or(|millis| millis == waits);
+            return said.then_some(()).ok_or(format!("waits {waits}"));
         }
     };
     let told = told(answer);
