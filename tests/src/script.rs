@@ -22,6 +22,7 @@
 //! approve e2 3600000                             an operator lets the entry `e2` go, for so many milliseconds
 //! resolve e2 user1                               an operator says what the parked entry `e2` has made; `none`: nothing
 //! scan                                           what is due is looked at
+//! await e2                                       whoever waits for the entry `e2` has it looked at again
 //! lend PRINCIPAL                                 whose credential is at hand from now on (it is that of who asked last; `gateway`: the host's own)
 //! hides PRINCIPAL [ATTRIBUTE]                    the target shows this principal nothing, or no such attribute
 //! post User {...} [key=K] [version=N] [FAULT]    a request; also put, patch, delete TYPE/ID, [attributes=A],
@@ -144,6 +145,7 @@ fn act(world: &mut World, end: &mut Option<End>, line: &str) -> Result<(), Strin
             *end = Some(world.resolve(id, if made == "none" { "" } else { made }));
         }
         "scan" => world.scan(),
+        "await" => *end = Some(world.look_again(rest)),
         "lend" => world.lend(rest),
         "hides" => {
             let (principal, attribute) = rest.split_once(' ').unwrap_or((rest, ""));

@@ -174,6 +174,11 @@ impl World {
         }
     }
 
+    /// Looks at an entry again, as the host does for whoever waits for its end.
+    pub fn look_again(&mut self, id: &str) -> End {
+        self.settle(id, None, &[])
+    }
+
     /// An operator lets an entry go, for so many milliseconds.
     pub fn approve(&mut self, id: &str, millis: u64) -> End {
         let until = (self.now + millis).to_string();
