@@ -36,6 +36,7 @@
 //! password user1 User b                          the digest of the password that it has
 //! open 0                                         how many entries have not ended
 //! leads User/user1 i1                            the identity that an id leads to; none: nobody
+//! life i1 2                                      which life of this identity it is
 //! knows NAME VALUE                               what was learned of the target; no VALUE: nothing
 //! ```
 //!
@@ -188,6 +189,11 @@ fn act(world: &mut World, end: &mut Option<End>, line: &str) -> Result<(), Strin
             if led_to.unwrap_or_default() != identity {
                 return Err(format!("leads to {led_to:?}"));
             }
+        }
+        "life" => {
+            let (identity, life) = rest.split_once(' ').ok_or("needs an identity and a number")?;
+            let is = world.life(identity).ok_or("is not known")?;
+            same(usize::try_from(is).map_err(|error| error.to_string())?, life)?;
         }
         "knows" => {
             let (name, value) = rest.split_once(' ').unwrap_or((rest, ""));

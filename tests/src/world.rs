@@ -220,6 +220,12 @@ impl World {
         self.entries.iter().filter(open).count()
     }
 
+    /// Which life of an identity it is.
+    #[must_use]
+    pub fn life(&self, identity: &str) -> Option<u64> {
+        self.identities.get(identity).map(|known| known.incarnation)
+    }
+
     /// The identity that has this id of the target as a name.
     #[must_use]
     pub fn led_to(&self, kind: &str, id: &str) -> Option<&str> {

@@ -59,6 +59,14 @@ fn what_does_not_read_back_is_not_kept() {
     );
 }
 
+/// S3: letter case of values counts, except for the `userName` of a create.
+#[test]
+fn letter_case_is_passed_over_in_the_user_name_of_a_create_only() {
+    create(r#"{"userName":"Ann"}"#, r#"{"userName":"ann"}"#, "all");
+    create(r#"{"title":"T"}"#, r#"{"title":"t"}"#, r#"title("T"->"t")"#);
+    put(r#"{"userName":"Ann"}"#, r#"{"userName":"ann"}"#, r#"username("Ann"->"ann")"#);
+}
+
 /// S11: what takes access away is never passed over.
 #[test]
 fn what_is_still_there_after_a_removal_takes() {
