@@ -224,6 +224,26 @@ fn parts_that_are_null_are_taken_away() {
     patch("{}", none, "satisfied");
 }
 
+/// RFC 7644 §3.5.2.1: each value of one `add` is measured against what was there before all of them; what repeats another one is left out.
+#[test]
+fn what_is_added_together_is_added_as_a_whole() {
+    patch(
+        "{}",
+        r#"{"op":"add","path":"emails","value":[{"value":"n","type":"other"},{"value":"n"}]}"#,
+        "as sent",
+    );
+    patch(
+        "{}",
+        r#"{"op":"add","path":"emails","value":[{"value":"n"},{"value":"n"}]}"#,
+        r#"[{"op":"add","path":"emails","value":[{"value":"n"}]}]"#,
+    );
+    patch(
+        USER,
+        r#"{"op":"add","path":"emails","value":[{"value":"w@x"},{"value":"n"}]}"#,
+        r#"[{"op":"add","path":"emails","value":[{"value":"n"}]}]"#,
+    );
+}
+
 /// S25: the client's own operations go out as they came.
 #[test]
 fn what_differs_goes_out_as_it_came() {
