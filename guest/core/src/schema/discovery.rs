@@ -196,6 +196,15 @@ mod tests {
         assert_eq!(is("urn:acme:2.0:Badge:doors.open"), "b");
     }
 
+    /// What was learned goes to each decision as a document.
+    #[test]
+    fn what_was_learned_is_written_and_read() {
+        let schema = read(None, Some(&json(SCHEMAS)), None);
+        let read = Schema::from_document(&schema.to_document());
+        let pin = read.map(|of| of.characteristics("User", "urn:acme:2.0:Badge:pin").letters());
+        assert_eq!(pin, Ok("s".into()));
+    }
+
     /// A schema is a claim (S40): a disable must never look satisfied because of it.
     #[test]
     fn a_claim_about_a_core_attribute_is_not_believed() {
