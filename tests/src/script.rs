@@ -22,6 +22,7 @@
 //! approve e2 3600000                             an operator lets the entry `e2` go, for so many milliseconds
 //! resolve e2 user1                               an operator says what the parked entry `e2` has made; `none`: nothing
 //! scan                                           what is due is looked at
+//! await e2                                       whoever waits for the entry `e2` has it looked at again
 //! lend PRINCIPAL                                 whose credential is at hand from now on (it is that of who asked last; `gateway`: the host's own)
 //! hides PRINCIPAL [ATTRIBUTE]                    the target shows this principal nothing, or no such attribute
 //! post User {...} [key=K] [version=N] [FAULT]    a request; also put, patch, delete TYPE/ID, [attributes=A],
@@ -35,6 +36,7 @@
 //! password user1 User b                          the digest of the password that it has
 //! open 0                                         how many entries have not ended
 //! leads User/user1 i1                            the identity that an id leads to; none: nobody
+//! life i1 2                                      which life of this identity it is
 //! knows NAME VALUE                               what was learned of the target; no VALUE: nothing
 //! ```
 //!
@@ -42,7 +44,7 @@
 //! `accepted=2000` or `killed`.
 //! `hung-up` as the last word says that its client does not wait for the answer.
 //! `-> nothing to do` says that the entry does not wait for an approval, or is not parked.
-//! `-> waits` says that nothing can be said yet, `-> killed` that the host died.
+//! `-> waits [MILLIS]` says that nothing can be said yet, and when it is looked at again; `-> killed` that the host died.
 
 use replaysafe_core::types::{Answer, Divergence, Field, Method, Request, Scope};
 use serde_json::Value;
@@ -123,7 +125,7 @@ fn act(world: &mut World, end: &mut Option<End>, line: &str) -> Result<(), Strin
     let (verb, rest) = line.split_once(' ').unwrap_or((line, ""));
     if verb == "->" {
         let end = end.take().ok_or("nothing was asked")?;
-        return expect(&end, rest);
+        return expect(&end, rest, world.now);
     }
     if let Some(end) = end {
         return Err(format!("what came of the request before is not said: {end:?}"));
@@ -144,6 +146,7 @@ fn act(world: &mut World, end: &mut Option<End>, line: &str) -> Result<(), Strin
             *end = Some(world.resolve(id, if made == "none" { "" } else { made }));
         }
         "scan" => world.scan(),
+        "await" => *end = Some(world.look_again(rest)),
         "lend" => world.lend(rest),
         "hides" => {
             let (principal, attribute) = rest.split_once(' ').unwrap_or((rest, ""));
@@ -186,6 +189,11 @@ fn act(world: &mut World, end: &mut Option<End>, line: &str) -> Result<(), Strin
             if led_to.unwrap_or_default() != identity {
                 return Err(format!("leads to {led_to:?}"));
             }
+        }
+        "life" => {
+            let (identity, life) = rest.split_once(' ').ok_or("needs an identity and a number")?;
+            let is = world.life(identity).ok_or("is not known")?;
+            same(usize::try_from(is).map_err(|error| error.to_string())?, life)?;
         }
         "knows" => {
             let (name, value) = rest.split_once(' ').unwrap_or((rest, ""));
@@ -300,7 +308,7 @@ pub fn request(verb: &str, text: &str, now: u64) -> Result<(Request, Option<Faul
     Ok((request, fault, killed))
 }
 
-fn expect(end: &End, text: &str) -> Result<(), String> {
+fn expect(end: &End, text: &str, now: u64) -> Result<(), String> {
     let mut words = text.split_whitespace();
     let verdict = words.next().ok_or("needs a verdict")?;
     let answer = match end {
@@ -311,7 +319,9 @@ fn expect(end: &End, text: &str) -> Result<(), String> {
         }
         End::Killed => return (verdict == "killed").then_some(()).ok_or("was killed".into()),
         End::Waits(until) => {
-            return (verdict == "waits").then_some(()).ok_or(format!("waits until {until}"));
+            let waits = until.saturating_sub(now).to_string();
+            let said = verdict == "waits" && words.next().is_none_or(|millis| millis == waits);
+            return said.then_some(()).ok_or(format!("waits {waits}"));
         }
     };
     let told = told(answer);

@@ -174,6 +174,11 @@ impl World {
         }
     }
 
+    /// Looks at an entry again, as the host does for whoever waits for its end.
+    pub fn look_again(&mut self, id: &str) -> End {
+        self.settle(id, None, &[])
+    }
+
     /// An operator lets an entry go, for so many milliseconds.
     pub fn approve(&mut self, id: &str, millis: u64) -> End {
         let until = (self.now + millis).to_string();
@@ -213,6 +218,12 @@ impl World {
     pub fn open(&self) -> usize {
         let open = |entry: &&Entry| matches!(entry.stage, Stage::Dispatched | Stage::Parked);
         self.entries.iter().filter(open).count()
+    }
+
+    /// Which life of an identity it is.
+    #[must_use]
+    pub fn life(&self, identity: &str) -> Option<u64> {
+        self.identities.get(identity).map(|known| known.incarnation)
     }
 
     /// The identity that has this id of the target as a name.

@@ -221,3 +221,104 @@ fn detail(verdict: Verdict) -> &'static str {
 
 /// 1 second: a client that waits less asks a target that had no time to change.
 const RETRY_SECONDS: u32 = 1;
+
+#[cfg(test)]
+mod tests {
+    use crate::ordered::BTreeSet;
+
+    use super::*;
+
+    /// S9: what says nothing of the request itself may be tried again as it is.
+    #[test]
+    fn a_refusal_says_whether_it_may_be_tried_again() {
+        for status in [401, 403, 429, 500, 502, 503, 599] {
+            assert_eq!(refused("e1", &answer(status)).retry, Retry::After, "{status}");
+        }
+        for status in [400, 404, 409, 412, 422, 499] {
+            assert_eq!(refused("e1", &answer(status)).retry, Retry::FixInput, "{status}");
+        }
+    }
+
+    /// RFC 9110 §10.2.3: the target's own time counts; a 503 without one has ours, and no other refusal has any.
+    #[test]
+    fn only_a_503_is_given_a_time_to_wait() {
+        let own = TargetAnswer { retry_after: Some(7), ..answer(503) };
+        assert_eq!(refused("e1", &own).retry_after, Some(7));
+        assert_eq!(refused("e1", &answer(503)).retry_after, Some(RETRY_SECONDS));
+        assert_eq!(refused("e1", &answer(502)).retry_after, None);
+        assert_eq!(refused("e1", &answer(404)).retry_after, None);
+    }
+
+    #[test]
+    fn an_answer_of_the_target_is_named_by_its_status() {
+        let said = refused("e1", &answer(404));
+        assert_eq!((said.verdict, said.evidence), (Verdict::Refused, Evidence::Response));
+        assert_eq!(said.detail, "the target refused with status 404");
+        // A look that fails is no refusal of the request (S37).
+        let said = unseen("e1", &answer(502));
+        assert_eq!((said.verdict, said.evidence), (Verdict::Unavailable, Evidence::Response));
+        assert_eq!(said.detail, "the target answered a look with status 502; nothing has happened");
+        assert_eq!(too_large("3 MiB").detail, "3 MiB");
+    }
+
+    /// S16: the candidates were read.
+    #[test]
+    fn several_matches_are_named_and_were_read() {
+        let said = ambiguous(&"e1".into(), &["u1".into(), "u2".into()]);
+        assert_eq!((said.verdict, said.evidence), (Verdict::Ambiguous, Evidence::Read));
+        assert_eq!(said.notes, [note("candidates", "u1,u2")]);
+    }
+
+    #[test]
+    fn each_verdict_says_something_of_its_own() {
+        let said: BTreeSet<&str> = VERDICTS.into_iter().map(detail).collect();
+        assert_eq!(said.len(), VERDICTS.len());
+        assert!(said.iter().all(|detail| !detail.is_empty()));
+    }
+
+    const VERDICTS: [Verdict; 31] = [
+        Verdict::Malformed,
+        Verdict::TooLarge,
+        Verdict::WrongType,
+        Verdict::KeyReused,
+        Verdict::OutsideWindow,
+        Verdict::InFlight,
+        Verdict::Parked,
+        Verdict::BlockedBy,
+        Verdict::Staged,
+        Verdict::WeakIdentity,
+        Verdict::Contradiction,
+        Verdict::PreconditionFailed,
+        Verdict::Stale,
+        Verdict::VersionConflict,
+        Verdict::Superseded,
+        Verdict::SupersededByDeletion,
+        Verdict::Ambiguous,
+        Verdict::FoundAlreadyLinked,
+        Verdict::Conflict,
+        Verdict::WouldWiden,
+        Verdict::HeldBy,
+        Verdict::Refused,
+        Verdict::Irrevocable,
+        Verdict::Unresolved,
+        Verdict::Unavailable,
+        Verdict::AlreadySatisfied,
+        Verdict::Adopted,
+        Verdict::Reactivated,
+        Verdict::AcceptedUnverified,
+        Verdict::Opaque,
+        Verdict::Done,
+    ];
+
+    fn answer(status: u16) -> TargetAnswer {
+        TargetAnswer {
+            status,
+            location: None,
+            etag: None,
+            content_type: None,
+            retry_after: None,
+            body: None,
+            extra: Vec::new(),
+        }
+    }
+}

@@ -379,9 +379,9 @@ impl Wish {
             &ground.schema,
         ) {
             Ok(statement) => statement,
+            // RFC 7644 §3.12.
             Err(error) => {
-                let scim_type = error.scim_type().unwrap_or("invalidSyntax");
-                return Ok(Err(answers::malformed(&error.to_string(), scim_type)));
+                return Ok(Err(answers::malformed(&error.to_string(), "invalidSyntax")));
             }
         };
         let scope = &request.scope;

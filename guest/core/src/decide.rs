@@ -776,7 +776,7 @@ fn come_back(
         return step;
     }
     person.incarnation += 1;
-    switch_on(case, standing, person, resource, answer)
+    replace_existing(case, standing, person, resource, answer, false)
 }
 
 /// Whether policy lets this create change what is there: switch it on, or update it (S19, S22).
@@ -796,8 +796,36 @@ fn write_over(
     if !standing.taken_since.is_empty() {
         return refuse(&standing, Verdict::Superseded, Vec::new());
     }
-    let change = if reactivates(case, resource) { switch_on } else { update_existing };
-    change(case, standing, person, resource, answer)
+    let updates = !reactivates(case, resource);
+    replace_existing(case, standing, person, resource, answer, updates)
+}
+
+/// The create goes out as a PUT under the id of what is there.
+fn replace_existing(
+    case: &Case<'_>,
+    mut standing: Standing,
+    mut person: Person,
+    resource: &Value,
+    answer: &TargetAnswer,
+    updates: bool,
+) -> Step {
+    let Some(body) = written_over(case, resource, updates) else {
+        return only(Action::Answer(answers::of(Verdict::Unavailable, &standing.record.id)));
+    };
+    let id = id_of(resource).unwrap_or_default();
+    see(case, &mut person, &id);
+    standing.record.progress.updates = updates;
+    standing.record.progress.before = keep_small(resource);
+    let versioned = version_is_etag(resource, answer);
+    let effect = Effect {
+        method: Method::Replace,
+        resource_type: case.request.resource_type.clone(),
+        id: Some(id.clone()),
+        body,
+        if_match: precondition(case, versioned, answer),
+    };
+    let names = linked_names(case, &person, &id, Some(resource));
+    dispatch(case, standing, &person, names, effect)
 }
 
 /// Whether policy lets this create switch the resource on (S22).
@@ -807,22 +835,19 @@ fn reactivates(case: &Case<'_>, resource: &Value) -> bool {
     allowed && off(resource) && !case.wish.statement.body().is_some_and(off)
 }
 
-/// The create goes out as a PUT that switches the resource on, and gives no privilege back that it does not state (S22).
-fn switch_on(
-    case: &Case<'_>,
-    standing: Standing,
-    person: Person,
-    resource: &Value,
-    answer: &TargetAnswer,
-) -> Step {
-    let Some(Value::Object(mut body)) = case.wish.statement.body().cloned() else {
-        return only(Action::Answer(answers::of(Verdict::Unavailable, &standing.record.id)));
-    };
-    for attribute in privileges_beside(&Value::Object(body.clone()), resource) {
-        body.insert(attribute, Value::Array(Vec::new()));
+/// What a create writes over a resource that is there: by itself it switches that on, and gives no privilege back that it does not state (S22); or it changes what it states, and nothing else (S19).
+pub(crate) fn written_over(case: &Case<'_>, resource: &Value, updates: bool) -> Option<EffectBody> {
+    let wish = case.wish.statement.body()?;
+    let stated = wish.as_object()?;
+    let mut body = if updates { changed_in(stated, resource.as_object()?) } else { stated.clone() };
+    if !updates {
+        for attribute in privileges_beside(wish, resource) {
+            body.insert(attribute, Value::Array(Vec::new()));
+        }
+        body.insert("active", true);
     }
-    body.insert("active", true);
-    replace_existing(case, standing, person, resource, answer, body)
+    body.insert("id", id_of(resource).unwrap_or_default());
+    Some(EffectBody::Document(Value::Object(body).to_string()))
 }
 
 /// The privileges that a resource shows and a request does not state.
@@ -834,18 +859,8 @@ pub(crate) fn privileges_beside(stated: &Value, resource: &Value) -> Vec<&'stati
     PRIVILEGES.iter().filter(shows).copied().collect()
 }
 
-/// The create goes out as a PUT of what is there, changed in what the create states (S19).
-fn update_existing(
-    case: &Case<'_>,
-    mut standing: Standing,
-    person: Person,
-    resource: &Value,
-    answer: &TargetAnswer,
-) -> Step {
-    let stated = case.wish.statement.body().and_then(Value::as_object);
-    let (Some(stated), Some(shown)) = (stated, resource.as_object()) else {
-        return only(Action::Answer(answers::of(Verdict::Unavailable, &standing.record.id)));
-    };
+/// What is there, changed in what a create states.
+fn changed_in(stated: &Object, shown: &Object) -> Object {
     let mut body = shown.clone();
     for name in READ_ONLY {
         body.remove(name);
@@ -860,32 +875,7 @@ fn update_existing(
         }
         body.insert(name, value);
     }
-    standing.record.progress.updates = true;
-    replace_existing(case, standing, person, resource, answer, body)
-}
-
-fn replace_existing(
-    case: &Case<'_>,
-    mut standing: Standing,
-    mut person: Person,
-    resource: &Value,
-    answer: &TargetAnswer,
-    mut body: Object,
-) -> Step {
-    let id = id_of(resource).unwrap_or_default();
-    see(case, &mut person, &id);
-    body.insert("id", id.as_str());
-    standing.record.progress.before = keep_small(resource);
-    let versioned = version_is_etag(resource, answer);
-    let effect = Effect {
-        method: Method::Replace,
-        resource_type: case.request.resource_type.clone(),
-        id: Some(id.clone()),
-        body: EffectBody::Document(Value::Object(body).to_string()),
-        if_match: precondition(case, versioned, answer),
-    };
-    let names = linked_names(case, &person, &id, Some(resource));
-    dispatch(case, standing, &person, names, effect)
+    body
 }
 
 // ---- steps ------------------------------------------------------------------------------------

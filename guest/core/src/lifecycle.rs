@@ -242,3 +242,82 @@ variant!(Segment { Member(name), Each, Path(name), Filter(name) });
 record!(Endpoint { resource_type, path });
 record!(Schema { document, endpoints, declared });
 variant!(Reading { Readable(request), Unreadable(answer) });
+
+#[cfg(test)]
+mod tests {
+    use crate::types::{Method, Scope};
+
+    use super::*;
+
+    /// S14c: what takes access away by id goes the safe way; S36: it passes where policy says so.
+    #[test]
+    fn only_what_takes_away_by_its_id_goes_the_safe_way() {
+        let off = r#"{"Operations":[{"op":"replace","path":"active","value":false}]}"#;
+        let title = r#"{"Operations":[{"op":"replace","path":"title","value":"x"}]}"#;
+        safe_way(&update(Method::Delete, None), true);
+        safe_way(&update(Method::Patch, Some(off)), true);
+        safe_way(&update(Method::Patch, Some(title)), false);
+        safe_way(&create(r#"{"userName":"ann","active":false}"#), false);
+    }
+
+    #[test]
+    fn a_policy_is_written_out_or_refused() {
+        assert_eq!(check_policy("{}").map(|of| of.contains("receipt-hours")), Ok(true));
+        assert!(check_policy(r#"{"adopts":"never"}"#).is_err());
+    }
+
+    /// S16; S2: what nothing identifies is known by all that it states.
+    #[test]
+    fn of_a_page_what_may_be_meant_is_kept() {
+        let page = [
+            r#"{"id":"1","userName":"bob","externalId":"e1","title":"x"}"#,
+            r#"{"id":"2","userName":"ann","title":"x"}"#,
+            r#"{"id":"3","userName":"cat","title":"y"}"#,
+        ];
+        let check = |body: &str, expected: &[u32]| {
+            let page = page.map(String::from);
+            assert_eq!(
+                matches(&create(body), &page, &settings("{}")),
+                Ok(expected.into()),
+                "{body}"
+            );
+        };
+        check(r#"{"userName":"ann","externalId":"e1"}"#, &[0, 1]);
+        check(r#"{"userName":"dan","externalId":"e9","title":"x"}"#, &[]);
+        check(r#"{"title":"x"}"#, &[0, 1]);
+    }
+
+    fn safe_way(request: &Request, expected: bool) {
+        for (policy, passes) in [("{}", false), (r#"{"safe-direction-passes":true}"#, expected)] {
+            let Ok(Reading::Readable(read)) = identify(request, &settings(policy)) else {
+                panic!("can be read: {request:?}")
+            };
+            let passing = read.extra.iter().any(|field| field.name == UNRECORDED);
+            assert_eq!((read.safe_way, passing), (expected, passes), "{request:?}");
+        }
+    }
+
+    fn create(body: &str) -> Request {
+        Request { id: None, ..update(Method::Create, Some(body)) }
+    }
+
+    fn update(method: Method, body: Option<&str>) -> Request {
+        let [tenant, target, source, principal] = ["t", "x", "default", "p"].map(String::from);
+        Request {
+            scope: Scope { tenant, target, source, principal },
+            method,
+            resource_type: "User".into(),
+            id: Some("u1".into()),
+            body: body.map(String::from),
+            key: None,
+            version: None,
+            if_match: None,
+            received_at: 1,
+            extra: Vec::new(),
+        }
+    }
+
+    fn settings(policy: &str) -> Settings {
+        Settings { policy: policy.into(), schema: "{}".into(), profile: Vec::new() }
+    }
+}

@@ -624,7 +624,7 @@ const RUN_MOST: usize = 512;
 
 #[cfg(test)]
 mod tests {
-    use alloc::collections::BTreeMap as Theirs;
+    use alloc::{collections::BTreeMap as Theirs, format};
 
     use proptest::prelude::*;
 
@@ -675,5 +675,19 @@ mod tests {
         assert_eq!(one, other);
         assert_eq!(other.first(), Some(&1));
         assert_eq!(other.difference(&BTreeSet::from([2])).count(), 2);
+        assert!(!one.is_subset(&BTreeSet::from([1, 2])));
+        assert!(one.is_disjoint(&BTreeSet::from([4])) && one.is_disjoint(&BTreeSet::new()));
+    }
+
+    #[test]
+    fn all_is_shown_to_who_debugs() {
+        let mut map: BTreeMap<u8, bool> = [(2, true), (1, false)].into_iter().collect();
+        assert_eq!(format!("{map:?}"), "{1: false, 2: true}");
+        assert_eq!(format!("{:?}", BTreeSet::from([2, 1])), "{1, 2}");
+        assert_eq!(format!("{:?}", map.entry(3)), "Entry(3)");
+        assert_eq!(
+            format!("{:?} {:?}", map.iter(), map.clone().into_iter()),
+            "Iter { .. } IntoIter { .. }"
+        );
     }
 }

@@ -21,6 +21,7 @@ use crate::{
     decide::{
         EDGES, bury, commit_version, edges_shown, linked_names, located, new_person, only,
         precondition, privileges_beside, see, stated_takings, version_is_etag, written,
+        written_over,
     },
     kept,
     policy::{CreateSecret, DeleteAbsent, OnUnknown},
@@ -131,12 +132,7 @@ impl Work<'_> {
                 self.was_not_there()
             }
             // It says nothing of what was sent before and is in doubt.
-            (Judgement::Definite, method)
-                if self.record.progress.unknown
-                    && (method != Method::Create || self.effect_id().is_some()) =>
-            {
-                self.look_into()
-            }
+            (Judgement::Definite, _) if self.record.progress.unknown => self.look_into(),
             (Judgement::Definite, _) => self.spelled_otherwise(),
             // A return on a target that deactivates went out as an update (S22).
             (Judgement::Accepted, Method::Create) if self.effect_id().is_some() => self.returned(),
@@ -579,8 +575,12 @@ impl Work<'_> {
             // A complete 500 may have taken effect all the same, where it is not as it was (S12).
             let progress = &self.record.progress;
             let changed = broken && progress.before.as_ref().is_some_and(|one| *one != resource);
-            return if (progress.unknown || changed) && self.has_returned(&resource) {
+            let contended = self.contended();
+            let progress = &self.record.progress;
+            return if (progress.unknown || changed || contended) && self.has_returned(&resource) {
                 self.made(self.return_verdict(), &resource)
+            } else if contended {
+                self.send_rest()
             } else {
                 self.pass_on()
             };
@@ -604,18 +604,25 @@ impl Work<'_> {
                 return self.refuse(answers::unavailable(&self.record.id, SECRET_UNSEEN));
             }
         }
-        let status = self.record.progress.answered.as_ref().map(|answer| answer.status);
-        let own = self.record.progress.effect.as_ref().is_some_and(|effect| {
-            effect.if_match.is_some() && effect.if_match != self.case.request.if_match
-        });
-        if status == Some(412) && own && self.record.progress.contentions < CONTENTIONS_MOST {
-            // Somebody else changed the resource between our look and our effect (S25). A failed precondition is a definite answer: this send does not count against the limit.
-            let progress = &mut self.record.progress;
-            progress.contentions += 1;
-            progress.sends = progress.sends.saturating_sub(1);
+        if self.contended() {
             return self.send_rest();
         }
         self.spelled_otherwise()
+    }
+
+    /// Somebody else changed the resource between our look and our effect (S25). A failed precondition is a definite answer: this send does not count against the limit.
+    fn contended(&mut self) -> bool {
+        let progress = &mut self.record.progress;
+        let status = progress.answered.as_ref().map(|answer| answer.status);
+        let own = progress.effect.as_ref().is_some_and(|effect| {
+            effect.if_match.is_some() && effect.if_match != self.case.request.if_match
+        });
+        let contended = status == Some(412) && own && progress.contentions < CONTENTIONS_MOST;
+        if contended {
+            progress.contentions += 1;
+            progress.sends = progress.sends.saturating_sub(1);
+        }
+        contended
     }
 
     /// A deletion that the target carries out by switching off.
@@ -677,6 +684,14 @@ impl Work<'_> {
         let respelled = progress.respelled || !progress.restored.is_empty();
         let update = matches!(self.case.request.method, Method::Replace | Method::Patch);
         let id = self.case.request.id.clone().filter(|_| update && !respelled).unwrap_or_default();
+        // A create that writes over what is there does so to what is there by now (S19, S22).
+        let creates = self.case.request.method == Method::Create;
+        let shown = self.effect_id().filter(|_| creates).and_then(|id| Some(self.read(&id)?.0));
+        let over = shown.and_then(|shown| written_over(self.case, &shown, progress.updates));
+        if let (Some(effect), Some(body)) = (&mut self.record.progress.effect, over) {
+            effect.body = body;
+        }
+        let progress = &self.record.progress;
         let Some((resource, _)) = self.read(&id) else { return self.send_again() };
         let statement = &self.case.wish.statement;
         let schema = &self.case.ground.schema;
@@ -1220,7 +1235,9 @@ impl Work<'_> {
         kept::remember(self.case, &mut self.person.memory, &holds, &self.record.progress.left_out);
         let shown = self.shown_edges(&holds);
         self.learned.extend(shown);
-        let mut receipt = self.receipt(verdict, true, Evidence::Read);
+        // Where every send has failed by a precondition of our own, who made it so is somebody else.
+        let changed = 0 < self.record.progress.sends || self.record.progress.unknown;
+        let mut receipt = self.receipt(verdict, changed, Evidence::Read);
         if verdict == Verdict::Adopted {
             receipt.target = Some(located(&self.shown(&id)));
             receipt.status = Some(201);

@@ -82,14 +82,6 @@ pub enum Malformed {
     },
 }
 
-impl Malformed {
-    /// The `scimType` of RFC 7644 §3.12.
-    #[must_use]
-    pub fn scim_type(&self) -> Option<&'static str> {
-        Some("invalidSyntax")
-    }
-}
-
 /// A touched path: `*`, `active`, `members`, `members/<value>`, `name.givenname`, `urn:…:attr`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct PathKey(pub String);

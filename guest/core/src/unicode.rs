@@ -354,6 +354,18 @@ mod tests {
         assert_eq!(fold("Straße"), "strasse");
     }
 
+    /// Unicode 16 §3.11: a mark is kept from what it would compose with by another of its class, and the letters behind the
+    /// Hangul that compose do not.
+    #[test]
+    fn what_does_not_compose_stays() {
+        for text in
+            ["a\u{305}\u{301}", "\u{1113}\u{1161}", "가\u{11c3}", "가\u{11a7}", "\u{1100}\u{1176}"]
+        {
+            assert_eq!(nfc(text), text);
+            check(text);
+        }
+    }
+
     /// A mark before every other is sorted in less than quadratic time.
     #[test]
     fn a_text_of_marks_takes_linear_time() {

@@ -124,6 +124,126 @@ fn satisfied_values_and_repeats_do_not_go_out() {
     );
 }
 
+/// RFC 7644 §3.4.2.2: texts have an order, `not` turns a filter round, and what has no value is not equal to anything.
+#[test]
+fn a_filter_selects_what_it_says() {
+    patch(USER, r#"{"op":"remove","path":"emails[value gt \"m\"]"}"#, "as sent");
+    patch(USER, r#"{"op":"remove","path":"emails[value gt \"z\"]"}"#, "satisfied");
+    patch(USER, r#"{"op":"remove","path":"roles[not (type eq \"t\")]"}"#, "as sent -roles/r2");
+    patch(USER, r#"{"op":"remove","path":"roles[type ne \"t\"]"}"#, "as sent -roles/r2");
+    patch(
+        r#"{"emails":[{"value":"a","display":null},{"value":"b","display":[]}]}"#,
+        r#"{"op":"remove","path":"emails[display pr]"}"#,
+        "satisfied",
+    );
+}
+
+/// RFC 7643 §2.4: an attribute that no schema names is a list where it is shown, stated or selected from as one.
+#[test]
+fn what_no_schema_names_is_a_list_where_it_is_used_as_one() {
+    let one = r#"{"op":"add","path":"things","value":{"type":"a","value":"x"}}"#;
+    patch(r#"{"things":[{"type":"a","value":"x"}]}"#, one, "satisfied");
+    patch(
+        r#"{"things":{"type":"a","value":"x"}}"#,
+        r#"{"op":"replace","path":"things[type eq \"b\"].value","value":"x"}"#,
+        "as sent",
+    );
+}
+
+/// RFC 7643 §2.5, §2.4: within a value `null` and an empty list are absent, and what is not said to be primary is not; a list within it has no order.
+#[test]
+fn parts_of_a_value_are_compared_one_by_one() {
+    patch(
+        USER,
+        r#"{"op":"replace","path":"name","value":{"givenName":"Ann","familyName":"X","middleName":null}}"#,
+        "satisfied",
+    );
+    patch(
+        r#"{"name":{"givenName":"A","middleName":[]}}"#,
+        r#"{"op":"replace","path":"name","value":{"givenName":"A","middleName":null}}"#,
+        "satisfied",
+    );
+    patch(
+        USER,
+        r#"{"op":"add","path":"emails","value":[{"value":"h@x","type":"home","primary":false}]}"#,
+        "satisfied",
+    );
+    let things = r#"{"things":{"list":["b","a"]}}"#;
+    let stated =
+        |list: &str| format!(r#"{{"op":"replace","path":"things","value":{{"list":{list}}}}}"#);
+    patch(things, &stated(r#"["a","b"]"#), "satisfied");
+    patch(things, &stated(r#"["a"]"#), "as sent");
+    patch(things, &stated(r#"["a","c"]"#), "as sent");
+}
+
+/// RFC 7644 §3.5.2, RFC 7643 §3.3: a path may be a URN, of the type itself, of an extension that is known, or of another.
+#[test]
+fn a_urn_is_a_path() {
+    const CORE: &str = "urn:ietf:params:scim:schemas:core:2.0:User";
+    const ENTERPRISE: &str = "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User";
+    let own = format!(r#"{{"op":"replace","path":"{CORE}","value":{{"title":"T"}}}}"#);
+    patch(USER, &own, "satisfied");
+    let badge = r#"{"urn:acme:2.0:Badge":{"pin":"1"}}"#;
+    let add = r#"{"op":"add","path":"urn:acme:2.0:Badge","value":{"pin":"1"}}"#;
+    patch(badge, add, "satisfied");
+    patch("{}", add, "as sent");
+    patch(USER, &format!(r#"{{"op":"remove","path":"{ENTERPRISE}"}}"#), "as sent");
+}
+
+/// No 5 of peers.md §5: a removal takes a value as the members to be removed, where nothing else says which.
+#[test]
+fn a_removal_takes_a_value_only_where_nothing_else_says_which() {
+    patch(
+        GROUP,
+        r#"{"op":"remove","path":"members","value":null}"#,
+        "as sent -members/a -members/b",
+    );
+    patch(
+        GROUP,
+        r#"{"op":"remove","path":"members[value eq \"a\"]","value":[{"value":"b"}]}"#,
+        "as sent -members/a",
+    );
+}
+
+/// RFC 7644 §3.5.2.3: where a filter names one value, a list of one stands for it.
+#[test]
+fn a_list_of_one_is_what_a_filter_selects() {
+    patch(
+        USER,
+        r#"{"op":"replace","path":"emails[type eq \"work\"]","value":[{"value":"w@x","type":"work","primary":true}]}"#,
+        "satisfied",
+    );
+}
+
+/// S24: an object of nulls takes these parts away, and nothing else.
+#[test]
+fn parts_that_are_null_are_taken_away() {
+    let none = r#"{"op":"replace","path":"name","value":{"givenName":null}}"#;
+    patch(USER, none, "as sent");
+    patch(r#"{"name":{"familyName":"X"}}"#, none, "satisfied");
+    patch("{}", none, "satisfied");
+}
+
+/// RFC 7644 §3.5.2.1: each value of one `add` is measured against what was there before all of them; what repeats another one is left out.
+#[test]
+fn what_is_added_together_is_added_as_a_whole() {
+    patch(
+        "{}",
+        r#"{"op":"add","path":"emails","value":[{"value":"n","type":"other"},{"value":"n"}]}"#,
+        "as sent",
+    );
+    patch(
+        "{}",
+        r#"{"op":"add","path":"emails","value":[{"value":"n"},{"value":"n"}]}"#,
+        r#"[{"op":"add","path":"emails","value":[{"value":"n"}]}]"#,
+    );
+    patch(
+        USER,
+        r#"{"op":"add","path":"emails","value":[{"value":"w@x"},{"value":"n"}]}"#,
+        r#"[{"op":"add","path":"emails","value":[{"value":"n"}]}]"#,
+    );
+}
+
 /// S25: the client's own operations go out as they came.
 #[test]
 fn what_differs_goes_out_as_it_came() {
@@ -345,6 +465,9 @@ fn an_update_that_states_a_secret_is_never_satisfied() {
         r#"[{"op":"replace","value":{"password":{"$secret":"x"}}}] secret"#,
     );
     put(USER, r#"{"userName":"ann","password":{"$secret":"x"}}"#, "as sent secret");
+    // A part of a secret is one, and what was lifted is one under whatever name.
+    patch(USER, r#"{"op":"replace","path":"password.value","value":"y"}"#, "as sent secret");
+    patch(USER, r#"{"op":"replace","path":"token","value":{"$secret":"x"}}"#, "as sent secret");
 }
 
 /// S2a: parts that would give back are left out, parts that take away are sent.

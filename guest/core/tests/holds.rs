@@ -59,6 +59,14 @@ fn what_does_not_read_back_is_not_kept() {
     );
 }
 
+/// S3: letter case of values counts, except for the `userName` of a create.
+#[test]
+fn letter_case_is_passed_over_in_the_user_name_of_a_create_only() {
+    create(r#"{"userName":"Ann"}"#, r#"{"userName":"ann"}"#, "all");
+    create(r#"{"title":"T"}"#, r#"{"title":"t"}"#, r#"title("T"->"t")"#);
+    put(r#"{"userName":"Ann"}"#, r#"{"userName":"ann"}"#, r#"username("Ann"->"ann")"#);
+}
+
 /// S11: what takes access away is never passed over.
 #[test]
 fn what_is_still_there_after_a_removal_takes() {
@@ -101,9 +109,60 @@ fn other_edges_that_are_gone_are_noticed() {
         GROUP,
         r#"{"op":"add","path":"members","value":[{"value":"c"}]}"#,
         r#"{"members":[{"value":"c"}]}"#,
-        "all lost:members/a lost:members/b shown:members",
+        "all lost:members/a lost:members/b shown:members swept:members",
+    );
+    // What is gone beside a removal was not swept away by an `add`.
+    patch(GROUP, r#"{"op":"remove","path":"members[value eq \"a\"]"}"#, "{}", "all lost:members/b");
+    // Only access is looked after so.
+    patch(
+        r#"{"emails":[{"value":"x"}]}"#,
+        r#"{"op":"add","path":"emails","value":[{"value":"y"}]}"#,
+        r#"{"emails":[{"value":"y"}]}"#,
+        "all",
     );
     patch(GROUP, r#"{"op":"remove","path":"members"}"#, "{}", "all");
+}
+
+/// S27: a list that was to be replaced, and has all that it had and what it was to have.
+#[test]
+fn a_list_that_was_added_to_is_noticed() {
+    let replace = |list: &str| format!(r#"{{"op":"replace","path":"members","value":[{list}]}}"#);
+    let (a, b, c) = (r#"{"value":"a"}"#, r#"{"value":"b"}"#, r#"{"value":"c"}"#);
+    let shown = |list: &[&str]| format!(r#"{{"members":[{}]}}"#, list.join(","));
+    let still = |name: &str| format!(r#"members/{name}(->{{"value":"{name}"}})taking"#);
+    let both = format!("{} {} shown:members appended:members", still("a"), still("b"));
+    patch(GROUP, &replace(c), &shown(&[a, b, c]), &both);
+    // One of them is gone; nothing came; not all came; all is as stated; nothing was to be replaced.
+    patch(GROUP, &replace(c), &shown(&[b, c]), &format!("{} shown:members", still("b")));
+    patch(GROUP, &replace(a), GROUP, &format!("{} shown:members", still("b")));
+    patch(
+        GROUP,
+        &replace(&[c, r#"{"value":"d"}"#].join(",")),
+        &shown(&[a, b, c]),
+        &format!(r#"members/d({{"value":"d"}}->) {} {} shown:members"#, still("a"), still("b")),
+    );
+    patch(GROUP, &replace(&[a, b, c].join(",")), &shown(&[a, b, c]), "all shown:members");
+    let remove = r#"{"op":"remove","path":"members[value eq \"b\"]"}"#;
+    patch(GROUP, remove, &shown(&[a, b, c]), &still("b"));
+}
+
+/// S27: presence satisfies an add and a create of an edge, whatever `display` says; a replacement states it, and so does an add of anything else.
+#[test]
+fn presence_satisfies_an_edge_that_is_added() {
+    let (stated, shown) = (r#"{"value":"r","display":"D"}"#, r#"{"display":"E","value":"r"}"#);
+    let list = |name: &str, of: &str| format!(r#"{{"{name}":[{of}]}}"#);
+    create(&list("roles", stated), &list("roles", shown), "all shown:roles");
+    put(
+        &list("roles", stated),
+        &list("roles", shown),
+        r#"roles/r({"display":"D","value":"r"}->{"display":"E","value":"r"}) shown:roles"#,
+    );
+    patch(
+        "{}",
+        &format!(r#"{{"op":"add","path":"emails","value":[{stated}]}}"#),
+        &list("emails", shown),
+        r#"emails({"display":"D","value":"r"}->{"display":"E","value":"r"})"#,
+    );
 }
 
 /// RFC 7644 §3.5.2: applied in order; the last word counts.
@@ -175,6 +234,8 @@ fn check(operation: Operation, before: Option<&str>, body: &str, after: &str, ex
     }));
     words.extend(holds.collateral.iter().map(|key| format!("lost:{}", key.0)));
     words.extend(holds.edges_shown.iter().map(|name| format!("shown:{name}")));
+    words.extend(holds.swept.iter().map(|name| format!("swept:{name}")));
+    words.extend(holds.appended.iter().map(|name| format!("appended:{name}")));
     if words.is_empty() {
         words.push("open".into());
     }

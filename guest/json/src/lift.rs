@@ -299,6 +299,15 @@ mod tests {
     use super::*;
     use crate::{Limits, parse};
 
+    /// RFC 7644 §3.5.2: a bracket in quotes closes nothing, a backslash escapes within quotes only.
+    #[test]
+    fn a_filter_ends_at_its_bracket() {
+        assert_eq!(split_filter(r#"a eq "]"].b"#), Some((r#"a eq "]""#, ".b")));
+        assert_eq!(split_filter(r#"a eq "\"]"]"#), Some((r#"a eq "\"]""#, "")));
+        assert_eq!(split_filter(r"a\].b"), Some((r"a\", ".b")));
+        assert_eq!(split_filter(r#"a eq "]"#), None);
+    }
+
     #[test]
     fn a_member_is_lifted_in_any_case() {
         check("password", r#"{"Password":"x","a":1}"#, r#"{"Password":"<\"x\">","a":1}"#);

@@ -294,6 +294,16 @@ mod tests {
     use super::*;
 
     #[test]
+    fn it_is_known_how_many_members_are_left() {
+        let mut user: Object = [("a", true), ("b", false)].into_iter().collect();
+        let mut members = user.iter();
+        assert_eq!((members.len(), members.size_hint()), (2, (2, Some(2))));
+        members.next();
+        assert_eq!(members.size_hint(), (1, Some(1)));
+        assert_eq!(user.iter_mut().size_hint(), (2, Some(2)));
+    }
+
+    #[test]
     fn a_member_is_found_in_any_case_and_keeps_its_spelling() {
         check(|user| assert_eq!(user.find("USERNAME"), Some(&"bj".into())), USER);
         check(

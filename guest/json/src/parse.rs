@@ -296,6 +296,21 @@ mod tests {
 
     use super::*;
 
+    /// RFC 8259 §7.
+    #[test]
+    fn each_short_escape_is_its_character() {
+        let read = parse(br#"["\"\\\/\b\f\n\r\t"]"#, &Limits::default());
+        assert_eq!(read, Ok(Value::Array(["\"\\/\u{8}\u{c}\n\r\t".into()].into())));
+    }
+
+    #[test]
+    fn a_text_may_have_as_many_bytes_as_are_allowed() {
+        let limits = Limits { bytes: 4, ..Limits::default() };
+        check_within(&limits, "[1]", "[1]");
+        check_within(&limits, "[12]", "[12]");
+        check_within(&limits, "[123]", "too-large");
+    }
+
     #[test]
     fn what_json_can_say_is_read() {
         check("null", "null");

@@ -177,7 +177,10 @@ mod tests {
     const SCHEMAS: &str = r#"{"Resources":[
       {"id":"urn:ietf:params:scim:schemas:core:2.0:User","attributes":[
         {"name":"userName","type":"string","uniqueness":"server","mutability":"readWrite"},
-        {"name":"active","type":"string","mutability":"readOnly"}]},
+        {"name":"active","type":"string","mutability":"readOnly"},
+        {"name":"password","type":"string","returned":"default"},
+        {"name":"externalId","type":"string","uniqueness":"Global"},
+        {"name":"title","type":"string","uniqueness":"none"}]},
       {"id":"urn:acme:2.0:Badge","attributes":[
         {"name":"pin","type":"string","mutability":"writeOnly"},
         {"name":"issued","type":"dateTime","mutability":"readOnly"},
@@ -193,11 +196,22 @@ mod tests {
         assert_eq!(is("urn:acme:2.0:Badge:doors.open"), "b");
     }
 
+    /// What was learned goes to each decision as a document.
+    #[test]
+    fn what_was_learned_is_written_and_read() {
+        let schema = read(None, Some(&json(SCHEMAS)), None);
+        let read = Schema::from_document(&schema.to_document());
+        let pin = read.map(|of| of.characteristics("User", "urn:acme:2.0:Badge:pin").letters());
+        assert_eq!(pin, Ok("s".into()));
+    }
+
     /// A schema is a claim (S40): a disable must never look satisfied because of it.
     #[test]
     fn a_claim_about_a_core_attribute_is_not_believed() {
         let schema = read(None, Some(&json(SCHEMAS)), None);
         assert_eq!(schema.characteristics("User", "active").letters(), "b");
+        // Nor is it that a secret is none (S3a).
+        assert!(schema.characteristics("User", "password").letters().contains('s'));
     }
 
     #[test]
@@ -207,6 +221,7 @@ mod tests {
         let expected = [
             ("etag.supported", "false"),
             ("patch.supported", "true"),
+            ("unique/User/externalId", "global"),
             ("unique/User/userName", "server"),
         ];
         let expected = expected.map(|(name, value)| (String::from(name), String::from(value)));
@@ -224,6 +239,21 @@ mod tests {
         let expected: Vec<(String, String)> =
             expected.into_iter().map(|(name, path)| (name.into(), path.into())).collect();
         assert_eq!(read(Some(&types), None, None).endpoints(), expected);
+    }
+
+    /// RFC 7643 §6: a type that is known gains what its description adds, once, in whatever letter case.
+    #[test]
+    fn a_known_type_gains_extensions() {
+        let types = json(
+            r#"[{"name":"User","endpoint":"/Users","schema":"urn:ietf:params:scim:schemas:core:2.0:User",
+                "schemaExtensions":[{"schema":"urn:acme:2.0:Badge"},{"schema":"URN:ACME:2.0:badge"}]}]"#,
+        );
+        let schema = read(Some(&types), None, None);
+        let user = schema.types.iter().find(|of| of.name == "User").map(|of| &of.extensions);
+        let badges =
+            user.into_iter().flatten().filter(|urn| urn.eq_ignore_ascii_case("urn:acme:2.0:badge"));
+        assert_eq!(badges.count(), 1);
+        assert!(schema.is_extension("User", "urn:acme:2.0:badge"));
     }
 
     #[test]

@@ -305,6 +305,42 @@ mod tests {
         );
     }
 
+    /// RFC 7644 §3.5.2: a path may lead to a part, and through a filter; of a list that is named whole `value` counts.
+    #[test]
+    fn an_update_is_named_by_the_part_that_it_sets() {
+        check(
+            &patch(r#"{"op":"replace","path":"name.familyName","value":"X"}"#),
+            &["name.familyName", "name.givenName"],
+            "TargetId id 1 1, Correlation name.familyName X x",
+        );
+        check(
+            &patch(
+                r#"{"op":"replace","path":"emails[type eq \"work\"].value","value":"A"},{"op":"replace","path":"emails[type eq \"work\"].display","value":"D"}"#,
+            ),
+            &["emails"],
+            "TargetId id 1 1, Correlation emails A a",
+        );
+    }
+
+    #[test]
+    fn an_external_id_is_no_value_to_correlate_by() {
+        check(
+            &create("User", r#"{"userName":"Ann","externalId":"E"}"#),
+            &["externalId", "userName"],
+            "ExternalId externalId E E, Correlation userName Ann ann",
+        );
+    }
+
+    /// S16: of an attribute that no schema names letter case matters.
+    #[test]
+    fn what_no_schema_names_matches_exactly() {
+        let of = create("User", r#"{"urn:acme:2.0:X":{"badge":"B1"}}"#);
+        let correlation = [String::from("urn:acme:2.0:X:badge")];
+        let matched = |resource| of.matches(&json(resource), &correlation);
+        assert_eq!(matched(r#"{"urn:acme:2.0:X":{"badge":"b1"}}"#), Match::No);
+        assert!(matches!(matched(r#"{"urn:acme:2.0:X":{"badge":"B1"}}"#), Match::Correlation(_)));
+    }
+
     #[test]
     fn an_external_id_matches_exactly_and_a_user_name_ignoring_case() {
         let of = create("User", r#"{"userName":"Ann","externalId":"E"}"#);
