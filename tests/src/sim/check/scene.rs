@@ -256,10 +256,10 @@ fn changes() -> Vec<Scene> {
             s.profile.drops_title = true;
         }),
         there("numbered-titles", &titles).with(lost).with(numbered),
-        there("numbered-grants", &grants).with(slow).with(numbered).with(|s| {
-            // The target is known to show edges.
-            s.store = vec![Resource { edges: vec![2], ..resource(USER) }];
-        }),
+        there("numbered-grants", &[(0, Ask::Revoke(1), Some(1)), (1, Ask::Grant(1), Some(2))])
+            .with(lost)
+            .with(numbered)
+            .with(|s| s.store = vec![Resource { edges: vec![1], ..resource(USER) }]),
         there("members-lost", &grants).with(|s| {
             s.budget.calls = 1;
             s.of(GROUP);
