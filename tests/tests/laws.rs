@@ -37,7 +37,7 @@ const LAWS: [(&str, &[&str]); 16] = [
     ("no-success-without-evidence", &["tests/tests/laws.rs", "tests/src/sim/auditor.rs"]),
     ("decide-is-a-fixpoint", &["tests/tests/laws.rs", "guest/core/tests/laws.rs"]),
     ("deleted-stays-deleted", &["tests/tests/laws.rs", "tests/src/sim/auditor.rs"]),
-    ("later-version-wins", &["tests/tests/laws.rs"]),
+    ("later-version-wins", &["tests/tests/laws.rs", "tests/src/sim/auditor.rs"]),
     ("one-writer-per-name", &["tests/src/sim/auditor.rs", "host/src/ledger/lease.rs"]),
     ("native-equals-component", &["tests/tests/laws.rs", "tests/tests/corpus.rs"]),
     ("convert-round-trips", &["tests/src/typed.rs", "tests/tests/shapes.rs"]),
