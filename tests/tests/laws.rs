@@ -479,7 +479,8 @@ impl Value {
             Self::Title(title) => shown(world, "title") == *title,
             Self::Active(active) => {
                 let place = ("User".to_owned(), "u9".to_owned());
-                world.target.resources[&place].get("active") == Some(&json!(active))
+                let resource = world.target.resources.get(&place);
+                resource.and_then(|it| it.get("active")) == Some(&json!(active))
             }
             Self::Role(role, held) => edges(world, role) == usize::from(*held),
         }

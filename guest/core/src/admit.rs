@@ -303,8 +303,9 @@ fn out_of_order(case: &Case<'_>, decision: &EntryId) -> Option<Answer> {
     let person = case.person(NameKind::TargetId).or_else(|| case.person(NameKind::ExternalId))?;
     let (safe, touched) = (case.wish.statement.safe_way(), case.touched());
     let conflicts = person.memory.versions.iter().any(|other| {
-        let differs = other.statement != case.given.tags.statement && !(safe && !other.safe);
-        other.version == version && differs && other.touches(&touched)
+        let same = other.statement == case.given.tags.statement;
+        let prevails = safe && !other.safe;
+        other.version == version && !same && !prevails && other.touches(&touched)
     });
     conflicts.then(|| answers::of(Verdict::VersionConflict, decision))
 }

@@ -336,7 +336,7 @@ fn what_a_source_numbers_may_come_in_any_order() {
         );
         let answer =
             served.send_with("PATCH", &path, &format!("X-Sequence: {sequence}\r\n"), &body);
-        header(&answer, "replaysafe-verdict").unwrap().to_owned()
+        header(&answer, "replaysafe-verdict").unwrap()
     };
     let title =
         |text: &str| format!("{{\"op\":\"replace\",\"path\":\"title\",\"value\":\"{text}\"}}");
