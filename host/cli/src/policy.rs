@@ -172,9 +172,9 @@ const KNOWN: &[(&str, &str, &str)] = &[
     (
         "version-attribute",
         "S20",
-        "the name of an attribute, such as `\"urn:example:hr:2.0:User:sequence\"`",
+        "the name of an attribute, such as `urn:example:hr:2.0:User:sequence`",
     ),
-    ("version-header", "S20", "the name of a header, such as `\"X-Sequence\"`"),
+    ("version-header", "S20", "the name of a header, such as `X-Sequence`"),
     ("weak-identity", "S2", "`allow` or `refuse`"),
 ];
 
