@@ -63,7 +63,11 @@ pub(crate) fn admit(case: &Case<'_>) -> Admission {
 
 /// The key was seen before (S4, S9, S10).
 fn keyed(case: &Case<'_>, record: &Record) -> Admission {
-    if record.statement != case.given.tags.statement || asks_other_parts(case, record) {
+    // A source that numbers it otherwise means something else by it (S20).
+    let versions = [case.wish.version, record.progress.request.version];
+    let renumbered = versions[0] != versions[1] && versions.iter().all(Option::is_some);
+    let differs = renumbered || record.statement != case.given.tags.statement;
+    if differs || asks_other_parts(case, record) {
         let earlier = &record.progress.request;
         let mut answer = answers::of(Verdict::KeyReused, &record.id);
         answer.attributes = crate::reading::differing(earlier, case.request, &case.ground);
@@ -166,7 +170,7 @@ fn own(case: &Case<'_>, record: &Record) -> Admission {
             let mut record = record.clone();
             let first_seq = Some(record.progress.began_after());
             let Progress { staged, approved_until, settled_seq, .. } = record.progress;
-            let new = Progress::new(case.request);
+            let new = Progress::new(&case.numbered());
             record.progress = Progress { staged, approved_until, settled_seq, first_seq, ..new };
             with(late(case, record), taken_since)
         }
@@ -300,7 +304,8 @@ fn is_over_unseen(case: &Case<'_>, open: &Record) -> bool {
 /// Another request with the same version asked for something else of the same paths (S20).
 fn out_of_order(case: &Case<'_>, decision: &EntryId) -> Option<Answer> {
     let version = case.wish.version?;
-    let person = case.person(NameKind::TargetId).or_else(|| case.person(NameKind::ExternalId))?;
+    let led_to = || case.people.iter().find(|person| case.led_to(person));
+    let person = case.person(NameKind::TargetId).or_else(led_to)?;
     let (safe, touched) = (case.wish.statement.safe_way(), case.touched());
     let conflicts = person.memory.versions.iter().any(|other| {
         let same = other.statement == case.given.tags.statement;

@@ -74,10 +74,11 @@ pub(crate) fn refused(decision: &str, answer: &TargetAnswer) -> Answer {
     }
 }
 
-/// A look was answered with a status of its own failure: the target cannot be asked now, and has refused nothing (S37).
+/// A look was answered with a status of its own failure, or with what is no resource: the target cannot be asked now, and
+/// has refused nothing (S37).
 pub(crate) fn unseen(decision: &str, answer: &TargetAnswer) -> Answer {
     let status = answer.status;
-    if status == 501 || status != 429 && status < 500 {
+    if status == 501 || status != 429 && (300..500).contains(&status) {
         return refused(decision, answer);
     }
     Answer {

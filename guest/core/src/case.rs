@@ -239,10 +239,14 @@ impl<'a> Case<'a> {
         memory.settle(self.ground.policy.window(), self.ground.policy.receipt_life(), change);
     }
 
+    /// The request with its version, wherever that is stated (S20).
+    pub(crate) fn numbered(&self) -> Request {
+        Request { version: self.wish.version, ..self.request.clone() }
+    }
+
     /// A new record for this request, under the id that the host made for it.
     pub(crate) fn fresh(&self) -> Record {
-        let mut progress = Progress::new(self.request);
-        progress.request.version = self.wish.version;
+        let mut progress = Progress::new(&self.numbered());
         // If it is refused, it hides what settled before it (S2a).
         progress.settled_seq = self.by_statement.as_ref().map_or(0, |one| one.progress.settled_seq);
         Record {
@@ -446,8 +450,8 @@ fn version(request: &Request, statement: &Statement, ground: &Ground<'_>) -> Opt
     }
     match statement.stated_as(attribute).as_slice() {
         [] => Some(None),
-        [one] => one.parse().ok().map(Some),
-        [_, ..] => None,
+        [one] if one.bytes().all(|byte| byte.is_ascii_digit()) => one.parse().ok().map(Some),
+        _ => None,
     }
 }
 

@@ -809,6 +809,9 @@ fn replace_existing(
     answer: &TargetAnswer,
     updates: bool,
 ) -> Step {
+    if let Some(answer) = stale(case, &standing, &person, None) {
+        return only(Action::Answer(answer));
+    }
     let Some(body) = written_over(case, resource, updates) else {
         return only(Action::Answer(answers::of(Verdict::Unavailable, &standing.record.id)));
     };
@@ -931,7 +934,8 @@ fn close(
         let received_at = Some(case.request.received_at);
         case.changed(&mut person.memory, received_at, case.touched(), taken);
     }
-    commit_version(case, &mut person);
+    let touched = case.touched();
+    commit_version(case, &mut person, touched);
     record.progress.receipt = Some(receipt.clone());
     record.progress.settled_at = Some(case.now());
     record.progress.settled_seq = person.memory.seq;
@@ -956,9 +960,8 @@ fn close(
 }
 
 /// A version takes hold when its effect is committed (S19a).
-pub(crate) fn commit_version(case: &Case<'_>, person: &mut Person) {
+pub(crate) fn commit_version(case: &Case<'_>, person: &mut Person, touched: BTreeSet<String>) {
     let Some(version) = case.wish.version else { return };
-    let touched = case.touched();
     let statement = case.given.tags.statement.clone();
     let safe = case.wish.statement.safe_way();
     person.memory.order(Versioned { version, statement, safe, touched });

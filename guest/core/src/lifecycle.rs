@@ -223,7 +223,7 @@ pub fn decide(situation: &Situation) -> Result<Step, ContractError> {
 /// Where the situation breaks the contract, or does not hold the entry.
 pub fn settle(situation: &Situation, report: Option<&Report>) -> Result<Step, ContractError> {
     match Case::read(situation)? {
-        Ok(case) => crate::settle::settle(&case, report),
+        Ok(case) => crate::settle::settle(case, report),
         Err(answer) => Ok(only(Action::Answer(answer))),
     }
 }

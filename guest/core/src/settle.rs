@@ -37,20 +37,22 @@ use crate::{
 };
 
 /// Settles an entry: see `lifecycle.settle`.
-pub(crate) fn settle(case: &Case<'_>, report: Option<&Report>) -> Result<Step, ContractError> {
+pub(crate) fn settle(mut case: Case<'_>, report: Option<&Report>) -> Result<Step, ContractError> {
     let id = &case.given.new_entry;
     let known = [case.by_key.as_ref(), case.by_statement.as_ref()];
     let mut records = known.into_iter().flatten().chain(&case.open);
-    let Some(record) = records.find(|record| record.id == *id) else {
+    let Some(record) = records.find(|record| record.id == *id).cloned() else {
         return Err(ContractError {
             code: "state".into(),
             detail: "the entry to settle is not among what was found".into(),
         });
     };
-    let person = case.person_of(record).or_else(|| case.people.first());
+    // Who asks the same may number it otherwise: what was sent has the number that it was sent under (S20).
+    case.wish.version = record.progress.request.version;
+    let case = &case;
+    let person = case.person_of(&record).or_else(|| case.people.first());
     let person = person.cloned().unwrap_or_else(|| new_person(case));
-    let mut work =
-        Work { case, record: record.clone(), person, absorbed: None, learned: Vec::new() };
+    let mut work = Work { case, record, person, absorbed: None, learned: Vec::new() };
     match (case.says("approve"), case.says("resolve")) {
         (Some(until), _) => work.approve(until.parse().unwrap_or_default()),
         (None, Some(id)) => work.resolve(id),
@@ -877,6 +879,13 @@ impl Work<'_> {
             answer.evidence = Evidence::Read;
             return self.refuse(answer);
         }
+        let version = self.case.wish.version;
+        let touched = self.case.touched();
+        if version.is_some_and(|version| self.person.memory.is_overtaken(version, &touched)) {
+            let mut answer = answers::of(Verdict::Stale, &self.record.id);
+            answer.evidence = Evidence::Read;
+            return self.refuse(answer);
+        }
         let shown = matches!(&seen.sight, Sight::Answered(answer) if resource_in(answer).is_some());
         let blind = !shown && !self.case.wish.statement.safe_way();
         // What gives is not sent again over a look that shows nothing, or that was too early to tell (S13).
@@ -937,14 +946,12 @@ impl Work<'_> {
                 Sight::Answered(answer) => resource_in(answer),
                 Sight::Refused(_) | Sight::Listed(_) | Sight::Nothing => None,
             };
-            let undone = resource.is_some_and(|resource| match self.case.request.method {
+            let undone = resource.as_ref().is_some_and(|resource| match self.case.request.method {
                 Method::Delete => !resource.find("active").is_some_and(is_false),
                 Method::Create | Method::Replace | Method::Patch => {
                     let schema = &self.case.ground.schema;
-                    let holds = self.case.wish.statement.holds(None, &resource, schema);
-                    // Whom it passed was asked before it, and may have undone any of it (S20).
-                    holds.not_kept.iter().any(|one| one.taking)
-                        || version.is_some() && !self.is_so(&resource, &holds)
+                    let holds = self.case.wish.statement.holds(None, resource, schema);
+                    holds.not_kept.iter().any(|one| one.taking || self.is_overwritten(one))
                 }
             });
             // What is seen long after the last of those who were passed is somebody else's change (S14c).
@@ -953,8 +960,12 @@ impl Work<'_> {
             // What its sender was told holds already was accepted from nobody (S41).
             if undone && in_time && self.may_send() && self.record.progress.sends < SENDS_MOST * 2 {
                 // Whoever has changed it since: it was answered that it is taken away.
+                let body = resource.map(|resource| self.asserted(&resource));
                 if let Some(effect) = &mut self.record.progress.effect {
                     effect.if_match = None;
+                    if let Some(body) = body.flatten() {
+                        effect.body = body;
+                    }
                 }
                 return self.send_again();
             }
@@ -969,6 +980,32 @@ impl Work<'_> {
             self.record.progress.watch_until = None;
         }
         self.end(event, wake, self.fenced())
+    }
+
+    /// Whether what the source has numbered lower may have written over it (S20). What gives access is not given again.
+    fn is_overwritten(&self, one: &NotKept) -> bool {
+        let gives =
+            one.active || EDGES.iter().any(|edge| crate::state::overlaps(edge, &one.path.0));
+        self.case.wish.version.is_some() && !gives && !kept::explains(&self.person.memory, one)
+    }
+
+    /// What is sent again of an update that was undone: what it takes and, where the source numbers it, the rest too, but for what gives access.
+    fn asserted(&self, resource: &Value) -> Option<EffectBody> {
+        let progress = &self.record.progress;
+        let respelled = progress.respelled || !progress.restored.is_empty();
+        if self.case.request.method != Method::Patch || respelled {
+            return None;
+        }
+        let (statement, schema) = (&self.case.wish.statement, &self.case.ground.schema);
+        let plain = Allowance {
+            only_taking: self.case.wish.version.is_none(),
+            unshown: crate::decide::unshown(self.case),
+            appended: self.case.ground.profile.appended(&self.case.request.resource_type),
+            ..Allowance::default()
+        };
+        let withheld = statement.against(resource, schema, &plain).gives;
+        let difference = statement.against(resource, schema, &Allowance { withheld, ..plain });
+        Some(written(self.case, difference.body, resource))
     }
 
     /// Nobody was told of a create that states a secret: the secret of whoever asks again is written by one update (S3a).
@@ -989,7 +1026,7 @@ impl Work<'_> {
             None if lost || self.states_another_secret() => return self.write_secret(),
             None => {}
             Some(Outcome::Answered(answer)) => match judge(Method::Patch, 1, answer) {
-                Judgement::Accepted => self.record.progress.request = self.case.request.clone(),
+                Judgement::Accepted => self.record.progress.request = self.case.numbered(),
                 Judgement::NotSent | Judgement::Unknown => return self.secret_unknown(),
                 // The first secret stays, and the answer says so. But for these two nothing is said of what this one is worth.
                 Judgement::Definite | Judgement::LookInto => {
@@ -1566,7 +1603,7 @@ impl Work<'_> {
         }
         if effect.body == EffectBody::AsSent {
             // Whoever asks now may state another secret than the one before (S3a).
-            self.record.progress.request = self.case.request.clone();
+            self.record.progress.request = self.case.numbered();
         }
         self.record.progress.sends += 1;
         self.record.progress.sent_at = Some(self.case.now());
@@ -1605,7 +1642,9 @@ impl Work<'_> {
     ) -> Step {
         let success = answers::is_success(receipt.verdict);
         if success {
-            commit_version(self.case, &mut self.person);
+            commit_version(self.case, &mut self.person, self.case.touched());
+        } else if receipt.changed {
+            commit_version(self.case, &mut self.person, self.case.takes());
         }
         self.record.identity = Some(self.person.id.clone());
         let progress = &mut self.record.progress;

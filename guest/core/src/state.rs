@@ -212,7 +212,10 @@ impl Memory {
 
     /// Records what has settled under a version. What a later one has stated on each of its paths is forgotten; where
     /// there are too many, the lowest version is.
-    pub(crate) fn order(&mut self, new: Versioned) {
+    pub(crate) fn order(&mut self, mut new: Versioned) {
+        if VERSIONED_PATHS_MOST < new.touched.len() {
+            new.touched = BTreeSet::from(["*".into()]);
+        }
         for old in &mut self.versions {
             if old.version <= new.version {
                 old.touched.retain(|path| !new.touched.iter().any(|whole| covers(whole, path)));
@@ -679,6 +682,9 @@ const KNOWN_MOST: usize = 8;
 /// 32 versions: as far as a queue may be out of order on parts of one resource that are changed apart.
 const VERSIONS_MOST: usize = 32;
 
+/// 100 paths: a request that states more counts as one that states all.
+const VERSIONED_PATHS_MOST: usize = 100;
+
 /// 1,000: a group that changes eight times a second for the whole default window.
 const RECENT_MOST: usize = 1_000;
 
@@ -886,6 +892,22 @@ mod tests {
         assert_eq!(memory.version_before, Some(2));
         memory.versions.clear();
         assert_eq!(memory.version(), Some(2));
+    }
+
+    /// S20: what is remembered is bounded in its paths, too.
+    #[test]
+    fn what_states_more_than_a_hundred_paths_states_all() {
+        let many = |count: usize| -> Versioned {
+            let members: Vec<String> = (0..count).map(|one| format!("members/{one}")).collect();
+            versioned(5, &members.iter().map(String::as_str).collect::<Vec<_>>())
+        };
+        let mut memory = Memory::new("Group");
+        memory.order(many(100));
+        check_overtaken(&memory, 4, &["members/99"], true);
+        check_overtaken(&memory, 4, &["members/100"], false);
+        memory.order(many(101));
+        check_overtaken(&memory, 4, &["displayname"], true);
+        assert_eq!(memory.versions.len(), 1);
     }
 
     /// S14c, S20: what is known of the versions of two identities is known of the one that they are.
