@@ -186,7 +186,7 @@ fn detail(verdict: Verdict) -> &'static str {
         Verdict::PreconditionFailed => {
             "the resource has changed since you read it; read it again and decide again"
         }
-        Verdict::Stale => "a later version of this resource has settled",
+        Verdict::Stale => "a later version has settled, or this one has and does not hold any more",
         Verdict::VersionConflict => "another request with this version asked for something else",
         Verdict::Superseded => {
             "this would give back what was taken away since; if that is what you want, send an Idempotency-Key"

@@ -409,9 +409,9 @@ pub enum Verdict {
     Contradiction,
     /// The client's own precondition failed (S25).
     PreconditionFailed,
-    /// A later version has settled (S20).
+    /// A later version has settled on what it states, or this very request has, and it does not hold any more (S20).
     Stale,
-    /// Two requests carry one version and ask different things (S20).
+    /// Two requests carry one version and ask different things of one value (S20).
     VersionConflict,
     /// It would give back what was taken away since (S2a): send a key or a version.
     Superseded,
