@@ -826,7 +826,10 @@ impl Auditor {
             .filter_map(|done| Some((done, self.intent(done.intent)?.ask)))
             .collect();
         for aspect in Aspect::all() {
-            if !self.judges(aspect, resource) {
+            // What is deleted and kept by the target gives no access, whatever it shows; a return sweeps it (S22).
+            let is_deleted = !resource.is_on() && done.iter().any(|(_, ask)| *ask == Ask::Delete);
+            let gives_none = is_deleted && matches!(aspect, Aspect::Edge(_));
+            if gives_none || !self.judges(aspect, resource) {
                 continue;
             }
             self.agree(aspect, id, &done, aspect.shown(resource))?;
