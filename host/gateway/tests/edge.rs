@@ -913,10 +913,10 @@ async fn raw(address: std::net::SocketAddr, bytes: String) -> String {
     String::from_utf8_lossy(&answer).into_owned()
 }
 
-/// A provisioner that says the same to everybody, and waits for a word where the id is `slow`.
 /// The header in which policy has a source give its versions.
 static SEQUENCE: HeaderName = HeaderName::from_static("x-sequence");
 
+/// A provisioner that says the same to everybody, and waits for a word where the id is `slow`.
 #[derive(Debug, Default)]
 struct Canned {
     calls: Mutex<Vec<Call>>,
