@@ -1,8 +1,9 @@
-//! Builds the component from source, so that no binary is kept with the source.
+//! Builds the components from source, so that no binary is kept with the source.
 
 use std::{env, fs, path::PathBuf};
 
 use anyhow::Context as _;
+use replaysafe_pack::World;
 
 fn main() -> anyhow::Result<()> {
     let folder =
@@ -13,16 +14,18 @@ fn main() -> anyhow::Result<()> {
     for path in replaysafe_pack::watched(root) {
         println!("cargo::rerun-if-changed={}", path.display());
     }
-    let packed = replaysafe_pack::build(root, &out.join("guest"))?;
-    let files: [(&str, &[u8]); 4] = [
-        ("replaysafe.wasm", &packed.component),
-        ("replaysafe.core.wasm", &packed.core_module),
-        ("replaysafe.wit", packed.world.as_bytes()),
-        ("replaysafe.sha256", packed.sha256.as_bytes()),
-    ];
-    for (name, bytes) in files {
-        let path = out.join(name);
-        fs::write(&path, bytes).with_context(|| format!("writing `{}`", path.display()))?;
+    for (world, name) in World::ALL {
+        let packed = replaysafe_pack::build(root, &out.join("guest"), world)?;
+        let files: [(&str, &[u8]); 4] = [
+            ("wasm", &packed.component),
+            ("core.wasm", &packed.core_module),
+            ("wit", packed.world.as_bytes()),
+            ("sha256", packed.sha256.as_bytes()),
+        ];
+        for (ending, bytes) in files {
+            let path = out.join(format!("{name}.{ending}"));
+            fs::write(&path, bytes).with_context(|| format!("writing `{}`", path.display()))?;
+        }
     }
     Ok(())
 }

@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
-# Builds the component from two copies of the source, in folders whose paths differ in length, and compares every byte.
+# Builds the components from two copies of the source, in folders whose paths differ in length, and compares every byte.
 #
 # usage: reproducible.sh
-# Also looks for a folder of this machine in what was built. Prints the SHA-256 of the component.
+# Also looks for a folder of this machine in what was built. Prints the SHA-256 of each component.
 set -euo pipefail
 
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
@@ -21,13 +21,13 @@ main() {
         "$packer" "$copy/source" "$copy/target" "$copy/out"
     done
     local name
-    for name in replaysafe.wasm replaysafe.core.wasm replaysafe.wit; do
+    for name in replaysafe{,-planning}.{wasm,core.wasm,wit}; do
         cmp "$short/out/$name" "$long/out/$name" || fail "$name depends on the folder it is built in"
     done
     local home=${CARGO_HOME:-$HOME/.cargo} folder
     for folder in "$root" "$HOME/" "$home" "$(rustc --print sysroot)"; do
-        if grep --quiet --binary --fixed-strings -e "$folder" "$short/out/replaysafe.wasm"; then
-            fail "the component names a folder of this machine: $folder"
+        if grep --quiet --binary --fixed-strings -e "$folder" "$short"/out/*.wasm; then
+            fail "a component names a folder of this machine: $folder"
         fi
     done
     rm -rf "$work"

@@ -13,14 +13,23 @@
     reason = "generated code, of which the types are used; the functions are called by `guest`"
 )]
 mod generated {
+    // One world with all interfaces, so that each type is there once.
     wasmtime::component::bindgen!({
         path: "../wit",
-        world: "provisioning",
+        inline: "
+            package replaysafe:host;
+            world contract {
+                export replaysafe:provisioning/types@0.1.0;
+                export replaysafe:provisioning/lifecycle@0.1.0;
+                export replaysafe:provisioning/reconciliation@0.1.0;
+            }
+        ",
         additional_derives: [Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize],
     });
 }
 
 pub use generated::exports::replaysafe::provisioning::{
     lifecycle::{Endpoint, Reading, Schema, Segment},
+    reconciliation,
     types::*,
 };

@@ -6,6 +6,7 @@
 mod aside;
 mod cache;
 mod error;
+mod planning;
 mod sandbox;
 
 use std::{
@@ -24,7 +25,7 @@ use crate::contract::{
 };
 
 pub(crate) use self::aside::aside;
-pub use self::error::GuestError;
+pub use self::{error::GuestError, planning::PlanningGuest};
 
 /// The component, in its sandbox. Cheap to clone; calls may run side by side.
 ///
@@ -139,19 +140,7 @@ impl Guest {
     }
 
     fn start(component: Cow<'static, [u8]>, options: &GuestOptions) -> Result<Self, GuestError> {
-        let bytes = component.len();
-        if COMPONENT_BYTES_MOST < bytes {
-            return Err(GuestError::Size { bytes, most: COMPONENT_BYTES_MOST });
-        }
-        let sha256 = hex(&Sha256::digest(&component));
-        if let Some(pinned) = &options.sha256
-            && !pinned.eq_ignore_ascii_case(&sha256)
-        {
-            return Err(GuestError::Digest { pinned: pinned.clone(), found: sha256 });
-        }
-        let engine = sandbox::engine(options.fuel)?;
-        let code = cache::compile(&engine.engine, &component, options.cache.as_deref())?;
-        let sandbox = Sandbox::new(&engine, &code, options.fuel)?;
+        let (sandbox, sha256) = prepare(&component, options)?;
         let functions = Functions::find(&sandbox)?;
         let cache = options.cache.clone();
         Ok(Self(Arc::new(Inner { sandbox, functions, component, sha256, cache })))
@@ -306,6 +295,23 @@ impl Guest {
     }
 }
 
+/// A sandbox for a component, and its SHA-256.
+fn prepare(component: &[u8], options: &GuestOptions) -> Result<(Sandbox, String), GuestError> {
+    let bytes = component.len();
+    if COMPONENT_BYTES_MOST < bytes {
+        return Err(GuestError::Size { bytes, most: COMPONENT_BYTES_MOST });
+    }
+    let sha256 = hex(&Sha256::digest(component));
+    if let Some(pinned) = &options.sha256
+        && !pinned.eq_ignore_ascii_case(&sha256)
+    {
+        return Err(GuestError::Digest { pinned: pinned.clone(), found: sha256 });
+    }
+    let engine = sandbox::engine(options.fuel)?;
+    let code = cache::compile(&engine.engine, component, options.cache.as_deref())?;
+    Ok((Sandbox::new(&engine, &code, options.fuel)?, sha256))
+}
+
 /// What a function gives that can find the contract broken.
 type Fallible<T> = (Result<T, ContractError>,);
 
@@ -395,7 +401,15 @@ fn hex(bytes: &[u8]) -> String {
 /// The component that this library was built with.
 pub const COMPONENT: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/replaysafe.wasm"));
 
-/// Its core module, for hosts that have no components.
+/// The component that plans for populations, of the world `planning`.
+pub const PLANNING_COMPONENT: &[u8] =
+    include_bytes!(concat!(env!("OUT_DIR"), "/replaysafe-planning.wasm"));
+
+/// The core module of [`PLANNING_COMPONENT`].
+pub const PLANNING_CORE_MODULE: &[u8] =
+    include_bytes!(concat!(env!("OUT_DIR"), "/replaysafe-planning.core.wasm"));
+
+/// The core module of [`COMPONENT`], for hosts that have no components.
 pub const CORE_MODULE: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/replaysafe.core.wasm"));
 
 /// The SHA-256 of [`COMPONENT`], in lower-case hexadecimal.

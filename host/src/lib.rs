@@ -41,5 +41,6 @@ pub mod guest;
 pub mod keys;
 pub mod ledger;
 pub mod monitor;
+pub mod planner;
 pub mod provisioner;
 pub mod target;

@@ -35,6 +35,7 @@ use crate::{
 };
 use memory::{Callers, Known, Saying, Scan, Use, Who};
 use secrets::Secrets;
+pub(crate) use secrets::secret_paths;
 use unrecorded::{Drain, Scratch};
 
 /// Makes provisioning requests safe to repeat.

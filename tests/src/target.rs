@@ -386,6 +386,18 @@ fn patch(resource: &mut Map<String, Value>, operation: &Value, quirks: (bool, Ap
         }
         return;
     };
+    // RFC 7644 §3.10: what stands behind the URN of an extension is a part of its object.
+    if let Some((urn, rest)) = path.rsplit_once(':').filter(|_| path.starts_with("urn:")) {
+        let within = resource.remove(urn).and_then(|of| of.as_object().cloned());
+        let mut within = within.unwrap_or_default();
+        let mut operation = operation.clone();
+        operation["path"] = json!(rest);
+        patch(&mut within, &operation, quirks);
+        if !within.is_empty() {
+            resource.insert(urn.into(), Value::Object(within));
+        }
+        return;
+    }
     if let (false, Some((attribute, filter))) = (op == "remove", path.split_once('[')) {
         let (filter, part) = filter.split_once(']').unwrap_or_default();
         let (sub, wanted) = filter.split_once(" eq ").unwrap_or_default();

@@ -13,6 +13,7 @@ use replaysafe_json::{Value, parse_ours};
 use crate::{
     form::{self, Form, name, write_case},
     lifecycle::{self, Reading, Schema, Segment},
+    reconciliation::{self, Finding, Part, Trait},
     shape::{Absent, Kind, Member, Shape, Tree},
     types::{ContractError, Document, Report, Request, Settings, Situation, Step},
 };
@@ -94,9 +95,19 @@ pub static LIFECYCLE: [Function; 9] = [
     }),
 ];
 
-/// The one function of `json`.
+/// The functions of `reconciliation`, in the contract's order.
+pub static RECONCILIATION: [Function; 2] = [
+    function!(survey(resource_type: String, resources: Vec<Document>, settings: Settings) -> Fallible<Vec<Option<Trait>>> {
+        reconciliation::survey(&resource_type, &resources, &settings)
+    }),
+    function!(plan(part: Part) -> Fallible<Vec<Finding>> {
+        reconciliation::plan(&part)
+    }),
+];
+
+/// The one function of `json`, as the world `provisioning` has it.
 pub static CALL: Function = function!(call(function: String, input: String) -> String {
-    call(&function, &input)
+    call(&LIFECYCLE, &function, &input)
 });
 
 /// The function of `lifecycle` with this name.
@@ -126,22 +137,26 @@ const fn same(one: &[u8], other: &[u8]) -> bool {
     at == one.len() && at == other.len()
 }
 
-/// See `json.call`. Gives canonical JSON; never panics.
+/// See `json.call`: calls one of `functions` by its name. Gives canonical JSON; never panics.
 #[must_use]
-pub fn call(function: &str, input: &str) -> String {
-    let output = match answer(function, input) {
+pub fn call(functions: &'static [Function], function: &str, input: &str) -> String {
+    let output = match answer(functions, function, input) {
         Ok(output) => output,
         Err(error) => write_case("err", form::write(&error)),
     };
     output.to_string()
 }
 
-fn answer(function: &str, input: &str) -> Result<Value, ContractError> {
-    let Some(function) = LIFECYCLE.iter().find(|known| known.name == function) else {
-        let names: Vec<&str> = LIFECYCLE.iter().map(|known| known.name).collect();
+fn answer(
+    functions: &'static [Function],
+    function: &str,
+    input: &str,
+) -> Result<Value, ContractError> {
+    let Some(function) = functions.iter().find(|known| known.name == function) else {
+        let names: Vec<&str> = functions.iter().map(|known| known.name).collect();
         return Err(ContractError {
             code: "unknown-function".into(),
-            detail: format!("the function is none of `lifecycle`: {}", names.join(", ")),
+            detail: format!("the function is none of {}", names.join(", ")),
         });
     };
     let value = parse_ours(input).map_err(|error| error.to_string());

@@ -15,6 +15,7 @@ pub mod lifecycle;
 pub mod ordered;
 pub mod path;
 pub mod policy;
+pub mod reconciliation;
 pub mod schema;
 pub mod shape;
 pub mod spelling;

@@ -51,6 +51,8 @@ pub struct Policy {
     pub version_header: String,
     /// The attribute in which a request states its version, named as in the path of a PATCH (S20); empty: none.
     pub version_attribute: String,
+    /// What a plan does about a resource of the source's that the source does not have any more (S32).
+    pub source_missing: SourceMissing,
 }
 
 impl Default for Policy {
@@ -72,6 +74,7 @@ impl Default for Policy {
             credentials: BTreeMap::new(),
             version_header: String::new(),
             version_attribute: String::new(),
+            source_missing: SourceMissing::Keep,
         }
     }
 }
@@ -152,6 +155,17 @@ pub enum CreateSecret {
     Latest,
     /// That of the attempt that was proved.
     First,
+}
+
+/// What a plan does about a resource of the source's that the source does not have any more (S32).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SourceMissing {
+    /// Nothing: it is told.
+    Keep,
+    /// It is switched off.
+    Disable,
+    /// It is deleted.
+    Delete,
 }
 
 impl Policy {
@@ -261,6 +275,7 @@ impl Form for Policy {
             member!(Policy, credentials, Default),
             member!(Policy, version_header, Default),
             member!(Policy, version_attribute, Default),
+            member!(Policy, source_missing, Default),
         ];
         Shape::record(MEMBERS)
     };
@@ -285,6 +300,7 @@ impl Form for Policy {
             credentials: fields.or(otherwise.credentials),
             version_header: fields.or(otherwise.version_header),
             version_attribute: fields.or(otherwise.version_attribute),
+            source_missing: fields.or(otherwise.source_missing),
         }
     }
 
@@ -307,6 +323,7 @@ impl Form for Policy {
                 self.credentials.tree(),
                 self.version_header.tree(),
                 self.version_attribute.tree(),
+                self.source_missing.tree(),
             ]
             .into(),
         )
@@ -322,6 +339,7 @@ names!(DeleteAbsent { AsKnown, Success, NotFound });
 names!(OnUnknown { Park, RetryAndConverge });
 names!(WeakIdentity { Allow, Refuse });
 names!(CreateSecret { Latest, First });
+names!(SourceMissing { Keep, Disable, Delete });
 
 #[cfg(test)]
 mod tests {

@@ -448,6 +448,9 @@ impl Work<'_> {
 
     /// What was to be changed still reads as before: looked at again, sent once more, then said aloud.
     fn still_there(&mut self) -> Step {
+        if let Some(step) = self.overtaken() {
+            return step;
+        }
         if self.record.progress.looks == 0 {
             return self.wait(self.case.now() + self.case.ground.profile.search_lag() / 4);
         }
@@ -463,6 +466,21 @@ impl Work<'_> {
         let mut answer = answers::of(verdict, &self.record.id);
         answer.evidence = Evidence::Read;
         self.refuse(answer)
+    }
+
+    /// A later version has settled on what it states: it is not sent again (S20).
+    fn overtaken(&mut self) -> Option<Step> {
+        let version = self.case.wish.version?;
+        let touched = self.case.touched();
+        if !self.person.memory.is_overtaken(version, &touched) {
+            return None;
+        }
+        let mut answer = answers::of(Verdict::Stale, &self.record.id);
+        // It was carried out, and then overtaken.
+        let answered = self.record.progress.answered.as_ref();
+        answer.changed = answered.is_some_and(|answer| (200..300).contains(&answer.status));
+        answer.evidence = Evidence::Read;
+        Some(self.refuse(answer))
     }
 
     /// It was looked at twice and sent as often as it may be.
@@ -879,12 +897,8 @@ impl Work<'_> {
             answer.evidence = Evidence::Read;
             return self.refuse(answer);
         }
-        let version = self.case.wish.version;
-        let touched = self.case.touched();
-        if version.is_some_and(|version| self.person.memory.is_overtaken(version, &touched)) {
-            let mut answer = answers::of(Verdict::Stale, &self.record.id);
-            answer.evidence = Evidence::Read;
-            return self.refuse(answer);
+        if let Some(step) = self.overtaken() {
+            return step;
         }
         let shown = matches!(&seen.sight, Sight::Answered(answer) if resource_in(answer).is_some());
         let blind = !shown && !self.case.wish.statement.safe_way();

@@ -26,6 +26,7 @@ use crate::{
     schema::Schema,
 };
 use read::Op;
+pub(crate) use read::holds_secret;
 pub use removal::Removal;
 
 /// What a request does to a resource.

@@ -15,12 +15,12 @@ use anyhow::{Context as _, Result, bail, ensure};
 
 use crate::{Packed, pack};
 
-/// Builds the core module of the workspace at `root` and packs it; `target` is a folder for cargo.
+/// Builds the core module of the workspace at `root` for a world and packs it; `target` is a folder for cargo.
 ///
 /// # Errors
 ///
 /// Where no toolchain for the target is there, where the build fails, and where [`pack`] refuses.
-pub fn build(root: &Path, target: &Path) -> Result<Packed> {
+pub fn build(root: &Path, target: &Path, world: World) -> Result<Packed> {
     let root = root.canonicalize().with_context(|| format!("finding `{}`", root.display()))?;
     fs::create_dir_all(target).with_context(|| format!("making `{}`", target.display()))?;
     let target =
@@ -38,6 +38,9 @@ pub fn build(root: &Path, target: &Path) -> Result<Packed> {
         .args(["build", "--locked", "--package", PACKAGE, "--profile", PROFILE])
         .args(["--target", TRIPLE, "--target-dir"])
         .arg(&target);
+    if world == World::Planning {
+        cargo.args(["--features", "planning"]);
+    }
     if toolchain.builds_std {
         cargo.env("RUSTC_BOOTSTRAP", "1");
         cargo.args(["--ignore-rust-version", "-Zbuild-std=core,alloc,panic_abort"]);
@@ -54,7 +57,22 @@ pub fn build(root: &Path, target: &Path) -> Result<Packed> {
     pack(&fs::read(&module).with_context(|| format!("reading `{}`", module.display()))?)
 }
 
-/// What the component is made of, relative to the workspace: a change in one of these makes another.
+/// A world of the contract: each has a component of its own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum World {
+    /// Single requests.
+    Provisioning,
+    /// Populations.
+    Planning,
+}
+
+impl World {
+    /// Each, with the name that its files have.
+    pub const ALL: [(Self, &str); 2] =
+        [(Self::Provisioning, "replaysafe"), (Self::Planning, "replaysafe-planning")];
+}
+
+/// What the components are made of, relative to the workspace: a change in one of these makes another.
 #[must_use]
 pub fn watched(root: &Path) -> Vec<PathBuf> {
     ["guest/json", "guest/core", "guest/component", "wit", "Cargo.toml", "Cargo.lock"]

@@ -13,7 +13,7 @@ use wasmparser::{Encoding, Parser, Payload};
 use wit_component::{ComponentEncoder, DecodedWasm, WitPrinter};
 use wit_parser::Resolve;
 
-pub use build::{Toolchain, build, watched};
+pub use build::{Toolchain, World, build, watched};
 
 /// A core module, and the component made of it.
 #[derive(Clone)]

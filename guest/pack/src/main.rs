@@ -1,8 +1,9 @@
-//! Builds and packs the component, or prints the contract in a folder.
+//! Builds and packs the components, or prints the contract in a folder.
 
 use std::{env, fs, path::Path};
 
 use anyhow::{Context as _, Result, bail};
+use replaysafe_pack::World;
 
 fn main() -> Result<()> {
     let arguments: Vec<_> = env::args_os().skip(1).collect();
@@ -17,18 +18,20 @@ fn main() -> Result<()> {
 }
 
 fn build(root: &Path, target: &Path, out: &Path) -> Result<()> {
-    let packed = replaysafe_pack::build(root, target)?;
     fs::create_dir_all(out).with_context(|| format!("making `{}`", out.display()))?;
-    let files: [(&str, &[u8]); 3] = [
-        ("replaysafe.wasm", &packed.component),
-        ("replaysafe.core.wasm", &packed.core_module),
-        ("replaysafe.wit", packed.world.as_bytes()),
-    ];
-    for (name, bytes) in files {
-        let path = out.join(name);
-        fs::write(&path, bytes).with_context(|| format!("writing `{}`", path.display()))?;
+    for (world, name) in World::ALL {
+        let packed = replaysafe_pack::build(root, target, world)?;
+        let files: [(&str, &[u8]); 3] = [
+            ("wasm", &packed.component),
+            ("core.wasm", &packed.core_module),
+            ("wit", packed.world.as_bytes()),
+        ];
+        for (ending, bytes) in files {
+            let path = out.join(format!("{name}.{ending}"));
+            fs::write(&path, bytes).with_context(|| format!("writing `{}`", path.display()))?;
+        }
+        print(&format!("{}  {} bytes  {name}.wasm\n", packed.sha256, packed.component.len()));
     }
-    print(&format!("{}  {} bytes\n", packed.sha256, packed.component.len()));
     Ok(())
 }
 

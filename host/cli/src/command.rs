@@ -8,6 +8,7 @@ mod explain;
 pub(crate) mod gateway;
 mod ledger;
 mod list;
+mod plan;
 mod policy;
 mod resolve;
 
@@ -52,6 +53,7 @@ enum Command {
     #[command(subcommand)]
     Component(component::Command),
     Explain(explain::Arguments),
+    Plan(plan::Arguments),
     /// Check a policy file, or tell what each of its members means
     #[command(subcommand)]
     Policy(policy::Command),
@@ -88,6 +90,7 @@ impl CommandLine {
             Command::Decide(arguments) => decide::run(&arguments, output),
             Command::Component(command) => component::run(&command, output),
             Command::Explain(arguments) => explain::run(&arguments, output),
+            Command::Plan(arguments) => plan::run(&arguments, output),
             Command::Policy(command) => policy::run(&command, output),
             Command::List(arguments) => list::run(&arguments, output),
             Command::Approve(arguments) => approve::run(&arguments, output),

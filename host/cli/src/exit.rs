@@ -60,6 +60,14 @@ pub struct Because {
     message: String,
 }
 
+impl Because {
+    /// An error that ends a command whose other exits are taken (`plan --detailed-exitcode`).
+    #[must_use]
+    pub(crate) fn negative(error: &anyhow::Error) -> Self {
+        Self { exit: Exit::Negative, message: format!("{error:#}") }
+    }
+}
+
 /// The command line, or a file named by it, cannot be understood.
 #[must_use]
 pub(crate) fn usage(message: impl Into<String>) -> Because {
@@ -83,6 +91,7 @@ Exit codes:
      ledger audit   a law is broken
      component inspect   it imports something
      approve, resolve   there is nothing to approve or to resolve
+     plan --detailed-exitcode   there is an error; 2 is that there is something to do
      gateway        requests that did not end in time were cut off at its end
   2  the command line, or a file named by it, cannot be understood
   3  something is missing here: a file, a key, a port, a permission, a decision

@@ -8,6 +8,7 @@ mod exit;
 pub mod memory;
 mod output;
 mod policy;
+mod population;
 mod wiring;
 
 use std::ffi::OsString;

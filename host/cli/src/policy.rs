@@ -169,6 +169,7 @@ const KNOWN: &[(&str, &str, &str)] = &[
     ("replay-window-seconds", "S2a", "a whole number from 0 to 86400"),
     ("returns", "S21", "`allow`, `approve` or `refuse`"),
     ("safe-direction-passes", "S36", "`true` or `false`"),
+    ("source-missing", "S32", "`keep`, `disable` or `delete`"),
     (
         "version-attribute",
         "S20",

@@ -11,7 +11,7 @@ use anyhow::Context as _;
 use http::{HeaderValue, Uri, header};
 use replaysafe::{
     clock::{Clock as _, SystemClock},
-    contract::{EntryId, Report, Situation},
+    contract::{EntryId, Report, Settings, Situation},
     keys::LedgerKey,
     ledger::{Journal, Ledger as _, Note, RecordedStep, SqliteLedger},
     target::{
@@ -25,9 +25,12 @@ use replaysafe_gateway::{
 };
 use tokio::{net::TcpListener, sync::oneshot, task::JoinHandle};
 
-pub(crate) use replaysafe::guest::{COMPONENT, COMPONENT_SHA256, CORE_MODULE, Description, Guest};
+pub(crate) use replaysafe::guest::{
+    COMPONENT, COMPONENT_SHA256, CORE_MODULE, Description, Guest, PLANNING_COMPONENT,
+    PLANNING_CORE_MODULE,
+};
 use replaysafe::{
-    guest::{GuestError, GuestOptions},
+    guest::{GuestError, GuestOptions, PlanningGuest},
     provisioner::{
         Options, Provisioner,
         operator::{self, Approval, Matter, Resolution, Resolved},
@@ -66,6 +69,21 @@ fn started(options: &GuestOptions) -> anyhow::Result<Guest> {
         other => other,
     };
     guest.context("starting the component")
+}
+
+/// The component that plans, in its sandbox.
+pub(crate) fn planning_guest() -> anyhow::Result<PlanningGuest> {
+    let cached = GuestOptions { cache: cache_folder(), ..GuestOptions::default() };
+    let guest = match PlanningGuest::load(PLANNING_COMPONENT, &cached) {
+        Err(GuestError::Cache { .. }) => PlanningGuest::embedded(),
+        other => other,
+    };
+    guest.context("starting the component that plans")
+}
+
+/// The settings of a plan: the core schemas of RFC 7643, and nothing known of the target.
+pub(crate) fn settings(policy: String) -> Settings {
+    Settings { policy, schema: "{}".to_owned(), profile: Vec::new() }
 }
 
 /// Calls a function of the contract through the JSON door.

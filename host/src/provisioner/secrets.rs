@@ -10,6 +10,18 @@ use crate::{
     keys::LedgerKey,
 };
 
+/// The paths to secrets as the component names them, for whoever lifts.
+pub(crate) fn secret_paths(of: Vec<Vec<Segment>>) -> Vec<Path> {
+    let segment = |segment| match segment {
+        Segment::Member(name) => replaysafe_json::Segment::Member(name),
+        Segment::Each => replaysafe_json::Segment::Each,
+        Segment::Path(name) => replaysafe_json::Segment::Path(name),
+        Segment::Filter(name) => replaysafe_json::Segment::Filter(name),
+    };
+    let path = |path: Vec<Segment>| Path(path.into_iter().map(segment).collect());
+    of.into_iter().map(path).collect()
+}
+
 /// The secrets of one request, in memory only and only while it is under way.
 pub(super) struct Secrets {
     key: Arc<LedgerKey>,
@@ -25,14 +37,7 @@ impl Secrets {
     }
 
     pub(super) fn look_at(&mut self, paths: Vec<Vec<Segment>>) {
-        let segment = |segment| match segment {
-            Segment::Member(name) => replaysafe_json::Segment::Member(name),
-            Segment::Each => replaysafe_json::Segment::Each,
-            Segment::Path(name) => replaysafe_json::Segment::Path(name),
-            Segment::Filter(name) => replaysafe_json::Segment::Filter(name),
-        };
-        let path = |path: Vec<Segment>| Path(path.into_iter().map(segment).collect());
-        self.paths = paths.into_iter().map(path).collect();
+        self.paths = secret_paths(paths);
     }
 
     /// The text of a request for the component. A text that holds no secret stays as it came.

@@ -75,7 +75,8 @@ impl Op {
     }
 }
 
-pub(super) fn holds_secret(value: &Value) -> bool {
+/// Whether a secret stands anywhere in a value.
+pub(crate) fn holds_secret(value: &Value) -> bool {
     if spelling::secret(value).is_some() {
         return true;
     }

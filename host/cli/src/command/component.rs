@@ -27,6 +27,7 @@ pub(super) enum Command {
     /// It is the one that this program runs, byte for byte; docs/embedding.md says how to run it elsewhere.
     #[command(after_help = "Examples:
   replaysafe component export replaysafe.wasm
+  replaysafe component export --planning replaysafe-planning.wasm
   replaysafe component export --core - | sha256sum")]
     Export {
         /// The file, which is replaced if it exists; `-` is standard output
@@ -35,14 +36,22 @@ pub(super) enum Command {
         /// Write the core module instead, for runtimes without components (canonical ABI)
         #[arg(long)]
         core: bool,
+        /// Write the component that plans for populations, of the world `planning`, instead
+        #[arg(long)]
+        planning: bool,
     },
 }
 
 pub(super) fn run(command: &Command, output: Output) -> anyhow::Result<Exit> {
     match command {
         Command::Inspect => inspect(output),
-        Command::Export { file, core } => {
-            let bytes = if *core { wiring::CORE_MODULE } else { wiring::COMPONENT };
+        Command::Export { file, core, planning } => {
+            let bytes = match (planning, core) {
+                (false, false) => wiring::COMPONENT,
+                (false, true) => wiring::CORE_MODULE,
+                (true, false) => wiring::PLANNING_COMPONENT,
+                (true, true) => wiring::PLANNING_CORE_MODULE,
+            };
             if file.as_os_str() == "-" {
                 output.bytes(bytes)?;
                 return Ok(Exit::Good);

@@ -69,7 +69,8 @@ struct Answered {
     exit: Exit,
 }
 
-fn read(file: &Path) -> anyhow::Result<String> {
+/// The text of a file; `-` is standard input.
+pub(super) fn read(file: &Path) -> anyhow::Result<String> {
     let mut bytes = Vec::new();
     if file.as_os_str() == "-" {
         std::io::stdin().read_to_end(&mut bytes).context("reading standard input")?;

@@ -43,6 +43,7 @@ explains each by the rule in brackets:
   create-secret = \"latest\"      # of attempts that nobody was told of: latest, first (S3a)
   version-header = \"\"           # where a source gives its own order: a header (S20)
   version-attribute = \"\"        # or an attribute, such as urn:example:hr:2.0:User:sequence
+  source-missing = \"keep\"       # a plan's: not desired any more: keep, disable, delete (S32)
   privileged = []               # types never linked on names or e-mail (S17)
   safe-direction-passes = false # disable, delete, revoke without the ledger (S36)
   [correlation]                 # attributes by which a type is found again (S16)

@@ -9,7 +9,7 @@ use replaysafe_core::{
     types::{ContractError, Document, Report, Request, Settings, Situation, Step},
 };
 
-use crate::bindings::exports::replaysafe::provisioning::{json, lifecycle::Guest};
+use super::bindings::exports::replaysafe::provisioning::{json, lifecycle::Guest};
 
 struct Component;
 
@@ -65,7 +65,7 @@ impl Guest for Component {
 
 impl json::Guest for Component {
     fn call(function: String, input: String) -> String {
-        door::call(&function, &input)
+        door::call(&door::LIFECYCLE, &function, &input)
     }
 }
 
@@ -73,7 +73,7 @@ impl json::Guest for Component {
 mod export {
     use super::Component;
 
-    crate::bindings::export!(Component with_types_in crate::bindings);
+    super::super::bindings::export!(Component with_types_in super::super::bindings);
 }
 
 /// `admit` and `decide`, exported by what is generated for `settle`.
@@ -86,10 +86,10 @@ mod beside_settle {
 
     use replaysafe_core::door;
 
-    use super::{ADMIT, CALLED, Component, DECIDE, Ordering};
-    use crate::bindings::exports::replaysafe::provisioning::lifecycle::{
+    use super::super::bindings::exports::replaysafe::provisioning::lifecycle::{
         __post_return_settle, _export_settle_cabi,
     };
+    use super::{ADMIT, CALLED, Component, DECIDE, Ordering};
 
     #[unsafe(export_name = "replaysafe:provisioning/lifecycle@0.1.0#admit")]
     unsafe extern "C" fn admit(given: *mut u8) -> *mut u8 {

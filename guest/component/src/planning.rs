@@ -1,0 +1,4 @@
+//! The world `planning`: populations.
+
+mod bindings;
+mod exports;

@@ -1,0 +1,32 @@
+//! What `wit-bindgen` makes of `wit/` for populations: generated, and used by this world alone.
+
+#![allow(
+    missing_docs,
+    unreachable_pub,
+    unnameable_types,
+    unused_qualifications,
+    dead_code,
+    clippy::all,
+    clippy::restriction,
+    clippy::pedantic,
+    reason = "generated code"
+)]
+
+// As in the world `provisioning`: the contract's types are the core's own.
+wit_bindgen::generate!({
+    path: "../../wit",
+    world: "planning",
+    with: {
+        "replaysafe:provisioning/types@0.1.0/field": replaysafe_core::types::Field,
+        "replaysafe:provisioning/types@0.1.0/settings": replaysafe_core::types::Settings,
+        "replaysafe:provisioning/types@0.1.0/contract-error": replaysafe_core::types::ContractError,
+        "replaysafe:provisioning/reconciliation@0.1.0/trait": replaysafe_core::reconciliation::Trait,
+        "replaysafe:provisioning/reconciliation@0.1.0/link": replaysafe_core::reconciliation::Link,
+        "replaysafe:provisioning/reconciliation@0.1.0/part": replaysafe_core::reconciliation::Part,
+        "replaysafe:provisioning/reconciliation@0.1.0/relation": replaysafe_core::reconciliation::Relation,
+        "replaysafe:provisioning/reconciliation@0.1.0/conclusion": replaysafe_core::reconciliation::Conclusion,
+        "replaysafe:provisioning/reconciliation@0.1.0/class": replaysafe_core::reconciliation::Class,
+        "replaysafe:provisioning/reconciliation@0.1.0/change": replaysafe_core::reconciliation::Change,
+        "replaysafe:provisioning/reconciliation@0.1.0/finding": replaysafe_core::reconciliation::Finding,
+    },
+});

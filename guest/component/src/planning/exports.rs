@@ -1,0 +1,40 @@
+//! The exported functions.
+
+use alloc::{string::String, vec::Vec};
+
+use replaysafe_core::{
+    door,
+    reconciliation::{self, Finding, Part, Trait},
+    types::{ContractError, Document, Settings},
+};
+
+use super::bindings::exports::replaysafe::provisioning::{json, reconciliation::Guest};
+
+struct Component;
+
+impl Guest for Component {
+    fn survey(
+        resource_type: String,
+        resources: Vec<Document>,
+        settings: Settings,
+    ) -> Result<Vec<Option<Trait>>, ContractError> {
+        reconciliation::survey(&resource_type, &resources, &settings)
+    }
+
+    fn plan(part: Part) -> Result<Vec<Finding>, ContractError> {
+        reconciliation::plan(&part)
+    }
+}
+
+impl json::Guest for Component {
+    fn call(function: String, input: String) -> String {
+        door::call(&door::RECONCILIATION, &function, &input)
+    }
+}
+
+#[expect(unsafe_code, reason = "the canonical ABI exports functions by name")]
+mod export {
+    use super::Component;
+
+    super::super::bindings::export!(Component with_types_in super::super::bindings);
+}

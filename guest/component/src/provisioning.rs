@@ -1,0 +1,5 @@
+//! The world `provisioning`: single requests.
+
+mod bindings;
+mod cases;
+mod exports;

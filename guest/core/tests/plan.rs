@@ -1,0 +1,355 @@
+//! What leads from what is there to what should be (S16, S34)?
+
+#![expect(clippy::expect_used, reason = "a test may fail")]
+
+use replaysafe_core::{
+    reconciliation::{Class, Conclusion, Finding, Link, Part, Relation, plan, survey},
+    types::{Field, Settings},
+};
+
+/// S34: what holds is not sent, and what differs is sent by itself; each class is a change of its own, revocations first.
+#[test]
+fn what_differs_is_changed_and_nothing_else() {
+    let found = one(
+        r#"{"externalId":"e1","userName":"ann","title":"boss","nickName":null,"active":false,
+            "name":{"givenName":"Ann"},"roles":[{"value":"a"},{"value":"b"}]}"#,
+        r#"{"id":"1","externalId":"e1","userName":"ann","title":"clerk","nickName":"x","active":true,
+            "name":{"givenName":"Ann","familyName":"Lee"},"roles":[{"value":"b"},{"value":"c"}],"locale":"de"}"#,
+    );
+    assert_eq!((found.relation, found.conclusion), (Relation::Confirmed, Conclusion::Planned));
+    check(
+        &found,
+        &[
+            (Class::Revoke, r#"[{"op":"remove","path":"roles[value eq \"c\"]"}]"#),
+            (Class::Disable, r#"[{"op":"replace","path":"active","value":false}]"#),
+            (
+                Class::Update,
+                r#"[{"op":"remove","path":"nickName"},{"op":"replace","path":"title","value":"boss"}]"#,
+            ),
+            (Class::Grant, r#"[{"op":"add","path":"roles","value":[{"value":"a"}]}]"#),
+        ],
+    );
+    assert!(found.changes.iter().all(|change| change.id.as_deref() == Some("1")));
+}
+
+/// S24, S27: spelling, order and what is empty are no differences.
+#[test]
+fn what_holds_in_another_spelling_is_unchanged() {
+    let found = one(
+        r#"{"externalId":"e1","UserName":"ann","active":"True","title":null,"emails":[],
+            "roles":[{"value":"b"},{"value":"a"}]}"#,
+        r#"{"id":"1","externalId":"e1","userName":"ann","active":true,"roles":[{"value":"a","display":"A"},{"value":"b"}]}"#,
+    );
+    assert_eq!(found.conclusion, Conclusion::Unchanged);
+    check(&found, &[]);
+}
+
+/// S27: what an edge says beside its value is stated with its list.
+#[test]
+fn an_edge_that_says_something_else_is_stated() {
+    let found = one(
+        r#"{"externalId":"e1","roles":[{"value":"a","display":"New"}]}"#,
+        r#"{"id":"1","externalId":"e1","roles":[{"value":"a","display":"Old"}]}"#,
+    );
+    check(
+        &found,
+        &[(
+            Class::Update,
+            r#"[{"op":"replace","path":"roles","value":[{"value":"a","display":"New"}]}]"#,
+        )],
+    );
+}
+
+/// S34, S3a: a create states what a client can set, and no secret.
+#[test]
+fn what_is_absent_is_created() {
+    let found = one(
+        r#"{"id":null,"externalId":"e1","userName":"ann","title":null,"password":{"$secret":"x"},"meta":{},
+            "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User":{"department":"D"}}"#,
+        r#"{"id":"1","externalId":"e2","userName":"bob"}"#,
+    );
+    assert_eq!((found.relation, found.conclusion), (Relation::Absent, Conclusion::Planned));
+    assert!(found.detail.contains("secret"), "{}", found.detail);
+    let [create] = found.changes.as_slice() else { panic!("one change: {found:?}") };
+    assert_eq!((create.class, &create.id), (Class::Create, &None));
+    same(
+        create.body.as_deref().expect("a body"),
+        r#"{"schemas":["urn:ietf:params:scim:schemas:core:2.0:User","urn:ietf:params:scim:schemas:extension:enterprise:2.0:User"],
+            "externalId":"e1","userName":"ann","urn:ietf:params:scim:schemas:extension:enterprise:2.0:User":{"department":"D"}}"#,
+    );
+}
+
+/// S16: by link, else by the target's id, else by the external id, else by what it correlates by.
+#[test]
+fn a_resource_is_found_by_what_names_it_best() {
+    let observed = [
+        r#"{"id":"1","userName":"ann"}"#,
+        r#"{"id":"2","userName":"bob","externalId":"e1"}"#,
+        r#"{"id":"3","userName":"cat","externalId":"e3"}"#,
+    ];
+    let meant = |desired: &str, links: &[(&str, &str)]| {
+        let found = findings(&[desired], &observed, |part| part.links = links_of(links));
+        (found[0].relation, found[0].observed.clone())
+    };
+    let desired = r#"{"externalId":"e1","userName":"ANN"}"#;
+    assert_eq!(meant(desired, &[("e1", "3")]), (Relation::Confirmed, vec![2]));
+    assert_eq!(meant(desired, &[]), (Relation::Confirmed, vec![1]));
+    assert_eq!(meant(r#"{"id":"3","userName":"ann"}"#, &[]), (Relation::Confirmed, vec![2]));
+    assert_eq!(meant(r#"{"externalId":"e9","userName":"ANN"}"#, &[]), (Relation::Found, vec![0]));
+    assert_eq!(meant(r#"{"externalId":"e9","userName":"bob"}"#, &[]), (Relation::Absent, vec![]));
+    assert_eq!(meant(desired, &[("e1", "7")]), (Relation::Confirmed, vec![1]));
+    let lost = r#"{"externalId":"e9","userName":"dan"}"#;
+    assert_eq!(meant(lost, &[("e9", "7")]), (Relation::Missing, vec![]));
+}
+
+/// S18: what is found by a name is taken as policy says, and the external id is written on it.
+#[test]
+fn what_is_found_by_a_name_is_taken_by_policy() {
+    let equal = r#"{"externalId":"e1","userName":"ann","title":"a"}"#;
+    let differing = r#"{"externalId":"e1","userName":"ann","title":"b"}"#;
+    let there = r#"{"id":"1","userName":"ann","title":"a"}"#;
+    let taken = |desired: &str, policy: &str| {
+        let found = findings(&[desired], &[there], |part| part.settings.policy = policy.into());
+        let classes: Vec<Class> = found[0].changes.iter().map(|change| change.class).collect();
+        (found[0].conclusion, classes)
+    };
+    let (blocked, planned) = (Conclusion::Blocked, Conclusion::Planned);
+    assert_eq!(taken(equal, "{}"), (blocked, vec![]));
+    assert_eq!(taken(equal, r#"{"adopt":"equal"}"#), (planned, vec![Class::Adopt]));
+    assert_eq!(taken(differing, r#"{"adopt":"equal"}"#), (blocked, vec![]));
+    assert_eq!(
+        taken(differing, r#"{"adopt":"matching"}"#),
+        (planned, vec![Class::Adopt, Class::Update])
+    );
+    assert_eq!(
+        taken(equal, r#"{"adopt":"matching","privileged":["User"]}"#),
+        (blocked, vec![]),
+        "S17"
+    );
+    let nameless = r#"{"userName":"ann","title":"a"}"#;
+    assert_eq!(taken(nameless, "{}"), (Conclusion::Unchanged, vec![]));
+}
+
+/// S16: what may be several is none.
+#[test]
+fn several_are_ambiguous() {
+    let there = [
+        r#"{"id":"1","externalId":"e1","userName":"ann"}"#,
+        r#"{"id":"2","externalId":"e1","userName":"bob"}"#,
+    ];
+    let found = findings(&[r#"{"externalId":"e1","userName":"cat"}"#], &there, |_| {});
+    assert_eq!((found.len(), found[0].conclusion), (1, Conclusion::Ambiguous));
+    assert_eq!(found[0].observed, [0, 1]);
+    let twice = [
+        r#"{"externalId":"e1","userName":"ann","title":"a"}"#,
+        r#"{"externalId":"e1","userName":"ann","title":"b"}"#,
+    ];
+    let found = findings(&twice, &there[..1], |_| {});
+    assert!(found.iter().all(|one| one.conclusion == Conclusion::Ambiguous), "{found:?}");
+    assert_eq!(found.len(), 2);
+}
+
+/// S16: what may be one is not made twice.
+#[test]
+fn what_is_desired_twice_is_not_made() {
+    let conclusions = |one: &str, other: &str, unique: bool| {
+        let found = findings(&[one, other], &[], |part| {
+            let (name, value) = ("unique/User/userName".into(), "server".into());
+            part.settings.profile = if unique { vec![Field { name, value }] } else { vec![] };
+        });
+        found.iter().map(|one| one.conclusion).collect::<Vec<_>>()
+    };
+    let (ann, other) = (r#"{"userName":"ann"}"#, r#"{"userName":"ANN","title":"x"}"#);
+    assert_eq!(conclusions(ann, other, false), [Conclusion::Ambiguous; 2]);
+    let (one, two) =
+        (r#"{"externalId":"e1","userName":"ann"}"#, r#"{"externalId":"e2","userName":"ann"}"#);
+    assert_eq!(conclusions(one, ann, false), [Conclusion::Ambiguous; 2]);
+    assert_eq!(conclusions(one, two, false), [Conclusion::Planned; 2]);
+    assert_eq!(conclusions(one, two, true), [Conclusion::Blocked; 2]);
+}
+
+/// S16: a value that the target keeps unique and another one has.
+#[test]
+fn a_unique_value_of_another_stands_against_it() {
+    let there = [
+        r#"{"id":"1","externalId":"e1","userName":"ann"}"#,
+        r#"{"id":"2","externalId":"e2","userName":"bob"}"#,
+    ];
+    let unique = |part: &mut Part| {
+        let (name, value) = ("unique/User/userName".into(), "server".into());
+        part.settings.profile = vec![Field { name, value }];
+    };
+    for desired in
+        [r#"{"externalId":"e1","userName":"bob"}"#, r#"{"externalId":"e3","userName":"bob"}"#]
+    {
+        let found = findings(&[desired], &there, unique);
+        assert_eq!(found[0].conclusion, Conclusion::Blocked, "{desired}");
+        assert!(found[0].detail.contains("`userName`"), "{}", found[0].detail);
+        let found = findings(&[desired], &there, |_| {});
+        assert_eq!(found[0].conclusion, Conclusion::Planned, "{desired}");
+    }
+}
+
+/// S32: that somebody is not in the source proves nothing unless it was read as a whole.
+#[test]
+fn what_is_not_desired_goes_by_policy_only() {
+    let there = [
+        r#"{"id":"1","externalId":"e1","userName":"ann","active":true,"meta":{"version":"W/\"7\""}}"#,
+        r#"{"id":"2","userName":"admin","active":true}"#,
+    ];
+    let left = |policy: &str, complete| {
+        let found = findings(&[], &there, |part| {
+            part.settings.policy = policy.into();
+            part.complete = complete;
+        });
+        assert_eq!(found[1].relation, Relation::Unassigned);
+        assert_eq!((found[1].conclusion, found[1].changes.len()), (Conclusion::Kept, 0));
+        assert_eq!(found[0].relation, Relation::SourceMissing);
+        let classes: Vec<Class> = found[0].changes.iter().map(|change| change.class).collect();
+        (found[0].conclusion, classes)
+    };
+    assert_eq!(left("{}", true), (Conclusion::Kept, vec![]));
+    let (disable, delete) = (r#"{"source-missing":"disable"}"#, r#"{"source-missing":"delete"}"#);
+    assert_eq!(left(disable, true), (Conclusion::Planned, vec![Class::Disable]));
+    assert_eq!(left(delete, true), (Conclusion::Planned, vec![Class::Delete]));
+    assert_eq!(left(delete, false), (Conclusion::Blocked, vec![]));
+    assert_eq!(left(disable, false), (Conclusion::Blocked, vec![]));
+}
+
+/// S34: creates before members; who is not there yet is added once they are.
+#[test]
+fn members_are_named_by_their_external_ids() {
+    let group = r#"{"externalId":"g","displayName":"G","members":[{"value":"externalId:e1"},{"value":"externalId:e2"},{"value":"7"}]}"#;
+    let referred = |part: &mut Part| {
+        part.resource_type = "Group".into();
+        part.referred = links_of(&[("e1", "1"), ("e2", "")]);
+    };
+    let found = findings(&[group], &[], referred);
+    let [create, grant] = found[0].changes.as_slice() else { panic!("two changes: {found:?}") };
+    same(
+        create.body.as_deref().expect("a body"),
+        r#"{"schemas":["urn:ietf:params:scim:schemas:core:2.0:Group"],"externalId":"g","displayName":"G","members":[{"value":"1"},{"value":"7"}]}"#,
+    );
+    assert_eq!(create.needs, Vec::<String>::new());
+    assert_eq!(grant.needs, ["e2", "g"]);
+    let there =
+        r#"{"id":"9","externalId":"g","displayName":"G","members":[{"value":"1"},{"value":"8"}]}"#;
+    let found = findings(&[group], &[there], referred);
+    check(
+        &found[0],
+        &[
+            (Class::Revoke, r#"[{"op":"remove","path":"members[value eq \"8\"]"}]"#),
+            (
+                Class::Grant,
+                r#"[{"op":"add","path":"members","value":[{"value":"externalId:e2"},{"value":"7"}]}]"#,
+            ),
+        ],
+    );
+    assert_eq!(found[0].changes[1].needs, ["e2"]);
+    let nowhere = findings(&[group], &[there], |part| part.resource_type = "Group".into());
+    assert_eq!(nowhere[0].conclusion, Conclusion::Blocked);
+}
+
+/// S25: a precondition where the target is known to compare it, and for the first change only.
+#[test]
+fn the_version_that_was_seen_is_a_precondition_of_the_first_change() {
+    let desired = r#"{"externalId":"e1","title":"b","roles":[{"value":"a"}]}"#;
+    let there = r#"{"id":"1","externalId":"e1","title":"a","meta":{"version":"W/\"7\""}}"#;
+    let versions = |part: &dyn Fn(&mut Part)| {
+        let found = findings(&[desired], &[there], part);
+        let versions = found[0].changes.iter().map(|change| change.if_match.clone());
+        versions.collect::<Vec<_>>()
+    };
+    assert_eq!(versions(&|_| {}), [None, None]);
+    let etags = |part: &mut Part| {
+        let (name, value) = ("etag.supported".into(), "true".into());
+        part.settings.profile = vec![Field { name, value }];
+    };
+    assert_eq!(versions(&etags), [Some("W/\"7\"".into()), None]);
+}
+
+/// S2: what nothing identifies is not created: it could not be found again.
+#[test]
+fn what_nothing_identifies_is_not_created() {
+    let group = r#"{"displayName":"G"}"#;
+    let kind = |part: &mut Part| part.resource_type = "Group".into();
+    let found = findings(&[group], &[], kind);
+    assert_eq!((found[0].relation, found[0].conclusion), (Relation::Absent, Conclusion::Blocked));
+    let found = findings(&[group], &[], |part| {
+        kind(part);
+        part.settings.policy = r#"{"correlation":{"Group":["displayName"]}}"#.into();
+    });
+    assert_eq!(found[0].conclusion, Conclusion::Planned);
+}
+
+/// S8, S16: whatever may be the same has a key in common, and what is no resource has none.
+#[test]
+fn what_may_be_the_same_shares_a_key() {
+    let keys = |document: &str| {
+        let settings = settings();
+        let found = survey("User", &[document.to_owned()], &settings).expect("a survey");
+        found[0].as_ref().map(|of| of.keys.clone())
+    };
+    let shared = |one: &str, other: &str| {
+        let other = keys(other).expect("keys");
+        keys(one).expect("keys").iter().any(|key| other.contains(key))
+    };
+    assert!(shared(r#"{"userName":"Ann"}"#, r#"{"id":"1","userName":"ann"}"#));
+    assert!(shared(r#"{"externalId":"e"}"#, r#"{"externalId":"e","userName":"x"}"#));
+    assert!(shared(r#"{"id":"1"}"#, r#"{"id":"1","userName":"x"}"#));
+    assert!(!shared(r#"{"externalId":"1"}"#, r#"{"id":"1"}"#));
+    assert!(!shared(r#"{"externalId":"e"}"#, r#"{"externalId":"E"}"#));
+    assert_eq!(keys("[]"), None);
+    assert_eq!(keys("{"), None);
+}
+
+fn one(desired: &str, observed: &str) -> Finding {
+    findings(&[desired], &[observed], |_| {}).swap_remove(0)
+}
+
+fn findings(desired: &[&str], observed: &[&str], with: impl Fn(&mut Part)) -> Vec<Finding> {
+    let texts = |of: &[&str]| of.iter().map(|text| (*text).to_owned()).collect();
+    let mut part = Part {
+        resource_type: "User".into(),
+        desired: texts(desired),
+        observed: texts(observed),
+        links: Vec::new(),
+        referred: Vec::new(),
+        complete: true,
+        settings: settings(),
+    };
+    with(&mut part);
+    plan(&part).expect("a plan")
+}
+
+fn settings() -> Settings {
+    Settings { policy: "{}".into(), schema: "{}".into(), profile: Vec::new() }
+}
+
+/// An empty id is none.
+fn links_of(of: &[(&str, &str)]) -> Vec<Link> {
+    let link = |(external_id, id): &(&str, &str)| Link {
+        external_id: (*external_id).into(),
+        id: (!id.is_empty()).then(|| (*id).into()),
+    };
+    of.iter().map(link).collect()
+}
+
+fn check(found: &Finding, expected: &[(Class, &str)]) {
+    assert_eq!(found.changes.len(), expected.len(), "{found:?}");
+    for (change, (class, operations)) in found.changes.iter().zip(expected) {
+        assert_eq!(change.class, *class);
+        let body = change.body.as_deref().expect("a body");
+        let schemas = r#""schemas":["urn:ietf:params:scim:api:messages:2.0:PatchOp"]"#;
+        same(body, &format!("{{{schemas},\"Operations\":{operations}}}"));
+    }
+}
+
+fn same(one: &str, other: &str) {
+    let read = |text: &str| {
+        let limits = replaysafe_json::Limits::default();
+        let value = replaysafe_json::parse(text.as_bytes(), &limits).expect("JSON");
+        replaysafe_json::canonical(&value)
+    };
+    assert_eq!(read(one), read(other));
+}

@@ -1,0 +1,209 @@
+//! `replaysafe plan`: what would be done so that what is there is what should be?
+
+use std::path::{Path, PathBuf};
+
+use anyhow::Context as _;
+use replaysafe::{
+    contract::reconciliation::{Conclusion, Relation},
+    planner::{Found, Plan, Planner, Population},
+};
+use serde_json::{Value, json};
+
+use crate::{
+    command::{decide, policy},
+    exit::Exit,
+    output::Output,
+    population::{self, Resources},
+    wiring,
+};
+
+/// Compare what should be with what is there, and tell what would lead from one to the other. Nothing is changed.
+///
+/// Both sides are files of SCIM resources: one JSON document on each line (NDJSON), a JSON list, or a `ListResponse` that has all of them.
+/// A resource is known again by the target's `id`, else by `externalId`, else by `userName` and what policy names (`correlation`, S16).
+/// Each attribute that a desired resource states is to be as stated, lists of members, roles and entitlements exactly so; what it does not state stays as it is.
+/// A member may be named by the `externalId` of the resource: `{"value": "externalId:4711"}`; it may be one that the plan makes.
+/// The plan does not depend on the order of the resources, and once it is carried out another plan is empty (S34). It holds no secrets: passwords are left out.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:
+  replaysafe plan --desired hr.ndjson --observed users.json
+  replaysafe plan --desired hr.ndjson --observed users.json --policy policy.toml --format json
+  replaysafe plan --desired hr.ndjson --observed users.json --complete --detailed-exitcode")]
+pub(super) struct Arguments {
+    /// What should be; `-` is standard input
+    #[arg(long, value_name = "FILE")]
+    desired: PathBuf,
+    /// What is there, as the target shows it; `-` is standard input
+    #[arg(long, value_name = "FILE")]
+    observed: PathBuf,
+    /// The policy, in TOML [default: every member's default]
+    #[arg(long, value_name = "FILE")]
+    policy: Option<PathBuf>,
+    /// The type of resources that say neither in `meta.resourceType` nor in `schemas` which they are of
+    #[arg(long, value_name = "NAME")]
+    resource_type: Option<String>,
+    /// The file of what should be has all there is: who is not in it may be switched off or deleted, if policy says so (`source-missing`, S32)
+    #[arg(long)]
+    complete: bool,
+    /// End with 0 if there is nothing to do, with 2 if there is something, or something waits for a person, and with 1 on an error
+    #[arg(long)]
+    detailed_exitcode: bool,
+    /// Tell of every resource, also of those that are as they should be
+    #[arg(long)]
+    all: bool,
+}
+
+pub(super) fn run(arguments: &Arguments, output: Output) -> anyhow::Result<Exit> {
+    let planned = plan(arguments);
+    let plan = match planned {
+        Ok(plan) => plan,
+        Err(error) if arguments.detailed_exitcode => {
+            return Err(crate::exit::Because::negative(&error).into());
+        }
+        Err(error) => return Err(error),
+    };
+    output.result(&text(&plan, arguments.all), &document(&plan)?)?;
+    Ok(match arguments.detailed_exitcode && !plan.is_empty() {
+        true => Exit::Usage,
+        false => Exit::Good,
+    })
+}
+
+fn plan(arguments: &Arguments) -> anyhow::Result<Plan> {
+    let guest = wiring::guest()?;
+    let policy = policy::read(arguments.policy.as_deref(), &guest)?;
+    let desired = resources(&arguments.desired, arguments.resource_type.as_deref())?;
+    let observed = resources(&arguments.observed, arguments.resource_type.as_deref())?;
+    let planner = Planner {
+        planning: wiring::planning_guest()?,
+        guest,
+        settings: wiring::settings(policy),
+        complete: arguments.complete,
+    };
+    planner.plan(&populations(desired, observed)).context("planning")
+}
+
+fn resources(file: &Path, otherwise: Option<&str>) -> anyhow::Result<Resources> {
+    Ok(population::read(file, &decide::read(file)?, otherwise)?)
+}
+
+fn populations(mut desired: Resources, mut observed: Resources) -> Vec<Population> {
+    let mut kinds: Vec<String> = desired.keys().chain(observed.keys()).cloned().collect();
+    kinds.sort();
+    kinds.dedup();
+    let of = |kind: String| Population {
+        desired: desired.remove(&kind).unwrap_or_default(),
+        observed: observed.remove(&kind).unwrap_or_default(),
+        resource_type: kind,
+    };
+    kinds.into_iter().map(of).collect()
+}
+
+fn document(plan: &Plan) -> anyhow::Result<Value> {
+    let effects = (0..plan.effects.len()).map(|at| serde_json::to_value(plan.effect(at)));
+    let findings = plan.findings.iter().map(|found| {
+        json!({
+            "resourceType": found.resource_type,
+            "name": found.finding.name,
+            "situation": situation(found.finding.relation),
+            "conclusion": conclusion(found.finding.conclusion),
+            "ids": found.ids,
+            "detail": found.finding.detail,
+        })
+    });
+    Ok(json!({
+        "summary": plan.summary,
+        "digest": plan.digest,
+        "effects": effects.collect::<Result<Vec<_>, _>>()?,
+        "findings": findings.collect::<Vec<_>>(),
+    }))
+}
+
+fn text(plan: &Plan, all: bool) -> String {
+    let summary = &plan.summary;
+    let mut lines = Vec::new();
+    let counts = [
+        ("revoke", summary.revoke),
+        ("disable", summary.disable),
+        ("create", summary.create),
+        ("adopt", summary.adopt),
+        ("update", summary.update),
+        ("grant", summary.grant),
+        ("delete", summary.delete),
+    ];
+    let counts: Vec<String> = counts
+        .into_iter()
+        .filter(|(_, count)| 0 < *count)
+        .map(|(class, count)| format!("{count} {class}"))
+        .collect();
+    lines.push(match counts.as_slice() {
+        [] => "nothing to do".to_owned(),
+        counts => format!("to do: {}", counts.join(", ")),
+    });
+    lines.push(format!(
+        "{} unchanged, {} ambiguous, {} blocked, {} not desired and kept",
+        summary.unchanged, summary.ambiguous, summary.blocked, summary.kept
+    ));
+    if !plan.effects.is_empty() {
+        lines.push(String::new());
+    }
+    for (number, effect) in (1..).zip(&plan.effects) {
+        let Some(found) = plan.findings.get(effect.finding) else { continue };
+        let class = replaysafe::planner::class_name(effect.change.class);
+        let id = effect.change.id.as_deref().map(|id| format!(" ({id})")).unwrap_or_default();
+        let attributes = effect.change.attributes.join(", ");
+        let (kind, name) = (&found.resource_type, &found.finding.name);
+        let line = format!("{number:>6}  {class:7}  {kind} {name}{id}  {attributes}");
+        lines.push(line.trim_end().to_owned());
+    }
+    let told = plan.findings.iter().filter(|found| tells(found, all));
+    let told: Vec<String> = told.map(line).collect();
+    if !told.is_empty() {
+        lines.push(String::new());
+        lines.extend(told);
+    }
+    lines.join("\n")
+}
+
+/// Whether a person wants to see a finding that is no effect, or says more than its effects.
+fn tells(found: &Found, all: bool) -> bool {
+    match found.finding.conclusion {
+        Conclusion::Ambiguous | Conclusion::Blocked => true,
+        Conclusion::Planned => !found.finding.detail.is_empty(),
+        Conclusion::Unchanged | Conclusion::Kept => all,
+    }
+}
+
+fn line(found: &Found) -> String {
+    let Found { resource_type, ids, finding, .. } = found;
+    let ids = if ids.is_empty() { String::new() } else { format!(" ({})", ids.join(", ")) };
+    let word = conclusion(finding.conclusion);
+    let situation = situation(finding.relation);
+    let detail =
+        if finding.detail.is_empty() { String::new() } else { format!(": {}", finding.detail) };
+    format!("{word:9}  {resource_type} {}{ids}  {situation}{detail}", finding.name)
+}
+
+/// The names that OpenIDM has for it.
+fn situation(relation: Relation) -> &'static str {
+    match relation {
+        Relation::Confirmed => "confirmed",
+        Relation::Found => "found",
+        Relation::FoundAlreadyLinked => "found-already-linked",
+        Relation::Absent => "absent",
+        Relation::Ambiguous => "ambiguous",
+        Relation::Missing => "missing",
+        Relation::Unassigned => "unassigned",
+        Relation::SourceMissing => "source-missing",
+    }
+}
+
+fn conclusion(conclusion: Conclusion) -> &'static str {
+    match conclusion {
+        Conclusion::Ambiguous => "ambiguous",
+        Conclusion::Blocked => "blocked",
+        Conclusion::Planned => "planned",
+        Conclusion::Unchanged => "unchanged",
+        Conclusion::Kept => "kept",
+    }
+}
