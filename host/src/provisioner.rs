@@ -78,6 +78,9 @@ pub struct Options {
     /// Where it is written what goes out while the ledger cannot be used, where policy lets it (S36); none:
     /// nothing goes out. What an earlier process has left in it is entered before the ledger is used.
     pub journal: Option<Arc<Journal>>,
+    /// What is known of the target beforehand, as a prober measures it or an operator knows it: facts in the contract's
+    /// spelling (S40). They count before what the target says of itself; what is learned of it counts before them.
+    pub profile: Vec<Field>,
 }
 
 impl Default for Options {
@@ -92,6 +95,7 @@ impl Default for Options {
             credential: None,
             on_failure: |_| {},
             journal: None,
+            profile: Vec::new(),
         }
     }
 }
@@ -1151,7 +1155,13 @@ impl<L: Ledger, T: Target> Provisioner<L, T> {
         Ok(Settings {
             policy: inner.options.policy.clone(),
             schema: schema.into(),
-            profile: declared.iter().cloned().chain(learned).collect(),
+            // Of several of one name the last counts.
+            profile: declared
+                .iter()
+                .chain(&inner.options.profile)
+                .cloned()
+                .chain(learned)
+                .collect(),
         })
     }
 }

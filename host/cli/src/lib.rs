@@ -8,6 +8,8 @@ mod exit;
 pub mod memory;
 mod output;
 mod policy;
+mod probe;
+mod profile;
 mod wiring;
 
 use std::ffi::OsString;

@@ -14,6 +14,7 @@ mod ledger;
 mod limits;
 mod offline;
 mod operator;
+mod probe;
 #[path = "../../../tests/support/canary.rs"]
 mod spellings;
 mod support;
