@@ -270,8 +270,10 @@ fn contradictions(profile: &Profile) -> Option<(String, String)> {
             ("etag.supported", "true") => ["User", "Group"].into_iter().find_map(|of| {
                 let stale = format!("stale-tag-answer/{of}");
                 let honoured = format!("if-match/{of}");
-                let ignored = profile.says(&honoured, "ignored");
-                let said = ignored.then(|| format!("`{honoured} = \"ignored\"` contradicts it"));
+                let tag = format!("etag/{of}");
+                let against_it = [(&honoured, "ignored"), (&tag, "none"), (&tag, "unstable")];
+                let said = against_it.iter().find(|(name, what)| profile.says(name, what));
+                let said = said.map(|(name, what)| format!("`{name} = \"{what}\"` contradicts it"));
                 said.or_else(|| {
                     figure(&stale).filter(|status| *status != 412).map(|one| against(&stale, one))
                 })
@@ -472,7 +474,7 @@ pub(crate) const FACTS: &[Fact] = &[
     person(
         "etag/TYPE",
         Takes::Words(&["none", "content", "monotonic", "unstable"]),
-        "content: the same content has the same tag again; unstable: reading changes it",
+        "monotonic: no tag comes twice; content: equal content has an equal tag; unstable: neither",
     ),
     person("etag-is-version/TYPE", TRUTH, "the entity tag is meta.version"),
     person(
@@ -663,6 +665,11 @@ apply-bound-ms = 60_000
             "\"honoured\"",
             "\"ignored\"",
             "line 13: `etag.supported`: `if-match/User = \"ignored\"` contradicts it",
+        );
+        changed(
+            "\"etag/User\" = \"monotonic\"",
+            "\"etag/User\" = \"unstable\"",
+            "line 13: `etag.supported`: `etag/User = \"unstable\"` contradicts it",
         );
         changed(
             "\"patch-answer/User\" = 204",

@@ -1,6 +1,6 @@
 //! `replaysafe probe`: how does a SCIM service behave, and what can be promised in front of it?
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
 use replaysafe::clock::{Clock as _, SystemClock};
@@ -27,7 +27,7 @@ use crate::{
 /// It makes some 15 users and groups whose names begin with `replaysafe-probe-`, changes them, and deletes them at the end, also after an error, SIGINT or SIGTERM.
 /// What cannot be deleted is told by its id, and the exit code is 1; what the service switches off instead of deleting it is told too.
 /// It sends at most 600 requests, and ends within 5 minutes and one more for deleting.
-/// It tells which theorems hold (docs/rules.md, S40), and by which rule. That calls take effect within 15 seconds or never cannot be measured, and is assumed.
+/// It tells which theorems hold (docs/rules.md, S40), and by which rule. That a call takes effect within 15 seconds of being recorded (D) or never cannot be measured, and is assumed.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   replaysafe probe --target https://scim.example.com/v2 \\
@@ -54,6 +54,9 @@ pub(super) struct Arguments {
 
 pub(super) fn run(arguments: &Arguments, output: Output) -> anyhow::Result<Exit> {
     let credential = read_credential(arguments.target_credential.as_deref())?;
+    if let Some(file) = &arguments.output {
+        can_be_written(file)?;
+    }
     let (target, measured) = runtime()?.block_on(async {
         let (end, ended) = watch::channel(false);
         let mut stop = Stop::listen()?;
@@ -86,15 +89,28 @@ pub(super) fn run(arguments: &Arguments, output: Output) -> anyhow::Result<Exit>
         figures: measured.figures,
         declared: Facts::new(),
     };
+    let requests = measured.requests;
+    let mut text = text(&profile, output);
+    text.push_str(&format!("\n\n{requests} requests; {}", end(&left, &off)));
+    // Before the file is written: what is left behind is told also where that fails.
+    output.result(&text, &document(&profile, requests, &left, &off))?;
     if let Some(file) = &arguments.output {
         std::fs::write(file, profile.to_toml())
             .with_context(|| format!("writing the profile `{}`", file.display()))?;
     }
-    let requests = measured.requests;
-    let mut text = text(&profile, output);
-    text.push_str(&format!("\n\n{requests} requests; {}", end(&left, &off)));
-    output.result(&text, &document(&profile, requests, &left, &off))?;
     Ok(if left.is_empty() { Exit::Good } else { Exit::Negative })
+}
+
+/// Fails where there is no folder for the file: before anything is made for it.
+fn can_be_written(file: &Path) -> Result<(), exit::Because> {
+    let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty());
+    if folder.is_some_and(|folder| !folder.is_dir()) || file.is_dir() {
+        let file = file.display();
+        return Err(exit::environment(format!(
+            "--output: `{file}` is not in a folder that exists"
+        )));
+    }
+    Ok(())
 }
 
 /// What has become of the canaries.

@@ -3,6 +3,10 @@
 use std::{collections::BTreeSet, time::Duration};
 
 use http::Method;
+use replaysafe::target::{
+    path::{has_dot_segment, percent_decode},
+    scim::ID_MAX,
+};
 use serde_json::{Value, json};
 
 use super::service::{Answer, Halt, Service};
@@ -205,15 +209,20 @@ pub(super) fn id(answer: &Answer) -> Option<String> {
     if !answer.is_good() {
         return None;
     }
-    let by_location = || {
-        let location = answer.location.as_ref()?;
-        location.rsplit('/').next().filter(|id| !id.is_empty()).map(str::to_owned)
-    };
-    id_in(&answer.body).or_else(by_location)
+    id_in(&answer.body).or_else(|| id_of(answer.location.as_deref()?))
 }
 
+/// The id in a resource; none where it would lead elsewhere in a path, or be no text on a line.
 pub(super) fn id_in(resource: &Value) -> Option<String> {
-    resource.get("id").and_then(Value::as_str).map(str::to_owned)
+    let id = resource.get("id").and_then(Value::as_str)?;
+    let good = !id.is_empty() && id.len() <= ID_MAX && !id.chars().any(char::is_control);
+    (good && !has_dot_segment(&encoded(id))).then(|| id.to_owned())
+}
+
+/// The id at the end of a URL.
+pub(super) fn id_of(url: &str) -> Option<String> {
+    let id = percent_decode(url.rsplit('/').next()?)?;
+    id_in(&json!({"id": id}))
 }
 
 /// The resources of a list.
@@ -239,3 +248,44 @@ const LANDS_MAX: Duration = Duration::from_secs(15);
 const PAUSE: Duration = Duration::from_millis(500);
 /// What fails three times fails the fourth time too.
 const DELETES_MAX: usize = 3;
+
+#[cfg(test)]
+mod tests {
+    use http::StatusCode;
+
+    use super::*;
+
+    #[test]
+    fn an_id_is_that_of_the_body_else_of_the_location() {
+        let made = |body: Value, location: &str| {
+            let (status, location) = (Some(StatusCode::CREATED), Some(location.to_owned()));
+            id(&Answer { status, location, body, ..Answer::default() })
+        };
+        assert_eq!(made(json!({"id": "7"}), "http://x/Users/8").as_deref(), Some("7"));
+        assert_eq!(made(json!({}), "http://x/Users/a%20b").as_deref(), Some("a b"));
+        assert_eq!(made(json!({}), "http://x/Users/"), None);
+        let refused = Answer { status: Some(StatusCode::CONFLICT), ..Answer::default() };
+        assert_eq!(id(&Answer { body: json!({"id": "7"}), ..refused }), None);
+    }
+
+    /// A service must not have something else deleted, or write what it likes on a terminal.
+    #[test]
+    fn an_id_that_leads_elsewhere_is_none() {
+        let given = |id: &str| id_in(&json!({ "id": id }));
+        for id in ["7", "a/b", "é", "..."] {
+            assert_eq!(given(id).as_deref(), Some(id));
+        }
+        for id in ["", ".", "..", "../../admin", "a/../b", "..;x", "a\u{1b}[2J", "a\r\nb"] {
+            assert_eq!(given(id), None, "{id:?}");
+        }
+        assert_eq!(given(&"x".repeat(ID_MAX + 1)), None);
+        assert_eq!(Kind::user().at("a/b é"), "/Users/a%2Fb%20%C3%A9");
+    }
+
+    #[test]
+    fn a_search_quotes_what_is_searched_for() {
+        // `userName eq "a\"b"`, its quote escaped as JSON has it (RFC 7644 §3.4.2.2).
+        let path = Kind::user().search("userName", "a\"b");
+        assert_eq!(path, "/Users?filter=userName%20eq%20%22a%5C%22b%22");
+    }
+}

@@ -226,3 +226,39 @@ const CLEARING_MAX: Duration = Duration::from_secs(60);
 /// How often, and after which pause, what was turned away with 429 is asked again.
 const TURNED_AWAY_MAX: usize = 10;
 const TURNED_AWAY_PAUSE: Duration = Duration::from_secs(1);
+
+#[cfg(test)]
+mod tests {
+    use replaysafe::target::upstream::Roots;
+
+    use super::*;
+    use crate::memory::{Behaviour, MemoryTarget};
+
+    #[tokio::test]
+    async fn what_is_asked_has_an_end_and_clearing_away_has_its_own() {
+        let target = MemoryTarget::start(Behaviour::strict()).await.unwrap();
+        let (stop, stopped) = watch::channel(false);
+        let upstream = Upstream::new(&target.base(), &Roots::System).unwrap();
+        let service = Service::new(upstream, None, stopped);
+        let ask = async || {
+            let answer = service.ask(&Method::GET, "/Users", None, None).await;
+            answer.map(|answer| answer.status.map(|status| status.as_u16()))
+        };
+        let whole = service.bounds.get();
+        assert_eq!(ask().await, Ok(Some(200)));
+        service.bounds.set(Bounds { requests: 2, ..whole });
+        assert_eq!(ask().await, Ok(Some(200)));
+        assert_eq!(ask().await, Err(Halt::Requests));
+        service.bounds.set(Bounds { time: Duration::ZERO, ..whole });
+        assert_eq!(ask().await, Err(Halt::Time));
+        service.bounds.set(whole);
+        stop.send_replace(true);
+        assert_eq!(ask().await, Err(Halt::Stopped));
+        assert_eq!(service.pause(TIME_MAX).await, Err(Halt::Stopped));
+        assert_eq!((service.asked(), target.requests().len()), (2, 2));
+        service.clear_away();
+        assert_eq!(ask().await, Ok(Some(200)));
+        let bounds = service.bounds.get();
+        assert_eq!((bounds.requests, bounds.time), (2 + CLEARING_REQUESTS_MAX, CLEARING_MAX));
+    }
+}

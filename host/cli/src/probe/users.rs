@@ -114,10 +114,9 @@ impl Probe<'_> {
                 self.fact("bulk.answers", true);
                 let location =
                     answer.body.pointer("/Operations/0/location").and_then(Value::as_str);
-                let id =
-                    location.and_then(|url| url.rsplit('/').next()).filter(|id| !id.is_empty());
+                let id = location.and_then(canaries::id_of);
                 self.canaries.forget(&name);
-                self.canaries.remember(kind, &name, id.map(str::to_owned));
+                self.canaries.remember(kind, &name, id);
             }
             Some(refused) if refused.starts_with('4') => {
                 self.fact("bulk.answers", false);

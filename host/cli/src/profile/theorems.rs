@@ -174,7 +174,7 @@ pub(crate) const THEOREMS: &[Theorem] = &[
     },
     Theorem {
         name: "T3",
-        says: "at most one user, where calls land within D",
+        says: "at most one user, where no call lands later than D after it was recorded",
         also: "",
         ways: &[by(&[Trait::Bounded], "S14")],
     },

@@ -260,6 +260,25 @@ fn what_a_lost_answer_has_made_is_deleted_too() {
     }
 }
 
+/// What was turned away has changed nothing, and is asked again.
+#[test]
+fn a_service_that_is_busy_is_waited_for() {
+    let scene = Scene::of(Behaviour::strict());
+    for (verb, path) in [(Verb::Post, "/Users"), (Verb::Get, "/Users?"), (Verb::Delete, "/Groups")]
+    {
+        let fault = Fault::next(verb, path, Lost::Status(429));
+        scene.target.strike(fault.at(Moment::InsteadOfCommit));
+    }
+    let measured = scene.measured();
+    assert_eq!(scene.target.faults_left(), 0);
+    let facts = [
+        ("unique/User/userName", "server"),
+        ("filter/User/userName", "eq"),
+        ("delete/Group", "gone"),
+    ];
+    check(&measured, &facts);
+}
+
 #[test]
 fn what_cannot_be_deleted_is_told_by_its_id() {
     let scene = Scene::of(Behaviour::strict());
@@ -313,6 +332,10 @@ fn a_service_that_cannot_be_measured_is_told_and_what_to_do() {
     let nobody = "http://127.0.0.1:9/scim/v2";
     fails(folder, &["probe", "--target", nobody], 3, &["does not answer"]);
     fails(folder, &["probe", "--target", &base, "--target-credential", "none"], 3, &["`none`"]);
+    let before = scene.target.requests().len();
+    let nowhere = ["probe", "--target", &base, "--output", "no/p.toml"];
+    fails(folder, &nowhere, 3, &["--output", "`no/p.toml`"]);
+    assert_eq!(scene.target.requests().len(), before);
 }
 
 /// The credential is shown to the service, and stands nowhere else.
@@ -365,6 +388,50 @@ fn the_gateway_takes_what_the_prober_has_written() {
     let with = switched_on(&served);
     assert!(with.starts_with("HTTP/1.1 204"), "{with}");
     assert!(with.contains("already-satisfied"), "{with}");
+}
+
+/// What was measured counts before what the service declares, and what is learned counts before it.
+#[test]
+fn a_profile_counts_between_what_is_declared_and_what_is_learned() {
+    let scene = Scene::of(Behaviour::strict());
+    let (folder, base) = (scene.folder.path(), scene.target.base());
+    let profile = format!(
+        "target = \"{base}\"\n[measured]\n\"unique/User/userName\" = \"none\"\n\"patch-status/User\" = 204\n\
+         \"read-your-writes/User\" = true\n\"list/User\" = \"whole\"\n[figures]\n\"found-after-ms/User\" = 1\n"
+    );
+    fs::write(folder.join("p.toml"), profile).unwrap();
+    let create = |served: &Served| {
+        let before = scene.target.writes();
+        let ada = r#"{"userName":"ada@example.org","externalId":"2"}"#;
+        let answer = served.send("POST", "/Users", ada);
+        assert!(answer.starts_with("HTTP/1.1 409"), "{answer}");
+        scene.target.writes() - before
+    };
+    scene
+        .target
+        .put_in("Users", json!({"userName": "ada@example.org", "externalId": "1"}))
+        .unwrap();
+    // The service declares that it keeps the name unique: it need not be asked for the conflict (S16).
+    let declared = TempDir::new().unwrap();
+    assert_eq!(create(&Served::start_at(declared.path(), |_| base.clone(), &[])), 0);
+    let served = Served::start_at(folder, |_| base.clone(), &["--profile", "p.toml"]);
+    assert_eq!(create(&served), 1);
+
+    let bob = served.send("POST", "/Users", r#"{"userName":"bob","externalId":"3"}"#);
+    assert!(bob.starts_with("HTTP/1.1 201"), "{bob}");
+    let users = scene.target.resources("Users");
+    let id = users.iter().find(|one| one["userName"] == "bob").unwrap()["id"].as_str().unwrap();
+    let patch = |path: &str, value: &str| {
+        let operation = json!({"op": "replace", "path": path, "value": value});
+        let schemas = ["urn:ietf:params:scim:api:messages:2.0:PatchOp"];
+        let body = json!({"schemas": schemas, "Operations": [operation]}).to_string();
+        let answer = served.send("PATCH", &format!("/Users/{id}"), &body);
+        answer.split(' ').nth(1).unwrap().to_owned()
+    };
+    // What holds already is answered as the profile says, and as the service does once it was seen to (S37).
+    assert_eq!(patch("userName", "bob"), "204");
+    assert_eq!(patch("displayName", "Bob"), "200");
+    assert_eq!(patch("externalId", "3"), "200");
 }
 
 #[test]
