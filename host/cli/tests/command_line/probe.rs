@@ -489,9 +489,9 @@ fn the_gateway_refuses_a_profile_that_it_must_not_go_by() {
     fails(folder, &arguments.iter().map(String::as_str).collect::<Vec<_>>(), 2, &["on-unknown"]);
 }
 
-/// The command line of a gateway that is not to start.
+/// The command line of a gateway that is not to start: where it would, its address is nobody's (RFC 5737), and it ends.
 fn gateway(base: &str, profile: &str) -> Vec<String> {
-    let arguments = ["gateway", "--upstream", base, "--listen", "127.0.0.1:0"];
+    let arguments = ["gateway", "--upstream", base, "--listen", "192.0.2.1:80"];
     let more = ["--ledger", "sqlite:never.db", "--profile", profile];
     arguments.iter().chain(&more).map(|one| (*one).to_owned()).collect()
 }
