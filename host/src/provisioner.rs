@@ -79,6 +79,9 @@ pub struct Options {
     /// Where it is written what goes out while the ledger cannot be used, where policy lets it (S36); none:
     /// nothing goes out. What an earlier process has left in it is entered before the ledger is used.
     pub journal: Option<Arc<Journal>>,
+    /// What is known of the target beforehand, as a prober measures it or an operator knows it: facts in the contract's
+    /// spelling (S40). They count before what the target says of itself; what is learned of it counts before them.
+    pub profile: Vec<Field>,
 }
 
 impl Default for Options {
@@ -93,6 +96,7 @@ impl Default for Options {
             credential: None,
             on_failure: |_| {},
             journal: None,
+            profile: Vec::new(),
         }
     }
 }
@@ -1141,7 +1145,7 @@ impl<L: Ledger, T: Target> Provisioner<L, T> {
         }
         let learned = inner.ledger.profile(&inner.options.target).await?;
         let profile = &mut run.settings.profile;
-        profile.retain(|known| learned.iter().all(|one| one.name != known.name));
+        profile.retain(|known| !learned.contains(known));
         profile.extend(learned);
         Ok(())
     }
@@ -1152,7 +1156,13 @@ impl<L: Ledger, T: Target> Provisioner<L, T> {
         Ok(Settings {
             policy: inner.options.policy.clone(),
             schema: schema.into(),
-            profile: declared.iter().cloned().chain(learned).collect(),
+            // Of several of one name the last counts.
+            profile: declared
+                .iter()
+                .chain(&inner.options.profile)
+                .cloned()
+                .chain(learned)
+                .collect(),
         })
     }
 }

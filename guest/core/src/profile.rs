@@ -28,9 +28,10 @@ impl<'a> Profile<'a> {
         self.number("apply-bound-ms").unwrap_or(15_000)
     }
 
-    /// L: how long the target's search may lag behind (S14). 2 s is assumed, measurement only raises it.
+    /// L: how long the target's search may lag behind (S14). 2 s is assumed, measurement only raises it: of several the largest counts.
     pub(crate) fn search_lag(self) -> UnixMillis {
-        self.number(SEARCH_LAG).unwrap_or(2_000)
+        let said = self.0.iter().filter(|field| field.name == SEARCH_LAG);
+        said.filter_map(|field| field.value.parse().ok()).max().unwrap_or(2_000)
     }
 
     /// D + L: how long after it was sent a call can still come to be seen (S14).
@@ -185,4 +186,29 @@ const SEARCH_LAG_MOST_MS: UnixMillis = 600_000;
 
 pub(crate) fn patch_status(resource_type: &str) -> String {
     format!("patch-status/{resource_type}")
+}
+
+#[cfg(test)]
+mod tests {
+    use alloc::vec;
+
+    use super::*;
+
+    /// S14: what is measured or learned of the lag only raises it, in whatever order it is told; of all else the last counts.
+    #[test]
+    fn the_largest_lag_counts_and_the_last_of_all_else() {
+        let lag = |values: &[&str]| {
+            let name = String::from("search-lag-ms");
+            let fields: Vec<Field> = values
+                .iter()
+                .map(|value| Field { name: name.clone(), value: (*value).into() })
+                .collect();
+            Profile(&fields).search_lag()
+        };
+        assert_eq!(lag(&[]), 2_000);
+        assert_eq!(lag(&["8000", "3000"]), 8_000);
+        assert_eq!(lag(&["3000", "8000"]), 8_000);
+        let field = |value: &str| Field { name: "etag.supported".into(), value: value.into() };
+        assert!(!Profile(&vec![field("true"), field("false")]).etags());
+    }
 }

@@ -10,6 +10,7 @@ mod ledger;
 mod list;
 mod plan;
 mod policy;
+mod probe;
 mod resolve;
 
 use std::{path::PathBuf, str::FromStr};
@@ -47,6 +48,7 @@ pub struct CommandLine {
 #[derive(Debug, Subcommand)]
 enum Command {
     Gateway(Box<gateway::Arguments>),
+    Probe(probe::Arguments),
     Demo(demo::Arguments),
     Decide(decide::Arguments),
     /// Look at the component that makes the decisions, or write it to a file
@@ -86,6 +88,7 @@ impl CommandLine {
         let output = Output::new(self.format);
         match self.command {
             Command::Gateway(arguments) => gateway::run(&arguments, output),
+            Command::Probe(arguments) => probe::run(&arguments, output),
             Command::Demo(arguments) => demo::run(&arguments, output),
             Command::Decide(arguments) => decide::run(&arguments, output),
             Command::Component(command) => component::run(&command, output),
@@ -168,6 +171,9 @@ Examples:
   replaysafe gateway --upstream https://scim.example.com/v2 \\
       --listen 127.0.0.1:8080 --ledger sqlite:replaysafe.db
       Then give http://127.0.0.1:8080/v2 to the client as its SCIM base URL.
+
+  replaysafe probe --target https://scim.example.com/v2 --output profile.toml
+      How does that service behave, and what can be promised in front of it?
 
   replaysafe explain DECISION --ledger sqlite:replaysafe.db
       Why was a request answered so? DECISION is its `Replaysafe-Decision`.

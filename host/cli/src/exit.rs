@@ -74,6 +74,12 @@ pub(crate) fn usage(message: impl Into<String>) -> Because {
     Because { exit: Exit::Usage, message: message.into() }
 }
 
+/// The command did its work as far as it could, and its result is negative.
+#[must_use]
+pub(crate) fn negative(message: impl Into<String>) -> Because {
+    Because { exit: Exit::Negative, message: message.into() }
+}
+
 /// Something that is needed is missing here.
 #[must_use]
 pub(crate) fn environment(message: impl Into<String>) -> Because {
@@ -93,6 +99,7 @@ Exit codes:
      approve, resolve   there is nothing to approve or to resolve
      plan --detailed-exitcode   there is an error; 2 is that there is something to do
      gateway        requests that did not end in time were cut off at its end
+     probe          stopped, or what it made could not be deleted
   2  the command line, or a file named by it, cannot be understood
   3  something is missing here: a file, a key, a port, a permission, a decision
   4  the ledger cannot be used: broken, in use, written with another key, or

@@ -9,6 +9,8 @@ pub mod memory;
 mod output;
 mod policy;
 mod population;
+mod probe;
+mod profile;
 mod wiring;
 
 use std::ffi::OsString;

@@ -79,6 +79,13 @@ impl Output {
         }
     }
 
+    /// Says on standard error what is done next, for a person who waits; nothing where JSON is wanted.
+    pub(crate) fn progress(&self, text: &str) {
+        if self.format == Format::Text {
+            remark(text);
+        }
+    }
+
     /// Writes bytes as they are, in either format.
     ///
     /// # Errors

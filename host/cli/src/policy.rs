@@ -53,6 +53,12 @@ pub(crate) fn read(
     })
 }
 
+/// Whether a policy file names this member, whatever it says of it.
+pub(crate) fn names_member(text: &str, member: &str) -> bool {
+    DeTable::parse(text)
+        .is_ok_and(|table| table.get_ref().keys().any(|name| name.get_ref() == member))
+}
+
 /// What is wrong with a policy file, and where.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Mistake {

@@ -108,7 +108,7 @@ fn kind(document: &Value) -> Option<&str> {
     told.and_then(Value::as_str).or(core)
 }
 
-/// 2,000,000 resources on each side.
+/// 2,000,000 resources of one JSON list: twice the largest population that is aimed at.
 pub(crate) const RESOURCES_MOST: usize = 2_000_000;
 
 #[cfg(test)]

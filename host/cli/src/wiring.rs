@@ -23,7 +23,11 @@ use replaysafe::{
 use replaysafe_gateway::{
     GatewayOptions, HostMode, PathBelow, ServeError, serve, serve::tls as gateway_tls,
 };
-use tokio::{net::TcpListener, sync::oneshot, task::JoinHandle};
+use tokio::{
+    net::TcpListener,
+    sync::{oneshot, watch},
+    task::JoinHandle,
+};
 
 pub(crate) use replaysafe::guest::{
     COMPONENT, COMPONENT_SHA256, CORE_MODULE, Description, Guest, PLANNING_COMPONENT,
@@ -37,7 +41,12 @@ use replaysafe::{
     },
 };
 
-use crate::{command::gateway::Host, exit, output};
+use crate::{
+    command::gateway::Host,
+    exit, output,
+    probe::{self, Measured},
+    profile::Profile,
+};
 
 /// The component in its sandbox.
 ///
@@ -81,9 +90,10 @@ pub(crate) fn planning_guest() -> anyhow::Result<PlanningGuest> {
     guest.context("starting the component that plans")
 }
 
-/// The settings of a plan: the core schemas of RFC 7643, and nothing known of the target.
-pub(crate) fn settings(policy: String) -> Settings {
-    Settings { policy, schema: "{}".to_owned(), profile: Vec::new() }
+/// The settings of a plan: the core schemas of RFC 7643, and what a profile says of the target.
+pub(crate) fn settings(policy: String, profile: Option<&Profile>) -> Settings {
+    let profile = profile.map(Profile::fields).unwrap_or_default();
+    Settings { policy, schema: "{}".to_owned(), profile }
 }
 
 /// Calls a function of the contract through the JSON door.
@@ -179,6 +189,7 @@ pub(crate) struct GatewaySettings {
     pub(crate) ledger_key: PathBuf,
     pub(crate) upstream_moved: bool,
     pub(crate) policy: String,
+    pub(crate) profile: Option<Profile>,
     pub(crate) tls: Option<(PathBuf, PathBuf)>,
     pub(crate) tls_client_ca: Option<PathBuf>,
     pub(crate) upstream_ca: Option<PathBuf>,
@@ -201,6 +212,7 @@ impl GatewaySettings {
             ledger,
             upstream_moved: false,
             policy: "{}".to_owned(),
+            profile: None,
             tls: None,
             tls_client_ca: None,
             upstream_ca: None,
@@ -233,6 +245,9 @@ impl Gateway {
         let upstream = Upstream::new(&settings.upstream, &roots)
             .map_err(|refusal| exit::usage(format!("--upstream: {refusal}")))?
             .telling(output::note_failure);
+        if let Some(profile) = &settings.profile {
+            is_of(profile, &upstream, &roots)?;
+        }
         let tls = match &settings.tls {
             None => None,
             Some((chain, key)) => {
@@ -302,6 +317,41 @@ impl Gateway {
     }
 }
 
+/// A profile counts for the service that it was measured at.
+fn is_of(profile: &Profile, upstream: &Upstream, roots: &Roots) -> anyhow::Result<()> {
+    let wrong =
+        |why: String| exit::usage(format!("--profile: `target = \"{}\"`: {why}", profile.target));
+    let measured = Upstream::new(&profile.target, roots);
+    let measured = measured.map_err(|refusal| wrong(refusal.to_string()))?.base().place();
+    let place = upstream.base().place();
+    if measured == place {
+        return Ok(());
+    }
+    Err(wrong(format!(
+        "--upstream is {place}: name the profile of this service; if it is the same service under another name, write that name here"
+    ))
+    .into())
+}
+
+/// Measures a service (S40).
+pub(crate) async fn measure(
+    target: &str,
+    ca: Option<&Path>,
+    credential: Option<&str>,
+    stop: watch::Receiver<bool>,
+    told: &dyn Fn(&str),
+) -> anyhow::Result<(String, Measured)> {
+    let roots = match ca {
+        None => Roots::System,
+        Some(file) => Roots::Pem(read(file, "the service's certificates")?),
+    };
+    let upstream = Upstream::new(target, &roots)
+        .map_err(|refusal| exit::usage(format!("--target: {refusal}")))?;
+    let credential = credential.map(secret).transpose()?;
+    let place = upstream.base().place();
+    Ok((place, probe::measure(upstream, credential, stop, told).await))
+}
+
 /// Scheme and authority of a URL that has nothing else: below them is the service's own path.
 fn origin(url: &str) -> anyhow::Result<String> {
     let wrong = || {
@@ -362,6 +412,7 @@ async fn provisioner(
         credential,
         on_failure: output::note_failure,
         journal: Some(Arc::new(journal)),
+        profile: settings.profile.as_ref().map(Profile::fields).unwrap_or_default(),
         ..Options::default()
     };
     Provisioner::new(guest, ledger, target, key, options).context("joining the parts")
@@ -369,9 +420,13 @@ async fn provisioner(
 
 /// On whose behalf recovery calls the target.
 fn credential(authorization: &str) -> anyhow::Result<Caller> {
+    Ok(Caller { headers: vec![(header::AUTHORIZATION, secret(authorization)?)], query: None })
+}
+
+fn secret(authorization: &str) -> anyhow::Result<HeaderValue> {
     let mut value = HeaderValue::from_str(authorization).context("reading the credential")?;
     value.set_sensitive(true);
-    Ok(Caller { headers: vec![(header::AUTHORIZATION, value)], query: None })
+    Ok(value)
 }
 
 /// A thousand times what the largest decision of the tests takes.

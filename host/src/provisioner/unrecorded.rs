@@ -77,7 +77,7 @@ impl<L: Ledger, T: Target> Provisioner<L, T> {
         let settings = Settings {
             policy: inner.options.policy.clone(),
             schema: schema.document,
-            profile: schema.declared,
+            profile: [schema.declared, inner.options.profile.clone()].concat(),
         };
         let mut run = match self.begin(call, received_at, schema.endpoints, settings).await? {
             Ok(run) => run,

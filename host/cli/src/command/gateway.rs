@@ -1,6 +1,9 @@
 //! `replaysafe gateway`: serves SCIM in front of a SCIM service.
 
-use std::{net::SocketAddr, path::PathBuf};
+use std::{
+    net::SocketAddr,
+    path::{Path, PathBuf},
+};
 
 use anyhow::Context as _;
 use clap::ValueEnum;
@@ -10,6 +13,7 @@ use crate::{
     command::{LedgerArguments, policy, runtime},
     exit::{self, Exit},
     output::{self, Output},
+    profile::Profile,
     wiring,
 };
 
@@ -28,6 +32,11 @@ Examples:
   replaysafe gateway --upstream https://scim.example.com/v2 \\
       --listen 0.0.0.0:8443 --ledger sqlite:/var/lib/replaysafe/ledger.db \\
       --tls-cert cert.pem --tls-key key.pem --policy policy.toml
+
+  replaysafe probe --target https://scim.example.com/v2 --output profile.toml
+  replaysafe gateway --upstream https://scim.example.com/v2 \\
+      --listen 127.0.0.1:8080 --ledger sqlite:replaysafe.db \\
+      --profile profile.toml
 
 A policy file, all of it optional, here with its default values; docs/rules.md
 explains each by the rule in brackets:
@@ -68,6 +77,12 @@ pub(super) struct Arguments {
     /// A policy in TOML, as `--help` shows it at its end [default: every member's default]
     #[arg(long, value_name = "FILE.toml")]
     policy: Option<PathBuf>,
+    /// How the service behaves, as `replaysafe probe` has written it, maybe with a table `[declared]` of your own [default: what the service says of itself, and what is learned]
+    ///
+    /// What was measured counts before what the service says of itself; what is learned while serving counts before both.
+    /// A file of another service is refused, and one whose facts do not follow from its figures; one by which nothing shows that repeats are safe is refused unless the policy names `on-unknown`.
+    #[arg(long, value_name = "FILE.toml")]
+    profile: Option<PathBuf>,
     /// Serve https with this certificate chain (PEM) [default: serve http]
     #[arg(long, value_name = "FILE", requires = "tls_key")]
     tls_cert: Option<PathBuf>,
@@ -111,20 +126,30 @@ pub(crate) enum Host {
 
 pub(super) fn run(arguments: &Arguments, output: Output) -> anyhow::Result<Exit> {
     let guest = wiring::guest()?;
+    let (policy, names_unknown) =
+        policy::read_naming(arguments.policy.as_deref(), &guest, ON_UNKNOWN)?;
+    let profile = arguments.profile.as_deref().map(read_profile).transpose()?;
+    if let (Some(profile), Some(file)) = (&profile, &arguments.profile)
+        && profile.rows().is_empty()
+        && !names_unknown
+    {
+        return Err(no_row(file).into());
+    }
     let settings = wiring::GatewaySettings {
         upstream: arguments.upstream.clone(),
         listen: arguments.listen,
         ledger: arguments.ledger.ledger.0.clone(),
         ledger_key: arguments.ledger.key_file(),
         upstream_moved: arguments.upstream_moved,
-        policy: policy::read(arguments.policy.as_deref(), &guest)?,
+        policy,
+        profile,
         tls: arguments.tls_cert.clone().zip(arguments.tls_key.clone()),
         tls_client_ca: arguments.tls_client_ca.clone(),
         upstream_ca: arguments.upstream_ca.clone(),
         host: arguments.host,
         public_url: arguments.public_url.clone(),
         pass_unprotected: arguments.pass_unprotected.clone(),
-        credential: read_credential(arguments.upstream_credential.as_ref())?,
+        credential: read_credential(arguments.upstream_credential.as_deref())?,
         tenant: arguments.tenant.clone(),
         drain: None,
     };
@@ -141,8 +166,27 @@ pub(super) fn run(arguments: &Arguments, output: Output) -> anyhow::Result<Exit>
     })
 }
 
+/// The profile in a file.
+pub(super) fn read_profile(path: &Path) -> anyhow::Result<Profile> {
+    let name = path.display();
+    let text =
+        std::fs::read_to_string(path).with_context(|| format!("reading the profile `{name}`"))?;
+    let profile = Profile::read(&text);
+    profile.map_err(|mistake| exit::usage(format!("the profile `{name}`, {mistake}")).into())
+}
+
+/// The profile shows nothing by which a repeat is safe: whoever goes on says what is to be lost (S13).
+fn no_row(file: &Path) -> exit::Because {
+    exit::usage(format!(
+        "the profile `{}`: nothing shows that a repeated create is safe at this service, as what was made is not read at once, or \
+         not found by search or list; measure again, or name the loss in the policy: `{ON_UNKNOWN} = \"park\"` makes at most one, \
+         and a person decides what nobody can tell; `{ON_UNKNOWN} = \"retry-and-converge\"` may make two",
+        file.display()
+    ))
+}
+
 /// The value of `Authorization`, without the newline that editors add.
-fn read_credential(path: Option<&PathBuf>) -> anyhow::Result<Option<String>> {
+pub(super) fn read_credential(path: Option<&Path>) -> anyhow::Result<Option<String>> {
     let (text, place) = match (path, std::env::var(CREDENTIAL)) {
         (Some(path), _) => {
             let text = std::fs::read_to_string(path)
@@ -162,17 +206,20 @@ fn read_credential(path: Option<&PathBuf>) -> anyhow::Result<Option<String>> {
     Ok(Some(credential.to_owned()))
 }
 
+/// The member of a policy that says what is lost where nothing can be proved.
+const ON_UNKNOWN: &str = "on-unknown";
+
 /// The environment variable with the gateway's own credential.
 const CREDENTIAL: &str = "REPLAYSAFE_UPSTREAM_CREDENTIAL";
 
-/// The signals that end the gateway.
-struct Stop {
+/// The signals that end the gateway, or the prober.
+pub(super) struct Stop {
     terminate: tokio::signal::unix::Signal,
     interrupt: tokio::signal::unix::Signal,
 }
 
 impl Stop {
-    fn listen() -> std::io::Result<Self> {
+    pub(super) fn listen() -> std::io::Result<Self> {
         use tokio::signal::unix::{SignalKind, signal};
         Ok(Self {
             terminate: signal(SignalKind::terminate())?,
@@ -180,7 +227,7 @@ impl Stop {
         })
     }
 
-    async fn wait(&mut self) {
+    pub(super) async fn wait(&mut self) {
         tokio::select! {
             _ = self.terminate.recv() => {}
             _ = self.interrupt.recv() => {}

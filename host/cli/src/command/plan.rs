@@ -10,7 +10,7 @@ use replaysafe::{
 use serde_json::{Value, json};
 
 use crate::{
-    command::{decide, policy},
+    command::{decide, gateway, policy},
     exit::Exit,
     output::Output,
     population::{self, Resources},
@@ -27,7 +27,8 @@ use crate::{
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   replaysafe plan --desired hr.ndjson --observed users.json
-  replaysafe plan --desired hr.ndjson --observed users.json --policy policy.toml --format json
+  replaysafe plan --desired hr.ndjson --observed users.json --policy policy.toml \\
+      --profile profile.toml --format json
   replaysafe plan --desired hr.ndjson --observed users.json --complete --detailed-exitcode")]
 pub(super) struct Arguments {
     /// What should be; `-` is standard input
@@ -39,6 +40,9 @@ pub(super) struct Arguments {
     /// The policy, in TOML [default: every member's default]
     #[arg(long, value_name = "FILE")]
     policy: Option<PathBuf>,
+    /// What is known of the service, as `replaysafe probe` writes it: which attributes it keeps unique, whether it compares versions
+    #[arg(long, value_name = "FILE")]
+    profile: Option<PathBuf>,
     /// The type of resources that say neither in `meta.resourceType` nor in `schemas` which they are of
     #[arg(long, value_name = "NAME")]
     resource_type: Option<String>,
@@ -72,12 +76,13 @@ pub(super) fn run(arguments: &Arguments, output: Output) -> anyhow::Result<Exit>
 fn plan(arguments: &Arguments) -> anyhow::Result<Plan> {
     let guest = wiring::guest()?;
     let policy = policy::read(arguments.policy.as_deref(), &guest)?;
+    let profile = arguments.profile.as_deref().map(gateway::read_profile).transpose()?;
     let desired = resources(&arguments.desired, arguments.resource_type.as_deref())?;
     let observed = resources(&arguments.observed, arguments.resource_type.as_deref())?;
     let planner = Planner {
         planning: wiring::planning_guest()?,
         guest,
-        settings: wiring::settings(policy),
+        settings: wiring::settings(policy, profile.as_ref()),
         complete: arguments.complete,
     };
     planner.plan(&populations(desired, observed)).context("planning")

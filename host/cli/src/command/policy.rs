@@ -73,7 +73,18 @@ pub(super) fn run(command: &Command, output: Output) -> anyhow::Result<Exit> {
 
 /// The policy in the component's canonical form; that of `{}` where no file is named.
 pub(super) fn read(path: Option<&Path>, guest: &Guest) -> anyhow::Result<String> {
-    let Some(path) = path else { return guest.check_policy("{}").context("the default policy") };
+    read_naming(path, guest, "").map(|(canonical, _)| canonical)
+}
+
+/// The same, and whether the file names `member`.
+pub(super) fn read_naming(
+    path: Option<&Path>,
+    guest: &Guest,
+    member: &str,
+) -> anyhow::Result<(String, bool)> {
+    let Some(path) = path else {
+        return Ok((guest.check_policy("{}").context("the default policy")?, false));
+    };
     let name = path.display();
     let bytes = if path.as_os_str() == "-" {
         let mut bytes = Vec::new();
@@ -84,8 +95,9 @@ pub(super) fn read(path: Option<&Path>, guest: &Guest) -> anyhow::Result<String>
     let bytes = bytes.with_context(|| format!("reading the policy `{name}`"))?;
     let text = String::from_utf8(bytes)
         .map_err(|_no_text| exit::usage(format!("the policy `{name}`: no text in UTF-8")))?;
-    let policy = policy::read(&text, |policy| wiring::check_policy(guest, policy));
-    policy.map_err(|mistake| exit::usage(format!("the policy `{name}`, {mistake}")).into())
+    let policy = policy::read(&text, |policy| wiring::check_policy(guest, policy))
+        .map_err(|mistake| exit::usage(format!("the policy `{name}`, {mistake}")))?;
+    Ok((policy, policy::names_member(&text, member)))
 }
 
 /// What is said of a member.

@@ -7,7 +7,10 @@ use std::{
 };
 
 use clap::{Parser as _, error::ErrorKind};
-use replaysafe_cli::CommandLine;
+use replaysafe_cli::{
+    CommandLine,
+    memory::{Behaviour, MemoryTarget, OnDelete},
+};
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -136,6 +139,11 @@ fn every_command_has_its_shape_on_the_page_and_writes_it() {
     let ada = r#"{"userName":"ada@example.org","externalId":"1"}"#;
     let staged = header(&served.send("POST", "/Users", ada), "replaysafe-decision").unwrap();
     served.stop();
+    let service = tokio::runtime::Runtime::new().unwrap();
+    // What it keeps is told too.
+    let behaviour = Behaviour { on_delete: OnDelete::Deactivate, ..Behaviour::strict() };
+    let service = (service.block_on(MemoryTarget::start(behaviour)).unwrap(), service);
+    let base = service.0.base();
     let json = |arguments: &[&str]| {
         let ran = run(folder.path(), &[arguments, ["--format", "json"].as_slice()].concat());
         assert!(ran.code < 2, "{ran:?}");
@@ -143,14 +151,20 @@ fn every_command_has_its_shape_on_the_page_and_writes_it() {
     };
     let delete = r#"{"method": "delete", "resource-type": "User", "id": "42"}"#;
     let wrong = run(folder.path(), &["--format=json", "frob"]);
+    let schemas = r#""schemas":["urn:ietf:params:scim:schemas:core:2.0:User"],"externalId":"4711""#;
+    fs::write(folder.path().join("d.json"), format!("{{{schemas},\"title\":\"b\"}}")).unwrap();
+    let there = format!("{{{schemas},\"id\":\"1\",\"title\":\"a\"}}");
+    fs::write(folder.path().join("o.json"), there).unwrap();
     let written = BTreeMap::from([
         ("gateway", listening),
+        ("probe", json(&["probe", "--target", &base])),
         ("demo", json(&["demo"])),
         ("decide", run_on(folder.path(), &["decide", "-", "--format=json"], delete).json()),
         ("component inspect", json(&["component", "inspect"])),
         ("component export", json(&["component", "export", "c.wasm"])),
         ("explain", json(&["explain", &decision, "--ledger", "sqlite:a.db"])),
         ("approve", json(&["approve", &staged, "--ledger", "sqlite:a.db"])),
+        ("plan", json(&["plan", "--desired", "d.json", "--observed", "o.json"])),
         ("policy check", json(&["policy", "check", "p.toml"])),
         ("policy explain", json(&["policy", "explain", "p.toml"])),
         ("list", json(&["list", "--ledger", "sqlite:a.db"])),

@@ -14,6 +14,8 @@ mod ledger;
 mod limits;
 mod offline;
 mod operator;
+mod plan;
+mod probe;
 #[path = "../../../tests/support/canary.rs"]
 mod spellings;
 mod support;

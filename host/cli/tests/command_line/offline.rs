@@ -14,6 +14,7 @@ const COMMANDS: &[&[&str]] = &[
     &["component", "inspect"],
     &["component", "export"],
     &["explain"],
+    &["plan"],
     &["policy", "check"],
     &["policy", "explain"],
     &["list"],
