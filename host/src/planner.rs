@@ -4,7 +4,7 @@
 //! shares a key is put together, part by part, so that a call's memory does not grow with the population, and the
 //! changes are put in the order that the contract has for them. Nothing is sent: a plan is applied by requests.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 
 use replaysafe_json::{Limits, Object, Value, canonical, lift, parse};
 use sha2::{Digest as _, Sha256};
@@ -39,7 +39,7 @@ pub struct Planner {
     /// Policy, schema, profile.
     pub settings: Settings,
     /// The whole of the source was read, without an error: only then does it mean anything that a resource is not
-    /// desired. What is empty never is (S32).
+    /// desired. Of a type of which nothing is desired it never does (S32).
     pub complete: bool,
 }
 
@@ -126,7 +126,6 @@ impl Planner {
     pub fn plan(&self, populations: &[Population]) -> Result<Plan, GuestError> {
         let sides: Vec<Sides> =
             populations.iter().map(|one| self.look_at(one)).collect::<Result<_, _>>()?;
-        let complete = self.complete && sides.iter().any(|one| !one.desired.is_empty());
         let mut found = Vec::new();
         // Who is referred to is planned first: only then is it known which resource it is.
         let mut ids = Ids::of(&sides);
@@ -134,7 +133,7 @@ impl Planner {
             for one in &sides {
                 let clusters = one.clusters().into_iter().filter(|of| of.refers == refers);
                 for clusters in one.portions(clusters.collect()) {
-                    let part = one.part(&clusters, &ids, complete, &self.settings);
+                    let part = one.part(&clusters, &ids, self.complete, &self.settings);
                     for finding in self.planning.plan(&part)? {
                         found.push(one.found(&part, finding));
                     }
@@ -216,7 +215,7 @@ impl Sides {
     /// Puts together what shares a key, directly or by way of others.
     fn clusters(&self) -> Vec<Cluster> {
         let mut sets = Sets((0..self.desired.len() + self.observed.len()).collect());
-        let mut first: HashMap<[u8; 16], usize> = HashMap::new();
+        let mut first: BTreeMap<[u8; 16], usize> = BTreeMap::new();
         for (position, known) in self.all().enumerate() {
             for key in &known.keys {
                 let other = *first.entry(*key).or_insert(position);
@@ -261,7 +260,8 @@ impl Sides {
             observed: of(&self.observed, &|cluster| cluster.observed.clone()),
             links: Vec::new(),
             referred: referred.into_iter().filter_map(|name| ids.link(name)).collect(),
-            complete,
+            // A source that has none of a type has nothing to say of it (S32).
+            complete: complete && !self.desired.is_empty(),
             settings: settings.clone(),
         }
     }
@@ -298,12 +298,12 @@ impl Found {
 }
 
 /// Which resource an external id stands for, whatever its type. None: it is to be made; not there: nobody, or several.
-struct Ids(HashMap<String, Option<String>>);
+struct Ids(BTreeMap<String, Option<String>>);
 
 impl Ids {
     /// Before anything is planned: what is there by its external id, and what is only desired.
     fn of(sides: &[Sides]) -> Self {
-        let mut ids: HashMap<String, (BTreeSet<String>, BTreeSet<&str>)> = HashMap::new();
+        let mut ids: BTreeMap<String, (BTreeSet<String>, BTreeSet<&str>)> = BTreeMap::new();
         for one in sides {
             for known in one.all() {
                 let Some(name) = &known.external_id else { continue };
@@ -384,8 +384,8 @@ fn assemble(findings: Vec<Found>) -> Plan {
     }
     // Classes are declared in the order of a plan; findings are in theirs.
     order.sort_by_key(|(class, finding, at)| (*class as u8, *finding, *at));
-    let mut creates: HashMap<&str, usize> = HashMap::new();
-    let mut of_finding: HashMap<usize, Vec<usize>> = HashMap::new();
+    let mut creates: BTreeMap<&str, usize> = BTreeMap::new();
+    let mut of_finding: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
     let mut effects = Vec::with_capacity(order.len());
     for (position, (class, finding, at)) in order.into_iter().enumerate() {
         let Some(found) = findings.get(finding) else { continue };

@@ -19,8 +19,8 @@ use replaysafe_tests::{
 };
 use serde_json::json;
 
-/// The laws that concern single requests, and the files that check them.
-const LAWS: [(&str, &[&str]); 16] = [
+/// The laws, and the files that check them.
+const LAWS: [(&str, &[&str]); 18] = [
     ("replay-is-identical", &["tests/tests/laws.rs", "tests/src/sim/auditor.rs"]),
     ("one-effect-per-key", &["tests/tests/laws.rs", "tests/src/sim/auditor.rs"]),
     ("nothing-blocks-a-revocation", &["tests/tests/laws.rs", "tests/src/sim/auditor.rs"]),
@@ -39,7 +39,12 @@ const LAWS: [(&str, &[&str]); 16] = [
     ("deleted-stays-deleted", &["tests/tests/laws.rs", "tests/src/sim/auditor.rs"]),
     ("later-version-wins", &["tests/tests/laws.rs", "tests/src/sim/auditor.rs"]),
     ("one-writer-per-name", &["tests/src/sim/auditor.rs", "host/src/ledger/lease.rs"]),
-    ("native-equals-component", &["tests/tests/laws.rs", "tests/tests/corpus.rs"]),
+    ("plan-is-a-fixpoint", &["tests/tests/plan.rs"]),
+    ("plan-ignores-order", &["tests/tests/plan.rs"]),
+    (
+        "native-equals-component",
+        &["tests/tests/laws.rs", "tests/tests/corpus.rs", "tests/tests/plan.rs"],
+    ),
     ("convert-round-trips", &["tests/src/typed.rs", "tests/tests/shapes.rs"]),
     ("honest-ledgers-audit-clean", &["host/src/ledger/sqlite/tests.rs"]),
     ("every-tampering-is-noted", &["host/src/ledger/sqlite/tests.rs"]),

@@ -1,6 +1,6 @@
 //! Laws of plans, on made-up populations: planned by the component, applied to a target that was written apart from it.
 
-#![expect(clippy::expect_used, clippy::panic, reason = "a test may fail")]
+#![expect(clippy::expect_used, clippy::indexing_slicing, clippy::panic, reason = "a test may fail")]
 
 use std::{collections::BTreeMap, sync::LazyLock};
 
@@ -322,15 +322,11 @@ impl World {
                 members.retain(|member| member["value"] != json!("User-1"));
             }
         }
-        let fill = |all: &mut Vec<Value>| {
-            all.splice(0..0, (0..5).map(|at| json!({"userName": format!("filler{at}")})))
-                .for_each(drop)
+        let filler = |attribute: &'static str| {
+            (0..5).map(move |at| json!({ attribute: format!("filler{at}") }))
         };
-        fill(&mut other.there);
-        other
-            .groups_there
-            .splice(0..0, (0..3).map(|at| json!({"displayName": format!("filler{at}")})))
-            .for_each(drop);
+        other.there.splice(0..0, filler("userName")).for_each(drop);
+        other.groups_there.splice(0..0, filler("displayName")).for_each(drop);
         other
     }
 }

@@ -190,8 +190,6 @@ pub(crate) fn patch_status(resource_type: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use alloc::vec;
-
     use super::*;
 
     /// S14: what is measured or learned of the lag only raises it, in whatever order it is told; of all else the last counts.
@@ -209,6 +207,6 @@ mod tests {
         assert_eq!(lag(&["8000", "3000"]), 8_000);
         assert_eq!(lag(&["3000", "8000"]), 8_000);
         let field = |value: &str| Field { name: "etag.supported".into(), value: value.into() };
-        assert!(!Profile(&vec![field("true"), field("false")]).etags());
+        assert!(!Profile(&[field("true"), field("false")]).etags());
     }
 }

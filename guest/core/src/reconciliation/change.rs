@@ -3,6 +3,7 @@
 //! Compared as a PATCH would be that states all of it (S25): what a request is found to change, a plan changes, and nothing else.
 
 use alloc::{
+    borrow::ToOwned,
     format,
     string::{String, ToString},
     vec::Vec,
@@ -322,7 +323,7 @@ impl Edges {
     /// The values under this attribute.
     fn of(&self, paths: &BTreeSet<PathKey>) -> BTreeSet<String> {
         let value =
-            |path: &PathKey| Some(path.0.strip_prefix(&self.key)?.strip_prefix('/')?.to_string());
+            |path: &PathKey| Some(path.0.strip_prefix(&self.key)?.strip_prefix('/')?.to_owned());
         paths.iter().filter_map(value).collect()
     }
 

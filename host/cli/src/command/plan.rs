@@ -167,7 +167,7 @@ fn text(plan: &Plan, all: bool) -> String {
         lines.push(String::new());
         lines.extend(told);
     }
-    lines.join("\n")
+    lines.iter().map(|line| shown(line)).collect::<Vec<_>>().join("\n")
 }
 
 /// Whether a person wants to see a finding that is no effect, or says more than its effects.
@@ -189,7 +189,14 @@ fn line(found: &Found) -> String {
     format!("{word:9}  {resource_type} {}{ids}  {situation}{detail}", finding.name)
 }
 
-/// The names that OpenIDM has for it.
+/// A line as a terminal may have it: what would steer it is not written.
+fn shown(line: &str) -> String {
+    line.chars()
+        .map(|one| if one.is_control() { char::REPLACEMENT_CHARACTER } else { one })
+        .collect()
+}
+
+/// The names that `OpenIDM` has for it.
 fn situation(relation: Relation) -> &'static str {
     match relation {
         Relation::Confirmed => "confirmed",

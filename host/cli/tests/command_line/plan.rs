@@ -115,6 +115,23 @@ fn what_cannot_be_read_is_told_with_its_line() {
     assert_eq!(run(folder.path(), &typed).code, 0);
 }
 
+/// S32: a source that has nothing of a type says nothing of it, however complete it is; a name steers no terminal.
+#[test]
+fn what_the_source_has_nothing_of_stays() {
+    let folder = written();
+    put(
+        &folder,
+        "users.ndjson",
+        &format!("{{{USER},\"externalId\":\"e\\u001b[2J\",\"userName\":\"eve\"}}"),
+    );
+    let arguments = ["plan", "--desired", "users.ndjson", "--observed", "observed.json"];
+    let whole = [&arguments, ["--complete", "--policy", "p.toml"].as_slice()].concat();
+    let ran = run(folder.path(), &whole);
+    assert!(ran.out.contains("delete   User e1 (1)"), "{}", ran.out);
+    assert!(ran.out.contains("blocked    Group g1 (9)  source-missing"), "{}", ran.out);
+    assert!(!ran.out.contains('\u{1b}'), "{}", ran.out);
+}
+
 /// S16: what a profile says is unique is not asked for twice.
 #[test]
 fn a_profile_says_what_is_unique() {
