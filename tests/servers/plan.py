@@ -101,14 +101,21 @@ def user(external_id, number, title):
 
 
 def planned(program, folder, base_url):
-    """The plan for what the server shows now."""
+    """The plan for what the server shows now: read by the program, and from a file, which must not differ."""
     observed = [*running.resources(base_url, "Users"), *running.resources(base_url, "Groups")]
     (folder / "observed.json").write_text(json.dumps(observed))
-    command = [program, "plan", "--desired", "desired.ndjson", "--observed", "observed.json", "--policy", "policy.toml", "--complete", "--format", "json"]
-    done = subprocess.run(command, capture_output=True, text=True, cwd=folder, env=running.ENVIRONMENT, timeout=120, check=False)
-    if done.returncode != 0:
-        raise SystemExit(f"plan: exit code {done.returncode}: {done.stderr}")
-    return json.loads(done.stdout)
+    environment = {**running.ENVIRONMENT, "REPLAYSAFE_UPSTREAM_CREDENTIAL": f"Bearer {running.TOKEN}"}
+    plans = []
+    for place in (base_url, "observed.json"):
+        command = [program, "plan", "--desired", "desired.ndjson", "--observed", place, "--policy", "policy.toml", "--complete", "--format", "json"]
+        done = subprocess.run(command, capture_output=True, text=True, cwd=folder, env=environment, timeout=120, check=False)
+        if done.returncode != 0:
+            raise SystemExit(f"plan: exit code {done.returncode}: {done.stderr}")
+        plans.append(json.loads(done.stdout))
+    live, from_file = ([{**effect, "ifMatch": None} for effect in plan["effects"]] for plan in plans)
+    if live != from_file:
+        raise SystemExit(f"read live it is {json.dumps(live)}, from a file {json.dumps(from_file)}")
+    return plans[0]
 
 
 def carry_out(plan, base_url):

@@ -1,6 +1,7 @@
 //! How the parts of the library are put together: the only place of the command line that names them all.
 
 use std::{
+    collections::BTreeSet,
     net::{Ipv4Addr, SocketAddr},
     path::{Path, PathBuf},
     sync::Arc,
@@ -11,11 +12,11 @@ use anyhow::Context as _;
 use http::{HeaderValue, Uri, header};
 use replaysafe::{
     clock::{Clock as _, SystemClock},
-    contract::{EntryId, Report, Settings, Situation},
+    contract::{EntryId, Field, Question, Report, Sight, Situation},
     keys::LedgerKey,
     ledger::{Journal, Ledger as _, Note, RecordedStep, SqliteLedger},
     target::{
-        Caller,
+        Caller, Target as _,
         scim::ScimTarget,
         upstream::{Roots, Upstream},
     },
@@ -44,6 +45,7 @@ use replaysafe::{
 use crate::{
     command::gateway::Host,
     exit, output,
+    population::Resources,
     probe::{self, Measured},
     profile::Profile,
 };
@@ -90,10 +92,84 @@ pub(crate) fn planning_guest() -> anyhow::Result<PlanningGuest> {
     guest.context("starting the component that plans")
 }
 
-/// The settings of a plan: the core schemas of RFC 7643, and what a profile says of the target.
-pub(crate) fn settings(policy: String, profile: Option<&Profile>) -> Settings {
-    let profile = profile.map(Profile::fields).unwrap_or_default();
-    Settings { policy, schema: "{}".to_owned(), profile }
+/// What a service shows: its schema, what it says of itself, and its resources.
+pub(crate) struct Shown {
+    /// For `settings.schema`.
+    pub(crate) schema: String,
+    /// For `settings.profile`.
+    pub(crate) declared: Vec<Field>,
+    /// All resources of the types that were asked for.
+    pub(crate) resources: Resources,
+}
+
+/// Reads all resources of these types from a live service. `told` gets what is being done.
+pub(crate) async fn observe(
+    guest: &Guest,
+    service: &Service<'_>,
+    kinds: &BTreeSet<String>,
+    told: &dyn Fn(&str),
+) -> anyhow::Result<Shown> {
+    let upstream = Upstream::new(service.url, &roots(service.ca)?)
+        .map_err(|refusal| exit::usage(format!("--observed: {refusal}")))?;
+    let target = ScimTarget { upstream, clock: Arc::new(SystemClock) };
+    let accept = HeaderValue::from_static("application/scim+json, application/json");
+    let mut caller = Caller { headers: vec![(header::ACCEPT, accept)], query: None };
+    if let Some(authorization) = service.credential {
+        caller.headers.push((header::AUTHORIZATION, secret(authorization)?));
+    }
+    let discovery = target.discover(&caller).await;
+    let schema = guest.read_schema(
+        discovery.resource_types.as_deref(),
+        discovery.schemas.as_deref(),
+        discovery.service_provider_config.as_deref(),
+    )?;
+    let mut resources = Resources::new();
+    for kind in kinds {
+        if !schema.endpoints.iter().any(|endpoint| endpoint.resource_type == *kind) {
+            let known = schema.endpoints.iter().map(|endpoint| endpoint.resource_type.as_str());
+            let known = known.collect::<Vec<_>>().join(", ");
+            return Err(exit::usage(format!(
+                "the service has no resource type `{kind}`; it has {known}"
+            ))
+            .into());
+        }
+        told(&format!("reading all of type {kind}"));
+        let question = Question::All(kind.clone());
+        let why = match target.observe(&question, &schema.endpoints, &caller, &|page| page).await {
+            Sight::Listed(documents) => {
+                told(&format!("{} of type {kind}", documents.len()));
+                resources.insert(kind.clone(), documents);
+                continue;
+            }
+            Sight::Refused(answer) if answer.status == 200 => {
+                "its list cannot be read to its end: it has more than 10,000 resources, or changes meanwhile; export it to a file".to_owned()
+            }
+            Sight::Refused(answer) | Sight::Answered(answer) => match answer.status {
+                status @ (401 | 403) => format!("it answers {status}; name a credential that may read with `--target-credential FILE`"),
+                status => format!("it answers {status} to a list"),
+            },
+            Sight::Nothing => "it gives no complete answer".to_owned(),
+        };
+        return Err(exit::environment(format!("reading {kind} from {}: {why}", service.url)).into());
+    }
+    Ok(Shown { schema: schema.document, declared: schema.declared, resources })
+}
+
+/// How a service is reached.
+pub(crate) struct Service<'a> {
+    /// Its base URL.
+    pub(crate) url: &'a str,
+    /// The certificates to trust, if not those of the system.
+    pub(crate) ca: Option<&'a Path>,
+    /// The value of `Authorization`.
+    pub(crate) credential: Option<&'a str>,
+}
+
+fn roots(ca: Option<&Path>) -> anyhow::Result<Roots> {
+    Ok(match ca {
+        None => Roots::System,
+        Some(file) => Roots::Pem(read(file, "the service's certificates")?),
+    })
 }
 
 /// Calls a function of the contract through the JSON door.
@@ -341,11 +417,7 @@ pub(crate) async fn measure(
     stop: watch::Receiver<bool>,
     told: &dyn Fn(&str),
 ) -> anyhow::Result<(String, Measured)> {
-    let roots = match ca {
-        None => Roots::System,
-        Some(file) => Roots::Pem(read(file, "the service's certificates")?),
-    };
-    let upstream = Upstream::new(target, &roots)
+    let upstream = Upstream::new(target, &roots(ca)?)
         .map_err(|refusal| exit::usage(format!("--target: {refusal}")))?;
     let credential = credential.map(secret).transpose()?;
     let place = upstream.base().place();

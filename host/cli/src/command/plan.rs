@@ -4,22 +4,26 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
 use replaysafe::{
-    contract::reconciliation::{Conclusion, Relation},
+    contract::{
+        Settings,
+        reconciliation::{Conclusion, Relation},
+    },
     planner::{Found, Plan, Planner, Population},
 };
 use serde_json::{Value, json};
 
 use crate::{
-    command::{decide, gateway, policy},
+    command::{decide, gateway, policy, runtime},
     exit::Exit,
     output::Output,
     population::{self, Resources},
-    wiring,
+    profile::Profile,
+    wiring::{self, Shown},
 };
 
 /// Compare what should be with what is there, and tell what would lead from one to the other. Nothing is changed.
 ///
-/// Both sides are files of SCIM resources: one JSON document on each line (NDJSON), a JSON list, or a `ListResponse` that has all of them.
+/// Both sides are files of SCIM resources: one JSON document on each line (NDJSON), a JSON list, or a `ListResponse` that has all of them. What is there may be read from the service itself.
 /// A resource is known again by the target's `id`, else by `externalId`, else by `userName` and what policy names (`correlation`, S16).
 /// Each attribute that a desired resource states is to be as stated, lists of members, roles and entitlements exactly so; what it does not state stays as it is.
 /// A member may be named by the `externalId` of the resource: `{"value": "externalId:4711"}`; it may be one that the plan makes.
@@ -29,14 +33,23 @@ use crate::{
   replaysafe plan --desired hr.ndjson --observed users.json
   replaysafe plan --desired hr.ndjson --observed users.json --policy policy.toml \\
       --profile profile.toml --format json
-  replaysafe plan --desired hr.ndjson --observed users.json --complete --detailed-exitcode")]
+  replaysafe plan --desired hr.ndjson --observed https://scim.example.com/v2 \\
+      --target-credential token.txt --complete --detailed-exitcode")]
 pub(super) struct Arguments {
     /// What should be; `-` is standard input
     #[arg(long, value_name = "FILE")]
     desired: PathBuf,
-    /// What is there, as the target shows it; `-` is standard input
+    /// What is there, as the target shows it; `-` is standard input, and a base URL such as `https://scim.example.com/v2` a service that is read now
+    #[arg(long, value_name = "FILE|URL")]
+    observed: String,
+    /// A file with the value of `Authorization` for the service, for example `Bearer …`
+    ///
+    /// The variable `REPLAYSAFE_UPSTREAM_CREDENTIAL` may hold the value itself.
     #[arg(long, value_name = "FILE")]
-    observed: PathBuf,
+    target_credential: Option<PathBuf>,
+    /// Trust these certificates (PEM) for an https service, and no others [default: those of the system]
+    #[arg(long, value_name = "FILE")]
+    target_ca: Option<PathBuf>,
     /// The policy, in TOML [default: every member's default]
     #[arg(long, value_name = "FILE")]
     policy: Option<PathBuf>,
@@ -58,7 +71,7 @@ pub(super) struct Arguments {
 }
 
 pub(super) fn run(arguments: &Arguments, output: Output) -> anyhow::Result<Exit> {
-    let planned = plan(arguments);
+    let planned = plan(arguments, output);
     let plan = match planned {
         Ok(plan) => plan,
         Err(error) if arguments.detailed_exitcode => {
@@ -73,19 +86,41 @@ pub(super) fn run(arguments: &Arguments, output: Output) -> anyhow::Result<Exit>
     })
 }
 
-fn plan(arguments: &Arguments) -> anyhow::Result<Plan> {
+fn plan(arguments: &Arguments, output: Output) -> anyhow::Result<Plan> {
     let guest = wiring::guest()?;
     let policy = policy::read(arguments.policy.as_deref(), &guest)?;
     let profile = arguments.profile.as_deref().map(gateway::read_profile).transpose()?;
-    let desired = resources(&arguments.desired, arguments.resource_type.as_deref())?;
-    let observed = resources(&arguments.observed, arguments.resource_type.as_deref())?;
+    let measured = profile.as_ref().map(Profile::fields).unwrap_or_default();
+    let otherwise = arguments.resource_type.as_deref();
+    let desired = resources(&arguments.desired, otherwise)?;
+    let observed = &arguments.observed;
+    let shown = if observed.starts_with("http://") || observed.starts_with("https://") {
+        let credential = gateway::read_credential(arguments.target_credential.as_deref())?;
+        let service = wiring::Service {
+            url: observed,
+            ca: arguments.target_ca.as_deref(),
+            credential: credential.as_deref(),
+        };
+        // Whoever is referred to is a user, as a rule.
+        let kinds = desired.keys().cloned().chain(["User".to_owned()]).collect();
+        let told = |what: &str| output.progress(what);
+        runtime()?.block_on(wiring::observe(&guest, &service, &kinds, &told))?
+    } else {
+        let resources = resources(Path::new(observed), otherwise)?;
+        Shown { schema: "{}".to_owned(), declared: Vec::new(), resources }
+    };
     let planner = Planner {
         planning: wiring::planning_guest()?,
         guest,
-        settings: wiring::settings(policy, profile.as_ref()),
+        settings: Settings {
+            policy,
+            schema: shown.schema,
+            // Of several of one name the last counts (S40).
+            profile: [shown.declared, measured].concat(),
+        },
         complete: arguments.complete,
     };
-    planner.plan(&populations(desired, observed)).context("planning")
+    planner.plan(&populations(desired, shown.resources)).context("planning")
 }
 
 fn resources(file: &Path, otherwise: Option<&str>) -> anyhow::Result<Resources> {

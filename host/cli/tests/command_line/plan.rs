@@ -5,7 +5,7 @@ use std::{fs, path::Path};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use super::support::{fails, run, run_on};
+use super::support::{Served, fails, run, run_on};
 
 const USER: &str = r#""schemas":["urn:ietf:params:scim:schemas:core:2.0:User"]"#;
 const GROUP: &str = r#""schemas":["urn:ietf:params:scim:schemas:core:2.0:Group"]"#;
@@ -130,6 +130,33 @@ fn what_the_source_has_nothing_of_stays() {
     assert!(ran.out.contains("delete   User e1 (1)"), "{}", ran.out);
     assert!(ran.out.contains("blocked    Group g1 (9)  source-missing"), "{}", ran.out);
     assert!(!ran.out.contains('\u{1b}'), "{}", ran.out);
+}
+
+/// What is there may be read from the service itself, which tells its types and what is unique, too.
+#[test]
+fn a_service_is_read_as_it_is() {
+    let folder = TempDir::new().unwrap();
+    let served = Served::start(folder.path(), &[]);
+    served.create();
+    let base = served.target.base();
+    let user = |name: &str| format!("{{{USER},\"userName\":\"{name}\",\"title\":\"b\"}}");
+    put(&folder, "d.ndjson", &[user("ada@example.org"), user("new@example.org")].join("\n"));
+    put(&folder, "p.toml", "adopt = \"matching\"");
+    let arguments = ["plan", "--desired", "d.ndjson", "--observed", &base, "--policy", "p.toml"];
+    let ran = run(folder.path(), &arguments);
+    assert_eq!(ran.code, 0, "{ran:?}");
+    assert!(ran.out.starts_with("to do: 1 create, 1 update\n"), "{}", ran.out);
+    put(&folder, "d.ndjson", &user("x").replace("core:2.0:User", "core:2.0:Robot"));
+    fails(folder.path(), &arguments, 2, &["no resource type `Robot`", "it has User, Group"]);
+    drop(served);
+    put(&folder, "d.ndjson", &user("x"));
+    fails(folder.path(), &arguments, 3, &["reading User from ", "no complete answer"]);
+    fails(
+        folder.path(),
+        &["plan", "--desired", "d.ndjson", "--observed", "http://"],
+        2,
+        &["--observed: "],
+    );
 }
 
 /// S16: what a profile says is unique is not asked for twice.
