@@ -222,6 +222,7 @@ impl Work<'_> {
                 Some(resource) if resource.find("active").is_some_and(is_false) => {
                     self.switched_off()
                 }
+                Some(_) if self.is_overtaken(&self.case.touched()) => self.stale(),
                 Some(_) => self.still_there(),
                 None => self.by_response(),
             },
@@ -305,12 +306,12 @@ impl Work<'_> {
     fn judge_update(&mut self, id: &str, resource: &Value, holds: Holds) -> Step {
         let left_out = &self.record.progress.left_out;
         let all = holds.not_kept.iter();
-        let mut missing = all.filter(|one| !crate::state::overlaps_any(&one.path.0, left_out));
+        let missing = all.filter(|one| !crate::state::overlaps_any(&one.path.0, left_out));
         // Taken away by somebody who passed: given back by nobody (S14c, S15). Who takes it away as well goes on until it
         // is gone: the other may yet fail (S29).
         let passed = self.passed_by();
         let given_up = self.given_up();
-        let due = missing.any(|one| {
+        let is_due = |one: &&NotKept| {
             let taken = passed.iter().any(|path| crate::state::overlaps(path, &one.path.0));
             // A list that was stated since may have it again.
             let gone = one.active || passed.contains("*") || passed.contains(&one.path.0);
@@ -318,15 +319,21 @@ impl Work<'_> {
             let kept = self.person.memory.kept.contains(&one.path.0);
             let lapsed = kept && !kept::explains(&self.person.memory, one) && !given_up;
             one.taking && gone || !taken && (one.taking || one.active || lapsed)
-        });
+        };
+        let due: Vec<NotKept> = missing.filter(is_due).cloned().collect();
         for attribute in &holds.appended {
             let kind = &self.case.request.resource_type;
             self.learned.push((profile::replace_appends(kind, attribute), "true".into()));
         }
-        if due {
-            return self.still_there();
+        if due.is_empty() {
+            return self.conclude(id, resource, holds);
         }
-        self.conclude(id, resource, holds)
+        // What a later version has settled on is not asked for again; what takes access away and is due beside it is (S20, S29).
+        let overtaken = |one: &NotKept| self.is_overtaken(&BTreeSet::from([one.path.0.clone()]));
+        if due.iter().all(overtaken) || due.iter().any(|one| one.taking && overtaken(one)) {
+            return self.stale();
+        }
+        self.still_there()
     }
 
     /// Nothing of an update is to be sent any more.
@@ -448,9 +455,6 @@ impl Work<'_> {
 
     /// What was to be changed still reads as before: looked at again, sent once more, then said aloud.
     fn still_there(&mut self) -> Step {
-        if let Some(step) = self.overtaken() {
-            return step;
-        }
         if self.record.progress.looks == 0 {
             return self.wait(self.case.now() + self.case.ground.profile.search_lag() / 4);
         }
@@ -468,19 +472,17 @@ impl Work<'_> {
         self.refuse(answer)
     }
 
-    /// A later version has settled on what it states: it is not sent again (S20).
-    fn overtaken(&mut self) -> Option<Step> {
-        let version = self.case.wish.version?;
-        let touched = self.case.touched();
-        if !self.person.memory.is_overtaken(version, &touched) {
-            return None;
-        }
+    /// Whether a later version has settled on one of these paths (S20).
+    fn is_overtaken(&self, paths: &BTreeSet<String>) -> bool {
+        let version = self.case.wish.version;
+        version.is_some_and(|version| self.person.memory.is_overtaken(version, paths))
+    }
+
+    /// A later version has settled on what is still to be done: it is not sent again (S20).
+    fn stale(&mut self) -> Step {
         let mut answer = answers::of(Verdict::Stale, &self.record.id);
-        // It was carried out, and then overtaken.
-        let answered = self.record.progress.answered.as_ref();
-        answer.changed = answered.is_some_and(|answer| (200..300).contains(&answer.status));
         answer.evidence = Evidence::Read;
-        Some(self.refuse(answer))
+        self.refuse(answer)
     }
 
     /// It was looked at twice and sent as often as it may be.
@@ -716,7 +718,9 @@ impl Work<'_> {
         let statement = &self.case.wish.statement;
         let schema = &self.case.ground.schema;
         let kind = &self.case.request.resource_type;
-        let withheld = progress.left_out.iter().cloned().chain(self.passed_by());
+        let touched = self.case.touched().into_iter();
+        let overtaken = touched.filter(|path| self.is_overtaken(&BTreeSet::from([path.clone()])));
+        let withheld = progress.left_out.iter().cloned().chain(self.passed_by()).chain(overtaken);
         // What is as old as what was left out stays out with it (S2a).
         let only_taking = !progress.left_out.is_empty()
             || self.parked_beside()
@@ -897,8 +901,8 @@ impl Work<'_> {
             answer.evidence = Evidence::Read;
             return self.refuse(answer);
         }
-        if let Some(step) = self.overtaken() {
-            return step;
+        if self.is_overtaken(&self.case.touched()) {
+            return self.stale();
         }
         let shown = matches!(&seen.sight, Sight::Answered(answer) if resource_in(answer).is_some());
         let blind = !shown && !self.case.wish.statement.safe_way();
