@@ -61,7 +61,7 @@ pub struct Plan {
 pub struct Found {
     /// The name of its resource type.
     pub resource_type: String,
-    /// Its external id, if it is desired and has one.
+    /// Its external id, if it has one.
     pub external_id: Option<String>,
     /// The target's ids of what it is, or may be, sorted.
     pub ids: Vec<String>,
@@ -69,6 +69,8 @@ pub struct Found {
     pub finding: Finding,
     /// For what is told apart by nothing else.
     document: Document,
+    /// It was planned with something that refers to others.
+    refers: bool,
 }
 
 /// One request of a plan.
@@ -117,54 +119,99 @@ impl Plan {
     }
 }
 
+/// Why there is no plan.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum PlanError {
+    /// The component failed, or the settings break the contract
+    #[error("the component gives no plan")]
+    Guest(#[from] GuestError),
+    /// A document is no resource, or larger than one may be: a plan without it would be another one
+    #[error("{side} {resource_type} number {number} is no resource that can be read")]
+    Unreadable {
+        /// `desired` or `observed`
+        side: &'static str,
+        /// The name of its resource type
+        resource_type: String,
+        /// Its place, from 1
+        number: usize,
+    },
+}
+
 impl Planner {
-    /// Makes a plan. Documents that are no JSON objects are left out.
+    /// Makes a plan.
     ///
     /// # Errors
     ///
-    /// Where the component fails, or the settings break the contract.
-    pub fn plan(&self, populations: &[Population]) -> Result<Plan, GuestError> {
+    /// Where the component fails, the settings break the contract, or a document cannot be read.
+    pub fn plan(&self, populations: &[Population]) -> Result<Plan, PlanError> {
         let sides: Vec<Sides> =
             populations.iter().map(|one| self.look_at(one)).collect::<Result<_, _>>()?;
-        let mut found = Vec::new();
-        // Who is referred to is planned first: only then is it known which resource it is.
+        // Which resource is which does not depend on what they refer to: who is referred to is known from a first round.
         let mut ids = Ids::of(&sides);
-        for refers in [false, true] {
-            for one in &sides {
-                let clusters = one.clusters().into_iter().filter(|of| of.refers == refers);
-                for clusters in one.portions(clusters.collect()) {
-                    let part = one.part(&clusters, &ids, self.complete, &self.settings);
-                    for finding in self.planning.plan(&part)? {
-                        found.push(one.found(&part, finding));
-                    }
-                }
-            }
-            if !refers {
-                ids.learn(&found);
-            }
+        let mut found = self.round(&sides, &ids, |_| true)?;
+        ids.learn(&found);
+        let refers = |one: &Cluster| one.refers;
+        if sides.iter().any(|one| one.desired.iter().any(|known| !known.refers.is_empty())) {
+            found.retain(|one| !one.refers);
+            found.extend(self.round(&sides, &ids, refers)?);
         }
         found.sort_by(|one, other| one.order().cmp(&other.order()));
         Ok(assemble(found))
     }
 
+    /// Plans the clusters that `wanted` picks, part by part.
+    fn round(
+        &self,
+        sides: &[Sides],
+        ids: &Ids,
+        wanted: impl Fn(&Cluster) -> bool,
+    ) -> Result<Vec<Found>, PlanError> {
+        let mut found = Vec::new();
+        for one in sides {
+            let (refer, others): (Vec<_>, Vec<_>) =
+                one.clusters().into_iter().filter(&wanted).partition(|of| of.refers);
+            for (refers, clusters) in [(false, others), (true, refer)] {
+                for clusters in portions(clusters, |cluster| cluster.bytes) {
+                    let places = Places::of(&clusters);
+                    let part = one.part(&places, ids, self.complete, &self.settings);
+                    for finding in self.planning.plan(&part)? {
+                        found.push(one.found(&places, finding, refers));
+                    }
+                }
+            }
+        }
+        Ok(found)
+    }
+
     /// Looks at both sides, portion by portion.
-    fn look_at(&self, population: &Population) -> Result<Sides, GuestError> {
+    fn look_at(&self, population: &Population) -> Result<Sides, PlanError> {
         let kind = &population.resource_type;
         let paths = secret_paths(self.guest.secret_paths(kind, &self.settings)?);
-        let survey = |documents: &[Document]| -> Result<Vec<Known>, GuestError> {
-            let mut known = Vec::with_capacity(documents.len());
-            let documents = documents.iter().filter_map(|text| without_secrets(text, &paths));
-            for portion in portions(documents, |document| document.len()) {
+        let survey = |side: &'static str, documents: &[Document]| {
+            let unreadable =
+                |number| PlanError::Unreadable { side, resource_type: kind.clone(), number };
+            let mut known: Vec<Known> = Vec::with_capacity(documents.len());
+            let lifted = documents.iter().map(|text| without_secrets(text, &paths));
+            let lifted = (1..).zip(lifted).map(|(at, text)| text.ok_or_else(|| unreadable(at)));
+            let lifted: Vec<Document> = lifted.collect::<Result<_, _>>()?;
+            for portion in portions(lifted, |document| document.len()) {
                 let traits = self.planning.survey(kind, &portion, &self.settings)?;
-                let both = portion.into_iter().zip(traits);
-                known.extend(both.filter_map(|(document, of)| Some(Known::new(document, of?))));
+                for (document, of) in portion.into_iter().zip(traits) {
+                    let of = of.ok_or_else(|| unreadable(known.len() + 1))?;
+                    known.push(Known::new(document, of));
+                }
             }
-            Ok(known)
+            Ok::<_, PlanError>(known)
         };
+        let mut observed = survey("observed", &population.observed)?;
+        // Pages that overlap show the same resource twice.
+        let mut seen = BTreeSet::new();
+        observed.retain(|one| one.id.is_none() || seen.insert(one.document.clone()));
         Ok(Sides {
             resource_type: kind.clone(),
-            desired: survey(&population.desired)?,
-            observed: survey(&population.observed)?,
+            desired: survey("desired", &population.desired)?,
+            observed,
         })
     }
 }
@@ -242,50 +289,59 @@ impl Sides {
         clusters.into_values().collect()
     }
 
-    fn portions(&self, clusters: Vec<Cluster>) -> Vec<Vec<Cluster>> {
-        portions(clusters, |cluster| cluster.bytes)
-    }
-
-    fn part(&self, clusters: &[Cluster], ids: &Ids, complete: bool, settings: &Settings) -> Part {
-        let of = |side: &[Known], positions: &dyn Fn(&Cluster) -> Vec<usize>| {
-            let positions = clusters.iter().flat_map(positions);
-            positions.filter_map(|at| side.get(at).map(|one| one.document.clone())).collect()
+    fn part(&self, places: &Places, ids: &Ids, complete: bool, settings: &Settings) -> Part {
+        let documents = |side: &[Known], places: &[usize]| {
+            places.iter().filter_map(|at| Some(side.get(*at)?.document.clone())).collect()
         };
-        let desired = clusters.iter().flat_map(|cluster| &cluster.desired);
-        let refers = desired.filter_map(|at| self.desired.get(*at)).flat_map(|one| &one.refers);
-        let referred: BTreeSet<&String> = refers.collect();
+        let desired = places.desired.iter().filter_map(|at| self.desired.get(*at));
+        let referred: BTreeSet<&String> = desired.flat_map(|one| &one.refers).collect();
         Part {
             resource_type: self.resource_type.clone(),
-            desired: of(&self.desired, &|cluster| cluster.desired.clone()),
-            observed: of(&self.observed, &|cluster| cluster.observed.clone()),
+            desired: documents(&self.desired, &places.desired),
+            observed: documents(&self.observed, &places.observed),
             links: Vec::new(),
             referred: referred.into_iter().filter_map(|name| ids.link(name)).collect(),
-            // A source that has none of a type has nothing to say of it (S32).
-            complete: complete && !self.desired.is_empty(),
+            // A source that has none of a type has nothing to say of it, and what nothing identifies may be any (S32).
+            complete: complete
+                && !self.desired.is_empty()
+                && self.desired.iter().all(|known| !known.keys.is_empty()),
             settings: settings.clone(),
         }
     }
 
-    /// A finding, with the ids of what it is about.
-    fn found(&self, part: &Part, finding: Finding) -> Found {
-        let at = |side: &[Document], position: u32| {
-            usize::try_from(position).ok().and_then(|at| side.get(at).cloned())
+    /// A finding, with the names of what it is about.
+    fn found(&self, places: &Places, finding: Finding, refers: bool) -> Found {
+        let known = |side: &'_ [Known], places: &[usize], position: u32| {
+            let place = places.get(usize::try_from(position).ok()?)?;
+            let known = side.get(*place)?;
+            Some((known.id.clone(), known.external_id.clone(), known.document.clone()))
         };
-        let text = |document: &Document, name: &str| {
-            let value = parse(document.as_bytes(), &Limits::answer()).ok()?;
-            value.find(name)?.as_str().map(str::to_owned)
-        };
-        let desired = finding.desired.and_then(|position| at(&part.desired, position));
-        let observed: Vec<Document> =
-            finding.observed.iter().filter_map(|position| at(&part.observed, *position)).collect();
-        let mut ids: Vec<String> = observed.iter().filter_map(|one| text(one, "id")).collect();
+        let desired = finding.desired.and_then(|at| known(&self.desired, &places.desired, at));
+        let observed: Vec<_> = finding
+            .observed
+            .iter()
+            .filter_map(|at| known(&self.observed, &places.observed, *at))
+            .collect();
+        let about = desired.or_else(|| observed.first().cloned());
+        let (_, external_id, document) = about.unwrap_or_default();
+        let mut ids: Vec<String> = observed.into_iter().filter_map(|(id, ..)| id).collect();
         ids.sort();
-        Found {
-            resource_type: self.resource_type.clone(),
-            external_id: desired.as_ref().and_then(|desired| text(desired, "externalId")),
-            ids,
-            finding,
-            document: desired.or_else(|| observed.into_iter().next()).unwrap_or_default(),
+        let resource_type = self.resource_type.clone();
+        Found { resource_type, external_id, ids, finding, document, refers }
+    }
+}
+
+/// Where the resources of a part stand in their population.
+struct Places {
+    desired: Vec<usize>,
+    observed: Vec<usize>,
+}
+
+impl Places {
+    fn of(clusters: &[Cluster]) -> Self {
+        Self {
+            desired: clusters.iter().flat_map(|one| one.desired.iter().copied()).collect(),
+            observed: clusters.iter().flat_map(|one| one.observed.iter().copied()).collect(),
         }
     }
 }
@@ -322,20 +378,31 @@ impl Ids {
 
     /// What was planned says more: which resource a desired one was found to be, and that one is not to be had.
     fn learn(&mut self, found: &[Found]) {
+        let mut gone = BTreeSet::new();
         for one in found {
             let Some(name) = one.external_id.as_ref().filter(|name| self.0.contains_key(*name))
             else {
                 continue;
             };
+            let has = |class| one.finding.changes.iter().any(|change| change.class == class);
+            if one.finding.desired.is_none() {
+                // Nobody is made a member who is to go, or has gone.
+                let goes = has(Class::Delete) || has(Class::Disable);
+                if goes || one.finding.conclusion == Conclusion::Unchanged {
+                    gone.insert(name.clone());
+                }
+                continue;
+            }
             let ready =
                 matches!(one.finding.conclusion, Conclusion::Planned | Conclusion::Unchanged);
             let is_it = ready || one.finding.relation == Relation::Confirmed;
             match one.ids.as_slice() {
                 [id] if is_it => drop(self.0.insert(name.clone(), Some(id.clone()))),
-                [] if ready => drop(self.0.insert(name.clone(), None)),
-                _ => drop(self.0.remove(name)),
+                [] if has(Class::Create) => drop(self.0.insert(name.clone(), None)),
+                _ => drop(gone.insert(name.clone())),
             }
         }
+        self.0.retain(|name, _| !gone.contains(name));
     }
 
     fn link(&self, name: &str) -> Option<Link> {
@@ -384,18 +451,20 @@ fn assemble(findings: Vec<Found>) -> Plan {
     }
     // Classes are declared in the order of a plan; findings are in theirs.
     order.sort_by_key(|(class, finding, at)| (*class as u8, *finding, *at));
-    let mut creates: BTreeMap<&str, usize> = BTreeMap::new();
+    let mut creates: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
     let mut of_finding: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
     let mut effects = Vec::with_capacity(order.len());
     for (position, (class, finding, at)) in order.into_iter().enumerate() {
         let Some(found) = findings.get(finding) else { continue };
         let Some(change) = found.finding.changes.get(at) else { continue };
         let before = of_finding.entry(finding).or_default();
-        let needed = change.needs.iter().filter_map(|name| creates.get(name.as_str()));
+        // Its own creation comes before it anyway.
+        let others = change.needs.iter().filter(|name| Some(*name) != found.external_id.as_ref());
+        let needed = others.filter_map(|name| creates.get(name.as_str())).flatten();
         let depends_on: BTreeSet<usize> = before.iter().chain(needed).copied().collect();
         before.push(position);
         if let (Class::Create, Some(name)) = (class, &found.external_id) {
-            creates.insert(name, position);
+            creates.entry(name).or_default().push(position);
         }
         *summary.of(class) += 1;
         let depends_on = depends_on.into_iter().collect();

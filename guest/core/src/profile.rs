@@ -50,6 +50,12 @@ impl<'a> Profile<'a> {
         self.says(&name, "server") || self.says(&name, "global")
     }
 
+    /// Whether anything of this type is known, or said, to be unique.
+    pub(crate) fn knows_unique(self, resource_type: &str) -> bool {
+        let prefix = format!("unique/{resource_type}/");
+        self.0.iter().any(|field| field.name.starts_with(&prefix))
+    }
+
     /// Whether this target switches a resource off when it is told to delete it (S11).
     pub(crate) fn deactivates(self, resource_type: &str) -> bool {
         self.says(&deactivates(resource_type), "true")

@@ -166,16 +166,12 @@ pub fn survey(
     let ground = Ground::read(settings)?;
     let look = |document: &Document| {
         let resource = Resource::read(document, resource_type, &ground)?;
-        let mut refers = BTreeSet::new();
-        change::each_reference(&resource.value, &mut |external_id| {
-            refers.insert(external_id.to_owned());
-        });
         Some(Trait {
             name: resource.name,
             external_id: resource.external_id,
             id: resource.id,
             keys: resource.keys,
-            refers: refers.into_iter().collect(),
+            refers: change::all_references(&resource.value).into_iter().collect(),
         })
     };
     Ok(resources.iter().map(look).collect())
@@ -281,9 +277,11 @@ impl Plan<'_> {
             }
         }
         let linked: BTreeSet<&str> = links.values().filter_map(|id| *id).collect();
+        let named = self.desired.iter().flatten().filter_map(|one| one.external_id.as_deref());
+        let named: BTreeSet<&str> = named.collect();
         for (position, observed) in self.observed.iter().enumerate() {
             if let Some(observed) = observed.as_ref().filter(|_| !meant.contains_key(&position)) {
-                let mut finding = self.of_observed(observed, &linked);
+                let mut finding = self.of_observed(observed, &linked, &named);
                 finding.observed = positions(&[position]);
                 findings.push(finding);
             }
@@ -332,17 +330,33 @@ impl Plan<'_> {
             index.get(key.as_str()).cloned().unwrap_or_default()
         };
         let linked = desired.external_id.as_deref().and_then(|name| links.get(name).copied());
+        let named = |position: &usize| {
+            let other = self.at(*position).and_then(|one| one.external_id.as_ref());
+            desired.external_id.is_some() && other == desired.external_id.as_ref()
+        };
         if let Some(id) = linked.flatten().or(desired.id.as_deref()) {
             found.own = by_id(id);
             found.missing = found.own.is_empty();
-            // What is known by its id is nothing else.
-            if !found.missing {
-                found.of_others = self.holders(desired, &found.own, index);
-                return found;
-            }
+        }
+        // A link prevails over what is carried; an id and an external id that lead to two leave it open (S16).
+        if linked.flatten().is_none() || found.missing {
+            let others = beside(desired, index).into_iter().filter(named);
+            found.own.extend(
+                others.filter(|position| !found.own.contains(position)).collect::<Vec<_>>(),
+            );
+        }
+        if !found.own.is_empty() {
+            found.missing = false;
+            found.of_others = self.holders(desired, &found.own, index);
+            return found;
         }
         let correlation = self.ground.policy.correlation(&self.part.resource_type);
         for position in beside(desired, index) {
+            // Where so many may be it nobody needs to know which of them are not.
+            if CANDIDATES_MOST <= found.by_correlation.len() {
+                found.by_correlation.push(position);
+                continue;
+            }
             let Some(observed) = self.at(position) else { continue };
             match desired.statement.matches(&observed.value, correlation) {
                 Match::ExternalId => found.own.push(position),
@@ -350,10 +364,6 @@ impl Plan<'_> {
                 Match::OtherExternalId(attribute) => found.of_others.push((position, attribute)),
                 Match::No => {}
             }
-        }
-        if !found.own.is_empty() {
-            found.by_correlation = Vec::new();
-            found.of_others = self.holders(desired, &found.own, index);
         }
         found
     }
@@ -366,6 +376,9 @@ impl Plan<'_> {
         index: &BTreeMap<&str, Vec<usize>>,
     ) -> Vec<(usize, String)> {
         let correlation = self.ground.policy.correlation(&self.part.resource_type);
+        if !self.ground.profile.knows_unique(&self.part.resource_type) {
+            return Vec::new();
+        }
         let others = beside(desired, index).into_iter().filter(|position| !own.contains(position));
         let held = others.filter_map(|position| {
             match desired.statement.matches(&self.at(position)?.value, correlation) {
@@ -415,8 +428,7 @@ impl Plan<'_> {
             [] => return self.of_absent(desired, candidates, &finding),
             [one] => *one,
             _ => {
-                let detail =
-                    "several resources may be it (S16): merge them, or state the id of one";
+                let detail = "several resources may be it (S16): merge them";
                 return finding(Relation::Ambiguous, Conclusion::Ambiguous, detail);
             }
         };
@@ -424,33 +436,44 @@ impl Plan<'_> {
             let detail = "several desired resources mean this one (S16): state one of them only, or an id or external id each";
             return finding(Relation::Ambiguous, Conclusion::Ambiguous, detail);
         }
-        let Some((observed, id)) = self.at(position).and_then(|one| Some((one, one.id.as_ref()?)))
-        else {
-            return blocked(Relation::Found, "it has no id that can stand in a path");
-        };
         let confirmed = !candidates.own.is_empty();
         let relation = if confirmed { Relation::Confirmed } else { Relation::Found };
-        if let Some(attribute) = self.held(candidates) {
-            let detail = format!("`{attribute}` is another resource's, and unique (S16)");
-            return blocked(relation, &detail);
+        let Some((observed, id)) = self.at(position).and_then(|one| Some((one, one.id.as_ref()?)))
+        else {
+            return blocked(relation, "it has no id that can stand in a path");
+        };
+        let held = self.held(candidates);
+        let (changes, unknown) =
+            self.pair().changes(&desired.value, &observed.value, id, !confirmed, held.as_deref());
+        if !confirmed
+            && !changes.is_empty()
+            && let Some(detail) = self.stands_against(&changes)
+        {
+            return blocked(relation, detail);
         }
-        let pair = Pair {
+        // What a rule stands against is left as it is, and nothing else: it keeps nobody's access (S14c).
+        let detail = match held {
+            Some(attribute) => {
+                Some(format!("`{attribute}` is another resource's, and unique (S16)"))
+            }
+            None => refers_nowhere(&unknown),
+        };
+        if let Some(detail) = detail {
+            return Finding { changes, ..blocked(relation, &detail) };
+        }
+        let secret = if self.pair().leaves_secret(&desired.value) { SECRET } else { "" };
+        if changes.is_empty() {
+            return finding(relation, Conclusion::Unchanged, secret);
+        }
+        Finding { changes, ..finding(relation, Conclusion::Planned, secret) }
+    }
+
+    fn pair(&self) -> Pair<'_> {
+        Pair {
             ground: self.ground,
             resource_type: &self.part.resource_type,
             referred: &self.part.referred,
-        };
-        let (changes, unknown) = pair.changes(&desired.value, &observed.value, id, !confirmed);
-        if changes.is_empty() && unknown.is_empty() {
-            return finding(relation, Conclusion::Unchanged, "");
         }
-        if !confirmed && let Some(detail) = self.stands_against(&changes) {
-            return blocked(relation, detail);
-        }
-        if !unknown.is_empty() {
-            return blocked(relation, &refers_nowhere(&unknown));
-        }
-        let detail = if pair.leaves_secret(&desired.value) { SECRET } else { "" };
-        Finding { changes, ..finding(relation, Conclusion::Planned, detail) }
     }
 
     /// Why what was found by what it is called is not taken, or is not changed (S17, S18).
@@ -511,20 +534,21 @@ impl Plan<'_> {
                 );
             }
         }
-        let pair = Pair {
-            ground: self.ground,
-            resource_type: &self.part.resource_type,
-            referred: &self.part.referred,
-        };
-        let (changes, unknown) = pair.creation(&desired.value, desired.external_id.as_deref());
-        if !unknown.is_empty() {
-            return blocked(relation, &refers_nowhere(&unknown));
+        let (changes, unknown) =
+            self.pair().creation(&desired.value, desired.external_id.as_deref());
+        if let Some(detail) = refers_nowhere(&unknown) {
+            return Finding { changes, ..blocked(relation, &detail) };
         }
-        let detail = if pair.leaves_secret(&desired.value) { SECRET } else { "" };
+        let detail = if self.pair().leaves_secret(&desired.value) { SECRET } else { "" };
         Finding { changes, ..finding(relation, Conclusion::Planned, detail) }
     }
 
-    fn of_observed(&self, observed: &Resource, linked: &BTreeSet<&str>) -> Finding {
+    fn of_observed(
+        &self,
+        observed: &Resource,
+        linked: &BTreeSet<&str>,
+        named: &BTreeSet<&str>,
+    ) -> Finding {
         let ours = observed.external_id.is_some()
             || observed.id.as_deref().is_some_and(|id| linked.contains(id));
         let finding = |conclusion, detail: &str| Finding {
@@ -536,6 +560,13 @@ impl Plan<'_> {
             changes: Vec::new(),
             detail: detail.to_owned(),
         };
+        // It is desired under this name, and another one is it: a duplicate, which no plan merges (S35).
+        if observed.external_id.as_deref().is_some_and(|name| named.contains(name)) {
+            return finding(
+                Conclusion::Kept,
+                "another resource is the desired one with its external id (S35)",
+            );
+        }
         let choice = self.ground.policy.source_missing;
         let Some(id) = observed.id.as_deref().filter(|_| ours && choice != SourceMissing::Keep)
         else {
@@ -544,18 +575,20 @@ impl Plan<'_> {
         if !self.part.complete {
             return finding(
                 Conclusion::Blocked,
-                "that the source does not have it proves nothing: it was not read as a whole (S32)",
+                "that the source does not have it proves nothing: it was not read as a whole, has none of the type, or has what nothing identifies (S32)",
             );
         }
-        let pair = Pair {
-            ground: self.ground,
-            resource_type: &self.part.resource_type,
-            referred: &self.part.referred,
-        };
+        let pair = self.pair();
         let change = match choice {
             SourceMissing::Keep => None,
+            SourceMissing::Disable if !pair.can_be_off() => {
+                return finding(
+                    Conclusion::Blocked,
+                    "what is of this type cannot be switched off: it has no `active`",
+                );
+            }
             SourceMissing::Disable => pair.disabling(&observed.value, id),
-            SourceMissing::Delete => Some(pair.deletion(&observed.value, id)),
+            SourceMissing::Delete => pair.deletion(&observed.value, id),
         };
         match change {
             Some(change) => {
@@ -563,7 +596,7 @@ impl Plan<'_> {
                 let detail = "the source does not have it any more (S32, policy `source-missing`)";
                 Finding { changes, ..finding(Conclusion::Planned, detail) }
             }
-            None => finding(Conclusion::Kept, ""),
+            None => finding(Conclusion::Unchanged, ""),
         }
     }
 }
@@ -598,9 +631,17 @@ fn positions(of: &[usize]) -> Vec<u32> {
     of.iter().filter_map(|position| u32::try_from(*position).ok()).collect()
 }
 
-fn refers_nowhere(unknown: &BTreeSet<String>) -> String {
-    format!("it refers to what is neither desired nor there: {}", unknown.len())
+/// Why attributes are left as they are.
+fn refers_nowhere(unknown: &BTreeSet<String>) -> Option<String> {
+    let names: Vec<&str> = unknown.iter().map(String::as_str).collect();
+    (!names.is_empty()).then(|| {
+        let names = names.join(", ");
+        format!("left as it is, as it refers to what is neither there nor to be: {names}")
+    })
 }
+
+/// 20: as many as a person looks through.
+const CANDIDATES_MOST: usize = 20;
 
 const SECRET: &str = "it states a secret, which no plan holds (S3a): set it by a request";
 

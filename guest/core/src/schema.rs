@@ -207,13 +207,13 @@ impl Schema {
 
     /// The URN of the type's own schema, in lower case.
     pub(crate) fn core_urn(&self, resource_type: &str) -> String {
-        self.urn(resource_type).to_ascii_lowercase()
+        self.urn(resource_type).unwrap_or(USER_URN).to_ascii_lowercase()
     }
 
-    /// The URN of the type's own schema, as the target spells it.
-    pub(crate) fn urn(&self, resource_type: &str) -> &str {
+    /// The URN of the type's own schema, as the target spells it; none of a type that it does not have.
+    pub(crate) fn urn(&self, resource_type: &str) -> Option<&str> {
         let found = self.types.iter().find(|of| of.name.eq_ignore_ascii_case(resource_type));
-        found.map_or(USER_URN, |of| &of.urn)
+        found.map(|of| of.urn.as_str())
     }
 
     fn attribute(&self, resource_type: &str, urn: Option<&str>, name: &str) -> Option<&Attribute> {

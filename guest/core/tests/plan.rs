@@ -246,8 +246,134 @@ fn members_are_named_by_their_external_ids() {
         ],
     );
     assert_eq!(found[0].changes[1].needs, ["e2"]);
+    // Whoever is nowhere may be one of those who are there: the list is left as it is.
     let nowhere = findings(&[group], &[there], |part| part.resource_type = "Group".into());
-    assert_eq!(nowhere[0].conclusion, Conclusion::Blocked);
+    assert_eq!((nowhere[0].conclusion, nowhere[0].changes.len()), (Conclusion::Blocked, 0));
+}
+
+/// S16, S35: an id and an external id that lead to two are ambiguous, and a duplicate is not taken for what nobody wants.
+#[test]
+fn a_duplicate_of_what_is_desired_stays() {
+    let there = [
+        r#"{"id":"x","externalId":"1","userName":"a"}"#,
+        r#"{"id":"y","externalId":"1","userName":"b"}"#,
+    ];
+    let delete = |part: &mut Part| part.settings.policy = r#"{"source-missing":"delete"}"#.into();
+    let found = findings(&[r#"{"id":"x","externalId":"1"}"#], &there, delete);
+    assert_eq!((found.len(), found[0].conclusion), (1, Conclusion::Ambiguous), "{found:?}");
+    let linked = |part: &mut Part| {
+        delete(part);
+        part.links = links_of(&[("1", "x")]);
+    };
+    let found = findings(&[r#"{"externalId":"1","userName":"a"}"#], &there, linked);
+    assert_eq!(found[0].conclusion, Conclusion::Unchanged);
+    assert_eq!((found[1].conclusion, found[1].changes.len()), (Conclusion::Kept, 0), "{found:?}");
+}
+
+/// S14c: what a rule stands against is left as it is, and takes nothing else with it.
+#[test]
+fn a_leaver_is_switched_off_whatever_else_is_blocked() {
+    let leaver = r#"{"externalId":"1","active":false,"roles":[],"userName":"taken",
+        "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User":{"manager":{"value":"externalId:gone"}}}"#;
+    let there = [
+        r#"{"id":"x","externalId":"1","userName":"a","active":true,"roles":[{"value":"r"}]}"#,
+        r#"{"id":"y","externalId":"2","userName":"taken"}"#,
+    ];
+    let unique = |part: &mut Part| {
+        let (name, value) = ("unique/User/userName".into(), "server".into());
+        part.settings.profile = vec![Field { name, value }];
+    };
+    let found = findings(&[leaver], &there, unique);
+    assert_eq!(found[0].conclusion, Conclusion::Blocked);
+    let classes: Vec<Class> = found[0].changes.iter().map(|change| change.class).collect();
+    assert_eq!(classes, [Class::Revoke, Class::Disable]);
+}
+
+/// S27: of one value there may be several types; what is stated with the whole list is not added once more.
+#[test]
+fn edges_of_one_value_are_told_apart_by_their_type() {
+    let update = |path: &str, list: &str| {
+        format!("[{{\"op\":\"replace\",\"path\":\"{path}\",\"value\":{list}}}]")
+    };
+    let one_type = r#"[{"type":"x","value":"r"}]"#;
+    let found = one(
+        &format!("{{\"externalId\":\"1\",\"roles\":{one_type}}}"),
+        r#"{"id":"x","externalId":"1","roles":[{"value":"r","type":"x"},{"value":"r","type":"y"}]}"#,
+    );
+    check(&found, &[(Class::Update, &update("roles", one_type))]);
+    let both = r#"[{"display":"x","value":"r"},{"value":"q"}]"#;
+    let found = one(
+        &format!("{{\"externalId\":\"1\",\"roles\":{both}}}"),
+        r#"{"id":"x","externalId":"1","roles":[{"value":"r","display":"y"}]}"#,
+    );
+    check(&found, &[(Class::Update, &update("roles", both))]);
+}
+
+/// S26: of an attribute with parts only those are touched that are stated, also where the target puts a whole in the place of a whole.
+#[test]
+fn parts_that_are_not_stated_stay() {
+    let there = r#"{"id":"x","externalId":"1","name":{"givenName":"G","familyName":"L","formatted":"G L"}}"#;
+    let name = |of: &str| one(&format!("{{\"externalId\":\"1\",\"name\":{of}}}"), there);
+    check(
+        &name(r#"{"givenName":"H"}"#),
+        &[(
+            Class::Update,
+            r#"[{"op":"replace","path":"name","value":{"givenName":"H","familyName":"L"}}]"#,
+        )],
+    );
+    check(
+        &name(r#"{"givenName":null}"#),
+        &[(Class::Update, r#"[{"op":"remove","path":"name.givenName"}]"#)],
+    );
+    check(&name("{}"), &[]);
+    let extension = one(
+        r#"{"externalId":"1","urn:ietf:params:scim:schemas:extension:enterprise:2.0:User":null}"#,
+        r#"{"id":"x","externalId":"1","urn:ietf:params:scim:schemas:extension:enterprise:2.0:User":{"department":"D"}}"#,
+    );
+    check(
+        &extension,
+        &[(
+            Class::Update,
+            r#"[{"op":"remove","path":"urn:ietf:params:scim:schemas:extension:enterprise:2.0:User"}]"#,
+        )],
+    );
+}
+
+/// A member may be named by a bare text; what only looks like a reference elsewhere is none.
+#[test]
+fn references_are_those_of_members_and_managers() {
+    let found = one(
+        r#"{"externalId":"1","emails":[{"value":"externalId:x"}]}"#,
+        r#"{"id":"x","externalId":"1","emails":[{"value":"externalId:x"}]}"#,
+    );
+    assert_eq!(found.conclusion, Conclusion::Unchanged);
+    let there = r#"{"id":"9","externalId":"g","members":[{"value":"1"}]}"#;
+    let found =
+        findings(&[r#"{"externalId":"g","members":["externalId:e1"]}"#], &[there], |part| {
+            part.resource_type = "Group".into();
+            part.referred = links_of(&[("e1", "1")]);
+        });
+    assert_eq!(found[0].conclusion, Conclusion::Unchanged, "{found:?}");
+}
+
+/// S11, S32: what a target only switches off is not deleted again, and what cannot be switched off is not.
+#[test]
+fn what_is_off_is_not_deleted_again() {
+    let left = |kind: &str, there: &str, policy: &str| {
+        let found = findings(&[], &[there], |part| {
+            part.resource_type = kind.into();
+            part.settings.policy = format!("{{\"source-missing\":\"{policy}\"}}");
+            let (name, value) = (format!("deactivates/{kind}"), "true".into());
+            part.settings.profile = vec![Field { name, value }];
+        });
+        (found[0].conclusion, found[0].changes.len())
+    };
+    let off = r#"{"id":"1","externalId":"e","active":false}"#;
+    assert_eq!(left("User", off, "delete"), (Conclusion::Unchanged, 0));
+    assert_eq!(left("User", off, "disable"), (Conclusion::Unchanged, 0));
+    assert_eq!(left("User", &off.replace("false", "true"), "delete"), (Conclusion::Planned, 1));
+    let group = r#"{"id":"1","externalId":"e","displayName":"G"}"#;
+    assert_eq!(left("Group", group, "disable"), (Conclusion::Blocked, 0));
 }
 
 /// S25: a precondition where the target is known to compare it, and for the first change only.

@@ -27,16 +27,19 @@ pub use self::output::Format;
 #[must_use]
 pub fn run(arguments: impl IntoIterator<Item = OsString>) -> Exit {
     let arguments: Vec<OsString> = arguments.into_iter().collect();
+    // There 2 is that there is something to do.
+    let detailed = arguments.iter().any(|argument| argument == "--detailed-exitcode");
+    let exit = if detailed { Exit::Negative } else { Exit::Usage };
     let line = match CommandLine::try_parse_from(&arguments) {
         Ok(line) => line,
         Err(refusal) if refusal.use_stderr() && wants_json(&arguments) => {
-            output::complain(Format::Json, Exit::Usage, refusal.to_string().trim_end());
-            return Exit::Usage;
+            output::complain(Format::Json, exit, refusal.to_string().trim_end());
+            return exit;
         }
         Err(refusal) => {
             // Printing fails only where nobody listens.
             drop(refusal.print());
-            return if refusal.use_stderr() { Exit::Usage } else { Exit::Good };
+            return if refusal.use_stderr() { exit } else { Exit::Good };
         }
     };
     let format = line.format();

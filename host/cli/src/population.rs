@@ -22,7 +22,10 @@ pub(crate) fn read(name: &Path, text: &str, otherwise: Option<&str>) -> Result<R
     if let Some(documents) = listed(text).map_err(|what| exit::usage(format!("{name}: {what}")))? {
         for (position, document) in (1..).zip(&documents) {
             let place = format!("{name}: resource {position}");
-            put(&mut resources, document, &document.to_string(), otherwise, &place)?;
+            let text = document.to_string();
+            parse(text.as_bytes(), &Limits::group())
+                .map_err(|error| exit::usage(format!("{place}: {error}")))?;
+            put(&mut resources, document, &text, otherwise, &place)?;
         }
         return Ok(resources);
     }
@@ -54,28 +57,41 @@ fn listed(text: &str) -> Result<Option<Vec<Value>>, String> {
     let value = parse(text.as_bytes(), &limits).map_err(|error| format!("no JSON: {error}"))?;
     match value {
         Value::Array(items) => Ok(Some(items)),
-        Value::Object(_) => Ok(Some(match value.find("Resources") {
-            Some(Value::Array(items)) => {
-                let total = value.find("totalResults").and_then(Value::as_number);
-                let total = total.and_then(replaysafe_json::Number::as_u64);
-                if total
-                    .is_some_and(|total| u64::try_from(items.len()).is_ok_and(|has| has < total))
-                {
-                    return Err(format!(
-                        "a page of {} of {} resources; a plan needs all of them, in one file",
-                        items.len(),
-                        total.unwrap_or_default()
-                    ));
-                }
-                items.clone()
-            }
-            Some(_) => return Err("`Resources` is no list".to_owned()),
-            None => vec![value],
-        })),
+        Value::Object(_) if is_list(&value) => whole_list(&value).map(Some),
+        Value::Object(_) => Ok(Some(vec![value])),
         Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {
             Err("neither a resource nor a list of them".to_owned())
         }
     }
+}
+
+/// A `ListResponse` (RFC 7644 section 3.4.2).
+fn is_list(value: &Value) -> bool {
+    value.find("Resources").is_some() || value.find("totalResults").is_some()
+}
+
+/// The resources of a `ListResponse`, if it has all of them.
+fn whole_list(value: &Value) -> Result<Vec<Value>, String> {
+    let items = match value.find("Resources") {
+        Some(Value::Array(items)) => items.as_slice(),
+        Some(Value::Null) | None => &[],
+        Some(_) => return Err("`Resources` is no list".to_owned()),
+    };
+    let total = match value.find("totalResults") {
+        Some(total) => total
+            .as_number()
+            .and_then(replaysafe_json::Number::as_u64)
+            .ok_or_else(|| "`totalResults` is no number".to_owned())?,
+        None => u64::try_from(items.len()).unwrap_or(u64::MAX),
+    };
+    let more = value.find("nextCursor").is_some_and(|cursor| !cursor.is_null());
+    if more || usize::try_from(total) != Ok(items.len()) {
+        return Err(format!(
+            "a page of {} of {total} resources; a plan needs all of them, in one file",
+            items.len()
+        ));
+    }
+    Ok(items.to_vec())
 }
 
 fn put(
@@ -88,11 +104,24 @@ fn put(
     if document.as_object().is_none() {
         return Err(exit::usage(format!("{place}: no resource: it is no JSON object")));
     }
-    let kind = kind(document).or(otherwise).ok_or_else(|| {
+    let schemas = document.find("schemas").and_then(Value::as_array).unwrap_or_default();
+    let message = schemas.iter().filter_map(Value::as_str).any(|urn| {
+        let start = urn.get(..MESSAGES.len());
+        start.is_some_and(|start| start.eq_ignore_ascii_case(MESSAGES))
+    });
+    if message || is_list(document) {
+        return Err(exit::usage(format!(
+            "{place}: no resource, but a message about some (a list, an error, a PatchOp)"
+        )));
+    }
+    let kind = kind(document).or(otherwise).filter(|kind| !kind.is_empty()).ok_or_else(|| {
         exit::usage(format!(
             "{place}: of which type is it? It has neither `meta.resourceType` nor a core schema in `schemas`; name the type with `--resource-type`"
         ))
     })?;
+    // One type in whatever letter case.
+    let known = resources.keys().map(String::as_str).chain(["User", "Group"]);
+    let kind = known.into_iter().find(|known| known.eq_ignore_ascii_case(kind)).unwrap_or(kind);
     resources.entry(kind.to_owned()).or_default().push(text.to_owned());
     Ok(())
 }
@@ -107,6 +136,9 @@ fn kind(document: &Value) -> Option<&str> {
     });
     told.and_then(Value::as_str).or(core)
 }
+
+/// What begins the URN of a message (RFC 7644 section 3).
+const MESSAGES: &str = "urn:ietf:params:scim:api:messages:";
 
 /// 2,000,000 resources of one JSON list: twice the largest population that is aimed at.
 pub(crate) const RESOURCES_MOST: usize = 2_000_000;
@@ -137,6 +169,12 @@ mod tests {
         assert_eq!(read(Path::new("f"), r#"{"userName":"a"}"#, Some("User")).unwrap().len(), 1);
         assert!(read(Path::new("f"), " \n", None).unwrap().is_empty());
         assert!(read(Path::new("f"), "[]", None).unwrap().is_empty());
+        assert!(read(Path::new("f"), "{\"totalResults\":0}", None).unwrap().is_empty());
+        let lower = r#"{"meta":{"resourceType":"user"}}"#;
+        assert_eq!(
+            read(Path::new("f"), &format!("{lower}\n{ANN}"), None).unwrap()["User"].len(),
+            2
+        );
     }
 
     #[test]
@@ -146,6 +184,22 @@ mod tests {
         check("{\"userName\":\"a\"}", "f: resource 1: of which type is it?");
         check("[7]", "f: resource 1: no resource");
         check("7", "f: neither a resource nor a list of them");
+        let message =
+            |of: &str| format!("{{\"schemas\":[\"urn:ietf:params:scim:api:messages:2.0:{of}\"]}}");
+        check(&message("Error"), "f: resource 1: no resource, but a message");
+        check(
+            &format!("{ANN}\n{{\"totalResults\":1,\"Resources\":[]}}"),
+            "f: line 2: no resource, but a",
+        );
+        check("{\"totalResults\":7}", "f: a page of 0 of 7 resources");
+        check("{\"totalResults\":\"7\",\"Resources\":[]}", "f: `totalResults` is no number");
+        check(
+            &format!("{{\"totalResults\":1,\"nextCursor\":\"x\",\"Resources\":[{ANN}]}}"),
+            "f: a page of 1 of 1",
+        );
+        check(r#"{"meta":{"resourceType":""}}"#, "f: resource 1: of which type is it?");
+        let many = vec!["0"; Limits::ITEMS + 1].join(",");
+        check(&format!("[{{\"schemas\":[{many}]}}]"), "f: resource 1: ");
         check("{\"Resources\":7}", "f: `Resources` is no list");
         check(
             &format!("{{\"totalResults\":5,\"Resources\":[{ANN}]}}"),

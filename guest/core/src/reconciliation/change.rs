@@ -27,13 +27,6 @@ pub(super) struct Pair<'a> {
     pub(super) referred: &'a [Link],
 }
 
-/// The external ids that have to be there first, and those that are nowhere.
-#[derive(Default)]
-struct References {
-    needs: BTreeSet<String>,
-    unknown: BTreeSet<String>,
-}
-
 /// What a resource states, in the parts that a plan changes one after the other.
 #[derive(Default)]
 struct Parts {
@@ -53,40 +46,44 @@ struct Edges {
 }
 
 impl Pair<'_> {
-    /// What is to be changed on `observed`, and the external ids that `desired` refers to and that are nowhere. `adopts`: that its external id is written is told apart.
+    /// What is to be changed on `observed`, and the attributes that are left as they are because they refer to what is nowhere. `adopts`: that its external id is written is told apart. `held`: an attribute that is left as it is.
     pub(super) fn changes(
         self,
         desired: &Value,
         observed: &Value,
         id: &str,
         adopts: bool,
+        held: Option<&str>,
     ) -> (Vec<Change>, BTreeSet<String>) {
-        let mut desired = desired.clone();
-        let unknown = self.resolve(&mut desired).unknown;
-        let mut parts = self.parts(&desired);
+        let desired = self.resolved(desired);
+        let (mut parts, unknown) = self.parts(&desired, observed, held);
         if !adopts {
             parts.rest.append(&mut parts.external_id);
         }
         let mut changes = Vec::new();
         let (mut revoked, mut granted, mut names) = (Vec::new(), Vec::new(), Vec::new());
-        for edges in &parts.edges {
+        let desired_edges = core::mem::take(&mut parts.edges);
+        for edges in &desired_edges {
             let whole = Vec::from([operation("replace", &edges.path, Some(edges.list.clone()))]);
             let Some(difference) = self.difference(&whole, observed, id) else { continue };
-            let taken = edges.of(&difference.takes);
-            let given = edges.of(&difference.gives);
-            let removals = taken.iter().map(|value| edges.removal(value));
-            let removals: Vec<Value> = removals.collect();
-            let additions = edges.addition(&given);
-            let (some_taken, some_given) = (!removals.is_empty(), additions.is_some());
-            revoked.extend(removals);
-            granted.extend(additions);
-            if some_taken || some_given {
-                names.push((edges.path.clone(), some_taken, some_given));
-            }
-            // What an edge says beside its value is stated with the whole list.
-            if self.difference(&whole, &edges.applied(observed, &taken, &given), id).is_some() {
+            let there = edges.values(observed.find(&edges.path));
+            let wanted = edges.values(Some(&edges.list));
+            // One value may have several types: what is told apart by them only is stated with the whole list.
+            let mut taken = edges.of(&difference.takes);
+            taken.retain(|value| !wanted.contains(value));
+            let mut given = edges.of(&difference.gives);
+            given.retain(|value| !there.contains(value));
+            revoked.extend(taken.iter().map(|value| edges.removal(value)));
+            let rest = self.difference(&whole, &edges.applied(observed, &taken, &given), id);
+            if rest.is_some() {
                 parts.rest.extend(whole);
+                given.clear();
             }
+            let additions = edges.addition(&given);
+            if !taken.is_empty() || additions.is_some() {
+                names.push((edges.path.clone(), !taken.is_empty(), additions.is_some()));
+            }
+            granted.extend(additions);
         }
         let named = |taken: bool| {
             let of = names.iter().filter(
@@ -127,21 +124,29 @@ impl Pair<'_> {
         desired: &Value,
         external_id: Option<&str>,
     ) -> (Vec<Change>, BTreeSet<String>) {
-        let mut desired = desired.clone();
-        let unknown = self.resolve(&mut desired).unknown;
+        let desired = self.resolved(desired);
         let mut body = Object::new();
+        let mut unknown = BTreeSet::new();
         let (mut updates, mut grants) = (Vec::new(), Vec::new());
         let (mut updated, mut granted) = (Vec::new(), Vec::new());
         for member in self.members(&desired) {
             let Some(value) = raw(&desired, &member) else { continue };
-            if spelling::unassigned(value) {
+            let path = self.path(&member);
+            let references = references(&member, value);
+            if spelling::unassigned(value) || is_no_name(&member, value) {
                 continue;
             }
-            let path = self.path(&member);
+            if references.iter().any(|name| !self.is_known(name)) {
+                unknown.insert(path);
+                continue;
+            }
             // A list of edges, in which each can be told from the others.
-            if let Some(list) = value.as_array().filter(|_| spelling::is_edge(&member.place)) {
+            if spelling::is_edge(&member.place) {
                 let (waiting, ready): (Vec<Value>, Vec<Value>) =
-                    list.iter().cloned().partition(|edge| !needs(edge).is_empty());
+                    elements(value).into_iter().cloned().partition(|edge| {
+                        reference(edge.find("value").unwrap_or(edge)).is_some()
+                            && !references.is_empty()
+                    });
                 if !ready.is_empty() {
                     put(&mut body, &member, Value::Array(ready));
                 }
@@ -149,7 +154,7 @@ impl Pair<'_> {
                     grants.push(operation("add", &path, Some(Value::Array(waiting))));
                     granted.push(path);
                 }
-            } else if needs(value).is_empty() {
+            } else if references.is_empty() {
                 put(&mut body, &member, value.clone());
             } else {
                 updates.push(operation("replace", &path, Some(value.clone())));
@@ -157,8 +162,9 @@ impl Pair<'_> {
             }
         }
         let schemas = desired.find("schemas").filter(|of| !spelling::unassigned(of)).cloned();
-        let schemas = schemas.unwrap_or_else(|| self.schemas(&body));
-        body.insert("schemas", schemas);
+        if let Some(schemas) = schemas.or_else(|| self.schemas(&body)) {
+            body.insert("schemas", schemas);
+        }
         let mut changes = Vec::from([Change {
             class: Class::Create,
             id: None,
@@ -196,16 +202,25 @@ impl Pair<'_> {
         })
     }
 
-    /// What deletes a resource that is not desired.
-    pub(super) fn deletion(self, observed: &Value, id: &str) -> Change {
-        Change {
+    /// What deletes a resource that is not desired; none where the target only switches off what is deleted, and it is off (S11).
+    pub(super) fn deletion(self, observed: &Value, id: &str) -> Option<Change> {
+        let deactivates = self.ground.profile.deactivates(self.resource_type);
+        if deactivates && self.disabling(observed, id).is_none() {
+            return None;
+        }
+        Some(Change {
             class: Class::Delete,
             id: Some(id.into()),
             body: None,
             if_match: self.version(observed),
             needs: Vec::new(),
             attributes: Vec::new(),
-        }
+        })
+    }
+
+    /// Whether a resource of this type can be switched off.
+    pub(super) fn can_be_off(self) -> bool {
+        self.ground.schema.find(self.resource_type, None, "active", None).known
     }
 
     /// Whether a resource states a secret: a plan has none (S3a).
@@ -230,35 +245,81 @@ impl Pair<'_> {
         members.filter(settable).collect()
     }
 
-    fn parts(self, desired: &Value) -> Parts {
+    /// What a resource states, and the attributes that refer to what is nowhere.
+    fn parts(
+        self,
+        desired: &Value,
+        observed: &Value,
+        held: Option<&str>,
+    ) -> (Parts, BTreeSet<String>) {
         let mut parts = Parts::default();
+        let mut unknown = BTreeSet::new();
         for member in self.members(desired) {
             let Some(value) = raw(desired, &member) else { continue };
             let path = self.path(&member);
-            let is = |name: &str| member.place.key() == name;
-            if spelling::is_edge(&member.place) {
-                let list = if spelling::unassigned(value) {
-                    Value::Array(Vec::new())
-                } else {
-                    value.clone()
-                };
-                parts.edges.push(Edges { key: member.place.attribute_key(), path, list });
+            if held.is_some_and(|held| held.eq_ignore_ascii_case(&path))
+                || is_no_name(&member, value)
+            {
                 continue;
             }
-            let stated = if spelling::unassigned(value) {
-                operation("remove", &path, None)
-            } else {
-                operation("replace", &path, Some(value.clone()))
+            if references(&member, value).iter().any(|name| !self.is_known(name)) {
+                unknown.insert(path);
+                continue;
+            }
+            let is = |name: &str| member.place.key() == name;
+            if spelling::is_edge(&member.place) {
+                let list = elements(value).into_iter().cloned().collect();
+                let key = member.place.attribute_key();
+                parts.edges.push(Edges { key, path, list: Value::Array(list) });
+                continue;
+            }
+            let stated = match value.as_object().filter(|_| !member.place.name.is_empty()) {
+                Some(stated) => self.complex(&member, &path, stated, observed),
+                None if spelling::unassigned(value) => {
+                    Vec::from([operation("remove", &path, None)])
+                }
+                None => Vec::from([operation("replace", &path, Some(value.clone()))]),
             };
             if is("active") && member.value == Value::Bool(false) {
-                parts.off.push(stated);
+                parts.off.extend(stated);
             } else if is("externalid") {
-                parts.external_id.push(stated);
+                parts.external_id.extend(stated);
             } else {
-                parts.rest.push(stated);
+                parts.rest.extend(stated);
             }
         }
-        parts
+        (parts, unknown)
+    }
+
+    /// What sets the parts of an attribute that are stated: with those that are there, so that it is the same to a target that puts the new value in the place of the old one (RFC 7644 §3.5.2.3).
+    fn complex(self, member: &Member, path: &str, stated: &Object, observed: &Value) -> Vec<Value> {
+        let there = raw(observed, member).and_then(Value::as_object);
+        let urn = member.place.urn.as_deref();
+        let schema = &self.ground.schema;
+        let mut whole = Object::new();
+        for (name, value) in there.into_iter().flat_map(Object::iter) {
+            let is = schema.find(self.resource_type, urn, &member.place.name, Some(name));
+            // What the target makes of the others is not said again.
+            let made = ["$ref", "formatted", "display", "displayName"];
+            let made = made.iter().any(|made| name.eq_ignore_ascii_case(made));
+            if !is.read_only && !made && !stated.contains(name) {
+                whole.insert(name, value.clone());
+            }
+        }
+        let mut operations = Vec::new();
+        let mut sets = false;
+        for (name, value) in stated.iter() {
+            if spelling::unassigned(value) {
+                operations.push(operation("remove", &format!("{path}.{name}"), None));
+            } else {
+                whole.insert(name, value.clone());
+                sets = true;
+            }
+        }
+        if sets {
+            operations.insert(0, operation("replace", path, Some(Value::Object(whole))));
+        }
+        operations
     }
 
     /// What a PATCH would change; none where it would change nothing.
@@ -274,24 +335,25 @@ impl Pair<'_> {
         (!difference.satisfied).then_some(difference)
     }
 
-    /// Puts ids in the place of external ids.
-    fn resolve(self, desired: &mut Value) -> References {
-        let mut references = References::default();
-        replace_references(desired, &mut |external_id| {
-            let known = self.referred.iter().find(|link| link.external_id == external_id);
-            match known {
-                None => {
-                    references.unknown.insert(external_id.into());
-                    None
-                }
-                Some(Link { id: None, .. }) => {
-                    references.needs.insert(external_id.into());
-                    None
-                }
-                Some(Link { id: Some(id), .. }) => Some(id.clone()),
+    /// The same resource, with ids in the place of external ids where they are known.
+    fn resolved(self, desired: &Value) -> Value {
+        let mut resolved = desired.clone();
+        in_references(&mut resolved, &mut |value| {
+            let id = reference(value).and_then(|name| self.link(name)?.id.clone());
+            if let Some(id) = id {
+                *value = Value::from(id);
             }
         });
-        references
+        resolved
+    }
+
+    /// Whether an external id stands for a resource that is there, or is to be made.
+    fn is_known(self, external_id: &str) -> bool {
+        self.link(external_id).is_some()
+    }
+
+    fn link(&self, external_id: &str) -> Option<&Link> {
+        self.referred.iter().find(|link| link.external_id == external_id)
     }
 
     /// The version that was observed, where our own If-Match may be sent (S25).
@@ -306,16 +368,18 @@ impl Pair<'_> {
         let urn = place.urn.as_deref();
         let name = self.ground.schema.spelled(self.resource_type, urn, &place.name);
         match member.holder.as_deref().or(urn) {
+            // An extension as a whole.
+            Some(_) if place.name.is_empty() => member.name.clone(),
             Some(urn) => format!("{urn}:{name}"),
             None => name,
         }
     }
 
-    /// The schemas of a resource: its type's, and its extensions'.
-    fn schemas(self, body: &Object) -> Value {
-        let core = self.ground.schema.urn(self.resource_type).into();
+    /// The schemas of a resource: its type's, and its extensions'; none of a type that nobody has described.
+    fn schemas(self, body: &Object) -> Option<Value> {
+        let core = self.ground.schema.urn(self.resource_type)?.into();
         let extensions = body.names().filter(|name| name.contains(':')).map(String::from);
-        Value::Array([core].into_iter().chain(extensions).map(Value::from).collect())
+        Some(Value::Array([core].into_iter().chain(extensions).map(Value::from).collect()))
     }
 }
 
@@ -325,6 +389,11 @@ impl Edges {
         let value =
             |path: &PathKey| Some(path.0.strip_prefix(&self.key)?.strip_prefix('/')?.to_owned());
         paths.iter().filter_map(value).collect()
+    }
+
+    /// The values of a list.
+    fn values(&self, list: Option<&Value>) -> BTreeSet<String> {
+        list.map(elements).unwrap_or_default().into_iter().filter_map(value_of).collect()
     }
 
     fn removal(&self, value: &str) -> Value {
@@ -360,52 +429,71 @@ impl Edges {
     }
 }
 
-/// Tells each external id that a resource refers to.
-pub(super) fn each_reference(resource: &Value, found: &mut dyn FnMut(&str)) {
-    match resource {
-        Value::Array(items) => items.iter().for_each(|item| each_reference(item, found)),
-        Value::Object(object) => {
-            for (name, value) in object.iter() {
-                match reference(name, value) {
-                    Some(external_id) => found(external_id),
-                    None => each_reference(value, found),
-                }
-            }
-        }
-        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
-    }
+/// The external ids that a resource refers to.
+pub(super) fn all_references(resource: &Value) -> BTreeSet<String> {
+    let mut found = BTreeSet::new();
+    in_references(&mut resource.clone(), &mut |value| {
+        found.extend(reference(value).map(String::from));
+    });
+    found
 }
 
-/// The external ids that are still referred to.
-fn needs(value: &Value) -> BTreeSet<String> {
+/// The external ids that an attribute refers to.
+fn references(member: &Member, value: &Value) -> BTreeSet<String> {
+    let within: Object = [(member.name.as_str(), value.clone())].into_iter().collect();
+    all_references(&Value::Object(within))
+}
+
+/// The external ids that are still referred to in a body.
+fn needs(body: &Value) -> BTreeSet<String> {
     let mut needs = BTreeSet::new();
-    each_reference(value, &mut |external_id| {
-        needs.insert(external_id.into());
-    });
+    let operations = body.find("Operations").and_then(Value::as_array).unwrap_or_default();
+    for operation in operations {
+        let path = operation.find("path").and_then(Value::as_str).unwrap_or_default();
+        let name = path.rsplit(':').next().unwrap_or_default();
+        if let Some(value) = operation.find("value") {
+            let within: Object = [(name, value.clone())].into_iter().collect();
+            needs.extend(all_references(&Value::Object(within)));
+        }
+    }
     needs
 }
 
-fn replace_references(value: &mut Value, with: &mut dyn FnMut(&str) -> Option<String>) {
-    match value {
-        Value::Array(items) => items.iter_mut().for_each(|item| replace_references(item, with)),
-        Value::Object(object) => {
-            for (name, value) in object.iter_mut() {
-                let replaced = reference(name, value).map(&mut *with);
-                match replaced {
-                    Some(Some(id)) => *value = Value::from(id),
-                    Some(None) => {}
-                    None => replace_references(value, with),
-                }
-            }
+/// Visits what may refer to another resource: the values of `members` and of `manager`, wherever they stand.
+fn in_references(resource: &mut Value, visit: &mut dyn FnMut(&mut Value)) {
+    let Some(object) = resource.as_object_mut() else { return };
+    for (name, value) in object.iter_mut() {
+        if REFERRING.iter().any(|one| name.eq_ignore_ascii_case(one)) {
+            values_in(value, visit);
+        } else if name.contains(':') {
+            in_references(value, visit);
         }
-        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
     }
 }
 
-/// The external id that a `value` stands for.
-fn reference<'v>(name: &str, value: &'v Value) -> Option<&'v str> {
-    let text = value.as_str().filter(|_| name.eq_ignore_ascii_case("value"))?;
-    text.strip_prefix(REFERENCE)
+/// Visits the values of edges: a bare text is one.
+fn values_in(edges: &mut Value, visit: &mut dyn FnMut(&mut Value)) {
+    match edges {
+        Value::Array(items) => items.iter_mut().for_each(|item| values_in(item, visit)),
+        Value::Object(object) => {
+            if let Some(value) = object.find_mut("value") {
+                visit(value);
+            }
+        }
+        Value::String(_) => visit(edges),
+        Value::Null | Value::Bool(_) | Value::Number(_) => {}
+    }
+}
+
+/// The external id that a value stands for.
+fn reference(value: &Value) -> Option<&str> {
+    value.as_str()?.strip_prefix(REFERENCE)
+}
+
+/// An external id that is none: it is not taken off, and an empty one names nothing.
+fn is_no_name(member: &Member, value: &Value) -> bool {
+    let named = member.place.key() == "externalid";
+    named && (spelling::unassigned(value) || value.as_str() == Some(""))
 }
 
 /// What is sent of the operations of which something is left to do.
@@ -477,6 +565,9 @@ fn patch(operations: Vec<Value>) -> Value {
         [("schemas", Value::Array([schema].into())), ("Operations", Value::Array(operations))];
     Value::Object(members.into_iter().collect())
 }
+
+/// The attributes whose values are other resources.
+const REFERRING: [&str; 2] = ["members", "manager"];
 
 /// What stands before an external id in the place of an id.
 const REFERENCE: &str = "externalId:";

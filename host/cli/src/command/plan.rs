@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 
 use crate::{
     command::{decide, gateway, policy, runtime},
-    exit::Exit,
+    exit::{self, Exit},
     output::Output,
     population::{self, Resources},
     profile::Profile,
@@ -27,7 +27,7 @@ use crate::{
 /// A resource is known again by the target's `id`, else by `externalId`, else by `userName` and what policy names (`correlation`, S16).
 /// Each attribute that a desired resource states is to be as stated, lists of members, roles and entitlements exactly so; what it does not state stays as it is.
 /// A member may be named by the `externalId` of the resource: `{"value": "externalId:4711"}`; it may be one that the plan makes.
-/// The plan does not depend on the order of the resources, and once it is carried out another plan is empty (S34). It holds no secrets: passwords are left out.
+/// The plan does not depend on the order of the resources, and once it is carried out there is nothing more to do, but for what is blocked or ambiguous (S34). It holds no secrets that the schema tells as such: passwords are left out.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   replaysafe plan --desired hr.ndjson --observed users.json
@@ -75,7 +75,7 @@ pub(super) fn run(arguments: &Arguments, output: Output) -> anyhow::Result<Exit>
     let plan = match planned {
         Ok(plan) => plan,
         Err(error) if arguments.detailed_exitcode => {
-            return Err(crate::exit::Because::negative(&error).into());
+            return Err(exit::Because::negative(&error).into());
         }
         Err(error) => return Err(error),
     };
@@ -87,6 +87,9 @@ pub(super) fn run(arguments: &Arguments, output: Output) -> anyhow::Result<Exit>
 }
 
 fn plan(arguments: &Arguments, output: Output) -> anyhow::Result<Plan> {
+    if arguments.desired.as_os_str() == "-" && arguments.observed == "-" {
+        return Err(exit::usage("standard input can be one of the two sides only").into());
+    }
     let guest = wiring::guest()?;
     let policy = policy::read(arguments.policy.as_deref(), &guest)?;
     let profile = arguments.profile.as_deref().map(gateway::read_profile).transpose()?;

@@ -111,8 +111,57 @@ fn what_cannot_be_read_is_told_with_its_line() {
         2,
         &["line 1: `source-missing` (S32", "write `keep`, `disable` or `delete`"],
     );
+    put(
+        &folder,
+        "error.json",
+        r#"{"schemas":["urn:ietf:params:scim:api:messages:2.0:Error"],"status":"500"}"#,
+    );
+    fails(folder.path(), &plan("error.json"), 2, &["no resource, but a message"]);
+    let twice = ["plan", "--desired", "-", "--observed", "-"];
+    fails(folder.path(), &twice, 2, &["one of the two sides only"]);
+    let wrong = run(folder.path(), &["plan", "--frob", "--detailed-exitcode"]);
+    assert_eq!(wrong.code, 1, "{wrong:?}");
     let typed = [&plan("untyped.json"), ["--resource-type", "User"].as_slice()].concat();
     assert_eq!(run(folder.path(), &typed).code, 0);
+}
+
+/// A reference leads to whom a plan has found, in whatever order they refer to each other; whoever refers to nobody keeps nobody's access.
+#[test]
+fn who_is_referred_to_is_found_first() {
+    let folder = TempDir::new().unwrap();
+    let manager = |of: &str| {
+        format!(
+            "\"urn:ietf:params:scim:schemas:extension:enterprise:2.0:User\":{{\"manager\":{{\"value\":\"externalId:{of}\"}}}}"
+        )
+    };
+    let desired = [
+        format!("{{{USER},\"externalId\":\"1\",\"userName\":\"ann\",{}}}", manager("2")),
+        format!("{{{USER},\"externalId\":\"2\",\"userName\":\"bob\",{}}}", manager("3")),
+        format!(
+            "{{{USER},\"externalId\":\"3\",\"userName\":\"cat\",\"active\":false,{}}}",
+            manager("gone")
+        ),
+    ];
+    put(&folder, "d.ndjson", &desired.join("\n"));
+    let there = [
+        format!("{{{USER},\"id\":\"a\",\"externalId\":\"1\",\"userName\":\"ann\"}}"),
+        format!("{{{USER},\"id\":\"b\",\"userName\":\"bob\"}}"),
+        format!(
+            "{{{USER},\"id\":\"c\",\"externalId\":\"3\",\"userName\":\"cat\",\"active\":true}}"
+        ),
+    ];
+    put(&folder, "o.ndjson", &there.join("\n"));
+    let arguments = ["plan", "--desired", "d.ndjson", "--observed", "o.ndjson", "--format", "json"];
+    let plan = run(folder.path(), &arguments).json();
+    assert_eq!(plan["summary"]["disable"], json!(1), "{plan}");
+    assert!(!plan["effects"].to_string().contains("externalId:"), "bob is not adopted: {plan}");
+    put(&folder, "p.toml", "adopt = \"matching\"");
+    let adopting = [&arguments, ["--policy", "p.toml"].as_slice()].concat();
+    let plan = run(folder.path(), &adopting).json();
+    let effects = plan["effects"].to_string();
+    assert!(effects.contains(r#""value":{"value":"b"}"#), "{effects}");
+    assert!(effects.contains(r#""value":{"value":"c"}"#), "{effects}");
+    assert!(!effects.contains("externalId:"), "{effects}");
 }
 
 /// S32: a source that has nothing of a type says nothing of it, however complete it is; a name steers no terminal.
