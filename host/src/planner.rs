@@ -148,9 +148,8 @@ impl Planner {
         let sides: Vec<Sides> =
             populations.iter().map(|one| self.look_at(one)).collect::<Result<_, _>>()?;
         // Which resource is which does not depend on what they refer to: who is referred to is known from a first round.
-        let mut ids = Ids::of(&sides);
-        let mut found = self.round(&sides, &ids, |_| true)?;
-        ids.learn(&found);
+        let mut found = self.round(&sides, &Ids::of(&sides, &[]), |_| true)?;
+        let ids = Ids::of(&sides, &found);
         let refers = |one: &Cluster| one.refers;
         if sides.iter().any(|one| one.desired.iter().any(|known| !known.refers.is_empty())) {
             found.retain(|one| !one.refers);
@@ -357,52 +356,57 @@ impl Found {
 struct Ids(BTreeMap<String, Option<String>>);
 
 impl Ids {
-    /// Before anything is planned: what is there by its external id, and what is only desired.
-    fn of(sides: &[Sides]) -> Self {
-        let mut ids: BTreeMap<String, (BTreeSet<String>, BTreeSet<&str>)> = BTreeMap::new();
-        for one in sides {
-            for known in one.all() {
-                let Some(name) = &known.external_id else { continue };
-                let (found, kinds) = ids.entry(name.clone()).or_default();
-                kinds.insert(&one.resource_type);
-                found.extend(known.id.clone());
-            }
-        }
-        let told = ids.into_iter().filter_map(|(name, (found, kinds))| {
-            let mut found = found.into_iter();
-            let id = found.next();
-            (kinds.len() == 1 && found.next().is_none()).then_some((name, id))
-        });
-        Self(told.collect())
-    }
-
-    /// What was planned says more: which resource a desired one was found to be, and that one is not to be had.
-    fn learn(&mut self, found: &[Found]) {
-        let mut gone = BTreeSet::new();
+    /// From what is there, and from what was found of it: which resource a desired one is, and which one goes.
+    fn of(sides: &[Sides], found: &[Found]) -> Self {
+        let mut going: BTreeSet<(&str, &str)> = BTreeSet::new();
+        let mut told: BTreeMap<&str, Option<Option<&str>>> = BTreeMap::new();
         for one in found {
-            let Some(name) = one.external_id.as_ref().filter(|name| self.0.contains_key(*name))
-            else {
-                continue;
-            };
             let has = |class| one.finding.changes.iter().any(|change| change.class == class);
+            let Some(name) = one.external_id.as_deref() else { continue };
             if one.finding.desired.is_none() {
                 // Nobody is made a member who is to go, or has gone.
                 let goes = has(Class::Delete) || has(Class::Disable);
                 if goes || one.finding.conclusion == Conclusion::Unchanged {
-                    gone.insert(name.clone());
+                    going
+                        .extend(one.ids.iter().map(|id| (one.resource_type.as_str(), id.as_str())));
                 }
                 continue;
             }
             let ready =
                 matches!(one.finding.conclusion, Conclusion::Planned | Conclusion::Unchanged);
             let is_it = ready || one.finding.relation == Relation::Confirmed;
-            match one.ids.as_slice() {
-                [id] if is_it => drop(self.0.insert(name.clone(), Some(id.clone()))),
-                [] if has(Class::Create) => drop(self.0.insert(name.clone(), None)),
-                _ => drop(gone.insert(name.clone())),
+            let which = match one.ids.as_slice() {
+                [id] if is_it => Some(Some(id.as_str())),
+                [] if has(Class::Create) => Some(None),
+                _ => None,
+            };
+            // Who is desired twice is nobody.
+            told.entry(name).and_modify(|told| *told = None).or_insert(which);
+        }
+        let mut carried: BTreeMap<&str, (BTreeSet<&str>, BTreeSet<&str>)> = BTreeMap::new();
+        for one in sides {
+            let kind = one.resource_type.as_str();
+            for known in one.all() {
+                let Some(name) = &known.external_id else { continue };
+                let (ids, kinds) = carried.entry(name).or_default();
+                kinds.insert(kind);
+                ids.extend(known.id.as_deref().filter(|id| !going.contains(&(kind, *id))));
+            }
+            for known in one.desired.iter().filter(|_| found.is_empty()) {
+                let name = known.external_id.as_deref();
+                told.extend(name.map(|name| (name, Some(None))));
             }
         }
-        self.0.retain(|name, _| !gone.contains(name));
+        let which = carried.into_iter().filter_map(|(name, (ids, kinds))| {
+            let there = ids.first().filter(|_| ids.len() == 1).map(|id| Some((*id).to_owned()));
+            let which = match told.get(name) {
+                Some(told) if !found.is_empty() => told.map(|id| id.map(str::to_owned)),
+                Some(_) => there.or(Some(None)),
+                None => there,
+            };
+            which.filter(|_| kinds.len() == 1).map(|which| (name.to_owned(), which))
+        });
+        Self(which.collect())
     }
 
     fn link(&self, name: &str) -> Option<Link> {

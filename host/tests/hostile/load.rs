@@ -2,7 +2,9 @@
 
 use std::{fs, path::Path};
 
-use replaysafe::guest::{COMPONENT, Guest, GuestError, GuestOptions};
+use replaysafe::guest::{
+    COMPONENT, Guest, GuestError, GuestOptions, PLANNING_COMPONENT, PlanningGuest,
+};
 use wasm_encoder::{ComponentBuilder, ComponentExportKind, ComponentTypeRef};
 
 use crate::{
@@ -61,6 +63,11 @@ fn a_component_of_another_contract_is_refused() {
     }
     // The contract itself is what differs.
     assert!(Guest::load(&component_of(&module, Path::new(FOLDER)), &options).is_ok());
+    // Each world has a component of its own.
+    let error = refused(PLANNING_COMPONENT, &options);
+    assert!(matches!(error, GuestError::Invalid(_)), "{error}");
+    let error = PlanningGuest::load(COMPONENT, &options).unwrap_err();
+    assert!(matches!(error, GuestError::Invalid(_)), "{error}");
 }
 
 #[test]

@@ -156,7 +156,7 @@ pub(crate) fn component_of(module: &[u8], contract: &Path) -> Vec<u8> {
     let mut other = other.finish();
     let mut types = Resolve::default();
     let (package, _) = types.push_dir(contract).unwrap();
-    let world = types.select_world(&[package], None).unwrap();
+    let world = types.select_world(&[package], Some("provisioning")).unwrap();
     embed_component_metadata(&mut other, &types, world, StringEncoding::UTF8).unwrap();
     component(&other)
 }
