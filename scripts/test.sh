@@ -123,9 +123,9 @@ phase_crash-all() {
 }
 
 # The same schedules each time; a law that breaks is shown with the command that tells how.
-# Ten minutes on two cores: one schedule takes 2 ms of one.
+# Twenty minutes on two cores: one schedule takes 2 ms of one.
 phase_prove() {
-    prove run 0 500000
+    prove run 0 1000000
     prove run 0 20000 shared
 }
 

@@ -1,6 +1,6 @@
 //! Populations: `wit/reconciliation.wit` in Rust.
 //!
-//! Which resource is which is told here; what leads from one to the other, in [`change`].
+//! Which resource is which is told here; what leads from one to the other, in `change`.
 
 mod change;
 
