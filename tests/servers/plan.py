@@ -68,9 +68,9 @@ def check(name, program, count):
             wrong += carry_out(plan, through)
         again = planned(program, folder, base_url)
         wrong += [f"left to do: {json.dumps(effect)}" for effect in again["effects"]]
-        users = {one["externalId"]: one for one in running.resources(base_url, "Users")}
+        users = {one["externalId"]: one for one in everything(base_url, "Users")}
         wrong += [f"there are {sorted(users)}"] * (sorted(users) != sorted(one["externalId"] for one in desired if USER in one["schemas"]))
-        for group in running.resources(base_url, "Groups"):
+        for group in everything(base_url, "Groups"):
             names = {user["id"]: external_id for external_id, user in users.items()}
             there = sorted(names.get(member["value"], member["value"]) for member in group.get("members", []))
             should = next(one for one in desired if one["externalId"] == group["externalId"])
@@ -102,7 +102,7 @@ def user(external_id, number, title):
 
 def planned(program, folder, base_url):
     """The plan for what the server shows now: read by the program, and from a file, which must not differ."""
-    observed = [*running.resources(base_url, "Users"), *running.resources(base_url, "Groups")]
+    observed = [*everything(base_url, "Users"), *everything(base_url, "Groups")]
     (folder / "observed.json").write_text(json.dumps(observed))
     environment = {**running.ENVIRONMENT, "REPLAYSAFE_UPSTREAM_CREDENTIAL": f"Bearer {running.TOKEN}"}
     plans = []
@@ -116,6 +116,16 @@ def planned(program, folder, base_url):
     if live != from_file:
         raise SystemExit(f"read live it is {json.dumps(live)}, from a file {json.dumps(from_file)}")
     return plans[0]
+
+
+def everything(base_url, endpoint):
+    """All resources, page by page: scimmy shows twenty at once."""
+    found = []
+    while True:
+        page = send(base_url, "GET", f"/{endpoint}?startIndex={len(found) + 1}&count=100")
+        found += page.get("Resources", [])
+        if not page.get("Resources") or page["totalResults"] <= len(found):
+            return found
 
 
 def carry_out(plan, base_url):
@@ -143,13 +153,13 @@ def carry_out(plan, base_url):
     return wrong
 
 
-def send(base_url, method, path, body, key=None):
+def send(base_url, method, path, body=None, key=None):
     headers = {"Authorization": f"Bearer {running.TOKEN}", "Content-Type": "application/scim+json"}
     if key:
         headers["Idempotency-Key"] = key
     data = None if body is None else json.dumps(body).encode()
     request = urllib.request.Request(f"{base_url}{path}", data=data, headers=headers, method=method)
-    with urllib.request.urlopen(request, timeout=60) as answer:
+    with running.without_environment().open(request, timeout=60) as answer:
         text = answer.read()
     return json.loads(text) if text else None
 
