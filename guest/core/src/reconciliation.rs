@@ -303,6 +303,9 @@ impl Plan<'_> {
             if desired.id.is_some() && desired.id == other.id {
                 return Some(Twin::Same);
             }
+            if !self.concerns(desired, other) {
+                continue;
+            }
             match desired.statement.matches(&other.value, correlation) {
                 Match::ExternalId | Match::Correlation(_) => return Some(Twin::Same),
                 Match::OtherExternalId(attribute) if self.is_unique(&attribute) => {
@@ -312,6 +315,14 @@ impl Plan<'_> {
             }
         }
         rival
+    }
+
+    /// Whether a resource has anything to do with another one beside it: two with external ids of their own do not, but for a value that is unique.
+    fn concerns(&self, one: &Resource, other: &Resource) -> bool {
+        let apart = one.external_id.is_some()
+            && other.external_id.is_some()
+            && one.external_id != other.external_id;
+        !apart || self.ground.profile.knows_unique(&self.part.resource_type)
     }
 
     fn is_unique(&self, attribute: &str) -> bool {
@@ -358,6 +369,9 @@ impl Plan<'_> {
                 continue;
             }
             let Some(observed) = self.at(position) else { continue };
+            if !self.concerns(desired, observed) {
+                continue;
+            }
             match desired.statement.matches(&observed.value, correlation) {
                 Match::ExternalId => found.own.push(position),
                 Match::Correlation(_) => found.by_correlation.push(position),
