@@ -245,7 +245,7 @@ struct Sides {
     observed: Vec<Known>,
 }
 
-/// What shares keys, by position; what is desired first.
+/// What shares keys, by position on each side.
 struct Cluster {
     desired: Vec<usize>,
     observed: Vec<usize>,

@@ -60,14 +60,6 @@ pub struct Because {
     message: String,
 }
 
-impl Because {
-    /// An error that ends a command whose other exits are taken (`plan --detailed-exitcode`).
-    #[must_use]
-    pub(crate) fn negative(error: &anyhow::Error) -> Self {
-        Self { exit: Exit::Negative, message: format!("{error:#}") }
-    }
-}
-
 /// The command line, or a file named by it, cannot be understood.
 #[must_use]
 pub(crate) fn usage(message: impl Into<String>) -> Because {

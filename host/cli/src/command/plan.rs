@@ -75,7 +75,7 @@ pub(super) fn run(arguments: &Arguments, output: Output) -> anyhow::Result<Exit>
     let plan = match planned {
         Ok(plan) => plan,
         Err(error) if arguments.detailed_exitcode => {
-            return Err(exit::Because::negative(&error).into());
+            return Err(exit::negative(format!("{error:#}")).into());
         }
         Err(error) => return Err(error),
     };
