@@ -22,6 +22,7 @@ mod generated {
                 export replaysafe:provisioning/types@0.1.0;
                 export replaysafe:provisioning/lifecycle@0.1.0;
                 export replaysafe:provisioning/reconciliation@0.1.0;
+                export replaysafe:provisioning/batch@0.1.0;
             }
         ",
         additional_derives: [Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize],
@@ -29,6 +30,7 @@ mod generated {
 }
 
 pub use generated::exports::replaysafe::provisioning::{
+    batch,
     lifecycle::{Endpoint, Reading, Schema, Segment},
     reconciliation,
     types::*,

@@ -94,7 +94,7 @@ proptest! {
             }});
             for (function, input) in [("survey", survey), ("plan", part)] {
                 let input = input.to_string();
-                let native = door::call(&RECONCILIATION, function, &input);
+                let native = door::call(&[&RECONCILIATION], function, &input);
                 let component = COMPONENT.call_json(function, &input).expect("an answer");
                 prop_assert_eq!(&native, &component);
                 prop_assert!(native.starts_with("{\"ok\":"), "{}", native);

@@ -524,7 +524,7 @@ fn read_body(request: &Request) -> Result<Option<Value>, Answer> {
     })
 }
 
-fn operation(method: Method) -> Operation {
+pub(crate) fn operation(method: Method) -> Operation {
     match method {
         Method::Create => Operation::Create,
         Method::Replace => Operation::Replace,
@@ -533,7 +533,7 @@ fn operation(method: Method) -> Operation {
     }
 }
 
-fn method_name(method: Method) -> &'static str {
+pub(crate) fn method_name(method: Method) -> &'static str {
     match method {
         Method::Create => "create",
         Method::Replace => "replace",

@@ -11,6 +11,7 @@ use alloc::{
 use replaysafe_json::{Value, parse_ours};
 
 use crate::{
+    batch::{self, Item, Known, Operation},
     form::{self, Form, name, write_case},
     lifecycle::{self, Reading, Schema, Segment},
     reconciliation::{self, Finding, Part, Trait},
@@ -105,9 +106,19 @@ pub static RECONCILIATION: [Function; 2] = [
     }),
 ];
 
+/// The functions of `batch`, in the contract's order.
+pub static BATCH: [Function; 2] = [
+    function!(arrange(operations: Vec<Operation>, settings: Settings) -> Fallible<Vec<Item>> {
+        batch::arrange(&operations, &settings)
+    }),
+    function!(fill(text: Document, resources: Vec<Known>) -> Document {
+        batch::fill(&text, &resources)
+    }),
+];
+
 /// The one function of `json`, as the world `provisioning` has it.
 pub static CALL: Function = function!(call(function: String, input: String) -> String {
-    call(&LIFECYCLE, &function, &input)
+    call(&[&LIFECYCLE], &function, &input)
 });
 
 /// The function of `lifecycle` with this name.
@@ -139,7 +150,7 @@ const fn same(one: &[u8], other: &[u8]) -> bool {
 
 /// See `json.call`: calls one of `functions` by its name. Gives canonical JSON; never panics.
 #[must_use]
-pub fn call(functions: &'static [Function], function: &str, input: &str) -> String {
+pub fn call(functions: &[&'static [Function]], function: &str, input: &str) -> String {
     let output = match answer(functions, function, input) {
         Ok(output) => output,
         Err(error) => write_case("err", form::write(&error)),
@@ -148,12 +159,14 @@ pub fn call(functions: &'static [Function], function: &str, input: &str) -> Stri
 }
 
 fn answer(
-    functions: &'static [Function],
+    functions: &[&'static [Function]],
     function: &str,
     input: &str,
 ) -> Result<Value, ContractError> {
-    let Some(function) = functions.iter().find(|known| known.name == function) else {
-        let names: Vec<&str> = functions.iter().map(|known| known.name).collect();
+    let Some(function) = functions.iter().copied().flatten().find(|known| known.name == function)
+    else {
+        let names: Vec<&str> =
+            functions.iter().copied().flatten().map(|known| known.name).collect();
         return Err(ContractError {
             code: "unknown-function".into(),
             detail: format!("the function is none of {}", names.join(", ")),

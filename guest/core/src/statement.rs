@@ -25,6 +25,7 @@ use crate::{
     path::{Place, attribute_key},
     schema::Schema,
 };
+pub(crate) use form::{patch_op, patch_operation};
 use read::Op;
 pub(crate) use read::holds_secret;
 pub use removal::Removal;

@@ -1,4 +1,4 @@
-//! The component that plans for populations: the world `planning`.
+//! The component for what concerns more than one request: the world `planning`.
 
 use std::{fmt, sync::Arc};
 
@@ -10,6 +10,7 @@ use super::{
 };
 use crate::contract::{
     Document, Settings,
+    batch::{Item, Known, Operation},
     reconciliation::{Finding, Part, Trait},
 };
 
@@ -34,6 +35,8 @@ struct Inner {
     sandbox: Sandbox,
     survey: ComponentExportIndex,
     plan: ComponentExportIndex,
+    arrange: ComponentExportIndex,
+    fill: ComponentExportIndex,
     call: ComponentExportIndex,
     sha256: String,
 }
@@ -63,11 +66,15 @@ impl PlanningGuest {
         let (sandbox, sha256) = prepare(component, options)?;
         let survey = find(&sandbox, RECONCILIATION, "survey")?;
         let plan = find(&sandbox, RECONCILIATION, "plan")?;
+        let arrange = find(&sandbox, BATCH, "arrange")?;
+        let fill = find(&sandbox, BATCH, "fill")?;
         let call = find(&sandbox, JSON, "call")?;
         sandbox.check::<(&str, &[Document], &Settings), Fallible<Vec<Option<Trait>>>>(&survey)?;
         sandbox.check::<(&Part,), Fallible<Vec<Finding>>>(&plan)?;
+        sandbox.check::<(&[Operation], &Settings), Fallible<Vec<Item>>>(&arrange)?;
+        sandbox.check::<(&str, &[Known]), (Document,)>(&fill)?;
         sandbox.check::<(&str, &str), (String,)>(&call)?;
-        Ok(Self(Arc::new(Inner { sandbox, survey, plan, call, sha256 })))
+        Ok(Self(Arc::new(Inner { sandbox, survey, plan, arrange, fill, call, sha256 })))
     }
 
     /// Its SHA-256, in lower-case hexadecimal.
@@ -100,6 +107,29 @@ impl PlanningGuest {
         self.0.sandbox.call::<_, Fallible<_>>(&self.0.plan, (part,)).and_then(flat)
     }
 
+    /// See `batch.arrange`.
+    ///
+    /// # Errors
+    ///
+    /// Where the component fails, or the settings break the contract.
+    pub fn arrange(
+        &self,
+        operations: &[Operation],
+        settings: &Settings,
+    ) -> Result<Vec<Item>, GuestError> {
+        let parameters = (operations, settings);
+        self.0.sandbox.call::<_, Fallible<_>>(&self.0.arrange, parameters).and_then(flat)
+    }
+
+    /// See `batch.fill`.
+    ///
+    /// # Errors
+    ///
+    /// Where the component fails.
+    pub fn fill(&self, text: &str, resources: &[Known]) -> Result<Document, GuestError> {
+        self.0.sandbox.call(&self.0.fill, (text, resources)).map(|(filled,)| filled)
+    }
+
     /// See `json.call`.
     ///
     /// # Errors
@@ -110,4 +140,5 @@ impl PlanningGuest {
     }
 }
 
+const BATCH: &str = "replaysafe:provisioning/batch@0.1.0";
 const RECONCILIATION: &str = "replaysafe:provisioning/reconciliation@0.1.0";

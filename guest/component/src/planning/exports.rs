@@ -3,12 +3,15 @@
 use alloc::{string::String, vec::Vec};
 
 use replaysafe_core::{
+    batch::{self, Item, Known, Operation},
     door,
     reconciliation::{self, Finding, Part, Trait},
     types::{ContractError, Document, Settings},
 };
 
-use super::bindings::exports::replaysafe::provisioning::{json, reconciliation::Guest};
+use super::bindings::exports::replaysafe::provisioning::{
+    batch::Guest as BatchGuest, json, reconciliation::Guest,
+};
 
 struct Component;
 
@@ -26,9 +29,19 @@ impl Guest for Component {
     }
 }
 
+impl BatchGuest for Component {
+    fn arrange(operations: Vec<Operation>, settings: Settings) -> Result<Vec<Item>, ContractError> {
+        batch::arrange(&operations, &settings)
+    }
+
+    fn fill(text: Document, resources: Vec<Known>) -> Document {
+        batch::fill(&text, &resources)
+    }
+}
+
 impl json::Guest for Component {
     fn call(function: String, input: String) -> String {
-        door::call(&door::RECONCILIATION, &function, &input)
+        door::call(&[&door::RECONCILIATION, &door::BATCH], &function, &input)
     }
 }
 

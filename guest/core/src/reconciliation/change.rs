@@ -16,7 +16,10 @@ use crate::{
     case::Ground,
     ordered::BTreeSet,
     spelling::{self, Member},
-    statement::{Allowance, Body, Difference, Operation, PathKey, Statement, holds_secret},
+    statement::{
+        Allowance, Body, Difference, Operation, PathKey, Statement, holds_secret, patch_op,
+        patch_operation,
+    },
 };
 
 /// A desired resource beside an observed one of its type.
@@ -64,7 +67,8 @@ impl Pair<'_> {
         let (mut revoked, mut granted, mut names) = (Vec::new(), Vec::new(), Vec::new());
         let desired_edges = core::mem::take(&mut parts.edges);
         for edges in &desired_edges {
-            let whole = Vec::from([operation("replace", &edges.path, Some(edges.list.clone()))]);
+            let whole =
+                Vec::from([patch_operation("replace", &edges.path, Some(edges.list.clone()))]);
             let Some(difference) = self.difference(&whole, observed, id) else { continue };
             let there = edges.values(observed.find(&edges.path));
             let wanted = edges.values(Some(&edges.list));
@@ -98,7 +102,7 @@ impl Pair<'_> {
             if operations.is_empty() {
                 return;
             }
-            let body = patch(operations);
+            let body = patch_op(operations);
             let needs = needs(&body).into_iter().collect();
             let if_match = if_match.clone().filter(|_| changes.is_empty());
             let (id, body) = (Some(id.into()), Some(body.to_string()));
@@ -151,13 +155,13 @@ impl Pair<'_> {
                     put(&mut body, &member, Value::Array(ready));
                 }
                 if !waiting.is_empty() {
-                    grants.push(operation("add", &path, Some(Value::Array(waiting))));
+                    grants.push(patch_operation("add", &path, Some(Value::Array(waiting))));
                     granted.push(path);
                 }
             } else if references.is_empty() {
                 put(&mut body, &member, value.clone());
             } else {
-                updates.push(operation("replace", &path, Some(value.clone())));
+                updates.push(patch_operation("replace", &path, Some(value.clone())));
                 updated.push(path);
             }
         }
@@ -179,7 +183,7 @@ impl Pair<'_> {
             if operations.is_empty() {
                 continue;
             }
-            let body = patch(operations);
+            let body = patch_op(operations);
             let mut needs = needs(&body);
             needs.extend(external_id.map(String::from));
             let (needs, body) = (needs.into_iter().collect(), Some(body.to_string()));
@@ -190,12 +194,12 @@ impl Pair<'_> {
 
     /// What switches a resource off that is not desired; none if it is off.
     pub(super) fn disabling(self, observed: &Value, id: &str) -> Option<Change> {
-        let off = Vec::from([operation("replace", "active", Some(Value::Bool(false)))]);
+        let off = Vec::from([patch_operation("replace", "active", Some(Value::Bool(false)))]);
         let difference = self.difference(&off, observed, id)?;
         Some(Change {
             class: Class::Disable,
             id: Some(id.into()),
-            body: Some(patch(off).to_string()),
+            body: Some(patch_op(off).to_string()),
             if_match: self.version(observed),
             needs: Vec::new(),
             attributes: difference.names,
@@ -276,9 +280,9 @@ impl Pair<'_> {
             let stated = match value.as_object().filter(|_| !member.place.name.is_empty()) {
                 Some(stated) => self.complex(&member, &path, stated, observed),
                 None if spelling::unassigned(value) => {
-                    Vec::from([operation("remove", &path, None)])
+                    Vec::from([patch_operation("remove", &path, None)])
                 }
-                None => Vec::from([operation("replace", &path, Some(value.clone()))]),
+                None => Vec::from([patch_operation("replace", &path, Some(value.clone()))]),
             };
             if is("active") && member.value == Value::Bool(false) {
                 parts.off.extend(stated);
@@ -310,14 +314,14 @@ impl Pair<'_> {
         let mut sets = false;
         for (name, value) in stated.iter() {
             if spelling::unassigned(value) {
-                operations.push(operation("remove", &format!("{path}.{name}"), None));
+                operations.push(patch_operation("remove", &format!("{path}.{name}"), None));
             } else {
                 whole.insert(name, value.clone());
                 sets = true;
             }
         }
         if sets {
-            operations.insert(0, operation("replace", path, Some(Value::Object(whole))));
+            operations.insert(0, patch_operation("replace", path, Some(Value::Object(whole))));
         }
         operations
     }
@@ -327,7 +331,7 @@ impl Pair<'_> {
         if operations.is_empty() {
             return None;
         }
-        let body = patch(operations.to_vec());
+        let body = patch_op(operations.to_vec());
         let schema = &self.ground.schema;
         let patch = Operation::Patch;
         let read = Statement::read(patch, self.resource_type, Some(id), Some(&body), None, schema);
@@ -398,7 +402,7 @@ impl Edges {
 
     fn removal(&self, value: &str) -> Value {
         let path = format!("{}[value eq {}]", self.path, Value::from(value));
-        operation("remove", &path, None)
+        patch_operation("remove", &path, None)
     }
 
     /// Adds what is desired under these values.
@@ -407,7 +411,7 @@ impl Edges {
         let given =
             edges.filter(|edge| value_of(edge).is_some_and(|value| values.contains(&value)));
         let given: Vec<Value> = given.cloned().collect();
-        (!given.is_empty()).then(|| operation("add", &self.path, Some(Value::Array(given))))
+        (!given.is_empty()).then(|| patch_operation("add", &self.path, Some(Value::Array(given))))
     }
 
     /// A resource after these edges were taken and given.
@@ -548,22 +552,6 @@ fn value_of(edge: &Value) -> Option<String> {
         Value::Number(number) => Some(number.as_str().into()),
         Value::Null | Value::Bool(_) | Value::Array(_) | Value::Object(_) => None,
     }
-}
-
-fn operation(op: &str, path: &str, value: Option<Value>) -> Value {
-    let mut operation: Object =
-        [("op", Value::from(op)), ("path", Value::from(path))].into_iter().collect();
-    if let Some(value) = value {
-        operation.insert("value", value);
-    }
-    Value::Object(operation)
-}
-
-fn patch(operations: Vec<Value>) -> Value {
-    let schema = Value::from("urn:ietf:params:scim:api:messages:2.0:PatchOp");
-    let members =
-        [("schemas", Value::Array([schema].into())), ("Operations", Value::Array(operations))];
-    Value::Object(members.into_iter().collect())
 }
 
 /// The attributes whose values are other resources.

@@ -135,14 +135,27 @@ pub(super) fn secret_digests(body: Option<&Value>) -> Vec<String> {
 pub(super) fn secret_update(body: Option<&Value>) -> Value {
     let mut operations = Vec::new();
     each_secret(body, &mut |path, value| {
-        let path = Value::from(path);
-        let members = [("op", Value::from("replace")), ("path", path), ("value", value.clone())];
-        operations.push(Value::Object(members.into_iter().collect()));
+        operations.push(patch_operation("replace", &path, Some(value.clone())));
     });
+    patch_op(operations)
+}
+
+/// A `PatchOp` (RFC 7644 §3.5.2).
+pub(crate) fn patch_op(operations: Vec<Value>) -> Value {
     let schema = Value::from("urn:ietf:params:scim:api:messages:2.0:PatchOp");
     let members =
         [("schemas", Value::Array([schema].into())), ("Operations", Value::Array(operations))];
     Value::Object(members.into_iter().collect())
+}
+
+/// An operation of a `PatchOp`.
+pub(crate) fn patch_operation(op: &str, path: &str, value: Option<Value>) -> Value {
+    let mut operation: Object =
+        [("op", Value::from(op)), ("path", Value::from(path))].into_iter().collect();
+    if let Some(value) = value {
+        operation.insert("value", value);
+    }
+    Value::Object(operation)
 }
 
 /// The paths of the attributes in which a create states a secret, as [`PathKey`] has them.

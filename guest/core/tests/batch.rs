@@ -1,0 +1,228 @@
+//! Batches: what can be carried out when, and under which key (S31)?
+
+#![expect(clippy::expect_used, reason = "a test may fail")]
+
+use replaysafe_core::{
+    batch::{Item, Known, Operation, arrange, fill},
+    types::{Method, Settings},
+};
+
+/// RFC 7644 §3.7.2, its first example: the group refers to the user that is made before it.
+#[test]
+fn what_is_referred_to_is_made_first() {
+    let user = create("User", "qwerty", r#"{"userName":"Alice"}"#);
+    let group = create(
+        "Group",
+        "ytrewq",
+        r#"{"displayName":"Tour Guides","members":[{"type":"User","value":"bulkId:qwerty"}]}"#,
+    );
+    check(&[user.clone(), group.clone()], &["0", "1 after 0"]);
+    check(&[group, user], &["1", "0 after 1"]);
+}
+
+/// The order is that of the operations, but for that.
+#[test]
+fn other_operations_stay_in_their_order() {
+    let operations = [
+        delete("User", "u1"),
+        create("User", "a", r#"{"userName":"a","manager":{"value":"bulkId:b"}}"#),
+        delete("User", "u2"),
+        create("User", "b", r#"{"userName":"b"}"#),
+        patch(
+            "Group",
+            "g1",
+            r#"{"Operations":[{"op":"remove","path":"members[value eq \"bulkId:a\"]"}]}"#,
+        ),
+        patch(
+            "User",
+            "bulkId:b",
+            r#"{"Operations":[{"op":"replace","path":"title","value":"x"}]}"#,
+        ),
+    ];
+    check(&operations, &["0", "3", "1 after 3", "2", "4 after 1", "5 after 3"]);
+}
+
+/// RFC 7644 §3.7.1: two groups that are members of each other are made, and then refer.
+#[test]
+fn a_circle_is_made_in_two_passes() {
+    let a = r#"{"displayName":"A","members":[{"value":"u1"},{"value":"bulkId:b"}]}"#;
+    let b = r#"{"displayName":"B","members":[{"value":"bulkId:a"}]}"#;
+    let items = check(
+        &[create("Group", "a", a), create("Group", "b", b), delete("User", "u9")],
+        &["1", "0 after 1", "1 after 0 1 as bulkId:b", "2"],
+    );
+    let body = |at: usize| items.get(at).and_then(|item| item.body.as_deref()).expect("a body");
+    assert_eq!(body(0), r#"{"displayName":"B"}"#);
+    assert_eq!(body(1), a);
+    assert_eq!(
+        body(2),
+        r#"{"Operations":[{"op":"add","path":"members","value":[{"value":"bulkId:a"}]}],"schemas":["urn:ietf:params:scim:api:messages:2.0:PatchOp"]}"#
+    );
+}
+
+/// One that refers to itself is a circle; an extension's attribute is stated later, and nothing else of it.
+#[test]
+fn what_refers_to_itself_is_made_first() {
+    let body =
+        r#"{"userName":"a","urn:x:2.0:User":{"manager":{"value":"bulkId:a"},"costCenter":"4"}}"#;
+    let items = check(&[create("User", "a", body)], &["0", "0 after 0 as bulkId:a"]);
+    let bodies: Vec<_> = items.iter().filter_map(|item| item.body.as_deref()).collect();
+    assert_eq!(
+        bodies,
+        [
+            r#"{"urn:x:2.0:User":{"costCenter":"4"},"userName":"a"}"#,
+            r#"{"Operations":[{"op":"replace","path":"urn:x:2.0:User:manager","value":{"value":"bulkId:a"}}],"schemas":["urn:ietf:params:scim:api:messages:2.0:PatchOp"]}"#,
+        ]
+    );
+}
+
+/// What is in a circle is stated again before what comes after it in the batch: that may take it away.
+#[test]
+fn a_circle_is_closed_before_what_follows() {
+    let a = r#"{"displayName":"A","members":[{"value":"bulkId:b"}]}"#;
+    let b = r#"{"displayName":"B","members":[{"value":"bulkId:a"}]}"#;
+    let empty = r#"{"Operations":[{"op":"remove","path":"members"}]}"#;
+    let operations =
+        [create("Group", "a", a), create("Group", "b", b), patch("Group", "bulkId:b", empty)];
+    check(&operations, &["1", "0 after 1", "1 after 0 1 as bulkId:b", "2 after 1"]);
+}
+
+#[test]
+fn what_cannot_be_carried_out_is_refused() {
+    let refused = |operations: &[Operation]| -> Vec<bool> {
+        arranged(operations).iter().map(|item| !item.refused.is_empty()).collect()
+    };
+    let user = |name: &str| create("User", name, r#"{"userName":"a"}"#);
+    let refers = |name: &str| {
+        create("Group", "g", &format!(r#"{{"members":[{{"value":"bulkId:{name}"}}]}}"#))
+    };
+    assert_eq!(refused(&[user("a"), refers("a")]), [false, false]);
+    assert_eq!(refused(&[user("a"), refers("b")]), [false, true]);
+    // Names are compared exactly.
+    assert_eq!(refused(&[user("a"), refers("A")]), [false, true]);
+    assert_eq!(refused(&[user("a"), user("a"), refers("a")]), [true, true, true]);
+    assert_eq!(refused(&[user("")]), [true]);
+    assert_eq!(refused(&[delete("User", "bulkId:x")]), [true]);
+    // What is changed is known by its id.
+    let named = Operation { bulk_id: Some("p".into()), ..patch("User", "u1", "{}") };
+    assert_eq!(refused(&[named, refers("p")]), [false, true]);
+}
+
+/// S31: the same item of the same batch has the same key, whatever stands beside it.
+#[test]
+fn an_item_is_known_again() {
+    let keys = |operations: &[Operation]| -> Vec<String> {
+        arranged(operations).into_iter().map(|item| item.key_material).collect()
+    };
+    let title = |text: &str| {
+        patch(
+            "User",
+            "u1",
+            &format!(r#"{{"Operations":[{{"op":"replace","path":"title","value":"{text}"}}]}}"#),
+        )
+    };
+    let [named, other] = ["a", "b"].map(|name| create("User", name, r#"{"userName":"a"}"#));
+    let all =
+        keys(&[named.clone(), other, title("x"), title("y"), title("x"), delete("User", "u1")]);
+    let distinct: std::collections::BTreeSet<_> = all.iter().collect();
+    assert_eq!(distinct.len(), all.len(), "{all:?}");
+    let some = keys(&[title("x"), delete("User", "u1"), named]);
+    assert_eq!(some.iter().collect::<Vec<_>>(), [&all[2], &all[5], &all[0]]);
+    // S3: what asks the same in other words is the same.
+    let spelled =
+        patch("User", "u1", r#"{ "operations": [{"value":"x", "op":"Replace", "path":"Title"}] }"#);
+    assert_eq!(keys(&[spelled]), [all[2].clone()]);
+    // A circle's two items have two.
+    let circle = keys(&[create("User", "a", r#"{"userName":"a","manager":{"value":"bulkId:a"}}"#)]);
+    assert_ne!(circle.first(), circle.last());
+}
+
+/// A chain as long as a batch may be takes no stack.
+#[test]
+fn a_long_chain_is_arranged() {
+    let chain: Vec<Operation> = (0..1_000)
+        .map(|at| {
+            create(
+                "User",
+                &at.to_string(),
+                &format!(r#"{{"manager":{{"value":"bulkId:{}"}}}}"#, at + 1),
+            )
+        })
+        .chain([create("User", "1000", "{}")])
+        .collect();
+    let order: Vec<u32> = arranged(&chain).iter().map(|item| item.operation).collect();
+    assert_eq!(order, (0..=1_000).rev().collect::<Vec<_>>());
+}
+
+#[test]
+fn names_give_way_to_ids() {
+    let known = [("bulkId:a", "1"), ("externalId:b", "2")]
+        .map(|(name, id)| Known { name: name.into(), id: id.into() });
+    let check = |text: &str, expected: &str| assert_eq!(fill(text, &known), expected);
+    check(
+        r#"{"members":[{"value":"bulkId:a"},{"value":"externalId:b"}]}"#,
+        r#"{"members":[{"value":"1"},{"value":"2"}]}"#,
+    );
+    check(
+        r#"{"Operations":[{"op":"remove","path":"members[value eq \"bulkId:a\"]"}]}"#,
+        r#"{"Operations":[{"op":"remove","path":"members[value eq \"1\"]"}]}"#,
+    );
+    // Nothing to put in: the text stays as it came.
+    check(
+        r#"{ "a" : "bulkId:b", "b": "see bulkId:a" }"#,
+        r#"{ "a" : "bulkId:b", "b": "see bulkId:a" }"#,
+    );
+    check("no JSON", "no JSON");
+}
+
+/// `expected`: each item's operation, what it needs, and what it is about where that is not as stated.
+fn check(operations: &[Operation], expected: &[&str]) -> Vec<Item> {
+    let items = arranged(operations);
+    let told: Vec<String> = items
+        .iter()
+        .map(|item| {
+            let mut text = item.operation.to_string();
+            if !item.needs.is_empty() {
+                let needs: Vec<String> = item.needs.iter().map(u32::to_string).collect();
+                text += &format!(" after {}", needs.join(" "));
+            }
+            let stated =
+                usize::try_from(item.operation).ok().and_then(|at| operations.get(at)?.id.clone());
+            if item.id != stated {
+                text += &format!(" as {}", item.id.clone().unwrap_or_default());
+            }
+            text
+        })
+        .collect();
+    assert_eq!(told, expected);
+    assert!(items.iter().all(|item| item.refused.is_empty()), "{items:?}");
+    items
+}
+
+fn arranged(operations: &[Operation]) -> Vec<Item> {
+    let settings = Settings { policy: "{}".into(), schema: "{}".into(), profile: Vec::new() };
+    arrange(operations, &settings).expect("settings that can be read")
+}
+
+fn create(resource_type: &str, name: &str, body: &str) -> Operation {
+    Operation {
+        method: Method::Create,
+        id: None,
+        bulk_id: Some(name.into()),
+        ..patch(resource_type, "", body)
+    }
+}
+
+fn patch(resource_type: &str, id: &str, body: &str) -> Operation {
+    Operation {
+        method: Method::Patch,
+        resource_type: resource_type.into(),
+        id: Some(id.into()),
+        bulk_id: None,
+        body: Some(body.into()),
+    }
+}
+
+fn delete(resource_type: &str, id: &str) -> Operation {
+    Operation { method: Method::Delete, body: None, ..patch(resource_type, id, "") }
+}
