@@ -4,6 +4,7 @@
 //! file does so in that order, and never sends before the record of it is durable.
 
 mod aside;
+pub mod batch;
 mod memory;
 pub mod operator;
 mod secrets;
@@ -27,7 +28,7 @@ use crate::{
         Request, Retry, Schema, Scope, Settings, Sight, Situation, Stage, Step, Tag, Tags, Verdict,
         Write,
     },
-    guest::{Guest, GuestError},
+    guest::{Guest, GuestError, PlanningGuest},
     keys::{LedgerKey, frame, hex},
     ledger::{Journal, Leased, Ledger, LedgerError, Record, RecordedStep, Waiting},
     monitor::{self, Function},
@@ -82,6 +83,8 @@ pub struct Options {
     /// What is known of the target beforehand, as a prober measures it or an operator knows it: facts in the contract's
     /// spelling (S40). They count before what the target says of itself; what is learned of it counts before them.
     pub profile: Vec<Field>,
+    /// The component that puts batches in order (S31); none: no batch is taken.
+    pub planning: Option<PlanningGuest>,
 }
 
 impl Default for Options {
@@ -97,6 +100,7 @@ impl Default for Options {
             on_failure: |_| {},
             journal: None,
             profile: Vec::new(),
+            planning: None,
         }
     }
 }

@@ -73,7 +73,7 @@ impl Subject {
     /// If core and component differ in one byte, or the host's monitor refuses the step.
     pub fn text(&mut self, function: &str, input: &Value) -> String {
         let text = input.to_string();
-        let output = door::call(&door::LIFECYCLE, function, &text);
+        let output = door::call(&[&door::LIFECYCLE], function, &text);
         if let Some(other) = &self.other {
             other.compare(function, input, &output);
         }

@@ -8,6 +8,7 @@
 
 extern crate alloc;
 
+mod cases;
 mod memory;
 #[cfg(feature = "planning")]
 mod planning;

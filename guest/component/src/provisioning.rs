@@ -1,5 +1,4 @@
 //! The world `provisioning`: single requests.
 
 mod bindings;
-mod cases;
 mod exports;

@@ -485,6 +485,7 @@ async fn provisioner(
         on_failure: output::note_failure,
         journal: Some(Arc::new(journal)),
         profile: settings.profile.as_ref().map(Profile::fields).unwrap_or_default(),
+        planning: Some(planning_guest()?),
         ..Options::default()
     };
     Provisioner::new(guest, ledger, target, key, options).context("joining the parts")

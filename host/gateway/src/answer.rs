@@ -358,7 +358,7 @@ pub(crate) const RETRY_AFTER_SECONDS: u32 = 5;
 const NAMED_MAX: usize = 24;
 /// How much of a name or id an error shows: a URN and an attribute of a standard schema have 70 characters.
 const NAME_CHARS_MAX: usize = 80;
-const SCIM_JSON: &str = "application/scim+json";
+pub(crate) const SCIM_JSON: &str = "application/scim+json";
 /// The note that names the `scimType`.
 const SCIM_TYPE: &str = "scim-type";
 /// What `Replaysafe-Decision` says where none was made.

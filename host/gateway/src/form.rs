@@ -35,11 +35,15 @@ pub(crate) fn head(headers: &HeaderMap, method: Method) -> Result<Head, Refused>
 
 /// Checks that a body is JSON that can be read in one way, within `limits`. What it means is the component's affair.
 pub(crate) fn body(bytes: &[u8], limits: &Limits) -> Result<(), Refused> {
-    let Err(error) = parse(bytes, limits) else { return Ok(()) };
+    parse(bytes, limits).map(|_| ()).map_err(|error| unreadable(&error))
+}
+
+/// What is told of a body that is no such JSON.
+pub(crate) fn unreadable(error: &JsonError) -> Refused {
     let too_large = matches!(error, JsonError::TooLarge { .. });
     let verdict = if too_large { Verdict::TooLarge } else { Verdict::Malformed };
     let detail = format!("The body cannot be read: {error} ({}). Mend it.", error.code());
-    Err(Refused::body(verdict, "invalidSyntax", detail))
+    Refused::body(verdict, "invalidSyntax", detail)
 }
 
 /// Reads the key: `Idempotency-Key`, or the `Repeatability-Request-ID` of OASIS Repeatable Requests.

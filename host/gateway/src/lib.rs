@@ -4,6 +4,7 @@
 
 pub mod answer;
 mod body;
+mod bulk;
 mod edit;
 mod form;
 mod pass;

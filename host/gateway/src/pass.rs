@@ -9,9 +9,11 @@ use hyper::body::{Body as _, Incoming};
 use replaysafe::target::edit::Change;
 use replaysafe::target::rewrite::Rewrite;
 use replaysafe::target::upstream::{SendError, Upstream, whole};
+use replaysafe_json::Limits;
 
 use crate::answer::{RETRY_AFTER_SECONDS, error};
 use crate::body::{Paced, Unread};
+use crate::bulk::OPERATIONS_MOST;
 use crate::edit::Edited;
 use crate::form::drop_hop_by_hop;
 
@@ -22,8 +24,8 @@ pub(crate) struct Changes {
     pub(crate) without_host: bool,
     /// Its URLs are written as the client reaches them; none: they are that already, or it is not known how.
     pub(crate) rewrite: Option<Rewrite>,
-    /// It is a `ServiceProviderConfig`, and bulk is not on offer.
-    pub(crate) without_bulk: bool,
+    /// It is a `ServiceProviderConfig`, and this is what it is to say of bulk requests.
+    pub(crate) bulk: Offer,
 }
 
 /// Passes `request` on and gives the target's answer.
@@ -116,9 +118,20 @@ pub(crate) fn later(status: StatusCode, detail: &str) -> Response<Body> {
     response
 }
 
+/// What is said of bulk requests (RFC 7643 section 5).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Offer {
+    /// What the target says.
+    AsIs,
+    /// They are not on offer.
+    No,
+    /// They are served here, within our limits.
+    Ours,
+}
+
 impl Changes {
     fn any(&self) -> bool {
-        self.rewrite.is_some() || self.without_bulk
+        self.rewrite.is_some() || self.bulk != Offer::AsIs
     }
 
     /// Whether the body of this answer may have to change.
@@ -130,19 +143,30 @@ impl Changes {
     }
 
     fn change(&self) -> Change {
-        let Self { rewrite, without_bulk, .. } = self.clone();
+        let Self { rewrite, bulk, .. } = self.clone();
         Box::new(move |names, value| {
             let rewritten = rewrite.as_ref().and_then(|rewrite| rewrite.value(names, value));
-            rewritten.or_else(|| bulk_is_not_on_offer(names, value).filter(|_| without_bulk))
+            rewritten.or_else(|| bulk.word(names, value))
         })
     }
 }
 
-/// Says in a `ServiceProviderConfig` that bulk is not supported; none if the value is another, or says so already.
-fn bulk_is_not_on_offer(names: &[String], value: &str) -> Option<String> {
-    let [bulk, supported] = names else { return None };
-    let is = bulk.eq_ignore_ascii_case("bulk") && supported.eq_ignore_ascii_case("supported");
-    (is && value == "true").then(|| "false".to_owned())
+impl Offer {
+    /// What a `ServiceProviderConfig` is to say here; none where it may say what it says.
+    fn word(self, names: &[String], value: &str) -> Option<String> {
+        let [bulk, name] = names else { return None };
+        if !bulk.eq_ignore_ascii_case("bulk") {
+            return None;
+        }
+        let ours = match (self, name.to_ascii_lowercase().as_str()) {
+            (Self::No, "supported") => "false".to_owned(),
+            (Self::Ours, "supported") => "true".to_owned(),
+            (Self::Ours, "maxoperations") => OPERATIONS_MOST.to_string(),
+            (Self::Ours, "maxpayloadsize") => Limits::BYTES_GROUP.to_string(),
+            _ => return None,
+        };
+        (ours != value).then_some(ours)
+    }
 }
 
 /// How long a passed request may wait for the beginning of its answer: as long as the impatient client waits.
@@ -155,11 +179,19 @@ mod tests {
     use super::*;
 
     #[test]
-    fn bulk_is_the_only_word_that_changes() {
-        let config = r#"{"patch":{"supported":true},"bulk":{"supported": true,"maxOperations":9}}"#;
-        let expected =
-            r#"{"patch":{"supported":true},"bulk":{"supported": false,"maxOperations":9}}"#;
-        assert_eq!(edit(config, Box::new(bulk_is_not_on_offer)), expected);
-        assert_eq!(edit(expected, Box::new(bulk_is_not_on_offer)), expected);
+    fn bulk_is_all_that_changes() {
+        let config =
+            |words: &str| format!(r#"{{"patch":{{"supported":true}},"bulk":{{{words}}}}}"#);
+        let check = |offer: Offer, said: &str, expected: &str| {
+            let change = move |names: &[String], value: &str| offer.word(names, value);
+            assert_eq!(edit(&config(said), Box::new(change)), config(expected));
+        };
+        let target = r#""supported": true,"maxOperations":9,"maxPayloadSize":1"#;
+        check(Offer::No, target, r#""supported": false,"maxOperations":9,"maxPayloadSize":1"#);
+        let ours = r#""supported": true,"maxOperations":1000,"maxPayloadSize":16777216"#;
+        check(Offer::Ours, target, ours);
+        check(Offer::Ours, ours, ours);
+        check(Offer::Ours, r#""supported":false"#, r#""supported":true"#);
+        check(Offer::AsIs, target, target);
     }
 }

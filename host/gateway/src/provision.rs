@@ -6,13 +6,19 @@ use http::HeaderName;
 use replaysafe::call::{Call, Readiness};
 use replaysafe::contract::{Answer, Endpoint};
 use replaysafe::ledger::Ledger;
-use replaysafe::provisioner::Provisioner;
+use replaysafe::provisioner::{Provisioner, batch::Batch};
 use replaysafe::target::{Caller, Target};
 
 /// What answers provisioning requests.
 pub trait Provision: Send + Sync + 'static {
     /// Answers `call`. The gateway runs this as a task of its own: it is never dropped before its end.
     fn provision(&self, call: Call) -> impl Future<Output = Answer> + Send;
+
+    /// Whether [`provision_batch`](Self::provision_batch) can answer.
+    fn takes_batches(&self) -> bool;
+
+    /// Answers a batch: an answer for each operation that was begun, in their order. Run as a task of its own, too.
+    fn provision_batch(&self, batch: Batch) -> impl Future<Output = Vec<Option<Answer>>> + Send;
 
     /// The target's resource types, `User` and `Group` always.
     ///
@@ -29,6 +35,14 @@ pub trait Provision: Send + Sync + 'static {
 impl<L: Ledger, T: Target> Provision for Provisioner<L, T> {
     async fn provision(&self, call: Call) -> Answer {
         Self::provision(self, call).await
+    }
+
+    fn takes_batches(&self) -> bool {
+        Self::takes_batches(self)
+    }
+
+    async fn provision_batch(&self, batch: Batch) -> Vec<Option<Answer>> {
+        Self::provision_batch(self, &batch).await
     }
 
     async fn endpoints(&self, caller: &Caller) -> Vec<Endpoint> {

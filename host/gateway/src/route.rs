@@ -21,8 +21,10 @@ pub enum Route {
     },
     /// To the target, untouched.
     Pass,
-    /// To the target, and its answer may need a word changed: bulk is not on offer here.
+    /// To the target, and its answer may need words changed: what it says of bulk requests is told of this gateway.
     PassConfiguration,
+    /// Through the provisioner, operation by operation (RFC 7644 section 3.7).
+    Bulk,
     /// Nowhere: the path is ambiguous, so that target and gateway could read two things into it (400).
     Malformed(&'static str),
     /// Nowhere: it would change something unprotected (501).
@@ -40,7 +42,8 @@ pub enum Route {
 /// 3. [`Route::Pass`], [`Route::PassConfiguration`]: the method changes nothing,
 /// 4. [`Route::Protect`]: POST on a collection; PUT, PATCH, DELETE on a member,
 /// 5. [`Route::Pass`]: a search, discovery, or a path in `unprotected`,
-/// 6. [`Route::Unprotected`]: anything else.
+/// 6. [`Route::Bulk`]: POST on `/Bulk`,
+/// 7. [`Route::Unprotected`]: anything else.
 #[must_use]
 pub fn route(
     method: &Method,
@@ -94,6 +97,7 @@ pub fn route(
             Route::Pass
         }
         ("POST" | "PUT" | "PATCH" | "DELETE", _) if named(below, unprotected) => Route::Pass,
+        ("POST", ["Bulk"]) => Route::Bulk,
         _ => Route::Unprotected,
     }
 }
@@ -163,6 +167,7 @@ mod tests {
             Route::Malformed(_) => "malformed".to_owned(),
             Route::Pass => "Pass".to_owned(),
             Route::PassConfiguration => "PassConfiguration".to_owned(),
+            Route::Bulk => "Bulk".to_owned(),
             Route::Unprotected => "Unprotected".to_owned(),
             Route::Elsewhere => "Elsewhere".to_owned(),
         };
@@ -175,6 +180,7 @@ mod tests {
         check("PUT /scim/v2/Users/1", "Replace User 1");
         check("PATCH /scim/v2/Groups/a%20b", "Patch Group a b");
         check("DELETE /scim/v2/%55sers/1", "Delete User 1");
+        check("POST /scim/v2/Bulk", "Bulk");
     }
 
     #[test]
@@ -190,7 +196,8 @@ mod tests {
 
     #[test]
     fn what_would_change_something_unprotected_goes_nowhere() {
-        check("POST /scim/v2/Bulk", "Unprotected");
+        check("PUT /scim/v2/Bulk", "Unprotected");
+        check("POST /scim/v2/Bulk/1", "Unprotected");
         check("PATCH /scim/v2/Me", "Unprotected");
         check("POST /scim/v2/users", "Unprotected");
         check("POST /scim/v2/Users/1", "Unprotected");

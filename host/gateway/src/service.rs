@@ -12,18 +12,21 @@ use http::{
 use hyper::body::Incoming;
 use replaysafe::call::{Call, Principal};
 use replaysafe::contract::{self, Endpoint, Verdict};
+use replaysafe::provisioner::batch::{Batch, BatchCall};
 use replaysafe::target::path::percent_decode;
 use replaysafe::target::rewrite::Rewrite;
 use replaysafe::target::upstream::Upstream;
 use replaysafe::target::{Body as CallBody, Caller};
 use replaysafe_json::Limits;
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
-use crate::answer::{Asked, Refused, error, refuse, respond, say_repeatable};
+use crate::answer::{Asked, Refused, SCIM_JSON, error, refuse, respond, say_repeatable};
 use crate::body::{Unread, read};
+use crate::bulk;
 use crate::form;
-use crate::pass::{Changes, closing, later, pass};
+use crate::pass::{Changes, Offer, closing, later, pass};
 use crate::provision::Provision;
 use crate::route::{Route, named, route};
 use crate::serve::{GatewayOptions, HostMode};
@@ -104,11 +107,16 @@ impl<P: Provision> Gateway<P> {
         deadline: Instant,
     ) -> Result<Response<Body>, Stop> {
         match route {
-            Route::Pass => Ok(self.pass(request, false).await),
+            Route::Pass => Ok(self.pass(request, Offer::AsIs).await),
             Route::PassConfiguration => {
-                let bulk = named("/Bulk", &self.options.pass_unprotected);
-                Ok(self.pass(request, !bulk).await)
+                let bulk = match named("/Bulk", &self.options.pass_unprotected) {
+                    true => Offer::AsIs,
+                    false if self.provision.takes_batches() => Offer::Ours,
+                    false => Offer::No,
+                };
+                Ok(self.pass(request, bulk).await)
             }
+            Route::Bulk => self.bulk(request, principal, deadline).await,
             Route::Protect { method, resource_type, id } => {
                 self.protect(request, principal, (method, resource_type, id), deadline).await
             }
@@ -179,7 +187,7 @@ impl<P: Provision> Gateway<P> {
         tokio::time::timeout_at(deadline, self.provision.endpoints(caller)).await.map_err(late)
     }
 
-    async fn pass(&self, request: Request<Incoming>, without_bulk: bool) -> Response<Body> {
+    async fn pass(&self, request: Request<Incoming>, bulk: Offer) -> Response<Body> {
         let Ok(_permit) = self.passes.try_acquire() else {
             let detail = "Too many requests are under way; come again.";
             return later(StatusCode::SERVICE_UNAVAILABLE, detail);
@@ -193,7 +201,7 @@ impl<P: Provision> Gateway<P> {
             host.filter(|_| !without_host).map(|host| format!("http://{host}{}", base.prefix()));
         let to = self.base(headers).filter(|to| seen.as_ref() != Some(to));
         let rewrite = to.map(|to| Rewrite::new(base, headers, to));
-        pass(&self.upstream, request, &Changes { without_host, rewrite, without_bulk }).await
+        pass(&self.upstream, request, &Changes { without_host, rewrite, bulk }).await
     }
 
     async fn protect(
@@ -218,9 +226,7 @@ impl<P: Provision> Gateway<P> {
         if media_type.is_some() {
             form::body(&bytes, &Limits { bytes: bytes_max, ..Limits::request() })?;
         }
-        let busy =
-            |_| Refused::new(Verdict::Unavailable, "Too many requests are under way; come again.");
-        let permit = Arc::clone(&self.requests).try_acquire_owned().map_err(busy)?;
+        let permit = self.permit()?;
         let mut caller = self.caller(headers, query);
         // It differs each time: as a part of the credential it would make another principal of each request (S1).
         caller.headers.retain(|(name, _)| Some(name) != version_header);
@@ -257,25 +263,92 @@ impl<P: Provision> Gateway<P> {
             drop((permit, room));
             answer
         });
-        let answered = tokio::time::timeout_at(deadline, work).await;
+        let mut answer = ended(work, deadline).await?;
         drop(client);
-        let unresolved = |detail| Refused::new(Verdict::Unresolved, detail);
-        let mut answer = match answered {
-            Ok(Ok(answer)) => answer,
-            Ok(Err(_)) => {
-                let detail = "The decision failed. The same request again finds out how it stands.";
-                return Err(unresolved(detail).into());
-            }
-            Err(_) => {
-                let detail = "The work goes on: the same request again attaches to it.";
-                return Err(unresolved(detail).into());
-            }
-        };
         // It is the target's own base that is kept, and seen by the component: whoever asked first, each gets his own.
         if let (Some(to), Some(target)) = (self.base(headers), &mut answer.target) {
             Rewrite::new(self.upstream.base(), [], to).answer(target);
         }
         Ok(respond(&answer, &asked))
+    }
+
+    /// Each operation of a bulk request goes the way of a single one (S31).
+    async fn bulk(
+        &self,
+        request: Request<Incoming>,
+        principal: Option<Principal>,
+        deadline: Instant,
+    ) -> Result<Response<Body>, Stop> {
+        if !self.provision.takes_batches() {
+            return Err(Stop::Unprotected);
+        }
+        let (parts, body) = request.into_parts();
+        let headers = &parts.headers;
+        let form::Head { key, first_sent, if_match, media_type } =
+            form::head(headers, contract::Method::Create)?;
+        let version_header = self.provision.version_header();
+        if if_match.is_some() || version_header.is_some_and(|name| headers.contains_key(name)) {
+            let detail = "A bulk request has no version as a whole: leave If-Match and the version header out, and state \
+                          what is true of an operation in it.";
+            return Err(Refused::new(Verdict::Malformed, detail).into());
+        }
+        let reading = Instant::now();
+        let (bytes, room) = read(body, Limits::BYTES_GROUP, &self.room).await.map_err(unread)?;
+        let deadline = deadline + reading.elapsed();
+        let permit = self.permit()?;
+        let caller = self.caller(headers, None);
+        let asked = bulk::read(&bytes, &self.endpoints(&caller, deadline).await?)?;
+        let client = Arc::new(());
+        let content_type = media_type.unwrap_or_else(|| HeaderValue::from_static(SCIM_JSON));
+        let principal = principal.unwrap_or_else(|| Principal::of(&caller));
+        let call = |operation: &bulk::Operation| Call {
+            awaited: Some(Arc::downgrade(&client)),
+            method: operation.method,
+            resource_type: operation.resource_type.clone(),
+            id: operation.id.clone(),
+            body: operation
+                .body
+                .clone()
+                .map(|bytes| CallBody { bytes, content_type: content_type.clone() }),
+            key: None,
+            version: None,
+            if_match: operation.version.clone(),
+            principal: principal.clone(),
+            caller: caller.clone(),
+            extra: form::extra(None, first_sent),
+        };
+        let with_key = key.is_some();
+        let batch = Batch {
+            key,
+            fail_on_errors: asked.fail_on_errors,
+            operations: asked
+                .operations
+                .iter()
+                .map(|one| BatchCall { bulk_id: one.bulk_id.clone(), call: call(one) })
+                .collect(),
+        };
+        let provision = Arc::clone(&self.provision);
+        let work = tokio::spawn(async move {
+            let answers = provision.provision_batch(batch).await;
+            drop((permit, room));
+            answers
+        });
+        let mut answers = ended(work, deadline).await?;
+        drop(client);
+        if let Some(to) = self.base(headers) {
+            let rewrite = Rewrite::new(self.upstream.base(), [], to);
+            let told = answers.iter_mut().flatten().filter_map(|answer| answer.target.as_mut());
+            told.for_each(|target| rewrite.answer(target));
+        }
+        let base = self.base(headers).unwrap_or_else(|| self.upstream.base().url());
+        Ok(bulk::answer(&asked.operations, &answers, &base, with_key).await)
+    }
+
+    /// The right to have one more request under way.
+    fn permit(&self) -> Result<OwnedSemaphorePermit, Refused> {
+        let busy =
+            |_| Refused::new(Verdict::Unavailable, "Too many requests are under way; come again.");
+        Arc::clone(&self.requests).try_acquire_owned().map_err(busy)
     }
 
     /// The resource type that this path is of, by the target's own word.
@@ -291,6 +364,7 @@ impl<P: Provision> Gateway<P> {
             Route::Protect { resource_type, .. } => Ok(resource_type),
             Route::Pass
             | Route::PassConfiguration
+            | Route::Bulk
             | Route::Malformed(_)
             | Route::Unprotected
             | Route::Elsewhere => Err(Stop::Unprotected),
@@ -351,6 +425,16 @@ impl<P: Provision> Gateway<P> {
     fn depth(&self) -> usize {
         self.upstream.base().prefix().matches('/').count()
     }
+}
+
+/// What came of work that goes on when the client has waited for as long as it may (S43a).
+async fn ended<T>(work: JoinHandle<T>, deadline: Instant) -> Result<T, Stop> {
+    let detail = match tokio::time::timeout_at(deadline, work).await {
+        Ok(Ok(ended)) => return Ok(ended),
+        Ok(Err(_)) => "The decision failed. The same request again finds out how it stands.",
+        Err(_) => "The work goes on: the same request again attaches to it.",
+    };
+    Err(Refused::new(Verdict::Unresolved, detail).into())
 }
 
 /// How long a client waits for its answer (S43a): below the 60 s of the impatient.

@@ -14,6 +14,7 @@ use http::HeaderName;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use replaysafe::call::{Call, Principal, Readiness, Recovery};
 use replaysafe::contract::{Answer, Divergence, Endpoint, Evidence, Retry, TargetAnswer, Verdict};
+use replaysafe::provisioner::batch::Batch;
 use replaysafe::target::Caller;
 use replaysafe::target::upstream::{Roots, SendError, Upstream, whole};
 use replaysafe_gateway::serve::{CONNECTIONS_MAX, PASSES_MAX, REQUESTS_MAX, serve};
@@ -925,6 +926,14 @@ struct Canned {
 }
 
 impl Provision for Canned {
+    fn takes_batches(&self) -> bool {
+        false
+    }
+
+    async fn provision_batch(&self, batch: Batch) -> Vec<Option<Answer>> {
+        batch.operations.iter().map(|_| None).collect()
+    }
+
     fn version_header(&self) -> Option<&HeaderName> {
         Some(&SEQUENCE)
     }

@@ -51,6 +51,20 @@ pub fn has_dot_segment(path: &str) -> bool {
     })
 }
 
+/// Writes a text as one segment of a path: encodes all but RFC 3986's unreserved characters, `:` and `@`.
+#[must_use]
+pub fn percent_encode(text: &str) -> String {
+    let mut encoded = String::with_capacity(text.len());
+    for byte in text.bytes() {
+        if byte.is_ascii_alphanumeric() || b"-._~:@".contains(&byte) {
+            encoded.push(char::from(byte));
+        } else {
+            encoded.push_str(&format!("%{byte:02X}"));
+        }
+    }
+    encoded
+}
+
 /// Decodes percent-encoded UTF-8; none if it is none.
 #[must_use]
 pub fn percent_decode(text: &str) -> Option<String> {

@@ -13,7 +13,7 @@ use crate::contract::{
     self, ById, Effect, Endpoint, Field, Outcome, Question, Search, Sight, TargetAnswer,
 };
 use crate::target::list::{PAGE_SIZE, Pages, Progress, is_json, page};
-use crate::target::path::has_dot_segment;
+use crate::target::path::{has_dot_segment, percent_encode};
 use crate::target::rewrite::Rewrite;
 use crate::target::upstream::{SendBody, SendError, Upstream, whole};
 use crate::target::{Body, Caller, Discovery, Target};
@@ -360,19 +360,6 @@ fn segment(text: &str) -> Result<String, &'static str> {
         return Err("an id that is no path segment");
     }
     Ok(percent_encode(text))
-}
-
-/// Encodes all but RFC 3986's unreserved characters, `:` and `@`.
-fn percent_encode(text: &str) -> String {
-    let mut encoded = String::with_capacity(text.len());
-    for byte in text.bytes() {
-        if byte.is_ascii_alphanumeric() || b"-._~:@".contains(&byte) {
-            encoded.push(char::from(byte));
-        } else {
-            encoded.push_str(&format!("%{byte:02X}"));
-        }
-    }
-    encoded
 }
 
 fn page_path(path: &str, start: usize) -> String {

@@ -20,7 +20,7 @@ wit_bindgen::generate!({
         "replaysafe:provisioning/types@0.1.0/field": replaysafe_core::types::Field,
         "replaysafe:provisioning/types@0.1.0/settings": replaysafe_core::types::Settings,
         "replaysafe:provisioning/types@0.1.0/contract-error": replaysafe_core::types::ContractError,
-        "replaysafe:provisioning/types@0.1.0/method": replaysafe_core::types::Method,
+        "replaysafe:provisioning/types@0.1.0/method": crate::cases::Method,
         "replaysafe:provisioning/batch@0.1.0/operation": replaysafe_core::batch::Operation,
         "replaysafe:provisioning/batch@0.1.0/item": replaysafe_core::batch::Item,
         "replaysafe:provisioning/batch@0.1.0/known": replaysafe_core::batch::Known,

@@ -65,7 +65,7 @@ impl Guest for Component {
 
 impl json::Guest for Component {
     fn call(function: String, input: String) -> String {
-        door::call(&door::LIFECYCLE, &function, &input)
+        door::call(&[&door::LIFECYCLE], &function, &input)
     }
 }
 

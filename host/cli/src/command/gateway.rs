@@ -20,7 +20,7 @@ use crate::{
 /// Serve SCIM in front of a SCIM service, so that repeats are safe.
 ///
 /// The gateway serves the path of the service: with `--upstream http://up/scim/v2 --listen 127.0.0.1:8080`, a client is given `http://127.0.0.1:8080/scim/v2`.
-/// Creates, updates and deletes of Users, Groups and whatever else the service lists in `/ResourceTypes` are made safe to repeat; everything else streams through untouched, but for `/Bulk`, `/Me` and unknown changing paths, which are answered with 501.
+/// Creates, updates and deletes of Users, Groups and whatever else the service lists in `/ResourceTypes` are made safe to repeat; so are bulk requests, operation by operation, whether or not the service takes any; everything else streams through untouched, but for `/Me` and unknown changing paths, which are answered with 501.
 /// Prints `listening on http://ADDR` when it is ready. `GET /healthz` and `GET /readyz` tell how it is.
 /// SIGTERM or SIGINT ends it after the requests that are under way; those that take longer than 55 seconds are cut off, and it ends with 1.
 #[derive(Debug, clap::Args)]
@@ -101,7 +101,7 @@ pub(super) struct Arguments {
     /// The scheme, host and port by which clients reach the gateway, for example `https://scim.example.com`, where TLS ends in front of it: the service's URLs begin so in every answer [default: the scheme that is served and the client's Host, or what a proxy says in X-Forwarded-Proto and X-Forwarded-Host]
     #[arg(long, value_name = "URL")]
     public_url: Option<String>,
-    /// Let unknown changing requests to this path below the base, and to those below it, through, unprotected, for example `/Bulk`; may be given more than once. What is protected stays so [default: none, they are answered with 501]
+    /// Let unknown changing requests to this path below the base, and to those below it, through, unprotected, for example `/Me`; may be given more than once. What is protected stays so [default: none, they are answered with 501]
     #[arg(long, value_name = "PATH")]
     pass_unprotected: Vec<String>,
     /// A file with the value of `Authorization` for the gateway's own calls, with which it looks after what a crash interrupted, for example `Bearer …`

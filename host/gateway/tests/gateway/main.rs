@@ -4,6 +4,7 @@
 #![expect(clippy::indexing_slicing, reason = "helpers of tests fail with their test")]
 
 mod bad_input;
+mod bulk;
 #[path = "../../../tests/support/canary.rs"]
 mod canary;
 #[path = "../../../tests/support/compiled.rs"]

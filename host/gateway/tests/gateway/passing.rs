@@ -100,7 +100,7 @@ async fn a_refusal_of_the_target_is_passed_on() {
     assert_eq!(String::from_utf8(reply.body).unwrap(), expected);
 }
 
-/// Bulk is the only word of discovery that changes: it is not on offer here.
+/// What it says of bulk is all of discovery that changes: the gateway serves it itself, within its own limits.
 #[tokio::test]
 async fn discovery_is_the_targets_own_but_for_bulk() {
     let (service, gateway) = both().await;
@@ -110,12 +110,12 @@ async fn discovery_is_the_targets_own_but_for_bulk() {
         assert_eq!(through, direct, "{path}");
     }
     let direct = get(service.address, "ServiceProviderConfig").await;
-    assert_eq!(direct["bulk"]["supported"], json!(true));
+    assert_eq!(direct["bulk"], json!({"supported": true, "maxOperations": 10}));
     let mut expected = direct.clone();
-    expected["bulk"]["supported"] = json!(false);
+    expected["bulk"]["maxOperations"] = json!(1000);
     assert_eq!(get(gateway.address, "ServiceProviderConfig").await, expected);
     for (line, headers) in [
-        ("POST /scim/v2/Bulk", ""),
+        ("PUT /scim/v2/Bulk", ""),
         ("PATCH /scim/v2/Me", ""),
         ("DELETE /scim/v2/Me", ""),
         ("POST /scim/v2/Things", ""),

@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::net::SocketAddr;
+use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, OnceLock};
+use std::sync::{Arc, LazyLock, Mutex, OnceLock};
 
 use bytes::Bytes;
 use http::{HeaderMap, Method, Request, Response, StatusCode, header};
@@ -14,6 +15,7 @@ use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use replaysafe::clock::{Clock, SystemClock};
 use replaysafe::contract::{Entry, EntryId, Field, Found, Scope, Tag};
+use replaysafe::guest::{GuestOptions, PLANNING_COMPONENT, PlanningGuest};
 use replaysafe::keys::LedgerKey;
 use replaysafe::ledger::{
     Leased, Ledger, LedgerError, Note, Record, RecordedStep, SqliteLedger, Waiting,
@@ -33,6 +35,16 @@ use tokio::task::JoinHandle;
 use tokio_rustls::TlsAcceptor;
 
 use crate::compiled::guest;
+
+/// The component for batches, compiled once for all test processes of a build.
+fn planning_guest() -> PlanningGuest {
+    static GUEST: LazyLock<PlanningGuest> = LazyLock::new(|| {
+        let cache = Some(Path::new(env!("CARGO_TARGET_TMPDIR")).join("compiled"));
+        let options = GuestOptions { cache, ..GuestOptions::default() };
+        PlanningGuest::load(PLANNING_COMPONENT, &options).unwrap()
+    });
+    GUEST.clone()
+}
 
 /// The gateway with a ledger in a folder of its own.
 pub(crate) struct Gateway {
@@ -70,7 +82,11 @@ impl Gateway {
         let clock = Arc::new(Shifted::default());
         let target =
             ScimTarget { upstream: upstream.clone(), clock: Arc::<Shifted>::clone(&clock) };
-        let of_provisioner = Options { tenant: tenant.into(), ..Options::default() };
+        let of_provisioner = Options {
+            tenant: tenant.into(),
+            planning: Some(planning_guest()),
+            ..Options::default()
+        };
         let provisioner = Provisioner::with_clock(
             guest(),
             ledger,

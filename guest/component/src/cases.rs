@@ -25,4 +25,6 @@ macro_rules! cases {
     )*};
 }
 
-cases!(Method, NameKind, Stage, Verdict, Retry, Evidence, Divergence);
+cases!(Method);
+#[cfg(not(feature = "planning"))]
+cases!(NameKind, Stage, Verdict, Retry, Evidence, Divergence);
