@@ -77,6 +77,61 @@ pub fn line(verdict: Verdict) -> Line {
     }
 }
 
+/// The controls that a verdict gives evidence for: what an auditor may show it for. None says that anything complies.
+///
+/// Of a request that takes access away each that has a record also is evidence for AC-2(3), PS-4, PS-5 and NHI1:2025.
+///
+/// Source: S39 of the rules; SP 800-53 revision 5, CSF 2.0, OWASP NHI Top 10 2025.
+#[must_use]
+pub fn controls(verdict: Verdict) -> &'static [&'static str] {
+    match verdict {
+        // Nothing was decided, and nothing is recorded.
+        Verdict::Malformed
+        | Verdict::TooLarge
+        | Verdict::WrongType
+        | Verdict::InFlight
+        | Verdict::BlockedBy
+        | Verdict::Unavailable => &[],
+        // A request is told from another, and an old one from a new one.
+        Verdict::KeyReused | Verdict::OutsideWindow => &["AC-2(4)", "AU-12"],
+        // What is not known is not done twice, and somebody is told.
+        Verdict::Parked | Verdict::Unresolved => &["AC-2(4)", "AU-12", "IA-4"],
+        // A person decides before an account comes back.
+        Verdict::Staged => &["AC-2", "AC-2(4)", "AU-12", "PR.AA-05"],
+        // One name, one identity.
+        Verdict::WeakIdentity
+        | Verdict::Ambiguous
+        | Verdict::FoundAlreadyLinked
+        | Verdict::Conflict => &["AC-2(4)", "AU-12", "IA-4", "NHI9:2025", "PR.AA-01"],
+        Verdict::Contradiction | Verdict::PreconditionFailed | Verdict::Refused => {
+            &["AC-2(4)", "AU-12"]
+        }
+        // What was taken away stays away, whatever comes late.
+        Verdict::Stale
+        | Verdict::VersionConflict
+        | Verdict::Superseded
+        | Verdict::SupersededByDeletion => {
+            &["AC-2(3)", "AC-2(4)", "AU-12", "NHI1:2025", "PR.AA-05", "PS-4"]
+        }
+        // Nobody gets more than was asked for.
+        Verdict::WouldWiden | Verdict::HeldBy => {
+            &["AC-2(4)", "AC-6", "AU-12", "NHI5:2025", "PR.AA-05"]
+        }
+        // Access that could not be taken away is known, and listed.
+        Verdict::Irrevocable => {
+            &["AC-2(3)", "AC-2(4)", "AC-6(7)", "AU-12", "NHI1:2025", "PR.AA-05", "PS-4"]
+        }
+        // The target's word, and no look at what holds.
+        Verdict::AcceptedUnverified | Verdict::Opaque => {
+            &["AC-2(1)", "AC-2(4)", "AU-3", "AU-12", "PR.PS-04"]
+        }
+        // Done once, seen, and recorded with what it was decided on.
+        Verdict::AlreadySatisfied | Verdict::Adopted | Verdict::Reactivated | Verdict::Done => {
+            &["AC-2", "AC-2(1)", "AC-2(4)", "AU-3", "AU-12", "IA-4", "PR.AA-01", "PR.PS-04"]
+        }
+    }
+}
+
 /// What the status depends on besides the answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Asked {
@@ -259,8 +314,9 @@ pub(crate) fn error(status: StatusCode, scim_type: Option<&str>, detail: &str) -
 /// The table as Markdown, as `docs/answers.md` shows it.
 #[must_use]
 pub fn table_markdown() -> String {
-    let mut text =
-        String::from("| verdict | HTTP | scimType | go on |\n| --- | --- | --- | --- |\n");
+    let mut text = String::from(
+        "| verdict | HTTP | scimType | go on | evidence for |\n| --- | --- | --- | --- | --- |\n",
+    );
     for verdict in VERDICTS {
         let line = line(verdict);
         let status = match line.status {
@@ -273,7 +329,11 @@ pub fn table_markdown() -> String {
         };
         let scim_type = line.scim_type.map_or("–".to_owned(), |word| format!("`{word}`"));
         let (word, retry) = (verdict_word(verdict), retry_word(line.retry));
-        text.push_str(&format!("| `{word}` | {status} | {scim_type} | `{retry}` |\n"));
+        let controls = match controls(verdict) {
+            [] => "–".to_owned(),
+            controls => controls.join(", "),
+        };
+        text.push_str(&format!("| `{word}` | {status} | {scim_type} | `{retry}` | {controls} |\n"));
     }
     text
 }

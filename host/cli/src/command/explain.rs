@@ -4,6 +4,7 @@ use replaysafe::{
     contract::EntryId,
     ledger::{Ledger as _, RecordedStep},
 };
+use replaysafe_gateway::answer::{VERDICTS, controls, verdict_word};
 use serde_json::{Value, json};
 
 use crate::{
@@ -80,9 +81,9 @@ struct Told {
 
 impl Told {
     fn json(&self) -> Value {
-        let Story { function, asked, seen, decided } = &self.story;
+        let Story { function, asked, seen, decided, controls } = &self.story;
         json!({
-            "function": function, "asked": asked, "seen": seen, "decided": decided,
+            "function": function, "asked": asked, "seen": seen, "decided": decided, "controls": controls,
             "again": self.again.word(), "fuel": self.fuel, "policy": self.policy,
         })
     }
@@ -138,6 +139,8 @@ struct Story {
     asked: String,
     seen: Vec<String>,
     decided: String,
+    /// What the answer gives evidence for (S39).
+    controls: &'static [&'static str],
 }
 
 fn text(decision: &str, told: &[Told]) -> String {
@@ -148,6 +151,9 @@ fn text(decision: &str, told: &[Told]) -> String {
         lines.push(format!("   asked    {}", story.asked));
         lines.extend(story.seen.iter().map(|seen| format!("   seen     {seen}")));
         lines.push(format!("   decided  {}", story.decided));
+        if !story.controls.is_empty() {
+            lines.push(format!("   evidence for {}", story.controls.join(", ")));
+        }
         lines.push(format!("   policy   {policy}"));
         lines.push(format!("   again    {}, with {fuel} units of fuel", again.sentence()));
     }
@@ -159,12 +165,22 @@ fn story(step: &RecordedStep) -> Story {
     let (input, output) = (read(&step.input), read(&step.output));
     let situation = input.get("situation").unwrap_or(&input);
     let request = member(situation, "request");
+    let gave = output.get("ok").or_else(|| output.get("Ok")).unwrap_or(&output);
     Story {
         function: step.function.clone(),
         asked: asked(request),
         seen: seen(situation),
-        decided: decided(output.get("ok").or_else(|| output.get("Ok")).unwrap_or(&output)),
+        decided: decided(gave),
+        controls: evidence(gave),
     }
+}
+
+/// The controls that an answer gives evidence for; none of what is no answer.
+fn evidence(step: &Value) -> &'static [&'static str] {
+    let (case, payload) = variant(member(step, "action"));
+    let told = word(member(payload, "verdict"));
+    let verdict = VERDICTS.into_iter().find(|verdict| verdict_word(*verdict) == told);
+    verdict.filter(|_| case == "answer").map_or(&[], controls)
 }
 
 fn asked(request: &Value) -> String {
@@ -337,6 +353,9 @@ mod tests {
             story.decided,
             "send one patch to the target; first write the entry at `dispatched`"
         );
+        assert!(story.controls.is_empty());
+        let answer = json!({"action": {"answer": {"verdict": "superseded", "detail": ""}}});
+        assert!(evidence(&answer).contains(&"PS-4"));
     }
 
     #[test]

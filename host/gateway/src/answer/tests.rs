@@ -51,6 +51,21 @@ fn every_verdict_has_its_status() {
     assert_eq!(table_markdown().lines().count(), 2 + VERDICTS.len());
 }
 
+/// S39: of those that the rules name, each once and in order, and none for what is not recorded.
+#[test]
+fn a_verdict_names_controls_that_there_are() {
+    const KNOWN: &str = "NHI1:2025 NHI5:2025 NHI7:2025 NHI9:2025 PR.AA-01 PR.AA-05 PR.PS-04 AC-2 AC-2(1) AC-2(3) \
+                         AC-2(4) AC-6 AC-6(7) AU-3 AU-10 AU-12 IA-4 IA-5 PS-4 PS-5";
+    let known: Vec<&str> = KNOWN.split_whitespace().collect();
+    for verdict in VERDICTS {
+        let mut named = controls(verdict).to_vec();
+        assert!(named.iter().all(|control| known.contains(control)), "{named:?}");
+        assert_eq!(named.is_empty(), !named.contains(&"AU-12"), "{named:?}");
+        named.dedup();
+        assert_eq!(named, controls(verdict), "{named:?}");
+    }
+}
+
 /// `docs/answers.md` shows this table, and says what each verdict means.
 #[test]
 fn the_documentation_has_the_table() {
