@@ -308,7 +308,8 @@ fn shown_id(seen: &Observation) -> Option<String> {
     id_in(body)
 }
 
-fn id_in(document: &str) -> Option<String> {
+/// The id of a resource.
+pub(crate) fn id_in(document: &str) -> Option<String> {
     let resource = parse(document.as_bytes(), &Limits::answer()).ok()?;
     resource.find("id")?.as_str().map(str::to_owned)
 }
