@@ -11,7 +11,7 @@ use std::{
 use anyhow::Context as _;
 use http::{HeaderValue, Uri, header};
 use replaysafe::{
-    applier::{Agenda, Applier, Pace, Progress, Report},
+    applier::{self, Agenda, Applier, Pace, Progress},
     clock::{Clock as _, SystemClock},
     contract::{EntryId, Field, Question, Report, Sight, Situation},
     keys::LedgerKey,
@@ -455,7 +455,7 @@ pub(crate) async fn apply(
     agenda: &Agenda,
     told: &(dyn Fn(Progress) + Send + Sync),
     stop: watch::Receiver<bool>,
-) -> anyhow::Result<Report> {
+) -> anyhow::Result<applier::Report> {
     let roots = roots(service.ca)?;
     let upstream = Upstream::new(service.url, &roots)
         .map_err(|refusal| exit::usage(format!("--target: {refusal}")))?

@@ -111,7 +111,9 @@ fn once_it_is_stopped_it_ends_and_says_how_far_it_came() {
     let blocked = report["counts"]["blocked"].as_u64().unwrap();
     let done = report["counts"]["done"].as_u64().unwrap();
     assert!(0 < blocked && 0 < done && done + blocked == 9, "{report}");
-    assert!(report["troubles"][0]["detail"].as_str().unwrap().contains("it was stopped before"));
+    assert!(
+        report["troubles"][0]["detail"].as_str().unwrap().contains("the work was stopped before")
+    );
     assert_eq!(scene.apply(&[]).code, 0);
     scene.is_as_desired();
 }
