@@ -644,3 +644,77 @@ const WAIT_MOST: Duration = Duration::from_secs(300);
 /// 20 in a row that were not answered in all their tries: the target is away, and nothing more is sent but what takes
 /// access away.
 const OUTAGES_MOST: usize = 20;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::contract::{Divergence, Evidence, Retry, TargetAnswer};
+
+    #[test]
+    fn what_was_made_is_named_in_its_document_or_by_its_url() {
+        let check = |body: Option<&str>, location: Option<&str>, expected: Option<&str>| {
+            let told = answer(Verdict::Done, 201, body, location);
+            assert_eq!(id_of(&told).as_deref(), expected, "{body:?} {location:?}");
+        };
+        let url = Some("https://a.example/v2/Users/a%20b");
+        check(Some(r#"{"id":"1"}"#), url, Some("1"));
+        check(None, url, Some("a b"));
+        check(Some("{}"), url, Some("a b"));
+        check(Some("no JSON"), None, None);
+        check(None, Some("https://a.example/v2/Users/"), None);
+        check(None, Some("https://a.example/v2/Users/%ff"), None);
+    }
+
+    #[test]
+    fn what_may_pass_is_tried_again_and_nothing_else() {
+        let seconds = |verdict, status, retry_after, tries| {
+            let answer = Answer { retry_after, ..answer(verdict, status, None, None) };
+            again(&answer, tries).map(|wait| wait.as_secs())
+        };
+        let pauses: Vec<_> =
+            (1..=6).map(|tries| seconds(Verdict::Unavailable, 0, Some(1), tries)).collect();
+        assert_eq!(pauses, [Some(1), Some(2), Some(4), Some(8), Some(16), None]);
+        assert_eq!(seconds(Verdict::InFlight, 0, None, 1), Some(1));
+        assert_eq!(seconds(Verdict::Unresolved, 0, Some(20), 5), Some(20));
+        assert_eq!(seconds(Verdict::Refused, 429, Some(300), 1), Some(300));
+        assert_eq!(seconds(Verdict::Refused, 503, None, 2), Some(2));
+        // Told to wait for longer, it is told on.
+        assert_eq!(seconds(Verdict::Refused, 429, Some(301), 1), None);
+        for (verdict, status) in [
+            (Verdict::Refused, 500),
+            (Verdict::Refused, 403),
+            (Verdict::Irrevocable, 200),
+            (Verdict::Parked, 0),
+            (Verdict::Done, 200),
+        ] {
+            assert_eq!(seconds(verdict, status, Some(1), 1), None, "{verdict:?} {status}");
+        }
+    }
+
+    fn answer(verdict: Verdict, status: u16, body: Option<&str>, location: Option<&str>) -> Answer {
+        let target = TargetAnswer {
+            status,
+            location: location.map(str::to_owned),
+            etag: None,
+            content_type: None,
+            retry_after: None,
+            body: body.map(str::to_owned),
+            extra: Vec::new(),
+        };
+        Answer {
+            verdict,
+            decision: String::new(),
+            changed: false,
+            replayed: false,
+            diverged: Divergence::No,
+            target: Some(target),
+            status: None,
+            retry: Retry::None,
+            retry_after: None,
+            evidence: Evidence::None,
+            detail: String::new(),
+            attributes: Vec::new(),
+            notes: Vec::new(),
+        }
+    }
+}

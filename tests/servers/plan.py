@@ -11,7 +11,6 @@ Exits with 1 where anything is not so.
 import argparse
 import json
 import os
-import resource as resource_use
 import subprocess
 import sys
 import tempfile
@@ -78,7 +77,7 @@ def check(name, given, way):
             wrong += way(program, folder, door.base_url if door else base_url, base_url, len(plan["effects"]))
             if door:
                 told["seconds"], told["requests"] = round(time.monotonic() - began), requests(door)
-                told["MiB"] = resource_use.getrusage(resource_use.RUSAGE_CHILDREN).ru_maxrss >> 10
+                told["MiB"] = int((folder / "peak").read_text())
         again = planned(program, folder, base_url)
         wrong += [f"left to do: {json.dumps(effect)}" for effect in again["effects"]]
         users = {one["externalId"]: one for one in everything(base_url, "Users")}
@@ -123,9 +122,15 @@ def not_as(expected, report):
 
 
 def apply(program, folder, through):
-    """Carries the plan out; gives its report, or what was said instead of it."""
-    done = subprocess.run(command(program, through), capture_output=True, text=True, cwd=folder, env=ENVIRONMENT, timeout=1500, check=False)
-    return json.loads(done.stdout) if done.stdout else {"exit code": done.returncode, "said": done.stderr}
+    """Carries the plan out; gives its report, or what was said instead of it, and notes how much memory it had."""
+    out, said = folder / "report.json", folder / "said"
+    with out.open("w") as stdout, said.open("w") as stderr:
+        process = subprocess.Popen(command(program, through), stdout=stdout, stderr=stderr, cwd=folder, env=ENVIRONMENT)
+    _, status, used = os.wait4(process.pid, 0)
+    process.returncode = os.waitstatus_to_exitcode(status)
+    (folder / "peak").write_text(str(used.ru_maxrss >> 10))
+    report = out.read_text()
+    return json.loads(report) if report else {"exit code": process.returncode, "said": said.read_text()}
 
 
 def command(program, through):

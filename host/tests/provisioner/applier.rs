@@ -1,16 +1,21 @@
 //! A plan is carried out: in order, once, and as far as it can be (S34).
 
 use std::{
-    sync::{Arc, Mutex},
+    path::Path,
+    sync::{Arc, LazyLock, Mutex},
     time::Duration,
 };
 
 use http::{HeaderValue, header::AUTHORIZATION};
 use replaysafe::{
-    applier::{Agenda, Applier, Counts, NoPlan, Outcome, Pace, Report},
-    contract::{self, Effect, Endpoint, Question, Sight, TargetAnswer, Verdict},
-    guest::PlanningGuest,
+    applier::{Agenda, Applier, Counts, Item, NoPlan, Outcome, Pace, Report},
+    contract::{
+        self, Effect, Endpoint, Question, Settings, Sight, TargetAnswer, Verdict,
+        reconciliation::Class,
+    },
+    guest::{GuestOptions, PLANNING_COMPONENT, PlanningGuest},
     ledger::Ledger,
+    planner::{Planner, Population},
     provisioner::Provisioner,
     target::{Body, Caller, Discovery, Target},
 };
@@ -22,7 +27,7 @@ use tokio::{
 };
 
 use crate::{
-    compiled::planning_guest,
+    compiled::guest,
     service::Service,
     world::{Faults, World},
 };
@@ -237,6 +242,35 @@ async fn a_plan_that_is_too_old_is_made_again() {
     assert!(world.service.sent().is_empty());
 }
 
+/// A plan at hand and the text of it are the same.
+#[test]
+fn a_plan_is_taken_as_it_was_made() {
+    let settings = Settings { policy: "{}".into(), schema: "{}".into(), profile: Vec::new() };
+    let planner = Planner { planning: planning_guest(), guest: guest(), settings, complete: false };
+    let desired = vec![
+        user("a1", "bob").to_string(),
+        json!({"externalId": "a7", "userName": "ada", "active": false}).to_string(),
+    ];
+    let mut ada = user("a7", "ada");
+    ada["id"] = json!("u7");
+    let observed = vec![ada.to_string()];
+    let plan =
+        planner.plan(&[Population { resource_type: "User".into(), desired, observed }]).unwrap();
+    let agenda = Agenda::of(&plan, AT).unwrap();
+    let of = |item: &Item| (item.class, item.id.clone(), item.depends_on.len());
+    let items: Vec<_> = agenda.items().iter().map(of).collect();
+    assert_eq!(items, [(Class::Disable, Some("u7".into()), 0), (Class::Create, None, 0)]);
+    let effects: Vec<Value> = (0..plan.effects.len())
+        .map(|at| serde_json::from_str(&plan.effect(at).to_string()).unwrap())
+        .collect();
+    let text = json!({"digest": plan.digest, "at": AT, "effects": effects}).to_string();
+    assert_eq!(Agenda::read(text.as_bytes()).unwrap(), agenda);
+    // Visible ASCII, and no longer than a key may be (S3).
+    let key = agenda.key(1);
+    assert_eq!(key, format!("plan-{}-{AT}-2", plan.digest));
+    assert!(key.len() <= 255 && key.bytes().all(|byte| byte.is_ascii_graphic()));
+}
+
 #[test]
 fn what_is_no_plan_or_was_changed_is_refused() {
     let refused = |text: &str| Agenda::read(text.as_bytes()).unwrap_err().to_string();
@@ -393,8 +427,17 @@ async fn carry_out<L: Ledger, T: Target>(applier: Applier<L, T>, plan: &str) -> 
 fn applier<L: Ledger, T: Target>(provisioner: Provisioner<L, T>, pace: Pace) -> Applier<L, T> {
     let headers = vec![(AUTHORIZATION, HeaderValue::from_static("Bearer token"))];
     let caller = Caller { headers, query: None };
-    let planning: PlanningGuest = planning_guest();
-    Applier { provisioner, planning, caller, pace }
+    Applier { provisioner, planning: planning_guest(), caller, pace }
+}
+
+/// The component that plans, compiled once for all test processes of a build.
+fn planning_guest() -> PlanningGuest {
+    static GUEST: LazyLock<PlanningGuest> = LazyLock::new(|| {
+        let cache = Some(Path::new(env!("CARGO_TARGET_TMPDIR")).join("compiled"));
+        let options = GuestOptions { cache, ..GuestOptions::default() };
+        PlanningGuest::load(PLANNING_COMPONENT, &options).unwrap()
+    });
+    GUEST.clone()
 }
 
 /// The service behind a door: it turns some away, lets several in at once, and says which version a resource has.
