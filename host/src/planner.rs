@@ -2,7 +2,8 @@
 //!
 //! The component says by which keys resources may be found, and what leads from one to the other; here what
 //! shares a key is put together, part by part, so that a call's memory does not grow with the population, and the
-//! changes are put in the order that the contract has for them. Nothing is sent: a plan is applied by requests.
+//! changes are put in the order that the contract has for them. Nothing is sent: [`applier`](crate::applier) carries a
+//! plan out.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -15,6 +16,7 @@ use crate::{
         reconciliation::{Change, Class, Conclusion, Finding, Link, Part, Relation, Trait},
     },
     guest::{Guest, GuestError, PlanningGuest},
+    keys::hex,
     provisioner::secret_paths,
 };
 
@@ -476,9 +478,13 @@ fn assemble(findings: Vec<Found>) -> Plan {
     }
     let mut plan = Plan { findings, effects, summary, digest: String::new() };
     let effects = (0..plan.effects.len()).map(|at| plan.effect(at));
-    let digest = Sha256::digest(canonical(&Value::Array(effects.collect())));
-    plan.digest = digest.iter().map(|byte| format!("{byte:02x}")).collect();
+    plan.digest = digest(&Value::Array(effects.collect()));
     plan
+}
+
+/// The digest of a plan by its effects, a list of what [`Plan::effect`] gives.
+pub(crate) fn digest(effects: &Value) -> String {
+    hex(&Sha256::digest(canonical(effects)))
 }
 
 impl Summary {
@@ -562,6 +568,23 @@ pub fn class_name(class: Class) -> &'static str {
         Class::Delete => "delete",
     }
 }
+
+/// The class that has this name in JSON.
+#[must_use]
+pub fn class_named(name: &str) -> Option<Class> {
+    CLASSES.into_iter().find(|class| class_name(*class) == name)
+}
+
+/// In the order of a plan.
+const CLASSES: [Class; 7] = [
+    Class::Revoke,
+    Class::Disable,
+    Class::Create,
+    Class::Adopt,
+    Class::Update,
+    Class::Grant,
+    Class::Delete,
+];
 
 /// Cuts a list into portions of bounded size; what is larger than one is a portion by itself.
 fn portions<T>(items: impl IntoIterator<Item = T>, bytes: impl Fn(&T) -> usize) -> Vec<Vec<T>> {

@@ -1,5 +1,6 @@
 //! The command line: which commands there are. Each has a file of its own below this one.
 
+mod apply;
 mod approve;
 mod component;
 mod decide;
@@ -56,6 +57,7 @@ enum Command {
     Component(component::Command),
     Explain(explain::Arguments),
     Plan(plan::Arguments),
+    Apply(apply::Arguments),
     /// Check a policy file, or tell what each of its members means
     #[command(subcommand)]
     Policy(policy::Command),
@@ -94,6 +96,7 @@ impl CommandLine {
             Command::Component(command) => component::run(&command, output),
             Command::Explain(arguments) => explain::run(&arguments, output),
             Command::Plan(arguments) => plan::run(&arguments, output),
+            Command::Apply(arguments) => apply::run(&arguments, output),
             Command::Policy(command) => policy::run(&command, output),
             Command::List(arguments) => list::run(&arguments, output),
             Command::Approve(arguments) => approve::run(&arguments, output),

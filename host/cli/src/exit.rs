@@ -89,6 +89,7 @@ Exit codes:
      ledger audit   a law is broken
      component inspect   it imports something
      approve, resolve   there is nothing to approve or to resolve
+     apply          an effect is neither done nor satisfied: see the result
      plan --detailed-exitcode   there is an error; 2 is that there is something to do
      gateway        requests that did not end in time were cut off at its end
      probe          stopped, or what it made could not be deleted

@@ -11,6 +11,7 @@ use std::{
 use anyhow::Context as _;
 use http::{HeaderValue, Uri, header};
 use replaysafe::{
+    applier::{self, Agenda, Applier, Pace, Progress},
     clock::{Clock as _, SystemClock},
     contract::{EntryId, Field, Question, Report, Sight, Situation},
     keys::LedgerKey,
@@ -112,11 +113,7 @@ pub(crate) async fn observe(
     let upstream = Upstream::new(service.url, &roots(service.ca)?)
         .map_err(|refusal| exit::usage(format!("--observed: {refusal}")))?;
     let target = ScimTarget { upstream, clock: Arc::new(SystemClock) };
-    let accept = HeaderValue::from_static("application/scim+json, application/json");
-    let mut caller = Caller { headers: vec![(header::ACCEPT, accept)], query: None };
-    if let Some(authorization) = service.credential {
-        caller.headers.push((header::AUTHORIZATION, secret(authorization)?));
-    }
+    let caller = caller(service.credential)?;
     let discovery = target.discover(&caller).await;
     let schema = guest.read_schema(
         discovery.resource_types.as_deref(),
@@ -163,6 +160,16 @@ pub(crate) struct Service<'a> {
     pub(crate) ca: Option<&'a Path>,
     /// The value of `Authorization`.
     pub(crate) credential: Option<&'a str>,
+}
+
+/// Who calls a service by a command.
+fn caller(authorization: Option<&str>) -> anyhow::Result<Caller> {
+    let accept = HeaderValue::from_static("application/scim+json, application/json");
+    let mut caller = Caller { headers: vec![(header::ACCEPT, accept)], query: None };
+    if let Some(authorization) = authorization {
+        caller.headers.push((header::AUTHORIZATION, secret(authorization)?));
+    }
+    Ok(caller)
 }
 
 fn roots(ca: Option<&Path>) -> anyhow::Result<Roots> {
@@ -256,24 +263,31 @@ fn open_key(path: &Path, ledger: &Path) -> anyhow::Result<Arc<LedgerKey>> {
     Ok(Arc::new(LedgerKey::of_ledger(path, ledger)?))
 }
 
-/// What a gateway is started with.
+/// What whoever provisions at a service is put together from, beside the component and the service.
 #[derive(Clone, Debug)]
-pub(crate) struct GatewaySettings {
-    pub(crate) upstream: String,
-    pub(crate) listen: SocketAddr,
+pub(crate) struct WorkSettings {
     pub(crate) ledger: PathBuf,
     pub(crate) ledger_key: PathBuf,
     pub(crate) upstream_moved: bool,
     pub(crate) policy: String,
     pub(crate) profile: Option<Profile>,
+    /// For what is looked after without a client.
+    pub(crate) credential: Option<String>,
+    pub(crate) tenant: String,
+}
+
+/// What a gateway is started with.
+#[derive(Clone, Debug)]
+pub(crate) struct GatewaySettings {
+    pub(crate) upstream: String,
+    pub(crate) listen: SocketAddr,
+    pub(crate) work: WorkSettings,
     pub(crate) tls: Option<(PathBuf, PathBuf)>,
     pub(crate) tls_client_ca: Option<PathBuf>,
     pub(crate) upstream_ca: Option<PathBuf>,
     pub(crate) host: Option<Host>,
     pub(crate) public_url: Option<String>,
     pub(crate) pass_unprotected: Vec<String>,
-    pub(crate) credential: Option<String>,
-    pub(crate) tenant: String,
     /// How long requests under way may take at its end; none: as long as the library lets them.
     pub(crate) drain: Option<Duration>,
 }
@@ -284,19 +298,21 @@ impl GatewaySettings {
         Self {
             upstream: upstream.to_owned(),
             listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
-            ledger_key: ledger.with_extension("key"),
-            ledger,
-            upstream_moved: false,
-            policy: "{}".to_owned(),
-            profile: None,
+            work: WorkSettings {
+                ledger_key: ledger.with_extension("key"),
+                ledger,
+                upstream_moved: false,
+                policy: "{}".to_owned(),
+                profile: None,
+                credential: None,
+                tenant: "default".to_owned(),
+            },
             tls: None,
             tls_client_ca: None,
             upstream_ca: None,
             host: None,
             public_url: None,
             pass_unprotected: Vec::new(),
-            credential: None,
-            tenant: "default".to_owned(),
             drain: None,
         }
     }
@@ -321,8 +337,8 @@ impl Gateway {
         let upstream = Upstream::new(&settings.upstream, &roots)
             .map_err(|refusal| exit::usage(format!("--upstream: {refusal}")))?
             .telling(output::note_failure);
-        if let Some(profile) = &settings.profile {
-            is_of(profile, &upstream, &roots)?;
+        if let Some(profile) = &settings.work.profile {
+            is_of(profile, "--upstream", &upstream, &roots)?;
         }
         let tls = match &settings.tls {
             None => None,
@@ -360,7 +376,7 @@ impl Gateway {
             ))
         })?;
         let url = format!("{scheme}://{}", listener.local_addr()?);
-        let provisioner = provisioner(guest, upstream.clone(), &settings).await?;
+        let provisioner = provisioner(guest, upstream.clone(), &settings.work).await?;
         let recovering = tokio::spawn({
             let provisioner = provisioner.clone();
             async move { provisioner.recover_always().await }
@@ -375,7 +391,8 @@ impl Gateway {
             drop(recovering.await);
             served
         });
-        Ok(Self { url, ledger: (settings.ledger, settings.ledger_key), end, serving })
+        let WorkSettings { ledger, ledger_key, .. } = settings.work;
+        Ok(Self { url, ledger: (ledger, ledger_key), end, serving })
     }
 
     /// Where it serves: scheme, host and port.
@@ -394,7 +411,12 @@ impl Gateway {
 }
 
 /// A profile counts for the service that it was measured at.
-fn is_of(profile: &Profile, upstream: &Upstream, roots: &Roots) -> anyhow::Result<()> {
+fn is_of(
+    profile: &Profile,
+    option: &str,
+    upstream: &Upstream,
+    roots: &Roots,
+) -> anyhow::Result<()> {
     let wrong =
         |why: String| exit::usage(format!("--profile: `target = \"{}\"`: {why}", profile.target));
     let measured = Upstream::new(&profile.target, roots);
@@ -404,7 +426,7 @@ fn is_of(profile: &Profile, upstream: &Upstream, roots: &Roots) -> anyhow::Resul
         return Ok(());
     }
     Err(wrong(format!(
-        "--upstream is {place}: name the profile of this service; if it is the same service under another name, write that name here"
+        "{option} is {place}: name the profile of this service; if it is the same service under another name, write that name here"
     ))
     .into())
 }
@@ -422,6 +444,38 @@ pub(crate) async fn measure(
     let credential = credential.map(secret).transpose()?;
     let place = upstream.base().place();
     Ok((place, probe::measure(upstream, credential, stop, told).await))
+}
+
+/// Carries out a plan at a service. `told` hears of each effect that has come to its end.
+pub(crate) async fn apply(
+    guest: Guest,
+    service: &Service<'_>,
+    settings: &WorkSettings,
+    pace: Pace,
+    agenda: &Agenda,
+    told: &(dyn Fn(Progress) + Send + Sync),
+    stop: watch::Receiver<bool>,
+) -> anyhow::Result<applier::Report> {
+    let roots = roots(service.ca)?;
+    let upstream = Upstream::new(service.url, &roots)
+        .map_err(|refusal| exit::usage(format!("--target: {refusal}")))?
+        .telling(output::note_failure);
+    if let Some(profile) = &settings.profile {
+        is_of(profile, "--target", &upstream, &roots)?;
+    }
+    let caller = caller(service.credential)?;
+    let planning = planning_guest()?;
+    let provisioner = provisioner(guest, upstream, settings).await?;
+    let recovering = tokio::spawn({
+        let provisioner = provisioner.clone();
+        async move { provisioner.recover_always().await }
+    });
+    let applier = Applier { provisioner, planning, caller, pace };
+    let report = applier.apply(agenda, told, stop).await;
+    recovering.abort();
+    // The ledger is closed when the last one who uses it has ended.
+    drop(recovering.await);
+    Ok(report)
 }
 
 /// Scheme and authority of a URL that has nothing else: below them is the service's own path.
@@ -455,7 +509,7 @@ fn read(file: &Path, what: &str) -> anyhow::Result<Vec<u8>> {
 async fn provisioner(
     guest: Guest,
     upstream: Upstream,
-    settings: &GatewaySettings,
+    settings: &WorkSettings,
 ) -> anyhow::Result<Provisioner<SqliteLedger, ScimTarget>> {
     let policy = guest.check_policy(&settings.policy).context("checking the policy")?;
     let key = open_key(&settings.ledger_key, &settings.ledger)?;
@@ -468,7 +522,7 @@ async fn provisioner(
     ledger.belong_to(&place).await.with_context(|| {
         format!(
             "the ledger `{}` is not that of {place}; name the ledger of this service or, if the service of this ledger has moved \
-             here with all its data, start once with `--upstream-moved`",
+             here with all its data, start `replaysafe gateway` once with `--upstream-moved`",
             settings.ledger.display()
         )
     })?;

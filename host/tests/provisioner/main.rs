@@ -9,6 +9,7 @@
     reason = "helpers of tests fail with their test"
 )]
 
+mod applier;
 #[path = "../support/compiled.rs"]
 mod compiled;
 mod contended;

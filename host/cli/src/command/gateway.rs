@@ -126,31 +126,26 @@ pub(crate) enum Host {
 
 pub(super) fn run(arguments: &Arguments, output: Output) -> anyhow::Result<Exit> {
     let guest = wiring::guest()?;
-    let (policy, names_unknown) =
-        policy::read_naming(arguments.policy.as_deref(), &guest, ON_UNKNOWN)?;
-    let profile = arguments.profile.as_deref().map(read_profile).transpose()?;
-    if let (Some(profile), Some(file)) = (&profile, &arguments.profile)
-        && profile.rows().is_empty()
-        && !names_unknown
-    {
-        return Err(no_row(file).into());
-    }
+    let (policy, profile) =
+        read_rules(arguments.policy.as_deref(), arguments.profile.as_deref(), &guest)?;
     let settings = wiring::GatewaySettings {
         upstream: arguments.upstream.clone(),
         listen: arguments.listen,
-        ledger: arguments.ledger.ledger.0.clone(),
-        ledger_key: arguments.ledger.key_file(),
-        upstream_moved: arguments.upstream_moved,
-        policy,
-        profile,
+        work: wiring::WorkSettings {
+            ledger: arguments.ledger.ledger.0.clone(),
+            ledger_key: arguments.ledger.key_file(),
+            upstream_moved: arguments.upstream_moved,
+            policy,
+            profile,
+            credential: read_credential(arguments.upstream_credential.as_deref())?,
+            tenant: arguments.tenant.clone(),
+        },
         tls: arguments.tls_cert.clone().zip(arguments.tls_key.clone()),
         tls_client_ca: arguments.tls_client_ca.clone(),
         upstream_ca: arguments.upstream_ca.clone(),
         host: arguments.host,
         public_url: arguments.public_url.clone(),
         pass_unprotected: arguments.pass_unprotected.clone(),
-        credential: read_credential(arguments.upstream_credential.as_deref())?,
-        tenant: arguments.tenant.clone(),
         drain: None,
     };
     runtime()?.block_on(async {
@@ -164,6 +159,21 @@ pub(super) fn run(arguments: &Arguments, output: Output) -> anyhow::Result<Exit>
         output::say_out();
         stopped.map(|_notes| Exit::Good)
     })
+}
+
+/// Policy and profile, as far as they are named: by what whoever sends requests goes.
+pub(super) fn read_rules(
+    policy: Option<&Path>,
+    profile: Option<&Path>,
+    guest: &wiring::Guest,
+) -> anyhow::Result<(String, Option<Profile>)> {
+    let (policy, names_unknown) = policy::read_naming(policy, guest, ON_UNKNOWN)?;
+    let Some(file) = profile else { return Ok((policy, None)) };
+    let profile = read_profile(file)?;
+    if profile.rows().is_empty() && !names_unknown {
+        return Err(no_row(file).into());
+    }
+    Ok((policy, Some(profile)))
 }
 
 /// The profile in a file.

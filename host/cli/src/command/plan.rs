@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
 use replaysafe::{
+    clock::{Clock as _, SystemClock},
     contract::{
         Settings,
         reconciliation::{Conclusion, Relation},
@@ -34,7 +35,8 @@ use crate::{
   replaysafe plan --desired hr.ndjson --observed users.json --policy policy.toml \\
       --profile profile.toml --format json
   replaysafe plan --desired hr.ndjson --observed https://scim.example.com/v2 \\
-      --target-credential token.txt --complete --detailed-exitcode")]
+      --target-credential token.txt --complete --detailed-exitcode
+What `--format json` writes is carried out by `replaysafe apply`.")]
 pub(super) struct Arguments {
     /// What should be; `-` is standard input
     #[arg(long, value_name = "FILE")]
@@ -156,6 +158,7 @@ fn document(plan: &Plan) -> anyhow::Result<Value> {
     });
     Ok(json!({
         "summary": plan.summary,
+        "at": SystemClock.now(),
         "digest": plan.digest,
         "effects": effects.collect::<Result<Vec<_>, _>>()?,
         "findings": findings.collect::<Vec<_>>(),
@@ -228,7 +231,7 @@ fn line(found: &Found) -> String {
 }
 
 /// A line as a terminal may have it: what would steer it is not written.
-fn shown(line: &str) -> String {
+pub(super) fn shown(line: &str) -> String {
     line.chars()
         .map(|one| if one.is_control() { char::REPLACEMENT_CHARACTER } else { one })
         .collect()

@@ -155,6 +155,11 @@ fn every_command_has_its_shape_on_the_page_and_writes_it() {
     fs::write(folder.path().join("d.json"), format!("{{{schemas},\"title\":\"b\"}}")).unwrap();
     let there = format!("{{{schemas},\"id\":\"1\",\"title\":\"a\"}}");
     fs::write(folder.path().join("o.json"), there).unwrap();
+    let plan = ["plan", "--desired", "d.json", "--observed", "o.json"];
+    let planned = run(folder.path(), &[plan.as_slice(), &["--format", "json"]].concat()).out;
+    fs::write(folder.path().join("plan.json"), planned).unwrap();
+    // What it is to change is not there.
+    let apply = ["apply", "plan.json", "--target", &base, "--ledger", "sqlite:apply.db"];
     let written = BTreeMap::from([
         ("gateway", listening),
         ("probe", json(&["probe", "--target", &base])),
@@ -164,7 +169,8 @@ fn every_command_has_its_shape_on_the_page_and_writes_it() {
         ("component export", json(&["component", "export", "c.wasm"])),
         ("explain", json(&["explain", &decision, "--ledger", "sqlite:a.db"])),
         ("approve", json(&["approve", &staged, "--ledger", "sqlite:a.db"])),
-        ("plan", json(&["plan", "--desired", "d.json", "--observed", "o.json"])),
+        ("plan", json(&plan)),
+        ("apply", json(&apply)),
         ("policy check", json(&["policy", "check", "p.toml"])),
         ("policy explain", json(&["policy", "explain", "p.toml"])),
         ("list", json(&["list", "--ledger", "sqlite:a.db"])),

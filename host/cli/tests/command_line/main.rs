@@ -7,6 +7,7 @@
     reason = "helpers of tests fail with their test"
 )]
 
+mod apply;
 mod canary;
 mod docs;
 mod gateway;

@@ -1,0 +1,275 @@
+//! `replaysafe apply`: carries out a plan that `replaysafe plan` has made.
+
+use std::{
+    io::Read as _,
+    num::NonZeroU32,
+    path::{Path, PathBuf},
+    sync::Mutex,
+    time::{Duration, Instant},
+};
+
+use anyhow::Context as _;
+use replaysafe::{
+    applier::{
+        Agenda, CONCURRENCY, CONCURRENCY_MOST, Item, Outcome, PLAN_BYTES_MOST, Pace, Progress,
+        Report, Trouble,
+    },
+    planner::class_name,
+};
+use serde_json::{Value, json};
+use tokio::sync::watch;
+
+use crate::{
+    command::{
+        LedgerArguments,
+        gateway::{Stop, read_credential, read_rules},
+        plan::shown,
+        runtime,
+    },
+    exit::{self, Exit},
+    output::Output,
+    wiring,
+};
+
+/// Carry out a plan that `replaysafe plan --format json` has written: each of its effects once.
+///
+/// Effects go in the plan's order: what takes access away first, deletions last; those of one class side by side, each after those that it depends on.
+/// What depends on one that has failed is not sent; what takes members, roles or entitlements away, or switches off, always is.
+/// Every effect has a key that is made of the plan, and is recorded in the ledger before it is sent: run again, after a crash or an interruption, it does what is not done, and nothing twice. A plan is good for as long as receipts are kept (policy `receipt-hours`), and not once it was changed.
+/// SIGTERM or SIGINT ends it after the requests that are under way.
+/// The ledger belongs to one process at a time: stop the gateway in front of this service if it has the same one.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:
+  replaysafe plan --desired hr.ndjson --observed https://scim.example.com/v2 \\
+      --target-credential token.txt --format json > plan.json
+  replaysafe apply plan.json --target https://scim.example.com/v2 \\
+      --target-credential token.txt --ledger sqlite:replaysafe.db")]
+pub(super) struct Arguments {
+    /// The plan, as `replaysafe plan --format json` has written it; `-` is standard input
+    #[arg(value_name = "PLAN")]
+    plan: PathBuf,
+    /// The service's base URL, http or https, for example `https://scim.example.com/v2`
+    #[arg(long, value_name = "URL")]
+    target: String,
+    /// A file with the value of `Authorization`, for example `Bearer …`
+    ///
+    /// The variable `REPLAYSAFE_UPSTREAM_CREDENTIAL` may hold the value itself.
+    #[arg(long, value_name = "FILE")]
+    target_credential: Option<PathBuf>,
+    /// Trust these certificates (PEM) for an https service, and no others [default: those of the system]
+    #[arg(long, value_name = "FILE")]
+    target_ca: Option<PathBuf>,
+    #[command(flatten)]
+    ledger: LedgerArguments,
+    /// The policy, in TOML [default: every member's default]
+    #[arg(long, value_name = "FILE")]
+    policy: Option<PathBuf>,
+    /// How the service behaves, as `replaysafe probe` writes it [default: what the service says of itself, and what is learned]
+    #[arg(long, value_name = "FILE")]
+    profile: Option<PathBuf>,
+    /// How many effects are under way at once
+    #[arg(long, value_name = "N", default_value_t = CONCURRENCY, value_parser = concurrency)]
+    concurrency: usize,
+    /// Begin at most so many effects a second; each asks the service two or three times [default: as many as it answers]
+    #[arg(long, value_name = "N")]
+    rate: Option<NonZeroU32>,
+    /// Whose data this is: keys, names and receipts of one tenant mean nothing under another
+    #[arg(long, default_value = "default", value_name = "NAME", value_parser = clap::builder::NonEmptyStringValueParser::new())]
+    tenant: String,
+}
+
+fn concurrency(text: &str) -> Result<usize, String> {
+    let number = text.parse().ok().filter(|number| (1..=CONCURRENCY_MOST).contains(number));
+    number.ok_or_else(|| format!("a number from 1 to {CONCURRENCY_MOST}"))
+}
+
+pub(super) fn run(arguments: &Arguments, output: Output) -> anyhow::Result<Exit> {
+    let agenda = read(&arguments.plan)?;
+    let guest = wiring::guest()?;
+    let (policy, profile) =
+        read_rules(arguments.policy.as_deref(), arguments.profile.as_deref(), &guest)?;
+    let credential = read_credential(arguments.target_credential.as_deref())?;
+    let settings = wiring::WorkSettings {
+        ledger: arguments.ledger.ledger.0.clone(),
+        ledger_key: arguments.ledger.key_file(),
+        upstream_moved: false,
+        policy,
+        profile,
+        credential: credential.clone(),
+        tenant: arguments.tenant.clone(),
+    };
+    let service = wiring::Service {
+        url: &arguments.target,
+        ca: arguments.target_ca.as_deref(),
+        credential: credential.as_deref(),
+    };
+    let pace = Pace { concurrency: arguments.concurrency, rate: arguments.rate };
+    let report = runtime()?.block_on(async {
+        let (end, ended) = watch::channel(false);
+        let mut stop = Stop::listen()?;
+        let teller = Teller::new(output);
+        let told = |progress| teller.tell(&progress);
+        let applying = wiring::apply(guest, &service, &settings, pace, &agenda, &told, ended);
+        tokio::pin!(applying);
+        loop {
+            tokio::select! {
+                report = &mut applying => break report,
+                () = stop.wait() => {
+                    output.progress("stopping: finishing the requests that are under way");
+                    end.send_replace(true);
+                }
+            }
+        }
+    })?;
+    output.result(&text(&agenda, &report), &document(&agenda, &report))?;
+    Ok(if report.counts.is_good() { Exit::Good } else { Exit::Negative })
+}
+
+/// The plan in a file.
+fn read(file: &Path) -> anyhow::Result<Agenda> {
+    let name = file.display();
+    let reading = || format!("reading the plan `{name}`");
+    let mut bytes = Vec::new();
+    // One more than it may have, so that it is told from one that was cut.
+    let most = u64::try_from(PLAN_BYTES_MOST).unwrap_or(u64::MAX).saturating_add(1);
+    if file.as_os_str() == "-" {
+        std::io::stdin().take(most).read_to_end(&mut bytes).with_context(reading)?;
+    } else {
+        let file = std::fs::File::open(file).with_context(reading)?;
+        file.take(most).read_to_end(&mut bytes).with_context(reading)?;
+    }
+    Agenda::read(&bytes).map_err(|why| exit::usage(format!("`{name}`: {why}")).into())
+}
+
+/// Says from time to time how far it has come.
+struct Teller {
+    output: Output,
+    began: Instant,
+    told: Mutex<Instant>,
+}
+
+impl Teller {
+    fn new(output: Output) -> Self {
+        let began = Instant::now();
+        Self { output, began, told: Mutex::new(began) }
+    }
+
+    fn tell(&self, progress: &Progress) {
+        // Who panicked with it had nothing else in hand: nothing is lost by telling no more.
+        let Ok(mut told) = self.told.lock() else { return };
+        if told.elapsed() < TELL_EVERY {
+            return;
+        }
+        *told = Instant::now();
+        self.output.progress(&line(progress, self.began.elapsed()));
+    }
+}
+
+/// How far it has come, how fast it goes, and how long it takes still.
+fn line(progress: &Progress, elapsed: Duration) -> String {
+    let (ended, total) = (progress.counts.ended(), progress.total);
+    let millis = elapsed.as_millis().max(1);
+    let rate = u128::try_from(ended).unwrap_or(u128::MAX).saturating_mul(1_000) / millis;
+    let rest = u128::try_from(total.saturating_sub(ended)).unwrap_or(u128::MAX);
+    let left = match u128::try_from(ended) {
+        Ok(ended) if 0 < ended => rest.saturating_mul(millis) / ended / 1_000,
+        Ok(_) | Err(_) => 0,
+    };
+    let troubles = ended - progress.counts.done - progress.counts.satisfied;
+    let troubles =
+        if troubles == 0 { String::new() } else { format!(", {troubles} not as planned") };
+    format!("{ended} of {total} effects, {rate} a second, {left} s left{troubles}")
+}
+
+fn text(agenda: &Agenda, report: &Report) -> String {
+    let counts = &report.counts;
+    let total = agenda.items().len();
+    let mut lines = vec![format!(
+        "{total} effects: {} done, {} already satisfied, {} changed, {} refused, {} parked, {} blocked, {} unresolved",
+        counts.done,
+        counts.satisfied,
+        counts.changed,
+        counts.refused,
+        counts.parked,
+        counts.blocked,
+        counts.unresolved
+    )];
+    if !report.troubles.is_empty() {
+        lines.push(String::new());
+    }
+    for trouble in &report.troubles {
+        let Some(item) = agenda.items().get(trouble.item) else { continue };
+        let (number, what) = (trouble.item + 1, trouble.outcome.name());
+        let verdict = trouble.verdict.map(|_| format!("{}: ", verdict(trouble)));
+        let verdict = verdict.unwrap_or_default();
+        lines.push(format!("{number:>6}  {what:10}  {}  {verdict}{}", about(item), trouble.detail));
+    }
+    let has = |outcome| report.troubles.iter().any(|trouble| trouble.outcome == outcome);
+    if has(Outcome::Changed) {
+        lines.push(
+            "\nchanged: it is no more as it was when the plan was made; make another plan".into(),
+        );
+    }
+    if has(Outcome::Unresolved) {
+        lines.push("\nunresolved: run the same again; what was done is not done twice".into());
+    }
+    lines.iter().flat_map(|line| line.split('\n')).map(shown).collect::<Vec<_>>().join("\n")
+}
+
+/// What an item is about, as `replaysafe plan` tells of it.
+fn about(item: &Item) -> String {
+    let name = item.external_id.as_deref().unwrap_or_default();
+    let id = item.id.as_deref().map(|id| format!(" ({id})")).unwrap_or_default();
+    format!("{:7}  {} {name}{id}", class_name(item.class), item.resource_type)
+}
+
+fn document(agenda: &Agenda, report: &Report) -> Value {
+    let troubles = report.troubles.iter().filter_map(|trouble| {
+        let item = agenda.items().get(trouble.item)?;
+        Some(json!({
+            "effect": trouble.item + 1,
+            "op": class_name(item.class),
+            "resourceType": item.resource_type,
+            "externalId": item.external_id.as_deref().unwrap_or_default(),
+            "id": item.id.as_deref().unwrap_or_default(),
+            "outcome": trouble.outcome.name(),
+            "verdict": verdict(trouble),
+            "decision": trouble.decision,
+            "detail": trouble.detail,
+        }))
+    });
+    json!({
+        "digest": agenda.digest(),
+        "effects": agenda.items().len(),
+        "counts": report.counts,
+        "troubles": troubles.collect::<Vec<_>>(),
+    })
+}
+
+/// The verdict on what was sent, in the contract's spelling; empty if nothing was.
+fn verdict(trouble: &Trouble) -> String {
+    let word = trouble.verdict.and_then(|verdict| serde_json::to_value(verdict).ok());
+    word.as_ref().and_then(Value::as_str).unwrap_or_default().to_owned()
+}
+
+/// 5 seconds: who waits sees that it goes on, and a long run fills no log.
+const TELL_EVERY: Duration = Duration::from_secs(5);
+
+#[cfg(test)]
+mod tests {
+    use replaysafe::applier::Counts;
+
+    use super::*;
+
+    #[test]
+    fn progress_has_rate_and_remaining_time() {
+        let counts = Counts { done: 280, satisfied: 15, blocked: 5, ..Counts::default() };
+        let progress = Progress { counts, total: 1_500 };
+        assert_eq!(
+            line(&progress, Duration::from_secs(10)),
+            "300 of 1500 effects, 30 a second, 40 s left, 5 not as planned"
+        );
+        let nothing = Progress { counts: Counts::default(), total: 1 };
+        assert_eq!(line(&nothing, Duration::ZERO), "0 of 1 effects, 0 a second, 0 s left");
+    }
+}

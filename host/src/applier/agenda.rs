@@ -1,0 +1,240 @@
+//! What is to be done: a plan, read from what [`Plan::effect`] gives, and not believed.
+
+use std::collections::BTreeMap;
+
+use replaysafe_json::{JsonError, Limits, Number, Value, parse};
+
+use crate::{
+    contract::{Document, Method, reconciliation::Class},
+    planner::{self, Plan},
+};
+
+/// The effects of a plan, in its order, with what the request of each needs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Agenda {
+    digest: String,
+    at: Option<u64>,
+    items: Vec<Item>,
+}
+
+/// One request of a plan.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Item {
+    /// What it does.
+    pub class: Class,
+    /// The name of the resource type.
+    pub resource_type: String,
+    /// The external id of the resource, if it has one.
+    pub external_id: Option<String>,
+    /// The target's id; none for a create, and for what follows on one.
+    pub id: Option<String>,
+    /// The version that was observed when the plan was made.
+    pub if_match: Option<String>,
+    /// The body, in which `externalId:` stands before the names of resources that the plan makes; none for a deletion.
+    pub body: Option<Document>,
+    /// The items that come first: positions, each before its own.
+    pub depends_on: Vec<usize>,
+    /// The position of the create that makes its resource; none where `id` says which it is.
+    pub follows: Option<usize>,
+}
+
+/// Why something is no plan that can be carried out.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum NoPlan {
+    /// It is no JSON, or larger than a plan may be
+    #[error("no plan: {0}")]
+    Json(#[from] JsonError),
+    /// It is something else
+    #[error(
+        "no plan: it has no `{0}` of a plan; give what `replaysafe plan --format json` has written"
+    )]
+    Missing(&'static str),
+    /// There are more effects than a plan may have
+    #[error("a plan of {count} effects; carry out {EFFECTS_MOST} at most at once")]
+    TooMany {
+        /// How many it has
+        count: usize,
+    },
+    /// It was changed since it was made
+    #[error(
+        "the effects are not those that the digest of the plan is of: it was changed since it was made, or cut; make it again"
+    )]
+    Digest,
+    /// An effect cannot be carried out: whoever made the plan does not make plans as we do
+    #[error("effect {number} {why}; make the plan again")]
+    Effect {
+        /// Its number, from 1
+        number: usize,
+        /// What is wrong with it
+        why: &'static str,
+    },
+}
+
+impl Agenda {
+    /// What a plan says is to be done. `at` is when it was made, in milliseconds since 1970.
+    ///
+    /// # Errors
+    ///
+    /// Where the plan is larger than a plan may be.
+    pub fn of(plan: &Plan, at: u64) -> Result<Self, NoPlan> {
+        let effects = (0..plan.effects.len()).map(|at| plan.effect(at)).collect();
+        Self::new(plan.digest.clone(), Some(at), &Value::Array(effects))
+    }
+
+    /// Reads the JSON of a plan, with members `digest` and `effects`, and `at`, if it has that: when it was made.
+    ///
+    /// # Errors
+    ///
+    /// What is no plan, was changed since it was made, or is larger than a plan may be.
+    pub fn read(text: &[u8]) -> Result<Self, NoPlan> {
+        let limits = Limits {
+            depth: Limits::DEPTH + LEVELS,
+            items: EFFECTS_MOST,
+            bytes: PLAN_BYTES_MOST,
+            ..Limits::answer()
+        };
+        let plan = parse(text, &limits)?;
+        let digest = plan.find("digest").and_then(Value::as_str);
+        let digest = digest.ok_or(NoPlan::Missing("digest"))?.to_owned();
+        let at = plan.find("at").map(|at| at.as_number().and_then(Number::as_u64));
+        let at = at.map(|at| at.ok_or(NoPlan::Missing("at"))).transpose()?;
+        Self::new(digest, at, plan.find("effects").ok_or(NoPlan::Missing("effects"))?)
+    }
+
+    fn new(digest: String, at: Option<u64>, effects: &Value) -> Result<Self, NoPlan> {
+        let list = effects.as_array().ok_or(NoPlan::Missing("effects"))?;
+        if EFFECTS_MOST < list.len() {
+            return Err(NoPlan::TooMany { count: list.len() });
+        }
+        if planner::digest(effects) != digest {
+            return Err(NoPlan::Digest);
+        }
+        let mut items: Vec<Item> = Vec::with_capacity(list.len());
+        for effect in list {
+            let number = items.len() + 1;
+            let item = item(effect, &items).map_err(|why| NoPlan::Effect { number, why })?;
+            items.push(item);
+        }
+        Ok(Self { digest, at, items })
+    }
+
+    /// The digest of the plan.
+    #[must_use]
+    pub fn digest(&self) -> &str {
+        &self.digest
+    }
+
+    /// When the plan was made, in milliseconds since 1970, if it says so.
+    #[must_use]
+    pub fn at(&self) -> Option<u64> {
+        self.at
+    }
+
+    /// What is to be done, in order.
+    #[must_use]
+    pub fn items(&self) -> &[Item] {
+        &self.items
+    }
+
+    /// The idempotency key of an item: the same whenever this plan is carried out, and no other plan's.
+    ///
+    /// An equal plan that was made at another time is another wish: what was done once may have been undone since.
+    #[must_use]
+    pub fn key(&self, position: usize) -> String {
+        let at = self.at.unwrap_or_default();
+        format!("plan-{}-{at}-{}", self.digest, position + 1)
+    }
+}
+
+impl Item {
+    /// What its request does.
+    #[must_use]
+    pub fn method(&self) -> Method {
+        match self.class {
+            Class::Create => Method::Create,
+            Class::Delete => Method::Delete,
+            Class::Revoke | Class::Disable | Class::Adopt | Class::Update | Class::Grant => {
+                Method::Patch
+            }
+        }
+    }
+
+    /// It takes access away and can be taken back: nothing that fails stands in its way.
+    #[must_use]
+    pub fn takes_away(&self) -> bool {
+        matches!(self.class, Class::Revoke | Class::Disable)
+    }
+}
+
+/// Reads an effect; the error says what is wrong with it.
+fn item(effect: &Value, before: &[Item]) -> Result<Item, &'static str> {
+    let text = |name: &str| match effect.find(name) {
+        None => Ok(None),
+        Some(value) => value
+            .as_str()
+            .map(|text| Some(text.to_owned()))
+            .ok_or("has no text where there should be one"),
+    };
+    let class = text("op")?.and_then(|name| planner::class_named(&name));
+    let class = class.ok_or("has no `op` that is known")?;
+    if before.last().is_some_and(|last| (class as u8) < last.class as u8) {
+        return Err("stands behind what comes after it");
+    }
+    let resource_type = text("resourceType")?.ok_or("has no `resourceType`")?;
+    let position = |number: &Value| {
+        let number = usize::try_from(number.as_number()?.as_u64()?).ok()?;
+        number.checked_sub(1).filter(|at| *at < before.len())
+    };
+    let depends_on = effect.find("dependsOn").and_then(Value::as_array);
+    let depends_on = depends_on.ok_or("has no list `dependsOn`")?;
+    let depends_on = depends_on.iter().map(position).collect::<Option<Vec<usize>>>();
+    let depends_on = depends_on.ok_or("depends on one that does not come before it")?;
+    let (external_id, id, if_match) = (text("externalId")?, text("id")?, text("ifMatch")?);
+    let follows = match (&id, class) {
+        (Some(_), Class::Create) => return Err("is a create and has an id"),
+        (Some(_), _) | (None, Class::Create) => None,
+        (None, _) => {
+            let own = |at: &&usize| {
+                before.get(**at).is_some_and(|one| {
+                    one.class == Class::Create
+                        && one.resource_type == resource_type
+                        && one.external_id == external_id
+                })
+            };
+            Some(*depends_on.iter().find(own).ok_or("has no `id`, and follows on no create")?)
+        }
+    };
+    let body = match class {
+        Class::Create => Some(effect.find("document").ok_or("has no `document`")?.to_string()),
+        Class::Delete => None,
+        Class::Revoke | Class::Disable | Class::Adopt | Class::Update | Class::Grant => {
+            let operations = effect.find("operations").ok_or("has no `operations`")?;
+            Some(format!("{{\"schemas\":[\"{PATCH_OP}\"],\"Operations\":{operations}}}"))
+        }
+    };
+    Ok(Item { class, resource_type, external_id, id, if_match, body, depends_on, follows })
+}
+
+/// For each item, the last one before it on the same resource.
+pub(super) fn predecessors(items: &[Item]) -> Vec<Option<usize>> {
+    let mut last: BTreeMap<(&str, &str), usize> = BTreeMap::new();
+    let mut before = Vec::with_capacity(items.len());
+    for (position, item) in items.iter().enumerate() {
+        let kind = item.resource_type.as_str();
+        before.push(item.id.as_deref().and_then(|id| last.insert((kind, id), position)));
+    }
+    before
+}
+
+/// What a change of a resource is (RFC 7644 section 3.5.2).
+const PATCH_OP: &str = "urn:ietf:params:scim:api:messages:2.0:PatchOp";
+
+/// What stands around the document of an effect: the plan, the list, the effect.
+const LEVELS: usize = 3;
+
+/// 4,000,000 effects: two for each resource of twice the largest population that is aimed at.
+pub const EFFECTS_MOST: usize = 4_000_000;
+
+/// 2 GiB: a plan that makes a million users with their groups has less than one.
+pub const PLAN_BYTES_MOST: usize = 2 << 30;
