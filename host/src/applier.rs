@@ -26,9 +26,8 @@ use crate::{
     contract::{Answer, Field, Verdict, batch::Known, reconciliation::Class},
     guest::{GuestError, PlanningGuest, aside},
     ledger::Ledger,
-    monitor::id_in,
-    provisioner::Provisioner,
-    target::{Body, Caller, Target, path::percent_decode},
+    provisioner::{Provisioner, batch::id_of},
+    target::{Body, Caller, Target},
 };
 pub use agenda::{Agenda, EFFECTS_MOST, Item, NoPlan, PLAN_BYTES_MOST};
 
@@ -607,16 +606,6 @@ fn is_outage(answer: &Answer) -> bool {
     let status = answer.target.as_ref().map_or(0, |target| target.status);
     let refuses = answer.verdict == Verdict::Refused && matches!(status, 401 | 429 | 503);
     refuses || matches!(answer.verdict, Verdict::Unavailable | Verdict::Unresolved)
-}
-
-/// The id of what was made, as the target told it: in the resource, else at the end of its URL.
-fn id_of(answer: &Answer) -> Option<String> {
-    let target = answer.target.as_ref()?;
-    if let Some(id) = target.body.as_deref().and_then(id_in) {
-        return Some(id);
-    }
-    let (_, last) = target.location.as_deref()?.rsplit_once('/')?;
-    percent_decode(last).filter(|id| !id.is_empty())
 }
 
 /// What stands before the name of a resource that the plan makes (`reconciliation.change`).

@@ -5,6 +5,7 @@
 pub mod edit;
 mod list;
 pub mod path;
+pub mod population;
 pub mod rewrite;
 pub mod scim;
 pub mod upstream;

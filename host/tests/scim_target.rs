@@ -13,6 +13,7 @@ use replaysafe::clock::Clock;
 use replaysafe::contract::{
     ById, Effect, EffectBody, Endpoint, Method, Outcome, Question, Search, Sight,
 };
+use replaysafe::target::population::{Paging, Unread};
 use replaysafe::target::scim::ScimTarget;
 use replaysafe::target::upstream::{Roots, Upstream};
 use replaysafe::target::{Body, Caller, Target};
@@ -131,6 +132,85 @@ async fn all_resources_are_read_page_by_page() {
             "GET /scim/v2/Users?startIndex=3&count=100 HTTP/1.1"
         ]
     );
+}
+
+/// For a plan: however many there are, and though the service is busy meanwhile.
+#[tokio::test]
+async fn a_population_is_read_to_its_end() {
+    let busy = answer("503 Service Unavailable", "Retry-After: 0\r\n", "{}");
+    let (server, read) =
+        read_all(vec![page(3, &[1, 2]), busy, page(3, &[2, 3])], Paging::Index).await;
+    assert_eq!(read, Ok(users(&[1, 2, 3])));
+    assert_eq!(
+        server.lines(),
+        [
+            "GET /scim/v2/Users?startIndex=1&count=100 HTTP/1.1",
+            "GET /scim/v2/Users?startIndex=3&count=100 HTTP/1.1",
+            "GET /scim/v2/Users?startIndex=3&count=100 HTTP/1.1",
+        ]
+    );
+    let (server, read) =
+        read_all(vec![answer("400 Bad Request", "", "{}"), page(1, &[1])], Paging::Index).await;
+    assert_eq!(read, Ok(users(&[1])));
+    assert_eq!(server.lines()[1], "GET /scim/v2/Users HTTP/1.1");
+    let (_, read) = read_all(vec![page(0, &[])], Paging::Index).await;
+    assert_eq!(read, Ok(Vec::new()));
+}
+
+/// RFC 9865 section 2: from cursor to cursor, until there is none; the total may be missing.
+#[tokio::test]
+async fn a_population_is_read_by_cursors() {
+    let list =
+        |ids: &str, next: &str| answer("200 OK", "", &format!(r#"{{"Resources":[{ids}]{next}}}"#));
+    let script = vec![
+        list(r#"{"id":"1"}"#, r#","nextCursor":"a/b""#),
+        list("", r#","nextCursor":"c""#),
+        list(r#"{"id":"2"}"#, r#","totalResults":2"#),
+    ];
+    let (server, read) = read_all(script, Paging::Cursor).await;
+    assert_eq!(read, Ok(users(&[1, 2])));
+    assert_eq!(
+        server.lines(),
+        [
+            "GET /scim/v2/Users?cursor&count=100 HTTP/1.1",
+            "GET /scim/v2/Users?cursor=a%2Fb&count=100 HTTP/1.1",
+            "GET /scim/v2/Users?cursor=c&count=100 HTTP/1.1",
+        ]
+    );
+    let circle = list(r#"{"id":"1"}"#, r#","nextCursor":"a""#);
+    let (_, read) = read_all(vec![circle.clone(), circle], Paging::Cursor).await;
+    assert_eq!(read, Err(Unread::Unsteady));
+}
+
+/// What is not all is none.
+#[tokio::test]
+async fn a_part_of_a_population_is_no_population() {
+    let no_list = answer("200 OK", "", "<html>log in</html>");
+    let expired = answer("400 Bad Request", "", r#"{"scimType":"expiredCursor"}"#);
+    for (script, why) in [
+        (vec![page(3, &[1]), page(2, &[2])], Unread::Unsteady),
+        (vec![page(2, &[1]), page(2, &[1])], Unread::Unsteady),
+        (vec![page(2_000_001, &[1])], Unread::TooMany),
+        (vec![no_list], Unread::NoList),
+        (vec![answer("401 Unauthorized", "", "{}")], Unread::Refused(401)),
+        (vec![page(2, &[1]), expired], Unread::Refused(400)),
+        (vec![answer("429 Too Many Requests", "Retry-After: 301\r\n", "{}")], Unread::Refused(429)),
+    ] {
+        let count = script.len();
+        let (server, read) = read_all(script, Paging::Index).await;
+        assert_eq!((read, server.asked().len()), (Err(why), count));
+    }
+}
+
+async fn read_all(script: Vec<String>, paging: Paging) -> (Scripted, Result<Vec<String>, Unread>) {
+    let server = Scripted::start(script).await;
+    let target = target(&format!("http://{}/scim/v2", server.address));
+    let read = target.read_all("User", &endpoints(), &caller(), paging, &|_, _| {}).await;
+    (server, read)
+}
+
+fn users(ids: &[usize]) -> Vec<String> {
+    ids.iter().map(|id| format!(r#"{{"id":"{id}"}}"#)).collect()
 }
 
 /// S14: complete if `totalResults` equals what came.

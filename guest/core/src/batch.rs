@@ -324,22 +324,19 @@ fn split(resource: Option<&Value>, is_late: &dyn Fn(&str) -> bool) -> (Value, Va
     let mut operations = Vec::new();
     let empty = Object::new();
     for (name, value) in resource.and_then(Value::as_object).unwrap_or(&empty) {
-        match value {
-            Value::Object(extension) if name.contains(':') => {
-                let mut left = Object::new();
-                for (inner, value) in extension {
-                    let path = [name, ":", inner].concat();
-                    if let Some(value) = without(&path, value, is_late, &mut operations) {
-                        left.insert(inner, value);
-                    }
-                }
-                made.insert(name, left);
-            }
-            value => {
-                if let Some(value) = without(name, value, is_late, &mut operations) {
-                    made.insert(name, value);
+        if let Value::Object(extension) = value
+            && name.contains(':')
+        {
+            let mut left = Object::new();
+            for (inner, value) in extension {
+                let path = [name, ":", inner].concat();
+                if let Some(value) = without(&path, value, is_late, &mut operations) {
+                    left.insert(inner, value);
                 }
             }
+            made.insert(name, left);
+        } else if let Some(value) = without(name, value, is_late, &mut operations) {
+            made.insert(name, value);
         }
     }
     (Value::Object(made), patch_op(operations))
@@ -383,11 +380,12 @@ fn in_names(value: &mut Value, given: &mut dyn FnMut(&str) -> Option<String>) {
         Value::Array(items) => items.iter_mut().for_each(|item| in_names(item, given)),
         Value::Object(object) => {
             for (name, value) in object.iter_mut() {
-                match value {
-                    Value::String(path) if name.eq_ignore_ascii_case("path") => {
-                        *path = in_quotes(path, given);
-                    }
-                    value => in_names(value, given),
+                if let Value::String(path) = value
+                    && name.eq_ignore_ascii_case("path")
+                {
+                    *path = in_quotes(path, given);
+                } else {
+                    in_names(value, given);
                 }
             }
         }

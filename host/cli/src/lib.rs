@@ -11,6 +11,7 @@ mod policy;
 mod population;
 mod probe;
 mod profile;
+mod teller;
 mod wiring;
 
 use std::ffi::OsString;

@@ -13,11 +13,12 @@ use http::{HeaderValue, Uri, header};
 use replaysafe::{
     applier::{self, Agenda, Applier, Pace, Progress},
     clock::{Clock as _, SystemClock},
-    contract::{EntryId, Field, Question, Report, Sight, Situation},
+    contract::{EntryId, Field, Report, Situation},
     keys::LedgerKey,
     ledger::{Journal, Ledger as _, Note, RecordedStep, SqliteLedger},
     target::{
         Caller, Target as _,
+        population::{Paging, Unread},
         scim::ScimTarget,
         upstream::{Roots, Upstream},
     },
@@ -46,9 +47,11 @@ use replaysafe::{
 use crate::{
     command::gateway::Host,
     exit, output,
+    output::Output,
     population::Resources,
     probe::{self, Measured},
     profile::Profile,
+    teller::Teller,
 };
 
 /// The component in its sandbox.
@@ -103,12 +106,12 @@ pub(crate) struct Shown {
     pub(crate) resources: Resources,
 }
 
-/// Reads all resources of these types from a live service. `told` gets what is being done.
+/// Reads all resources of these types from a live service.
 pub(crate) async fn observe(
     guest: &Guest,
     service: &Service<'_>,
     kinds: &BTreeSet<String>,
-    told: &dyn Fn(&str),
+    output: Output,
 ) -> anyhow::Result<Shown> {
     let upstream = Upstream::new(service.url, &roots(service.ca)?)
         .map_err(|refusal| exit::usage(format!("--observed: {refusal}")))?;
@@ -120,6 +123,7 @@ pub(crate) async fn observe(
         discovery.schemas.as_deref(),
         discovery.service_provider_config.as_deref(),
     )?;
+    let paging = paging(discovery.service_provider_config.as_deref());
     let mut resources = Resources::new();
     for kind in kinds {
         if !schema.endpoints.iter().any(|endpoint| endpoint.resource_type == *kind) {
@@ -130,26 +134,34 @@ pub(crate) async fn observe(
             ))
             .into());
         }
-        told(&format!("reading all of type {kind}"));
-        let question = Question::All(kind.clone());
-        let why = match target.observe(&question, &schema.endpoints, &caller, &|page| page).await {
-            Sight::Listed(documents) => {
-                told(&format!("{} of type {kind}", documents.len()));
-                resources.insert(kind.clone(), documents);
-                continue;
-            }
-            Sight::Refused(answer) if answer.status == 200 => {
-                "its list cannot be read to its end: it has more than 10,000 resources, or changes meanwhile; export it to a file".to_owned()
-            }
-            Sight::Refused(answer) | Sight::Answered(answer) => match answer.status {
-                status @ (401 | 403) => format!("it answers {status}; name a credential that may read with `--target-credential FILE`"),
-                status => format!("it answers {status} to a list"),
-            },
-            Sight::Nothing => "it gives no complete answer".to_owned(),
-        };
-        return Err(exit::environment(format!("reading {kind} from {}: {why}", service.url)).into());
+        output.progress(&format!("reading all of type {kind}"));
+        let teller = Teller::new(output, format!("of type {kind}"));
+        let told = |come: usize, total: Option<usize>| teller.tell(come, total, "");
+        let read = target.read_all(kind, &schema.endpoints, &caller, paging, &told).await;
+        let documents = read.map_err(|why| {
+            let may_not = matches!(why, Unread::Refused(401 | 403));
+            let advice = match may_not {
+                true => "; name a credential that may read with `--target-credential FILE`",
+                false => "",
+            };
+            exit::environment(format!("reading {kind} from {}: {why}{advice}", service.url))
+        })?;
+        output.progress(&format!("{} of type {kind}", documents.len()));
+        resources.insert(kind.clone(), documents);
     }
     Ok(Shown { schema: schema.document, declared: schema.declared, resources })
+}
+
+/// By cursors, where the service says that it has them (RFC 9865 section 4).
+fn paging(service_provider_config: Option<&str>) -> Paging {
+    let says = |text: &str| {
+        let config: serde_json::Value = serde_json::from_str(text).ok()?;
+        config.pointer("/pagination/cursor")?.as_bool()
+    };
+    match service_provider_config.and_then(says) {
+        Some(true) => Paging::Cursor,
+        Some(false) | None => Paging::Index,
+    }
 }
 
 /// How a service is reached.

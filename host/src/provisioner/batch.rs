@@ -12,7 +12,7 @@ use crate::{
     guest::{GuestError, PlanningGuest},
     keys::frame,
     ledger::Ledger,
-    monitor,
+    monitor::id_in,
     target::{Target, path::percent_decode},
 };
 
@@ -149,12 +149,7 @@ impl Run<'_> {
         let position = usize::try_from(operation).ok()?;
         let name = self.operations.get(position)?.bulk_id.as_ref()?;
         let answer = self.answers.get(position)?.as_ref().filter(|one| is_success(one.verdict))?;
-        let target = answer.target.as_ref()?;
-        let id = target.body.as_deref().and_then(monitor::id_in).or_else(|| {
-            let (_, last) = target.location.as_deref()?.rsplit_once('/')?;
-            percent_decode(last)
-        })?;
-        Some(Known { name: format!("bulkId:{name}"), id })
+        Some(Known { name: format!("bulkId:{name}"), id: id_of(answer)? })
     }
 
     /// The request that carries an item out, with the ids of what it refers to.
@@ -191,6 +186,16 @@ impl Run<'_> {
 
 fn refusal(verdict: Verdict, detail: &str) -> Answer {
     Answer { retry: Retry::FixInput, retry_after: None, ..plain(verdict, detail) }
+}
+
+/// The id of a resource that was made, as the target told it: in the resource, else at the end of its URL.
+pub(crate) fn id_of(answer: &Answer) -> Option<String> {
+    let target = answer.target.as_ref()?;
+    if let Some(id) = target.body.as_deref().and_then(id_in) {
+        return Some(id);
+    }
+    let (_, last) = target.location.as_deref()?.rsplit_once('/')?;
+    percent_decode(last).filter(|id| !id.is_empty())
 }
 
 /// Whether what was asked holds.

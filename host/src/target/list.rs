@@ -9,8 +9,10 @@ use replaysafe_json::{Limits, Value, canonical, parse};
 /// One page.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Page {
-    /// `totalResults`.
-    pub(crate) total: usize,
+    /// `totalResults`; a list that is given by cursors may leave it out.
+    pub(crate) total: Option<usize>,
+    /// `nextCursor` (RFC 9865).
+    pub(crate) cursor: Option<String>,
     /// The resources as documents, each with what tells it from others.
     pub(crate) resources: Vec<(String, String)>,
 }
@@ -18,11 +20,15 @@ pub(crate) struct Page {
 /// Reads a page; none if it is no `ListResponse`.
 pub(crate) fn page(body: &[u8]) -> Option<Page> {
     let value = parse(body, &Limits::answer()).ok()?;
-    let total = usize::try_from(value.find("totalResults")?.as_number()?.as_u64()?).ok()?;
+    let total = match value.find("totalResults") {
+        Some(total) => Some(usize::try_from(total.as_number()?.as_u64()?).ok()?),
+        None => None,
+    };
+    let cursor = value.find("nextCursor").and_then(Value::as_str);
     let resources = match value.find("Resources") {
         Some(Value::Array(items)) => items.as_slice(),
         // RFC 7644 section 3.4.2: required only if `totalResults` is not zero.
-        Some(Value::Null) | None if total == 0 => &[],
+        Some(Value::Null) | None if total == Some(0) => &[],
         Some(_) | None => return None,
     };
     let resources = resources.iter().map(|resource| {
@@ -31,7 +37,7 @@ pub(crate) fn page(body: &[u8]) -> Option<Page> {
         let id = id.map_or_else(|| document.clone(), str::to_owned);
         (id, document)
     });
-    Some(Page { total, resources: resources.collect() })
+    Some(Page { total, cursor: cursor.map(str::to_owned), resources: resources.collect() })
 }
 
 /// The body is JSON text.
@@ -40,10 +46,11 @@ pub(crate) fn is_json(body: &[u8]) -> bool {
 }
 
 /// Pages that came, each resource counted once.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Pages {
     seen: BTreeSet<String>,
     total: Option<usize>,
+    most: usize,
 }
 
 /// Where a listing stands.
@@ -58,20 +65,29 @@ pub(crate) enum Progress {
 }
 
 impl Pages {
+    /// None yet, of a list of so many resources at most.
+    pub(crate) fn up_to(most: usize) -> Self {
+        Self { seen: BTreeSet::new(), total: None, most }
+    }
+
+    /// The documents of a page that have not come before.
+    pub(crate) fn new_of(&mut self, page: Page) -> Vec<String> {
+        let new = page.resources.into_iter().filter(|(id, _)| self.seen.insert(id.clone()));
+        new.map(|(_, document)| document).collect()
+    }
+
     /// Takes a page; gives the documents that are new, and how to go on.
     ///
     /// A total that changes between pages makes the listing hopeless: a resource may have slipped from one page to
     /// another between two questions.
     pub(crate) fn take(&mut self, page: Page) -> (Vec<String>, Progress) {
-        let steady = self.total.is_none_or(|total| total == page.total);
-        self.total = Some(page.total);
-        let new = page.resources.into_iter().filter(|(id, _)| self.seen.insert(id.clone()));
-        let new: Vec<_> = new.map(|(_, document)| document).collect();
+        let Some(total) = page.total else { return (Vec::new(), Progress::Hopeless) };
+        let steady = self.total.is_none_or(|before| before == total);
+        self.total = Some(total);
+        let new = self.new_of(page);
         let progress = match self.seen.len() {
-            count if !steady || count > page.total || page.total > RESOURCES_MAX => {
-                Progress::Hopeless
-            }
-            count if count == page.total => Progress::Complete,
+            count if !steady || count > total || total > self.most => Progress::Hopeless,
+            count if count == total => Progress::Complete,
             _ if new.is_empty() => Progress::Hopeless,
             count => Progress::Next(count + 1),
         };
@@ -89,7 +105,7 @@ mod tests {
     use super::*;
 
     fn check(pages: &[(&str, Progress)]) {
-        let mut taken = Pages::default();
+        let mut taken = Pages::up_to(RESOURCES_MAX);
         for (body, expected) in pages {
             assert_eq!(&taken.take(page(body.as_bytes()).unwrap()).1, expected, "{body}");
         }

@@ -12,7 +12,7 @@ use crate::clock::Clock;
 use crate::contract::{
     self, ById, Effect, Endpoint, Field, Outcome, Question, Search, Sight, TargetAnswer,
 };
-use crate::target::list::{PAGE_SIZE, Pages, Progress, is_json, page};
+use crate::target::list::{PAGE_SIZE, Pages, Progress, RESOURCES_MAX, is_json, page};
 use crate::target::path::{has_dot_segment, percent_encode};
 use crate::target::rewrite::Rewrite;
 use crate::target::upstream::{SendBody, SendError, Upstream, whole};
@@ -136,7 +136,7 @@ impl ScimTarget {
         Ok(if rewrite.is_named() { rewrite.response(answer) } else { answer })
     }
 
-    async fn get(&self, path: &str, caller: &Caller) -> Option<Response<Bytes>> {
+    pub(super) async fn get(&self, path: &str, caller: &Caller) -> Option<Response<Bytes>> {
         let mut request = Request::get(path).body(whole(Bytes::new())).ok()?;
         *request.headers_mut() = headers(caller);
         let answer = self.collect(request, caller).await.ok()?;
@@ -164,7 +164,7 @@ impl ScimTarget {
         keep: &(dyn Fn(Vec<String>) -> Vec<String> + Send + Sync),
     ) -> Sight {
         let work = async {
-            let mut pages = Pages::default();
+            let mut pages = Pages::up_to(RESOURCES_MAX);
             let mut kept = Vec::new();
             let mut progress = Progress::Next(1);
             let mut first = true;
@@ -257,7 +257,7 @@ impl ScimTarget {
         Ok(request)
     }
 
-    fn collection_path(
+    pub(super) fn collection_path(
         &self,
         endpoints: &[Endpoint],
         resource_type: &str,
@@ -293,7 +293,7 @@ impl ScimTarget {
         Ok(format!("{}?filter={filter}", self.collection_path(endpoints, resource_type)?))
     }
 
-    fn answer(&self, answer: Response<Bytes>) -> TargetAnswer {
+    pub(super) fn answer(&self, answer: Response<Bytes>) -> TargetAnswer {
         let (Parts { status, headers, .. }, body) = answer.into_parts();
         let of = |name| headers.get(name).and_then(|v| v.to_str().ok()).map(str::to_owned);
         let encoded = headers.get(header::CONTENT_ENCODING).is_some_and(|v| v != "identity");
@@ -362,7 +362,7 @@ fn segment(text: &str) -> Result<String, &'static str> {
     Ok(percent_encode(text))
 }
 
-fn page_path(path: &str, start: usize) -> String {
+pub(super) fn page_path(path: &str, start: usize) -> String {
     let joint = if path.ends_with('?') { "" } else { "&" };
     let joint = if path.contains('?') { joint } else { "?" };
     format!("{path}{joint}startIndex={start}&count={PAGE_SIZE}")

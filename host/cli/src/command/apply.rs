@@ -4,8 +4,6 @@ use std::{
     io::Read as _,
     num::NonZeroU32,
     path::{Path, PathBuf},
-    sync::Mutex,
-    time::{Duration, Instant},
 };
 
 use anyhow::Context as _;
@@ -28,6 +26,7 @@ use crate::{
     },
     exit::{self, Exit},
     output::Output,
+    teller::Teller,
     wiring,
 };
 
@@ -107,8 +106,10 @@ pub(super) fn run(arguments: &Arguments, output: Output) -> anyhow::Result<Exit>
     let report = runtime()?.block_on(async {
         let (end, ended) = watch::channel(false);
         let mut stop = Stop::listen()?;
-        let teller = Teller::new(output);
-        let told = |progress| teller.tell(&progress);
+        let teller = Teller::new(output, "effects");
+        let told = |progress: Progress| {
+            teller.tell(progress.counts.ended(), Some(progress.total), &troubles(&progress));
+        };
         let applying = wiring::apply(guest, &service, &settings, pace, &agenda, &told, ended);
         tokio::pin!(applying);
         loop {
@@ -141,44 +142,10 @@ fn read(file: &Path) -> anyhow::Result<Agenda> {
     Agenda::read(&bytes).map_err(|why| exit::usage(format!("`{name}`: {why}")).into())
 }
 
-/// Says from time to time how far it has come.
-struct Teller {
-    output: Output,
-    began: Instant,
-    told: Mutex<Instant>,
-}
-
-impl Teller {
-    fn new(output: Output) -> Self {
-        let began = Instant::now();
-        Self { output, began, told: Mutex::new(began) }
-    }
-
-    fn tell(&self, progress: &Progress) {
-        // Who panicked with it had nothing else in hand: nothing is lost by telling no more.
-        let Ok(mut told) = self.told.lock() else { return };
-        if told.elapsed() < TELL_EVERY {
-            return;
-        }
-        *told = Instant::now();
-        self.output.progress(&line(progress, self.began.elapsed()));
-    }
-}
-
-/// How far it has come, how fast it goes, and how long it takes still.
-fn line(progress: &Progress, elapsed: Duration) -> String {
-    let (ended, total) = (progress.counts.ended(), progress.total);
-    let millis = elapsed.as_millis().max(1);
-    let rate = u128::try_from(ended).unwrap_or(u128::MAX).saturating_mul(1_000) / millis;
-    let rest = u128::try_from(total.saturating_sub(ended)).unwrap_or(u128::MAX);
-    let left = match u128::try_from(ended) {
-        Ok(ended) if 0 < ended => rest.saturating_mul(millis) / ended / 1_000,
-        Ok(_) | Err(_) => 0,
-    };
-    let troubles = ended - progress.counts.done - progress.counts.satisfied;
-    let troubles =
-        if troubles == 0 { String::new() } else { format!(", {troubles} not as planned") };
-    format!("{ended} of {total} effects, {rate} a second, {left} s left{troubles}")
+/// How much of it is not as planned, for who waits.
+fn troubles(progress: &Progress) -> String {
+    let troubles = progress.counts.ended() - progress.counts.done - progress.counts.satisfied;
+    if troubles == 0 { String::new() } else { format!(", {troubles} not as planned") }
 }
 
 fn text(agenda: &Agenda, report: &Report) -> String {
@@ -252,9 +219,6 @@ fn verdict(trouble: &Trouble) -> String {
     word.as_ref().and_then(Value::as_str).unwrap_or_default().to_owned()
 }
 
-/// 5 seconds: who waits sees that it goes on, and a long run fills no log.
-const TELL_EVERY: Duration = Duration::from_secs(5);
-
 #[cfg(test)]
 mod tests {
     use replaysafe::applier::Counts;
@@ -262,14 +226,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn progress_has_rate_and_remaining_time() {
-        let counts = Counts { done: 280, satisfied: 15, blocked: 5, ..Counts::default() };
-        let progress = Progress { counts, total: 1_500 };
-        assert_eq!(
-            line(&progress, Duration::from_secs(10)),
-            "300 of 1500 effects, 30 a second, 40 s left, 5 not as planned"
-        );
-        let nothing = Progress { counts: Counts::default(), total: 1 };
-        assert_eq!(line(&nothing, Duration::ZERO), "0 of 1 effects, 0 a second, 0 s left");
+    fn progress_tells_what_is_not_as_planned() {
+        let told = |counts| troubles(&Progress { counts, total: 1_500 });
+        let counts = Counts { done: 280, satisfied: 15, ..Counts::default() };
+        assert_eq!(told(counts), "");
+        assert_eq!(told(Counts { blocked: 4, changed: 1, ..counts }), ", 5 not as planned");
     }
 }

@@ -108,8 +108,7 @@ fn plan(arguments: &Arguments, output: Output) -> anyhow::Result<Plan> {
         };
         // Whoever is referred to is a user, as a rule.
         let kinds = desired.keys().cloned().chain(["User".to_owned()]).collect();
-        let told = |what: &str| output.progress(what);
-        runtime()?.block_on(wiring::observe(&guest, &service, &kinds, &told))?
+        runtime()?.block_on(wiring::observe(&guest, &service, &kinds, output))?
     } else {
         let resources = resources(Path::new(observed), otherwise)?;
         Shown { schema: "{}".to_owned(), declared: Vec::new(), resources }
