@@ -414,7 +414,7 @@ fn check_claim(
 }
 
 /// Says that what was asked is so.
-fn is_success(verdict: Verdict) -> bool {
+pub(crate) fn is_success(verdict: Verdict) -> bool {
     matches!(
         verdict,
         Verdict::Done

@@ -73,15 +73,7 @@ pub fn arrange(operations: &[Operation], settings: &Settings) -> Result<Vec<Item
     let mut equals = BTreeMap::new();
     let read = |one| Asked::read(one, &makers, &mut equals, &ground);
     let asked: Vec<Asked<'_>> = operations.iter().map(read).collect();
-    let mut order = Order {
-        placed: asked.iter().map(|_| Placed::No).collect(),
-        late: asked.iter().map(|_| BTreeSet::default()).collect(),
-        waiting: Vec::new(),
-        items: Vec::new(),
-        asked,
-    };
-    (0..operations.len()).for_each(|position| order.place(position));
-    Ok(order.items)
+    Ok(order(&asked))
 }
 
 /// See `batch.fill`.
@@ -131,7 +123,7 @@ impl<'a> Asked<'a> {
         ground: &Ground<'_>,
     ) -> Self {
         let parsed = |body: &Document| parse(body.as_bytes(), &Limits::group()).ok();
-        let mut body = given.body.as_ref().and_then(parsed);
+        let body = given.body.as_ref().and_then(parsed);
         let (mut refers, mut refused) = (BTreeSet::default(), "");
         let mut look = |name: &str| {
             let Some(name) = name.strip_prefix(REFERENCE) else { return };
@@ -144,11 +136,8 @@ impl<'a> Asked<'a> {
             }
         };
         given.id.iter().for_each(|id| look(id));
-        if let Some(body) = &mut body {
-            in_names(body, &mut |name| {
-                look(name);
-                None
-            });
+        if let Some(body) = &body {
+            each_name(body, &mut look);
         }
         match given.bulk_id.as_deref() {
             Some("") => refused = EMPTY,
@@ -172,121 +161,159 @@ impl<'a> Asked<'a> {
         }
     }
 
-    /// The items that make it without what refers to `late`, and refer then.
-    fn items(
-        &self,
-        position: usize,
-        late: &BTreeSet<usize>,
-        is_late: &dyn Fn(&str) -> bool,
-    ) -> (Item, Item) {
-        let (made, referring) = split(self.body.as_ref(), is_late);
+    /// The items that make it without what refers to its circle, by these names, and refer then.
+    fn items(&self, position: usize, circle: &[usize], names: &BTreeSet<&str>) -> (Item, Item) {
+        let (made, referring) = split(self.body.as_ref(), names);
+        let outside = self.refers.iter().copied().filter(|at| circle.binary_search(at).is_err());
+        let needs = outside.map(number).collect();
+        let all: BTreeSet<usize> = self.refers.iter().copied().chain([position]).collect();
         let whole = self.item(position);
         let name = self.given.bulk_id.as_deref().unwrap_or_default();
+        // Of another circle, one of another batch, these are other requests.
+        let names: Vec<&str> = [name].into_iter().chain(names.iter().copied()).collect();
         let then = Item {
             method: Method::Patch,
             id: Some([REFERENCE, name].concat()),
             body: Some(referring.to_string()),
-            key_material: frame("item-refers", &[name]),
-            needs: late
-                .iter()
-                .copied()
-                .chain([position])
-                .collect::<BTreeSet<_>>()
-                .into_iter()
-                .map(number)
-                .collect(),
+            key_material: frame("item-refers", &names),
+            needs: all.into_iter().map(number).collect(),
             ..whole.clone()
         };
-        let needs = self.refers.difference(late).copied().map(number).collect();
-        (Item { body: Some(made.to_string()), needs, ..whole }, then)
+        let key_material = frame("item-made", &names);
+        (Item { body: Some(made.to_string()), key_material, needs, ..whole }, then)
     }
 }
 
-/// Whether an operation stands in the order.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Placed {
-    No,
-    /// What it refers to comes first.
-    Waits,
-    Yes,
-}
-
-/// The order in which operations can be carried out.
-struct Order<'a> {
-    asked: Vec<Asked<'a>>,
-    placed: Vec<Placed>,
-    /// What each refers to that waits for it itself: a circle.
-    late: Vec<BTreeSet<usize>>,
-    /// What refers to what has no place yet.
-    waiting: Vec<(BTreeSet<usize>, Item)>,
-    items: Vec<Item>,
-}
-
-impl Order<'_> {
-    /// Gives an operation its place, behind what it refers to. Without recursion: a chain may be as long as a batch.
-    fn place(&mut self, position: usize) {
-        let mut way = Vec::new();
-        self.enter(position, &mut way);
-        while let Some((position, rest)) = way.last_mut() {
-            let position = *position;
-            let Some(next) = rest.pop() else {
-                way.pop();
-                self.put(position);
-                continue;
-            };
-            match self.placed.get(next) {
-                Some(Placed::No) => self.enter(next, &mut way),
-                Some(Placed::Waits) => {
-                    if let Some(late) = self.late.get_mut(position) {
-                        late.insert(next);
-                    }
-                }
-                Some(Placed::Yes) | None => {}
+/// The order in which operations can be carried out: that of the request, but that what refers waits until all that it
+/// refers to is made, and then goes at once. Nothing is done before its time: a create, for one, that comes after a
+/// deletion stays behind it.
+fn order(asked: &[Asked<'_>]) -> Vec<Item> {
+    let circles = circles(asked);
+    let mut of = Vec::from_iter(asked.iter().map(|_| 0));
+    for (number, circle) in circles.iter().enumerate() {
+        circle.iter().for_each(|at| set(&mut of, *at, number));
+    }
+    let circle_of = |at: usize| of.get(at).copied().unwrap_or_default();
+    // What each waits for: its own operations, what these refer to, and what is before them on their resource.
+    let mut waits: Vec<usize> = circles.iter().map(Vec::len).collect();
+    let mut followers: Vec<Vec<usize>> = circles.iter().map(|_| Vec::new()).collect();
+    let mut last: BTreeMap<(&str, &str), usize> = BTreeMap::new();
+    for (number, circle) in circles.iter().enumerate() {
+        let mut before: BTreeSet<usize> = BTreeSet::default();
+        for one in circle.iter().filter_map(|at| asked.get(*at)) {
+            one.refers.iter().for_each(|to| {
+                before.insert(circle_of(*to));
+            });
+        }
+        before.remove(&number);
+        for at in &before {
+            if let Some(followers) = followers.get_mut(*at) {
+                followers.push(number);
+            }
+        }
+        add(&mut waits, number, before.len());
+    }
+    for (position, one) in asked.iter().enumerate() {
+        let Some(id) = one.given.id.as_deref() else { continue };
+        let about = (one.given.resource_type.as_str(), id);
+        let Some(earlier) = last.insert(about, position) else { continue };
+        if let Some(followers) = followers.get_mut(circle_of(earlier)) {
+            followers.push(circle_of(position));
+        }
+        add(&mut waits, circle_of(position), 1);
+    }
+    let mut items = Vec::new();
+    for position in 0..asked.len() {
+        let mut ended = Vec::from([circle_of(position)]);
+        // The last is taken first: what comes first in the request is put in last.
+        while let Some(number) = ended.pop() {
+            let Some(left) = waits.get_mut(number) else { continue };
+            *left -= 1;
+            if *left == 0 {
+                items.extend(
+                    circles.get(number).into_iter().flat_map(|circle| carried_out(asked, circle)),
+                );
+                ended.extend(followers.get(number).into_iter().flatten().rev());
             }
         }
     }
+    items
+}
 
-    fn enter(&mut self, position: usize, way: &mut Vec<(usize, Vec<usize>)>) {
-        let (Some(placed @ Placed::No), Some(asked)) =
-            (self.placed.get_mut(position), self.asked.get(position))
-        else {
-            return;
-        };
-        *placed = Placed::Waits;
-        // The last is taken first.
-        let mut refers: Vec<usize> = asked.refers.iter().copied().collect();
-        refers.reverse();
-        way.push((position, refers));
+fn set(list: &mut [usize], at: usize, value: usize) {
+    if let Some(item) = list.get_mut(at) {
+        *item = value;
     }
+}
 
-    fn put(&mut self, position: usize) {
-        let (Some(asked), Some(late)) = (self.asked.get(position), self.late.get(position)) else {
-            return;
-        };
-        if late.is_empty() {
-            self.items.push(asked.item(position));
-        } else {
-            let is_late = |name: &str| {
-                let named =
-                    |at: &usize| self.asked.get(*at).and_then(|one| one.given.bulk_id.as_deref());
-                late.iter().filter_map(named).any(|one| name.strip_prefix(REFERENCE) == Some(one))
-            };
-            let (made, then) = asked.items(position, late, &is_late);
-            self.items.push(made);
-            self.waiting.push((late.clone(), then));
+fn add(list: &mut [usize], at: usize, more: usize) {
+    if let Some(item) = list.get_mut(at) {
+        *item += more;
+    }
+}
+
+/// The items of an operation, or of all that are in a circle.
+fn carried_out(asked: &[Asked<'_>], circle: &[usize]) -> Vec<Item> {
+    let one = |at: &usize| Some((*at, asked.get(*at)?));
+    let itself = |(at, one): (usize, &Asked<'_>)| one.refers.contains(&at);
+    if let [at] = circle
+        && !one(at).is_some_and(itself)
+    {
+        return one(at).map(|(at, one)| one.item(at)).into_iter().collect();
+    }
+    let named = |at: &usize| asked.get(*at)?.given.bulk_id.as_deref();
+    let names: BTreeSet<&str> = circle.iter().filter_map(named).collect();
+    let both = circle.iter().filter_map(one).map(|(at, one)| one.items(at, circle, &names));
+    let (mut made, then): (Vec<Item>, Vec<Item>) = both.unzip();
+    made.extend(then);
+    made
+}
+
+/// The operations in groups that refer to each other, by way of others too, each in the order of the request; most are
+/// alone (Kosaraju's algorithm). Without recursion: a chain may be as long as a batch.
+fn circles(asked: &[Asked<'_>]) -> Vec<Vec<usize>> {
+    let ahead: Vec<Vec<usize>> =
+        asked.iter().map(|one| one.refers.iter().copied().collect()).collect();
+    let mut back: Vec<Vec<usize>> = asked.iter().map(|_| Vec::new()).collect();
+    for (position, refers) in ahead.iter().enumerate() {
+        for to in refers {
+            if let Some(back) = back.get_mut(*to) {
+                back.push(position);
+            }
         }
-        if let Some(placed) = self.placed.get_mut(position) {
-            *placed = Placed::Yes;
+    }
+    let (mut seen, mut ended) = (BTreeSet::default(), Vec::new());
+    (0..asked.len()).for_each(|position| walk(position, &ahead, &mut seen, &mut ended));
+    let mut seen = BTreeSet::default();
+    let mut circles = Vec::new();
+    for position in ended.into_iter().rev() {
+        let mut circle = Vec::new();
+        walk(position, &back, &mut seen, &mut circle);
+        circle.sort_unstable();
+        if !circle.is_empty() {
+            circles.push(circle);
         }
-        // Before what comes later: it may undo what is added here.
-        let placed = &self.placed;
-        let is_ready =
-            |late: &BTreeSet<usize>| late.iter().all(|at| placed.get(*at) == Some(&Placed::Yes));
-        let (ready, waiting) =
-            core::mem::take(&mut self.waiting).into_iter().partition(|(late, _)| is_ready(late));
-        self.waiting = waiting;
-        let ready: Vec<(BTreeSet<usize>, Item)> = ready;
-        self.items.extend(ready.into_iter().map(|(_, item)| item));
+    }
+    circles
+}
+
+/// Goes from a position to all that it leads to and that was not seen; `ended` gets each once all behind it has ended.
+fn walk(from: usize, ways: &[Vec<usize>], seen: &mut BTreeSet<usize>, ended: &mut Vec<usize>) {
+    if !seen.insert(from) {
+        return;
+    }
+    let mut way = Vec::from([(from, 0)]);
+    while let Some((position, next)) = way.last_mut() {
+        let to = ways.get(*position).and_then(|ways| ways.get(*next)).copied();
+        *next += 1;
+        match to {
+            Some(to) if seen.insert(to) => way.push((to, 0)),
+            Some(_) => {}
+            None => {
+                ended.push(*position);
+                way.pop();
+            }
+        }
     }
 }
 
@@ -316,10 +343,10 @@ fn key_material(
     frame("item-equal", &[&asks, &which.to_string()])
 }
 
-/// A resource without what `is_late`, and the `PatchOp` that states it.
+/// A resource without what refers to the names of a circle, and the `PatchOp` that states it.
 ///
 /// Of a list its elements are told apart, of an extension its attributes; any other attribute is stated later as a whole.
-fn split(resource: Option<&Value>, is_late: &dyn Fn(&str) -> bool) -> (Value, Value) {
+fn split(resource: Option<&Value>, circle: &BTreeSet<&str>) -> (Value, Value) {
     let mut made = Object::new();
     let mut operations = Vec::new();
     let empty = Object::new();
@@ -330,30 +357,29 @@ fn split(resource: Option<&Value>, is_late: &dyn Fn(&str) -> bool) -> (Value, Va
             let mut left = Object::new();
             for (inner, value) in extension {
                 let path = [name, ":", inner].concat();
-                if let Some(value) = without(&path, value, is_late, &mut operations) {
+                if let Some(value) = without((inner, &path), value, circle, &mut operations) {
                     left.insert(inner, value);
                 }
             }
             made.insert(name, left);
-        } else if let Some(value) = without(name, value, is_late, &mut operations) {
+        } else if let Some(value) = without((name, name), value, circle, &mut operations) {
             made.insert(name, value);
         }
     }
     (Value::Object(made), patch_op(operations))
 }
 
-/// What is left of an attribute; what `is_late` is added to the operations.
+/// What is left of an attribute; what refers to the names of a circle is added to the operations.
 fn without(
-    path: &str,
+    (name, path): (&str, &str),
     value: &Value,
-    is_late: &dyn Fn(&str) -> bool,
+    circle: &BTreeSet<&str>,
     operations: &mut Vec<Value>,
 ) -> Option<Value> {
     let refers = |value: &Value| {
         let mut refers = false;
-        in_names(&mut value.clone(), &mut |name| {
-            refers |= is_late(name);
-            None
+        each_of(name, value, &mut |name| {
+            refers |= name.strip_prefix(REFERENCE).is_some_and(|name| circle.contains(name));
         });
         refers
     };
@@ -369,36 +395,95 @@ fn without(
     (!left.is_empty()).then_some(Value::Array(left))
 }
 
-/// Visits what may be the name of a resource, and puts what is given for it in its place: a text, and in the path of a PATCH each text in quotes.
-fn in_names(value: &mut Value, given: &mut dyn FnMut(&str) -> Option<String>) {
+/// Visits what may be the name of a resource: see [`in_names`].
+fn each_name(document: &Value, look: &mut dyn FnMut(&str)) {
+    in_names(&mut document.clone(), &mut |name| {
+        look(name);
+        None
+    });
+}
+
+fn each_of(attribute: &str, value: &Value, look: &mut dyn FnMut(&str)) {
+    in_attribute(attribute, &mut value.clone(), &mut |name| {
+        look(name);
+        None
+    });
+}
+
+/// Visits what may be the name of a resource, and puts what is given for it in its place.
+///
+/// That is a text that stands as `value` in an attribute, or as `members` or `manager`; in the path of a PATCH each text in
+/// quotes. Any other text is only a text, whatever it looks like.
+fn in_names(document: &mut Value, given: &mut dyn FnMut(&str) -> Option<String>) {
+    let Value::Object(object) = document else { return };
+    for (name, value) in object.iter_mut() {
+        if let Value::Array(operations) = value
+            && name.eq_ignore_ascii_case("Operations")
+        {
+            operations.iter_mut().for_each(|one| in_operation(one, given));
+        } else {
+            in_attribute(name, value, given);
+        }
+    }
+}
+
+/// In an operation of a PATCH: its value is that of what its path names.
+fn in_operation(operation: &mut Value, given: &mut dyn FnMut(&str) -> Option<String>) {
+    let Value::Object(operation) = operation else { return };
+    let mut named = String::new();
+    if let Some(Value::String(path)) = operation.find_mut("path") {
+        *path = in_quotes(path, given);
+        let name = path.rsplit([':', '.']).next().unwrap_or_default();
+        named = name.split('[').next().unwrap_or_default().trim().to_owned();
+    }
+    if let Some(value) = operation.find_mut("value") {
+        in_attribute(&named, value, given);
+    }
+}
+
+/// In an attribute of this name.
+fn in_attribute(name: &str, value: &mut Value, given: &mut dyn FnMut(&str) -> Option<String>) {
     match value {
         Value::String(text) => {
-            if let Some(id) = given(text) {
+            let refers =
+                ["value", "members", "manager"].iter().any(|one| name.eq_ignore_ascii_case(one));
+            if let Some(id) = refers.then(|| given(text)).flatten() {
                 *text = id;
             }
         }
-        Value::Array(items) => items.iter_mut().for_each(|item| in_names(item, given)),
+        Value::Array(items) => items.iter_mut().for_each(|item| in_attribute(name, item, given)),
         Value::Object(object) => {
-            for (name, value) in object.iter_mut() {
-                if let Value::String(path) = value
-                    && name.eq_ignore_ascii_case("path")
-                {
-                    *path = in_quotes(path, given);
-                } else {
-                    in_names(value, given);
-                }
-            }
+            object.iter_mut().for_each(|(name, value)| in_attribute(name, value, given));
         }
         Value::Null | Value::Bool(_) | Value::Number(_) => {}
     }
 }
 
+/// In a path: each text in quotes, read and written as the filter has it (RFC 7644 §3.4.2.2: as JSON has it).
 fn in_quotes(path: &str, given: &mut dyn FnMut(&str) -> Option<String>) -> String {
-    let parts = path.split('"').enumerate().map(|(at, part)| {
-        let id = if at % 2 == 1 { given(part) } else { None };
-        id.unwrap_or_else(|| part.to_owned())
-    });
-    parts.collect::<Vec<_>>().join("\"")
+    let mut filled = String::new();
+    let mut rest = path;
+    while let Some((before, quoted)) = rest.split_once('"') {
+        let mut escaped = false;
+        let end = quoted.char_indices().find(|(_, one)| {
+            let ends = *one == '"' && !escaped;
+            escaped = *one == '\\' && !escaped;
+            ends
+        });
+        let Some((text, behind)) =
+            end.and_then(|(at, _)| Some((quoted.get(..at)?, quoted.get(at + 1..)?)))
+        else {
+            break;
+        };
+        filled.push_str(before);
+        match given(text) {
+            Some(id) => filled.push_str(&Value::from(id).to_string()),
+            None => filled.extend(["\"", text, "\""]),
+        }
+        rest = behind;
+    }
+    filled.push_str(rest);
+    filled
 }
 
 fn number(position: usize) -> u32 {

@@ -9,6 +9,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, header};
 use replaysafe::contract::{
     Answer, Divergence, Evidence, Field, Method, Retry, TargetAnswer, Verdict,
 };
+use replaysafe_json::{Object, Value};
 
 /// A line of the table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -77,13 +78,13 @@ pub fn line(verdict: Verdict) -> Line {
     }
 }
 
-/// The controls that a verdict gives evidence for: what an auditor may show it for. None says that anything complies.
+/// The controls that an answer gives evidence for: what an auditor may show it for. None says that anything complies.
 ///
-/// Of a request that takes access away each that has a record also is evidence for AC-2(3), PS-4, PS-5 and NHI1:2025.
+/// What rests on a look is evidence for more than what rests on the target's word.
 ///
 /// Source: S39 of the rules; SP 800-53 revision 5, CSF 2.0, OWASP NHI Top 10 2025.
 #[must_use]
-pub fn controls(verdict: Verdict) -> &'static [&'static str] {
+pub fn controls(verdict: Verdict, evidence: Evidence) -> &'static [&'static str] {
     match verdict {
         // Nothing was decided, and nothing is recorded.
         Verdict::Malformed
@@ -92,8 +93,6 @@ pub fn controls(verdict: Verdict) -> &'static [&'static str] {
         | Verdict::InFlight
         | Verdict::BlockedBy
         | Verdict::Unavailable => &[],
-        // A request is told from another, and an old one from a new one.
-        Verdict::KeyReused | Verdict::OutsideWindow => &["AC-2(4)", "AU-12"],
         // What is not known is not done twice, and somebody is told.
         Verdict::Parked | Verdict::Unresolved => &["AC-2(4)", "AU-12", "IA-4"],
         // A person decides before an account comes back.
@@ -103,32 +102,35 @@ pub fn controls(verdict: Verdict) -> &'static [&'static str] {
         | Verdict::Ambiguous
         | Verdict::FoundAlreadyLinked
         | Verdict::Conflict => &["AC-2(4)", "AU-12", "IA-4", "NHI9:2025", "PR.AA-01"],
-        Verdict::Contradiction | Verdict::PreconditionFailed | Verdict::Refused => {
-            &["AC-2(4)", "AU-12"]
-        }
-        // What was taken away stays away, whatever comes late.
-        Verdict::Stale
+        Verdict::KeyReused
+        | Verdict::OutsideWindow
+        | Verdict::Contradiction
+        | Verdict::PreconditionFailed
+        | Verdict::Stale
         | Verdict::VersionConflict
-        | Verdict::Superseded
-        | Verdict::SupersededByDeletion => {
-            &["AC-2(3)", "AC-2(4)", "AU-12", "NHI1:2025", "PR.AA-05", "PS-4"]
-        }
+        | Verdict::Refused => &["AC-2(4)", "AU-12"],
+        // What was taken away stays away, whatever comes late.
+        Verdict::Superseded => &["AC-2(4)", "AC-6", "AU-12", "PR.AA-05"],
+        Verdict::SupersededByDeletion => &["AC-2(4)", "AU-12", "NHI1:2025", "PR.AA-05", "PS-4"],
         // Nobody gets more than was asked for.
         Verdict::WouldWiden | Verdict::HeldBy => {
             &["AC-2(4)", "AC-6", "AU-12", "NHI5:2025", "PR.AA-05"]
         }
         // Access that could not be taken away is known, and listed.
-        Verdict::Irrevocable => {
-            &["AC-2(3)", "AC-2(4)", "AC-6(7)", "AU-12", "NHI1:2025", "PR.AA-05", "PS-4"]
-        }
-        // The target's word, and no look at what holds.
-        Verdict::AcceptedUnverified | Verdict::Opaque => {
-            &["AC-2(1)", "AC-2(4)", "AU-3", "AU-12", "PR.PS-04"]
-        }
+        Verdict::Irrevocable => &["AC-2(4)", "AC-6(7)", "AU-12", "PR.AA-05"],
         // Done once, seen, and recorded with what it was decided on.
-        Verdict::AlreadySatisfied | Verdict::Adopted | Verdict::Reactivated | Verdict::Done => {
+        Verdict::AlreadySatisfied | Verdict::Adopted | Verdict::Reactivated | Verdict::Done
+            if evidence == Evidence::Read =>
+        {
             &["AC-2", "AC-2(1)", "AC-2(4)", "AU-3", "AU-12", "IA-4", "PR.AA-01", "PR.PS-04"]
         }
+        // The target's word, or a record, and no look at what holds.
+        Verdict::AlreadySatisfied
+        | Verdict::Adopted
+        | Verdict::Reactivated
+        | Verdict::Done
+        | Verdict::AcceptedUnverified
+        | Verdict::Opaque => &["AC-2(1)", "AC-2(4)", "AU-3", "AU-12", "PR.PS-04"],
     }
 }
 
@@ -298,17 +300,23 @@ fn append(detail: &mut String, what: &str, names: &[&str]) {
 /// Makes a SCIM error (RFC 7644 section 3.12).
 #[must_use]
 pub(crate) fn error(status: StatusCode, scim_type: Option<&str>, detail: &str) -> Response<Body> {
-    let mut body = serde_json::Map::new();
-    body.insert("schemas".into(), vec!["urn:ietf:params:scim:api:messages:2.0:Error"].into());
-    body.insert("status".into(), status.as_str().into());
-    if let Some(scim_type) = scim_type {
-        body.insert("scimType".into(), scim_type.into());
-    }
-    body.insert("detail".into(), detail.into());
-    let mut response = Response::new(Body::from(serde_json::Value::from(body).to_string()));
+    let body = error_body(status, scim_type, detail);
+    let mut response = Response::new(Body::from(body.to_string()));
     *response.status_mut() = status;
     response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(SCIM_JSON));
     response
+}
+
+/// The body of a SCIM error.
+pub(crate) fn error_body(status: StatusCode, scim_type: Option<&str>, detail: &str) -> Value {
+    let mut body = Object::new();
+    body.insert("schemas", vec!["urn:ietf:params:scim:api:messages:2.0:Error"]);
+    body.insert("status", status.as_str());
+    if let Some(scim_type) = scim_type {
+        body.insert("scimType", scim_type);
+    }
+    body.insert("detail", detail);
+    Value::Object(body)
 }
 
 /// The table as Markdown, as `docs/answers.md` shows it.
@@ -329,7 +337,7 @@ pub fn table_markdown() -> String {
         };
         let scim_type = line.scim_type.map_or("–".to_owned(), |word| format!("`{word}`"));
         let (word, retry) = (verdict_word(verdict), retry_word(line.retry));
-        let controls = match controls(verdict) {
+        let controls = match controls(verdict, Evidence::Read) {
             [] => "–".to_owned(),
             controls => controls.join(", "),
         };
@@ -431,7 +439,7 @@ const EVIDENCE: HeaderName = HeaderName::from_static("replaysafe-evidence");
 const DIVERGED: HeaderName = HeaderName::from_static("replaysafe-diverged");
 const SECRET_DIFFERS: HeaderName = HeaderName::from_static("replaysafe-secret-differs");
 const NOT_KEPT: HeaderName = HeaderName::from_static("replaysafe-not-kept");
-const REPEATABILITY_RESULT: HeaderName = HeaderName::from_static("repeatability-result");
+pub(crate) const REPEATABILITY_RESULT: HeaderName = HeaderName::from_static("repeatability-result");
 const REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed");
 
 fn retry_word(retry: Retry) -> &'static str {

@@ -4,14 +4,17 @@
 //!
 //! Source: RFC 7644 section 3.7.
 
+use std::num::NonZeroU64;
+
 use axum::body::{Body, to_bytes};
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Response, header};
-use replaysafe::contract::{Answer, Endpoint, Method, Verdict};
+use replaysafe::contract::{Endpoint, Method, Verdict};
+use replaysafe::provisioner::batch::BatchAnswer;
 use replaysafe::target::path::percent_encode;
 use replaysafe_json::{Limits, Object, Value, parse};
 
-use crate::answer::{Asked, Refused, SCIM_JSON, respond, verdict_word};
+use crate::answer::{Asked, REPEATABILITY_RESULT, Refused, SCIM_JSON, error_body, respond};
 use crate::form::unreadable;
 use crate::route::{Route, route};
 
@@ -19,7 +22,7 @@ use crate::route::{Route, route};
 #[derive(Debug)]
 pub(crate) struct Bulk {
     /// After so many errors nothing else is begun.
-    pub(crate) fail_on_errors: Option<u64>,
+    pub(crate) fail_on_errors: Option<NonZeroU64>,
     pub(crate) operations: Vec<Operation>,
 }
 
@@ -57,7 +60,7 @@ pub(crate) fn read(bytes: &[u8], endpoints: &[Endpoint]) -> Result<Bulk, Refused
     }
     let fail_on_errors = match document.find("failOnErrors") {
         None | Some(Value::Null) => None,
-        Some(Value::Number(number)) if let Ok(most @ 1..) = number.as_str().parse() => Some(most),
+        Some(Value::Number(number)) if let Ok(most) = number.as_str().parse() => Some(most),
         Some(_) => return Err(wrong("`failOnErrors` is a whole number from 1; correct it.")),
     };
     let operations = stated.iter().enumerate().map(|(at, operation)| {
@@ -111,7 +114,7 @@ impl Operation {
             method,
             id,
             bulk_id: text("bulkId")?.map(str::to_owned),
-            version: text("version")?.map(str::to_owned),
+            version: text("version")?.map(version).transpose()?,
             body,
             endpoint: endpoint.map(|one| one.path.clone()).unwrap_or_default(),
             resource_type,
@@ -128,31 +131,43 @@ impl Operation {
     }
 }
 
+/// The entity tag that an operation is to have.
+fn version(text: &str) -> Result<String, String> {
+    let visible = !text.is_empty() && text.bytes().all(|byte| (0x21..=0x7e).contains(&byte));
+    visible
+        .then(|| text.to_owned())
+        .ok_or_else(|| "has a `version` that is no entity tag".to_owned())
+}
+
 /// The `BulkResponse`: what is told of each operation that was begun.
 ///
 /// `base` is the service's, as the client sees it.
 pub(crate) async fn answer(
     operations: &[Operation],
-    answers: &[Option<Answer>],
+    ends: &[Option<BatchAnswer>],
     base: &str,
-    with_key: bool,
+    (with_key, repeatable): (bool, bool),
 ) -> Response<Body> {
     let mut told = Vec::new();
-    for (operation, answer) in operations.iter().zip(answers) {
-        let Some(answer) = answer else { continue };
-        told.push(tell(operation, answer, base, with_key).await);
+    for (operation, end) in operations.iter().zip(ends) {
+        let Some(end) = end else { continue };
+        told.push(tell(operation, end, base, with_key).await);
     }
     let mut body = Object::new();
     let schema = "urn:ietf:params:scim:api:messages:2.0:BulkResponse";
     body.insert("schemas", Value::from(vec![schema]));
     body.insert("Operations", Value::Array(told));
     let mut response = Response::new(Body::from(Value::Object(body).to_string()));
-    let json = HeaderValue::from_static(SCIM_JSON);
-    response.headers_mut().insert(header::CONTENT_TYPE, json);
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(SCIM_JSON));
+    if repeatable {
+        headers.insert(REPEATABILITY_RESULT, HeaderValue::from_static("accepted"));
+    }
     response
 }
 
-async fn tell(operation: &Operation, answer: &Answer, base: &str, with_key: bool) -> Value {
+async fn tell(operation: &Operation, end: &BatchAnswer, base: &str, with_key: bool) -> Value {
+    let BatchAnswer { answer, id } = end;
     let asked = Asked {
         method: operation.method,
         resource_type: operation.resource_type.clone(),
@@ -168,9 +183,8 @@ async fn tell(operation: &Operation, answer: &Answer, base: &str, with_key: bool
     if let Some(name) = &operation.bulk_id {
         told.insert("bulkId", name.as_str());
     }
-    // It is known where a resource is but for a create that has failed (RFC 7644 section 3.7.3).
-    let known =
-        || Some(format!("{}/{}", asked.collection, percent_encode(operation.id.as_deref()?)));
+    // RFC 7644 section 3.7.3: where it is, but for what was not made.
+    let known = || Some(format!("{}/{}", asked.collection, percent_encode(id.as_deref()?)));
     if let Some(location) = location.or_else(known) {
         told.insert("location", location);
     }
@@ -178,21 +192,50 @@ async fn tell(operation: &Operation, answer: &Answer, base: &str, with_key: bool
         told.insert("version", version);
     }
     told.insert("status", status.as_str());
-    told.insert(
-        "replaysafe",
-        Object::from_iter([
-            ("verdict", Value::from(verdict_word(answer.verdict))),
-            ("decision", Value::from(answer.decision.as_str())),
-            ("changed", Value::from(answer.changed)),
-            ("replayed", Value::from(answer.replayed)),
-        ]),
-    );
+    told.insert("replaysafe", outcome(response.headers()));
     if !status.is_success() {
         // It is in memory: nothing can fail, and nothing is waited for.
         let body = to_bytes(response.into_body(), usize::MAX).await.unwrap_or_default();
-        if let Ok(error) = parse(&body, &Limits::answer()) {
-            told.insert("response", error);
-        }
+        told.insert(
+            "response",
+            parse(&body, &Limits::answer()).unwrap_or_else(|_| {
+                // The target's own words are no JSON, or there are none.
+                error_body(status, None, &answer.detail)
+            }),
+        );
+    }
+    Value::Object(told)
+}
+
+/// What the headers of a single answer tell, as members.
+fn outcome(headers: &HeaderMap) -> Value {
+    let mut told = Object::new();
+    for (name, value) in headers {
+        let name = match name.as_str() {
+            "idempotency-replayed" => "replayed",
+            "retry-after" => "retryAfter",
+            name => match name.strip_prefix("replaysafe-") {
+                Some("not-kept") => "notKept",
+                Some("secret-differs") => "secretDiffers",
+                Some(name) => name,
+                None => continue,
+            },
+        };
+        let Ok(text) = value.to_str() else { continue };
+        told.insert(
+            name,
+            match text {
+                "true" => Value::from(true),
+                "false" => Value::from(false),
+                text if name == "retryAfter" => {
+                    text.parse::<u64>().map_or_else(|_| text.into(), Value::from)
+                }
+                text => text.into(),
+            },
+        );
+    }
+    if !told.contains("replayed") {
+        told.insert("replayed", false);
     }
     Value::Object(told)
 }
@@ -205,5 +248,5 @@ fn wrong(detail: impl Into<std::borrow::Cow<'static, str>>) -> Refused {
     Refused::body(Verdict::Malformed, "invalidSyntax", detail)
 }
 
-/// 1,000: as many as a service that takes some thirty a second can do before the patience of its client is over; the work goes on then, and the same request again finds out.
+/// 1,000, as Okta and Entra send at most: what has not ended within the budget of an answer goes on, and the same request again finds out.
 pub(crate) const OPERATIONS_MOST: usize = 1_000;

@@ -6,7 +6,8 @@ use http::HeaderName;
 use replaysafe::call::{Call, Readiness};
 use replaysafe::contract::{Answer, Endpoint};
 use replaysafe::ledger::Ledger;
-use replaysafe::provisioner::{Provisioner, batch::Batch};
+use replaysafe::provisioner::Provisioner;
+use replaysafe::provisioner::batch::{Batch, BatchAnswer};
 use replaysafe::target::{Caller, Target};
 
 /// What answers provisioning requests.
@@ -18,7 +19,10 @@ pub trait Provision: Send + Sync + 'static {
     fn takes_batches(&self) -> bool;
 
     /// Answers a batch: an answer for each operation that was begun, in their order. Run as a task of its own, too.
-    fn provision_batch(&self, batch: Batch) -> impl Future<Output = Vec<Option<Answer>>> + Send;
+    fn provision_batch(
+        &self,
+        batch: Batch,
+    ) -> impl Future<Output = Vec<Option<BatchAnswer>>> + Send;
 
     /// The target's resource types, `User` and `Group` always.
     ///
@@ -41,7 +45,7 @@ impl<L: Ledger, T: Target> Provision for Provisioner<L, T> {
         Self::takes_batches(self)
     }
 
-    async fn provision_batch(&self, batch: Batch) -> Vec<Option<Answer>> {
+    async fn provision_batch(&self, batch: Batch) -> Vec<Option<BatchAnswer>> {
         Self::provision_batch(self, &batch).await
     }
 

@@ -337,11 +337,12 @@ impl<P: Provision> Gateway<P> {
         drop(client);
         if let Some(to) = self.base(headers) {
             let rewrite = Rewrite::new(self.upstream.base(), [], to);
-            let told = answers.iter_mut().flatten().filter_map(|answer| answer.target.as_mut());
+            let told = answers.iter_mut().flatten().filter_map(|end| end.answer.target.as_mut());
             told.for_each(|target| rewrite.answer(target));
         }
         let base = self.base(headers).unwrap_or_else(|| self.upstream.base().url());
-        Ok(bulk::answer(&asked.operations, &answers, &base, with_key).await)
+        let repeatable = headers.contains_key(form::REPEATABILITY_REQUEST_ID);
+        Ok(bulk::answer(&asked.operations, &answers, &base, (with_key, repeatable)).await)
     }
 
     /// The right to have one more request under way.

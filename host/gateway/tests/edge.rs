@@ -14,7 +14,7 @@ use http::HeaderName;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use replaysafe::call::{Call, Principal, Readiness, Recovery};
 use replaysafe::contract::{Answer, Divergence, Endpoint, Evidence, Retry, TargetAnswer, Verdict};
-use replaysafe::provisioner::batch::Batch;
+use replaysafe::provisioner::batch::{Batch, BatchAnswer};
 use replaysafe::target::Caller;
 use replaysafe::target::upstream::{Roots, SendError, Upstream, whole};
 use replaysafe_gateway::serve::{CONNECTIONS_MAX, PASSES_MAX, REQUESTS_MAX, serve};
@@ -930,7 +930,7 @@ impl Provision for Canned {
         false
     }
 
-    async fn provision_batch(&self, batch: Batch) -> Vec<Option<Answer>> {
+    async fn provision_batch(&self, batch: Batch) -> Vec<Option<BatchAnswer>> {
         batch.operations.iter().map(|_| None).collect()
     }
 

@@ -57,7 +57,7 @@ pub enum Unread {
 impl ScimTarget {
     /// Reads all resources of a type, page by page. `told` hears how many have come, and of how many, after each page.
     ///
-    /// A page that is not answered, or with 429, 502, 503 or 504, is asked for again, after `Retry-After` where the service says so.
+    /// A page that is not answered, or with 429, 502, 503 or 504, is asked for again, after `Retry-After` where the service says so; not so the first one where nobody answers.
     /// A resource that comes twice is there once. Nothing is changed.
     ///
     /// # Errors
@@ -81,11 +81,12 @@ impl ScimTarget {
             Paging::Index => page_path(&path, 1),
             Paging::Cursor => format!("{path}cursor&count={PAGE_SIZE}"),
         };
+        let mut first = true;
         loop {
-            let body = match self.patiently(&at, caller).await {
+            let body = match self.patiently(&at, first, caller).await {
                 // As a look does (S14): a service that refuses paging is asked once without.
-                Err(Unread::Refused(400 | 501)) if documents.is_empty() => {
-                    self.patiently(&whole, caller).await?
+                Err(Unread::Refused(400 | 501)) if first => {
+                    self.patiently(&whole, first, caller).await?
                 }
                 other => other?,
             };
@@ -122,14 +123,17 @@ impl ScimTarget {
                 return Err(Unread::Unsteady);
             }
             at = next;
+            first = false;
         }
     }
 
     /// A page's body; asked for again where the service is busy.
-    async fn patiently(&self, at: &str, caller: &Caller) -> Result<Bytes, Unread> {
+    async fn patiently(&self, at: &str, first: bool, caller: &Caller) -> Result<Bytes, Unread> {
         let mut refused = Unread::Silent;
         for tries in 0..TRIES_MOST {
             let wait = match self.get(at, caller).await {
+                // Who has answered nothing yet may not be there.
+                None if first => break,
                 None => None,
                 Some(answer) if answer.status() == StatusCode::OK => return Ok(answer.into_body()),
                 Some(answer) => {

@@ -1,7 +1,7 @@
 //! `replaysafe explain DECISION`: why was it decided so, and would it be decided so again?
 
 use replaysafe::{
-    contract::EntryId,
+    contract::{EntryId, Evidence},
     ledger::{Ledger as _, RecordedStep},
 };
 use replaysafe_gateway::answer::{VERDICTS, controls, verdict_word};
@@ -180,7 +180,11 @@ fn evidence(step: &Value) -> &'static [&'static str] {
     let (case, payload) = variant(member(step, "action"));
     let told = word(member(payload, "verdict"));
     let verdict = VERDICTS.into_iter().find(|verdict| verdict_word(*verdict) == told);
-    verdict.filter(|_| case == "answer").map_or(&[], controls)
+    let evidence = match word(member(payload, "evidence")).as_str() {
+        "read" => Evidence::Read,
+        _ => Evidence::Response,
+    };
+    verdict.filter(|_| case == "answer").map_or(&[], |verdict| controls(verdict, evidence))
 }
 
 fn asked(request: &Value) -> String {
@@ -355,7 +359,7 @@ mod tests {
         );
         assert!(story.controls.is_empty());
         let answer = json!({"action": {"answer": {"verdict": "superseded", "detail": ""}}});
-        assert!(evidence(&answer).contains(&"PS-4"));
+        assert_eq!(evidence(&answer), ["AC-2(4)", "AC-6", "AU-12", "PR.AA-05"]);
     }
 
     #[test]

@@ -511,7 +511,7 @@ fn a_path_is_passed_unprotected_where_it_is_named() {
     let (answer, bulk) = asked(&served);
     // The gateway's own: this is no bulk request.
     assert!(answer.starts_with("HTTP/1.1 400") && !bulk, "{answer}");
-    assert_eq!(header(&answer, "replaysafe-verdict"), Some("malformed"), "{answer}");
+    assert_eq!(header(&answer, "replaysafe-verdict").as_deref(), Some("malformed"), "{answer}");
     drop(served);
     let folder = TempDir::new().unwrap();
     let named = ["--pass-unprotected", "/Bulk", "--pass-unprotected", "Other"];

@@ -46,13 +46,30 @@ async fn a_repeat_tells_the_same_and_changes_nothing() {
     };
     assert_eq!(statuses(&first), ["201", "200", "200", "204"], "{}", first.text());
     let changes = service.changes().len();
+    // Where each is, also of what was named by its bulkId: the two users are the first and the second that were made.
+    let locations: Vec<Value> = ["id-2", "id-1", "id-2", "id-1"]
+        .map(|id| json!(format!("http://me/scim/v2/Users/{id}")))
+        .into();
+    let body = first.json();
+    let told: Vec<Value> =
+        body["Operations"].as_array().unwrap().iter().map(|one| one["location"].clone()).collect();
+    assert_eq!(told, locations);
     let again = bulk(&gateway, "Idempotency-Key: batch-1\r\n", &operations).await;
     assert_eq!(service.changes().len(), changes);
     let mut expected = first.json();
     for one in expected["Operations"].as_array_mut().unwrap() {
         one["replaysafe"]["replayed"] = json!(true);
     }
-    assert_eq!(again.json(), expected);
+    let mut again = again.json();
+    let diverged: Vec<Option<Value>> = again["Operations"]
+        .as_array_mut()
+        .unwrap()
+        .iter_mut()
+        .map(|one| one["replaysafe"].as_object_mut().unwrap().remove("diverged"))
+        .collect();
+    // What a later one has changed since, or deleted.
+    assert_eq!(diverged, [Some(json!("changed")), Some(json!("deleted")), None, None]);
+    assert_eq!(again, expected);
     // S3a: what is secret reached the target, and is nowhere in the ledger.
     let sent = String::from_utf8(service.changes()[0].body.to_vec()).unwrap();
     assert!(sent.contains("t0p-s3cret"), "{sent}");
@@ -164,24 +181,105 @@ async fn it_stops_after_so_many_errors() {
 #[tokio::test]
 async fn a_circle_is_made_once() {
     let (service, gateway) = both().await;
-    let group = |name: &str, other: &str| {
-        json!({"method": "POST", "path": "/Groups", "bulkId": name,
-        "data": {"displayName": name, "members": [{"type": "Group", "value": format!("bulkId:{other}")}]}})
-    };
-    let operations = json!([group("a", "b"), group("b", "a")]);
-    for _ in 0..2 {
-        let reply = bulk(&gateway, "Idempotency-Key: circle\r\n", &operations).await;
+    let operations = json!([group("a", &["b"]), group("b", &["a"])]);
+    // In whatever order it is sent again.
+    for operations in [&operations, &operations, &json!([operations[1], operations[0]])] {
+        let reply = bulk(&gateway, "Idempotency-Key: circle\r\n", operations).await;
         let body = reply.json();
         let statuses = [&body["Operations"][0]["status"], &body["Operations"][1]["status"]];
         assert_eq!(statuses, ["201", "201"], "{}", reply.text());
     }
-    let members: Vec<Value> = service
-        .resources("Groups")
-        .iter()
-        .map(|group| json!([group["displayName"], group["members"][0]["value"], group["id"]]))
-        .collect();
-    assert_eq!(members, [json!(["b", "id-2", "id-1"]), json!(["a", "id-1", "id-2"])]);
-    assert_eq!(service.changes().len(), 3);
+    assert_eq!(members(&service), [json!(["a", ["id-2"]]), json!(["b", ["id-1"]])]);
+    assert_eq!(service.changes().len(), 4);
+}
+
+/// S2a: without a key, too, a circle that was made is told again at any age, and what was taken from it since stays taken.
+#[tokio::test]
+async fn what_was_taken_from_a_circle_stays_taken() {
+    let (service, gateway) = both().await;
+    let operations = json!([group("a", &["b"]), group("b", &["a"])]);
+    bulk(&gateway, "", &operations).await;
+    let remove = json!({"Operations": [{"op": "remove", "path": "members[value eq \"id-1\"]"}]});
+    let reply = gateway.ask("PATCH /scim/v2/Groups/id-2", "", remove.to_string()).await;
+    assert_eq!(reply.status, 200, "{}", reply.text());
+    gateway.clock.forward(600);
+    let changes = service.changes().len();
+    let reply = bulk(&gateway, "", &operations).await;
+    let body = reply.json();
+    let replayed = [0, 1].map(|at| &body["Operations"][at]["replaysafe"]["replayed"]);
+    assert_eq!(replayed, [true, true], "{}", reply.text());
+    assert_eq!(members(&service), [json!(["a", ["id-2"]]), json!(["b", []])]);
+    assert_eq!(service.changes().len(), changes);
+}
+
+/// S37: an operation of which only the first half was done is not told as done, and is done by a repeat.
+#[tokio::test]
+async fn half_a_circle_is_no_success() {
+    let (service, gateway) = both().await;
+    let taken = service.put_in("Users", json!({"userName": "taken", "title": "another"}));
+    let user = |name: &str, boss: &str| {
+        json!({"method": "POST", "path": "/Users", "bulkId": name,
+        "data": {"userName": name, "manager": {"value": format!("bulkId:{boss}")}}})
+    };
+    let operations = json!([user("n", "taken"), user("taken", "n")]);
+    let request = json!({"failOnErrors": 1, "Operations": operations}).to_string();
+    let ask = || gateway.ask("POST /scim/v2/Bulk", "Idempotency-Key: half\r\n", &request);
+    let reply = ask().await;
+    let body = reply.json();
+    let statuses = [&body["Operations"][0]["status"], &body["Operations"][1]["status"]];
+    assert_eq!(statuses, ["424", "409"], "{}", reply.text());
+    // It was made all the same: whoever publishes changes is told, and where it is.
+    assert_eq!(body["Operations"][0]["replaysafe"]["changed"], true, "{}", reply.text());
+    assert_eq!(body["Operations"][0]["location"], "http://me/scim/v2/Users/id-2");
+    assert_eq!(body["Operations"][1].get("location"), None);
+    let reply = gateway.ask(&format!("DELETE /scim/v2/Users/{taken}"), "", "").await;
+    assert_eq!(reply.status, 204, "{}", reply.text());
+    let reply = ask().await;
+    let body = reply.json();
+    let statuses = [&body["Operations"][0]["status"], &body["Operations"][1]["status"]];
+    assert_eq!(statuses, ["201", "201"], "{}", reply.text());
+    // Something was sent for it just now.
+    assert_eq!(body["Operations"][0]["replaysafe"]["replayed"], false, "{}", reply.text());
+    let managers: Vec<Value> =
+        service.resources("Users").iter().map(|user| user["manager"]["value"].clone()).collect();
+    assert_eq!(managers, ["id-3", "id-2"]);
+}
+
+/// RFC 7644 section 3.7: the same stateful result. Who is deleted before somebody of that name is made is another one.
+#[tokio::test]
+async fn nothing_is_made_before_its_time() {
+    let (service, gateway) = both().await;
+    let old = service.put_in("Users", json!({"userName": "bob", "externalId": "bob"}));
+    let team = service.put_in("Groups", json!({"displayName": "team"}));
+    let add = json!({"Operations": [{"op": "add", "path": "members", "value": [{"value": "bulkId:new"}]}]});
+    let reply = bulk(&gateway, "", &json!([
+        {"method": "PATCH", "path": format!("/Groups/{team}"), "data": add},
+        {"method": "DELETE", "path": format!("/Users/{old}")},
+        {"method": "POST", "path": "/Users", "bulkId": "new", "data": {"userName": "bob", "externalId": "bob"}},
+    ])).await;
+    let body = reply.json();
+    let statuses = [0, 1, 2].map(|at| &body["Operations"][at]["status"]);
+    assert_eq!(statuses, ["200", "204", "201"], "{}", reply.text());
+    assert_eq!(service.resources("Users").len(), 1);
+    assert_eq!(members(&service), [json!(["team", ["id-3"]])]);
+}
+
+/// S3a: who repeats a batch with other passwords is told that the first ones stay.
+#[tokio::test]
+async fn another_password_is_told() {
+    let (service, gateway) = both().await;
+    for (password, differs) in [("first-1", Value::Null), ("second-2", json!(true))] {
+        let operations = json!([{"method": "POST", "path": "/Users", "bulkId": "a", "data": {"userName": "a", "password": password}}]);
+        let reply = bulk(&gateway, "Idempotency-Key: secrets\r\n", &operations).await;
+        let told = &reply.json()["Operations"][0];
+        assert_eq!(
+            (&told["status"], &told["replaysafe"]["secretDiffers"]),
+            (&json!("201"), &differs),
+            "{}",
+            reply.text()
+        );
+    }
+    assert_eq!(service.changes().len(), 1);
 }
 
 /// Nothing of a request that breaks a rule of form is done.
@@ -207,6 +305,8 @@ async fn what_is_no_bulk_request_is_refused_whole() {
             json!({"method": "POST", "path": "/Users", "data": {"title": "x".repeat(1 << 20)}}),
             "larger",
         ),
+        (json!({"method": "DELETE", "path": "/Users/1", "version": "a\r\nb"}), "no entity tag"),
+        (json!({"method": "DELETE", "path": "/Users/1", "version": ""}), "no entity tag"),
         (json!(1), "has no `method`"),
     ] {
         let reply = bulk(&gateway, "", &json!([good, wrong])).await;
@@ -281,10 +381,33 @@ async fn bulk(gateway: &Gateway, headers: &str, operations: &Value) -> Reply {
     gateway.ask("POST /scim/v2/Bulk", headers, request.to_string()).await
 }
 
+/// A group that has these for members, by their bulkIds.
+fn group(name: &str, others: &[&str]) -> Value {
+    let members: Vec<Value> = others
+        .iter()
+        .map(|other| json!({"type": "Group", "value": format!("bulkId:{other}")}))
+        .collect();
+    json!({"method": "POST", "path": "/Groups", "bulkId": name, "data": {"displayName": name, "externalId": name, "members": members}})
+}
+
+/// The groups of a service, each with the ids of its members.
+fn members(service: &Service) -> Vec<Value> {
+    let ids = |group: &Value| -> Vec<Value> {
+        group["members"].as_array().into_iter().flatten().map(|one| one["value"].clone()).collect()
+    };
+    service
+        .resources("Groups")
+        .iter()
+        .map(|group| json!([group["displayName"], ids(group)]))
+        .collect()
+}
+
 fn told(method: &str, name: &str, location: &str, status: &str) -> Value {
     json!({
         "method": method, "bulkId": name, "location": location, "status": status,
-        "replaysafe": {"verdict": "done", "changed": true, "replayed": false},
+        "replaysafe": {
+            "verdict": "done", "changed": true, "replayed": false, "evidence": "read", "key": "derived",
+        },
     })
 }
 
