@@ -648,6 +648,7 @@ mod tests {
         let url = Some("https://a.example/v2/Users/a%20b");
         check(Some(r#"{"id":"1"}"#), url, Some("1"));
         check(None, url, Some("a b"));
+        check(None, Some("https://a.example/v2/Users/4?x=1"), Some("4"));
         check(Some("{}"), url, Some("a b"));
         check(Some("no JSON"), None, None);
         check(None, Some("https://a.example/v2/Users/"), None);

@@ -260,6 +260,6 @@ pub(crate) fn id_of(answer: &Answer) -> Option<String> {
         return Some(id);
     }
     let path = target.location.as_deref()?.split(['?', '#']).next()?;
-    let (_, last) = path.trim_end_matches('/').rsplit_once('/')?;
+    let (_, last) = path.rsplit_once('/')?;
     percent_decode(last).filter(|id| !id.is_empty())
 }
