@@ -352,6 +352,8 @@ struct Run<'a> {
     later: BTreeSet<(Instant, usize)>,
     /// Of these: how often each was tried, and what it was answered last.
     tried: BTreeMap<usize, (u32, Answer)>,
+    /// What takes access away and is sent whatever version its resource has by now: somebody else has changed that since.
+    unconditional: BTreeSet<usize>,
     /// Nothing begins before, so that no more than the rate do.
     begins: Instant,
     /// The target wants nothing before.
@@ -392,6 +394,7 @@ impl<'a> Run<'a> {
             ready: BTreeSet::new(),
             later: BTreeSet::new(),
             tried: BTreeMap::new(),
+            unconditional: BTreeSet::new(),
             begins: now,
             paused: now,
             outages: 0,
@@ -423,9 +426,9 @@ impl<'a> Run<'a> {
             false => self.begins.max(self.paused),
         };
         while let Some(position) = self.ready.first().copied() {
-            let Some(obstacle) = self.obstacle(position) else { break };
+            let Some((outcome, why)) = self.obstacle(position) else { break };
             self.ready.remove(&position);
-            self.end(position, Outcome::Blocked, None, obstacle);
+            self.end(position, outcome, None, why);
         }
         let again = self.later.first().copied();
         if let Some((due, position)) = again.filter(|(due, _)| begins.max(*due) <= now) {
@@ -444,25 +447,35 @@ impl<'a> Run<'a> {
     }
 
     /// Why an item that waits for nothing cannot be sent.
-    fn obstacle(&self, position: usize) -> Option<String> {
+    fn obstacle(&self, position: usize) -> Option<(Outcome, String)> {
         let item = self.item(position)?;
         if item.takes_away() {
             return None;
         }
+        // What an earlier effect of its resource has found changed, this one was not planned for.
+        let drifted = |at: &usize| {
+            let of = |item: &'a Item| (&item.resource_type, &item.id);
+            item.id.is_some() && self.item(*at).is_some_and(|one| of(one) == of(item))
+        };
+        if self.unconditional.iter().any(drifted) {
+            return Some((Outcome::Changed, DRIFTED.into()));
+        }
         let failed =
             |at: &&usize| !self.ends.get(**at).copied().flatten().is_some_and(Outcome::is_good);
         if let Some(failed) = item.depends_on.iter().find(failed) {
-            return Some(format!("it was not sent: it depends on effect {}", failed + 1));
+            let why = format!("it was not sent: it depends on effect {}", failed + 1);
+            return Some((Outcome::Blocked, why));
         }
         let unknown = |at: &&usize| {
             let makes = self.item(**at).is_some_and(|item| item.class == Class::Create);
             makes && !self.made.contains_key(*at)
         };
         let unknown = item.depends_on.iter().find(unknown)?;
-        Some(format!(
+        let why = format!(
             "it was not sent: the answer to effect {} does not say which id its resource has; plan again",
             unknown + 1
-        ))
+        );
+        Some((Outcome::Blocked, why))
     }
 
     /// The request of an item, without the ids of what others have made.
@@ -477,11 +490,15 @@ impl<'a> Run<'a> {
             resource_type: item.resource_type.clone(),
             id: item.id.as_ref().or(made).cloned(),
             body,
-            key: Some(self.agenda.key(position)),
+            key: Some(match self.unconditional.contains(&position) {
+                true => format!("{}-any", self.agenda.key(position)),
+                false => self.agenda.key(position),
+            }),
             version: None,
             // Somebody else's change is no reason to leave access where it is not to be.
-            if_match: item.if_match.clone().filter(|_| !item.takes_away()),
-            principal: Principal::of(caller),
+            if_match: item.if_match.clone().filter(|_| !self.unconditional.contains(&position)),
+            // A plan that is carried out again is the same one, though its token was renewed since.
+            principal: Principal::Name(PRINCIPAL.into()),
             caller: caller.clone(),
             extra: sent
                 .map(|value| Field { name: "first-sent".into(), value })
@@ -510,6 +527,11 @@ impl<'a> Run<'a> {
                 return self.end(position, Outcome::Unresolved, None, why.to_string());
             }
         };
+        let item = self.item(position).filter(|item| item.takes_away() && item.if_match.is_some());
+        if item.is_some() && is_drift(&answer) && self.unconditional.insert(position) {
+            self.later.insert((Instant::now(), position));
+            return;
+        }
         let tries = self.tried.get(&position).map_or(0, |(tries, _)| *tries) + 1;
         if let Some(wait) = again(&answer, tries) {
             let due = Instant::now() + wait;
@@ -601,6 +623,13 @@ fn again(answer: &Answer, tries: u32) -> Option<Duration> {
     (told <= WAIT_MOST).then(|| told.max(back_off))
 }
 
+/// Whether an answer says that the resource has another version than the one that was planned for.
+fn is_drift(answer: &Answer) -> bool {
+    let status = answer.target.as_ref().map_or(0, |target| target.status);
+    let refused = answer.verdict == Verdict::Refused && status == 412;
+    refused || answer.verdict == Verdict::PreconditionFailed
+}
+
 /// Whether an answer says that the target does not serve at all.
 fn is_outage(answer: &Answer) -> bool {
     let status = answer.target.as_ref().map_or(0, |target| target.status);
@@ -610,6 +639,12 @@ fn is_outage(answer: &Answer) -> bool {
 
 /// What stands before the name of a resource that the plan makes (`reconciliation.change`).
 const REFERENCE: &str = "externalId:";
+
+/// Who earns the receipts of plans. The ledger is its operator's alone, and a key is the plan's.
+const PRINCIPAL: &str = "replaysafe apply";
+
+const DRIFTED: &str =
+    "it was not sent: somebody has changed its resource since the plan was made; plan again";
 
 const STOPPED: &str = "it was not sent: the work was stopped before; carry the plan out again";
 

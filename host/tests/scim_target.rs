@@ -177,6 +177,13 @@ async fn a_population_is_read_by_cursors() {
             "GET /scim/v2/Users?cursor=c&count=100 HTTP/1.1",
         ]
     );
+    // Who says that there are cursors, and gives none, is read by positions; what does not come is missed.
+    let (_, read) = read_all(vec![page(2, &[1]), page(2, &[2])], Paging::Cursor).await;
+    assert_eq!(read, Ok(users(&[1, 2])));
+    let first = list(r#"{"id":"1"}"#, r#","totalResults":3,"nextCursor":"a""#);
+    let last = list(r#"{"id":"2"}"#, r#","totalResults":3"#);
+    let (_, read) = read_all(vec![first, last], Paging::Cursor).await;
+    assert_eq!(read, Err(Unread::Unsteady));
     let circle = list(r#"{"id":"1"}"#, r#","nextCursor":"a""#);
     let (_, read) = read_all(vec![circle.clone(), circle], Paging::Cursor).await;
     assert_eq!(read, Err(Unread::Unsteady));

@@ -204,3 +204,10 @@ pub(crate) fn remark(text: &str) {
     // Nothing is left to be told if standard error is closed.
     drop(writeln!(io::stderr().lock(), "{text}"));
 }
+/// A line as a terminal may have it: what would steer it is not written.
+#[must_use]
+pub(crate) fn shown(line: &str) -> String {
+    line.chars()
+        .map(|one| if one.is_control() { char::REPLACEMENT_CHARACTER } else { one })
+        .collect()
+}

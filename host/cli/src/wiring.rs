@@ -47,7 +47,7 @@ use replaysafe::{
 use crate::{
     command::gateway::Host,
     exit, output,
-    output::Output,
+    output::{Output, shown},
     population::Resources,
     probe::{self, Measured},
     profile::Profile,
@@ -128,9 +128,10 @@ pub(crate) async fn observe(
     for kind in kinds {
         if !schema.endpoints.iter().any(|endpoint| endpoint.resource_type == *kind) {
             let known = schema.endpoints.iter().map(|endpoint| endpoint.resource_type.as_str());
-            let known = known.collect::<Vec<_>>().join(", ");
+            let known = shown(&known.collect::<Vec<_>>().join(", "));
             return Err(exit::usage(format!(
-                "the service has no resource type `{kind}`; it has {known}"
+                "the service has no resource type `{}`; it has {known}",
+                shown(kind)
             ))
             .into());
         }

@@ -31,6 +31,9 @@ pub(crate) fn page(body: &[u8]) -> Option<Page> {
         Some(Value::Null) | None if total == Some(0) => &[],
         Some(_) | None => return None,
     };
+    if resources.iter().any(|resource| resource.as_object().is_none()) {
+        return None;
+    }
     let resources = resources.iter().map(|resource| {
         let document = canonical(resource);
         let id = resource.find("id").and_then(Value::as_str);
@@ -135,7 +138,9 @@ mod tests {
 
     #[test]
     fn what_is_no_list_response_is_no_page() {
-        for body in ["<html>", "[]", "{}", r#"{"totalResults":1}"#, r#"{"totalResults":"1"}"#] {
+        let odd = r#"{"totalResults":1,"Resources":["x"]}"#;
+        for body in ["<html>", "[]", "{}", r#"{"totalResults":1}"#, r#"{"totalResults":"1"}"#, odd]
+        {
             assert_eq!(page(body.as_bytes()), None, "{body}");
         }
     }

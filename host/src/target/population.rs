@@ -77,15 +77,16 @@ impl ScimTarget {
         let mut documents = Vec::new();
         let mut pages = Pages::up_to(POPULATION_MOST);
         let mut cursors = BTreeSet::new();
+        let (mut first, mut empty, mut paging) = (true, 0, paging);
         let mut at = match paging {
             Paging::Index => page_path(&path, 1),
             Paging::Cursor => format!("{path}cursor&count={PAGE_SIZE}"),
         };
-        let mut first = true;
         loop {
             let body = match self.patiently(&at, first, caller).await {
                 // As a look does (S14): a service that refuses paging is asked once without.
                 Err(Unread::Refused(400 | 501)) if first => {
+                    paging = Paging::Index;
                     self.patiently(&whole, first, caller).await?
                 }
                 other => other?,
@@ -94,6 +95,10 @@ impl ScimTarget {
             let (total, cursor) = (page.total, page.cursor.clone());
             if total.is_some_and(|total| POPULATION_MOST < total) {
                 return Err(Unread::TooMany);
+            }
+            // Who knows no cursors gives none, and counts by positions.
+            if first && cursor.is_none() {
+                paging = Paging::Index;
             }
             let next = match paging {
                 Paging::Index => {
@@ -106,7 +111,13 @@ impl ScimTarget {
                     }
                 }
                 Paging::Cursor => {
-                    documents.extend(pages.new_of(page));
+                    let new = pages.new_of(page);
+                    empty = if new.is_empty() { empty + 1 } else { 0 };
+                    documents.extend(new);
+                    // What it says that there are has to have come.
+                    if cursor.is_none() && total.is_some_and(|total| total != documents.len()) {
+                        return Err(Unread::Unsteady);
+                    }
                     let encode = |cursor: &String| {
                         format!("{path}cursor={}&count={PAGE_SIZE}", percent_encode(cursor))
                     };
@@ -119,7 +130,8 @@ impl ScimTarget {
             }
             let Some(next) = next else { return Ok(documents) };
             // A service that leads in a circle never ends.
-            if cursor.is_some_and(|cursor| !cursors.insert(cursor)) {
+            let circle = cursor.is_some_and(|cursor| !cursors.insert(cursor));
+            if circle || EMPTY_MOST < empty {
                 return Err(Unread::Unsteady);
             }
             at = next;
@@ -157,6 +169,9 @@ impl ScimTarget {
 
 /// 2,000,000 resources of one type: twice the largest population that is aimed at.
 pub const POPULATION_MOST: usize = 2_000_000;
+
+/// 100 pages in a row with nothing new: RFC 9865 lets a page be empty, but a service that gives no other never ends.
+const EMPTY_MOST: usize = 100;
 
 /// 5 tries of one page: with the pauses between them a quarter of a minute, in which a service that is started anew is there again.
 const TRIES_MOST: u32 = 5;

@@ -59,6 +59,15 @@ async fn a_plan_that_is_carried_out_again_sends_nothing() {
     let again = apply(&world, &Faults::default(), &everything(), Pace::default()).await;
     assert_eq!(again.counts, Counts { satisfied: 8, ..Counts::default() });
     assert_eq!(world.service.sent().len(), 8);
+    // Also with a token that was renewed since: the plan is the same one.
+    let process =
+        world.open(Moody::before(&world.service), &Faults::default(), None, None).unwrap();
+    let headers = vec![(AUTHORIZATION, HeaderValue::from_static("Bearer renewed"))];
+    let renewed =
+        Applier { caller: Caller { headers, query: None }, ..applier(process, Pace::default()) };
+    let again = carry_out(renewed, &everything()).await;
+    assert_eq!(again.counts, Counts { satisfied: 8, ..Counts::default() });
+    assert_eq!(world.service.sent().len(), 8);
     // Somebody switches her on again, and the next plan is equal to the first one.
     let mut ada = user("a7", "ada");
     ada["id"] = json!("u7");
@@ -146,6 +155,17 @@ async fn what_somebody_else_has_changed_is_told_as_such() {
     assert_eq!(report.counts, Counts { done: 1, changed: 1, ..Counts::default() });
     let trouble = &report.troubles[0];
     assert_eq!((trouble.item, trouble.verdict), (1, Some(Verdict::PreconditionFailed)));
+    assert_eq!(world.service.sent(), ["PATCH u7"]);
+    // What takes access away is sent whatever version there is by now; what comes after it was not planned for that.
+    let world = there();
+    let target = Moody { versions: true, ..Moody::before(&world.service) };
+    let after = json!({"op": "update", "resourceType": "User", "id": "u7", "dependsOn": [],
+        "operations": [{"op": "replace", "path": "displayName", "value": "x"}]});
+    let effects = [tagged("disable", "u7", "active", json!(false)), after];
+    let report = apply_to(&world, target, &plan(&effects), Pace::default()).await;
+    assert_eq!(report.counts, Counts { done: 1, changed: 1, ..Counts::default() });
+    let trouble = &report.troubles[0];
+    assert_eq!((trouble.item, trouble.outcome, trouble.verdict), (1, Outcome::Changed, None));
     assert_eq!(world.service.sent(), ["PATCH u7"]);
 }
 

@@ -12,8 +12,10 @@ use replaysafe::{
         Agenda, CONCURRENCY, CONCURRENCY_MOST, Item, Outcome, PLAN_BYTES_MOST, Pace, Progress,
         Report, Trouble,
     },
+    clock::{Clock as _, SystemClock},
     planner::class_name,
 };
+use replaysafe_gateway::answer::verdict_word;
 use serde_json::{Value, json};
 use tokio::sync::watch;
 
@@ -21,11 +23,10 @@ use crate::{
     command::{
         LedgerArguments,
         gateway::{Stop, read_credential, read_rules},
-        plan::shown,
         runtime,
     },
     exit::{self, Exit},
-    output::Output,
+    output::{Output, shown},
     teller::Teller,
     wiring,
 };
@@ -139,7 +140,14 @@ fn read(file: &Path) -> anyhow::Result<Agenda> {
         let file = std::fs::File::open(file).with_context(reading)?;
         file.take(most).read_to_end(&mut bytes).with_context(reading)?;
     }
-    Agenda::read(&bytes).map_err(|why| exit::usage(format!("`{name}`: {why}")).into())
+    let agenda = Agenda::read(&bytes).map_err(|why| exit::usage(format!("`{name}`: {why}")))?;
+    // It would never be too old.
+    let now = SystemClock.now();
+    if agenda.at().is_some_and(|at| now.saturating_add(AHEAD_MOST_MS) < at) {
+        let why = "the plan says that it was made later than now; make it again, or set the clock";
+        return Err(exit::usage(format!("`{name}`: {why}")).into());
+    }
+    Ok(agenda)
 }
 
 /// How much of it is not as planned, for who waits.
@@ -169,7 +177,8 @@ fn text(agenda: &Agenda, report: &Report) -> String {
         let (number, what) = (trouble.item + 1, trouble.outcome.name());
         let verdict = trouble.verdict.map(|_| format!("{}: ", verdict(trouble)));
         let verdict = verdict.unwrap_or_default();
-        lines.push(format!("{number:>6}  {what:10}  {}  {verdict}{}", about(item), trouble.detail));
+        let line = format!("{number:>6}  {what:10}  {}  {verdict}{}", about(item), trouble.detail);
+        lines.push(shown(&line));
     }
     let has = |outcome| report.troubles.iter().any(|trouble| trouble.outcome == outcome);
     if has(Outcome::Changed) {
@@ -180,7 +189,7 @@ fn text(agenda: &Agenda, report: &Report) -> String {
     if has(Outcome::Unresolved) {
         lines.push("\nunresolved: run the same again; what was done is not done twice".into());
     }
-    lines.iter().flat_map(|line| line.split('\n')).map(shown).collect::<Vec<_>>().join("\n")
+    lines.join("\n")
 }
 
 /// What an item is about, as `replaysafe plan` tells of it.
@@ -214,10 +223,12 @@ fn document(agenda: &Agenda, report: &Report) -> Value {
 }
 
 /// The verdict on what was sent, in the contract's spelling; empty if nothing was.
-fn verdict(trouble: &Trouble) -> String {
-    let word = trouble.verdict.and_then(|verdict| serde_json::to_value(verdict).ok());
-    word.as_ref().and_then(Value::as_str).unwrap_or_default().to_owned()
+fn verdict(trouble: &Trouble) -> &'static str {
+    trouble.verdict.map(verdict_word).unwrap_or_default()
 }
+
+/// 5 minutes: the clocks of two machines that are looked after differ by less.
+const AHEAD_MOST_MS: u64 = 300_000;
 
 #[cfg(test)]
 mod tests {

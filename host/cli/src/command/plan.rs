@@ -16,7 +16,7 @@ use serde_json::{Value, json};
 use crate::{
     command::{decide, gateway, policy, runtime},
     exit::{self, Exit},
-    output::Output,
+    output::{Output, shown},
     population::{self, Resources},
     profile::Profile,
     wiring::{self, Shown},
@@ -227,13 +227,6 @@ fn line(found: &Found) -> String {
     let detail =
         if finding.detail.is_empty() { String::new() } else { format!(": {}", finding.detail) };
     format!("{word:9}  {resource_type} {}{ids}  {situation}{detail}", finding.name)
-}
-
-/// A line as a terminal may have it: what would steer it is not written.
-pub(super) fn shown(line: &str) -> String {
-    line.chars()
-        .map(|one| if one.is_control() { char::REPLACEMENT_CHARACTER } else { one })
-        .collect()
 }
 
 /// The names that `OpenIDM` has for it.
