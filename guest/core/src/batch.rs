@@ -222,6 +222,9 @@ fn order(asked: &[Asked<'_>]) -> Vec<Item> {
         }
         add(&mut waits, circle_of(position), 1);
     }
+    // What is let go at once goes in the order of the request.
+    let first = |number: &usize| circles.get(*number).and_then(|circle| circle.first().copied());
+    followers.iter_mut().for_each(|followers| followers.sort_by_key(first));
     let mut items = Vec::new();
     for position in 0..asked.len() {
         let mut ended = Vec::from([circle_of(position)]);

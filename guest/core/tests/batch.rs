@@ -38,6 +38,21 @@ fn what_refers_waits_and_nothing_else_moves() {
     check(&operations, &["0", "2", "3", "1 after 3", "4 after 3"]);
 }
 
+/// What waits for the same goes in the order of the request.
+#[test]
+fn what_is_let_go_at_once_keeps_its_order() {
+    let add = r#"{"Operations":[{"op":"add","path":"members","value":[{"value":"bulkId:a"}]}]}"#;
+    let refers = r#"{"members":[{"value":"bulkId:a"}]}"#;
+    let operations = [
+        patch("Group", "g2", add),
+        create("Group", "z", refers),
+        patch("Group", "g1", add),
+        create("Group", "y", refers),
+        create("User", "a", r#"{"userName":"a"}"#),
+    ];
+    check(&operations, &["4", "0 after 4", "1 after 4", "2 after 4", "3 after 4"]);
+}
+
 /// What is about one resource stays in its order: what was added late must not outlast what took it away.
 #[test]
 fn what_is_about_one_resource_stays_in_its_order() {
@@ -229,6 +244,11 @@ fn names_give_way_to_ids() {
     let expected =
         r#"{"Operations":[{"op":"remove","path":"members[value eq \"q\\\"x\\\\\"].x"}]}"#;
     assert_eq!(fill(path, &odd), expected);
+    // A quote inside a text does not end it.
+    check(
+        r#"{"Operations":[{"op":"remove","path":"members[display eq \"x\\\"y\" and value eq \"bulkId:a\"]"}]}"#,
+        r#"{"Operations":[{"op":"remove","path":"members[display eq \"x\\\"y\" and value eq \"1\"]"}]}"#,
+    );
     // Nothing to put in: the text stays as it came.
     check(
         r#"{ "a" : "bulkId:b", "b": "see bulkId:a" }"#,

@@ -248,5 +248,5 @@ fn wrong(detail: impl Into<std::borrow::Cow<'static, str>>) -> Refused {
     Refused::body(Verdict::Malformed, "invalidSyntax", detail)
 }
 
-/// 1,000, as Okta and Entra send at most: what has not ended within the budget of an answer goes on, and the same request again finds out.
+/// 1,000, as in the example of RFC 7643 section 8.5: what has not ended within the budget of an answer goes on, and the same request again finds out.
 pub(crate) const OPERATIONS_MOST: usize = 1_000;
