@@ -79,9 +79,9 @@ proptest! {
     /// S31: an item is one request, under one key, however the batch is turned, and no other item has its key.
     #[test]
     fn a_key_is_an_items_own(batch in batch(), turn in 0_usize..12) {
-        let requests = |batch: &[Operation]| -> Vec<(String, Option<String>)> {
-            let mut all: Vec<_> = items(batch).into_iter().map(|item| (item.key_material, item.body)).collect();
-            all.sort();
+        let requests = |batch: &[Operation]| -> Vec<(String, Option<Value>)> {
+            let mut all: Vec<_> = items(batch).into_iter().map(|item| (item.key_material, item.body.as_deref().map(meant))).collect();
+            all.sort_by(|one, other| one.0.cmp(&other.0));
             all
         };
         let all = requests(&batch);
@@ -221,6 +221,25 @@ fn look(value: &Value, found: &mut Vec<String>) {
         Value::String(text) if text.starts_with("bulkId:") => found.push(text.clone()),
         Value::Array(items) => items.iter().for_each(|item| look(item, found)),
         Value::Object(object) => object.values().for_each(|value| look(value, found)),
+        Value::String(_) | Value::Null | Value::Bool(_) | Value::Number(_) => {}
+    }
+}
+
+/// A body without how it is spelled: a list of members is a set, whoever is told first, and however often (S3).
+fn meant(body: &str) -> Value {
+    let mut body = serde_json::from_str(body).expect("JSON");
+    sort(&mut body);
+    body
+}
+
+fn sort(value: &mut Value) {
+    match value {
+        Value::Array(items) => {
+            items.iter_mut().for_each(sort);
+            items.sort_by_key(Value::to_string);
+            items.dedup();
+        }
+        Value::Object(object) => object.values_mut().for_each(sort),
         Value::String(_) | Value::Null | Value::Bool(_) | Value::Number(_) => {}
     }
 }
