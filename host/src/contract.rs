@@ -22,6 +22,7 @@ mod generated {
                 export replaysafe:provisioning/types@0.1.0;
                 export replaysafe:provisioning/lifecycle@0.1.0;
                 export replaysafe:provisioning/reconciliation@0.1.0;
+                export replaysafe:provisioning/audit@0.1.0;
                 export replaysafe:provisioning/batch@0.1.0;
             }
         ",
@@ -30,7 +31,7 @@ mod generated {
 }
 
 pub use generated::exports::replaysafe::provisioning::{
-    batch,
+    audit, batch,
     lifecycle::{Endpoint, Reading, Schema, Segment},
     reconciliation,
     types::*,

@@ -35,6 +35,7 @@
 //! `provision` runs as a task of its own: a caller that gives up must not abandon what may have been sent.
 
 pub mod applier;
+pub mod auditor;
 pub mod call;
 pub mod clock;
 pub mod contract;

@@ -73,6 +73,8 @@ pub struct Found {
     document: Document,
     /// It was planned with something that refers to others.
     refers: bool,
+    /// It is there because something is wrong, which its detail tells, and not because anything else is desired.
+    mends: bool,
 }
 
 /// One request of a plan.
@@ -217,25 +219,28 @@ impl Planner {
     }
 }
 
+/// A key by its digest: only equality counts.
+pub(crate) type Key = [u8; 16];
+
+pub(crate) fn key(text: String) -> Key {
+    let mut short = [0; 16];
+    let digest: [u8; 32] = Sha256::digest(text).into();
+    short.copy_from_slice(&digest[..16]);
+    short
+}
+
 /// A resource, and what was said of it.
 struct Known {
     document: Document,
     external_id: Option<String>,
     id: Option<String>,
-    /// By digest: only equality counts.
-    keys: Vec<[u8; 16]>,
+    keys: Vec<Key>,
     refers: Vec<String>,
 }
 
 impl Known {
     fn new(document: Document, of: Trait) -> Self {
-        let short = |key: String| {
-            let mut short = [0; 16];
-            let digest: [u8; 32] = Sha256::digest(key).into();
-            short.copy_from_slice(&digest[..16]);
-            short
-        };
-        let keys = of.keys.into_iter().map(short).collect();
+        let keys = of.keys.into_iter().map(key).collect();
         Self { document, external_id: of.external_id, id: of.id, keys, refers: of.refers }
     }
 }
@@ -262,8 +267,8 @@ impl Sides {
 
     /// Puts together what shares a key, directly or by way of others.
     fn clusters(&self) -> Vec<Cluster> {
-        let mut sets = Sets((0..self.desired.len() + self.observed.len()).collect());
-        let mut first: BTreeMap<[u8; 16], usize> = BTreeMap::new();
+        let mut sets = Sets::of(self.desired.len() + self.observed.len());
+        let mut first: BTreeMap<Key, usize> = BTreeMap::new();
         for (position, known) in self.all().enumerate() {
             for key in &known.keys {
                 let other = *first.entry(*key).or_insert(position);
@@ -328,7 +333,7 @@ impl Sides {
         let mut ids: Vec<String> = observed.into_iter().filter_map(|(id, ..)| id).collect();
         ids.sort();
         let resource_type = self.resource_type.clone();
-        Found { resource_type, external_id, ids, finding, document, refers }
+        Found { resource_type, external_id, ids, finding, document, refers, mends: false }
     }
 }
 
@@ -348,6 +353,19 @@ impl Places {
 }
 
 impl Found {
+    /// What is to be done with a resource because something is wrong.
+    pub(crate) fn mending(resource_type: String, id: String, finding: Finding) -> Self {
+        Self {
+            resource_type,
+            external_id: None,
+            ids: vec![id],
+            finding,
+            document: Document::new(),
+            refers: false,
+            mends: true,
+        }
+    }
+
     fn order(&self) -> impl Ord + '_ {
         let beside = self.finding.desired.is_none();
         (&self.resource_type, &self.finding.name, beside, &self.ids, &self.document)
@@ -417,10 +435,15 @@ impl Ids {
 }
 
 /// Disjoint sets of positions, each known by its root.
-struct Sets(Vec<usize>);
+pub(crate) struct Sets(Vec<usize>);
 
 impl Sets {
-    fn root(&mut self, mut at: usize) -> usize {
+    /// Each position by itself.
+    pub(crate) fn of(count: usize) -> Self {
+        Self((0..count).collect())
+    }
+
+    pub(crate) fn root(&mut self, mut at: usize) -> usize {
         while let Some(parent) = self.0.get(at).copied().filter(|parent| *parent != at) {
             // Halves the way for who comes next.
             let above = self.0.get(parent).copied().unwrap_or(parent);
@@ -432,7 +455,7 @@ impl Sets {
         at
     }
 
-    fn join(&mut self, one: usize, other: usize) {
+    pub(crate) fn join(&mut self, one: usize, other: usize) {
         let (one, other) = (self.root(one), self.root(other));
         if let Some(slot) = self.0.get_mut(one.max(other)) {
             *slot = one.min(other);
@@ -441,7 +464,7 @@ impl Sets {
 }
 
 /// Puts the changes of all findings in their order.
-fn assemble(findings: Vec<Found>) -> Plan {
+pub(crate) fn assemble(findings: Vec<Found>) -> Plan {
     let mut order: Vec<(Class, usize, usize)> = Vec::new();
     let mut summary = Summary::default();
     for (position, found) in findings.iter().enumerate() {
@@ -541,6 +564,9 @@ impl Plan {
 
     /// Why an effect is there, for a person: names of attributes, no values.
     fn reason(&self, effect: &Effect, found: &Found) -> String {
+        if found.mends {
+            return found.finding.detail.clone();
+        }
         let names = effect.change.attributes.join(", ");
         match effect.change.class {
             Class::Create => "it is desired and not there".to_owned(),
@@ -587,7 +613,10 @@ const CLASSES: [Class; 7] = [
 ];
 
 /// Cuts a list into portions of bounded size; what is larger than one is a portion by itself.
-fn portions<T>(items: impl IntoIterator<Item = T>, bytes: impl Fn(&T) -> usize) -> Vec<Vec<T>> {
+pub(crate) fn portions<T>(
+    items: impl IntoIterator<Item = T>,
+    bytes: impl Fn(&T) -> usize,
+) -> Vec<Vec<T>> {
     let mut portions: Vec<Vec<T>> = Vec::new();
     let mut size = 0;
     for item in items {
@@ -612,7 +641,7 @@ const PORTION_BYTES: usize = 512 << 10;
 const PORTION_ITEMS: usize = 1_000;
 
 /// A document without its secrets: where one stood there is a mark. None where it is no JSON.
-fn without_secrets(text: &str, paths: &[replaysafe_json::Path]) -> Option<Document> {
+pub(crate) fn without_secrets(text: &str, paths: &[replaysafe_json::Path]) -> Option<Document> {
     let mut document = parse(text.as_bytes(), &Limits::answer()).ok()?;
     let mark = || Value::Object([("$secret", Value::from(""))].into_iter().collect());
     let lifted = lift(&mut document, paths, &mut |_| mark());

@@ -8,7 +8,7 @@ use proptest::prelude::*;
 use replaysafe::guest::PlanningGuest;
 use replaysafe_core::{
     batch::{Item, Known, Operation, arrange, fill},
-    door::{self, BATCH, RECONCILIATION},
+    door::{self, AUDIT, BATCH, RECONCILIATION},
     types::{Method, Settings},
 };
 use serde_json::{Value, json};
@@ -97,7 +97,7 @@ proptest! {
         let operations: Vec<Value> = batch.iter().map(as_json).collect();
         let given = json!({"operations": operations, "settings": {"policy": "{}", "schema": "{}", "profile": []}});
         let text = GUEST.call_json("arrange", &given.to_string()).expect("an answer");
-        prop_assert_eq!(&text, &door::call(&[&RECONCILIATION, &BATCH], "arrange", &given.to_string()));
+        prop_assert_eq!(&text, &door::call(&[&RECONCILIATION, &AUDIT, &BATCH], "arrange", &given.to_string()));
         let told: Value = serde_json::from_str(&text).expect("JSON");
         let told: Vec<(u64, Option<&str>, Option<&str>, &str)> = told["ok"].as_array().expect("items").iter().map(|item| {
             (item["operation"].as_u64().expect("a number"), item["id"].as_str(), item["body"].as_str(), item["key-material"].as_str().expect("a text"))

@@ -9,7 +9,7 @@
 use std::path::Path;
 
 use replaysafe_core::{
-    door::{BATCH, CALL, Function, LIFECYCLE, RECONCILIATION},
+    door::{AUDIT, BATCH, CALL, Function, LIFECYCLE, RECONCILIATION},
     shape::{Kind, Shape},
 };
 use wit_parser::{Resolve, SizeAlign, Type, TypeDefKind, abi::AbiVariant, abi::WasmType};
@@ -19,6 +19,7 @@ fn each_function_takes_and_gives_what_the_contract_says() {
     let contract = Contract::read();
     contract.check("lifecycle", &LIFECYCLE.iter().collect::<Vec<_>>());
     contract.check("reconciliation", &RECONCILIATION.iter().collect::<Vec<_>>());
+    contract.check("audit", &AUDIT.iter().collect::<Vec<_>>());
     contract.check("batch", &BATCH.iter().collect::<Vec<_>>());
     contract.check("json", &[&CALL]);
 }

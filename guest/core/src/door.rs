@@ -11,6 +11,7 @@ use alloc::{
 use replaysafe_json::{Value, parse_ours};
 
 use crate::{
+    audit::{self, Seen},
     batch::{self, Item, Known, Operation},
     form::{self, Form, name, write_case},
     lifecycle::{self, Reading, Schema, Segment},
@@ -103,6 +104,16 @@ pub static RECONCILIATION: [Function; 2] = [
     }),
     function!(plan(part: Part) -> Fallible<Vec<Finding>> {
         reconciliation::plan(&part)
+    }),
+];
+
+/// The functions of `audit`, in the contract's order.
+pub static AUDIT: [Function; 2] = [
+    function!(look(resource_type: String, resources: Vec<Document>, settings: Settings) -> Fallible<Vec<Option<Seen>>> {
+        audit::look(&resource_type, &resources, &settings)
+    }),
+    function!(audit(part: audit::Part) -> Fallible<Vec<audit::Finding>> {
+        audit::audit(&part)
     }),
 ];
 

@@ -50,6 +50,13 @@ impl<'a> Profile<'a> {
         self.says(&name, "server") || self.says(&name, "global")
     }
 
+    /// The attributes of this type that are known, or said, to be unique.
+    pub(crate) fn unique_attributes(self, resource_type: &str) -> Vec<String> {
+        let prefix = format!("unique/{resource_type}/");
+        let named = self.0.iter().filter_map(|field| field.name.strip_prefix(&prefix));
+        named.filter(|name| self.unique(resource_type, name)).map(String::from).collect()
+    }
+
     /// Whether anything of this type is known, or said, to be unique.
     pub(crate) fn knows_unique(self, resource_type: &str) -> bool {
         let prefix = format!("unique/{resource_type}/");

@@ -2,7 +2,7 @@
 //!
 //! Which resource is which is told here; what leads from one to the other, in `change`.
 
-mod change;
+pub(crate) mod change;
 
 use alloc::{borrow::ToOwned, format, string::String, vec::Vec};
 
@@ -194,17 +194,17 @@ pub fn plan(part: &Part) -> Result<Vec<Finding>, ContractError> {
 }
 
 /// A resource, read.
-struct Resource {
-    value: Value,
-    statement: Statement,
-    name: String,
-    external_id: Option<String>,
-    id: Option<String>,
+pub(crate) struct Resource {
+    pub(crate) value: Value,
+    pub(crate) statement: Statement,
+    pub(crate) name: String,
+    pub(crate) external_id: Option<String>,
+    pub(crate) id: Option<String>,
     keys: Vec<String>,
 }
 
 impl Resource {
-    fn read(document: &str, resource_type: &str, ground: &Ground<'_>) -> Option<Self> {
+    pub(crate) fn read(document: &str, resource_type: &str, ground: &Ground<'_>) -> Option<Self> {
         let value = read_resource(document)?;
         let create = Operation::Create;
         let statement =

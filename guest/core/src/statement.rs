@@ -278,6 +278,12 @@ impl Statement {
         names::names(self, correlation)
     }
 
+    /// The values that identify it, each behind its attribute, in the form in which they are compared (S16).
+    #[must_use]
+    pub fn identities(&self, correlation: &[String]) -> BTreeSet<(String, String)> {
+        names::identities(self, correlation)
+    }
+
     /// The texts and numbers that it gives an attribute, named as in the path of a PATCH.
     #[must_use]
     pub fn stated_as(&self, attribute: &str) -> Vec<String> {

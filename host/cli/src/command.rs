@@ -2,6 +2,7 @@
 
 mod apply;
 mod approve;
+mod audit;
 mod component;
 mod decide;
 mod demo;
@@ -58,6 +59,7 @@ enum Command {
     Explain(explain::Arguments),
     Plan(plan::Arguments),
     Apply(apply::Arguments),
+    Audit(audit::Arguments),
     /// Check a policy file, or tell what each of its members means
     #[command(subcommand)]
     Policy(policy::Command),
@@ -97,6 +99,7 @@ impl CommandLine {
             Command::Explain(arguments) => explain::run(&arguments, output),
             Command::Plan(arguments) => plan::run(&arguments, output),
             Command::Apply(arguments) => apply::run(&arguments, output),
+            Command::Audit(arguments) => audit::run(&arguments, output),
             Command::Policy(command) => policy::run(&command, output),
             Command::List(arguments) => list::run(&arguments, output),
             Command::Approve(arguments) => approve::run(&arguments, output),

@@ -91,6 +91,7 @@ Exit codes:
      approve, resolve   there is nothing to approve or to resolve
      apply          an effect is neither done nor satisfied: see the result
      plan --detailed-exitcode   there is an error; 2 is that there is something to do
+     audit --detailed-exitcode   there is an error; 2 is that something is wrong
      gateway        requests that did not end in time were cut off at its end
      probe          stopped, or what it made could not be deleted
   2  the command line, or a file named by it, cannot be understood

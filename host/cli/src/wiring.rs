@@ -13,7 +13,7 @@ use http::{HeaderValue, Uri, header};
 use replaysafe::{
     applier::{self, Agenda, Applier, Pace, Progress},
     clock::{Clock as _, SystemClock},
-    contract::{EntryId, Field, Report, Situation},
+    contract::{ById, EntryId, Field, Question, Report, Schema, Sight, Situation},
     keys::LedgerKey,
     ledger::{Journal, Ledger as _, Note, RecordedStep, SqliteLedger},
     target::{
@@ -106,51 +106,99 @@ pub(crate) struct Shown {
     pub(crate) resources: Resources,
 }
 
-/// Reads all resources of these types from a live service.
-pub(crate) async fn observe(
-    guest: &Guest,
-    service: &Service<'_>,
-    kinds: &BTreeSet<String>,
-    output: Output,
-) -> anyhow::Result<Shown> {
-    let upstream = Upstream::new(service.url, &roots(service.ca)?)
-        .map_err(|refusal| exit::usage(format!("--observed: {refusal}")))?;
-    let target = ScimTarget { upstream, clock: Arc::new(SystemClock) };
-    let caller = caller(service.credential)?;
-    let discovery = target.discover(&caller).await;
-    let schema = guest.read_schema(
-        discovery.resource_types.as_deref(),
-        discovery.schemas.as_deref(),
-        discovery.service_provider_config.as_deref(),
-    )?;
-    let paging = paging(discovery.service_provider_config.as_deref());
-    let mut resources = Resources::new();
-    for kind in kinds {
-        if !schema.endpoints.iter().any(|endpoint| endpoint.resource_type == *kind) {
-            let known = schema.endpoints.iter().map(|endpoint| endpoint.resource_type.as_str());
-            let known = shown(&known.collect::<Vec<_>>().join(", "));
-            return Err(exit::usage(format!(
-                "the service has no resource type `{}`; it has {known}",
-                shown(kind)
-            ))
-            .into());
-        }
-        output.progress(&format!("reading all of type {kind}"));
-        let teller = Teller::new(output, format!("of type {kind}"));
-        let told = |come: usize, total: Option<usize>| teller.tell(come, total, "");
-        let read = target.read_all(kind, &schema.endpoints, &caller, paging, &told).await;
-        let documents = read.map_err(|why| {
-            let may_not = matches!(why, Unread::Refused(401 | 403));
-            let advice = match may_not {
-                true => "; name a credential that may read with `--target-credential FILE`",
-                false => "",
-            };
-            exit::environment(format!("reading {kind} from {}: {why}{advice}", service.url))
-        })?;
-        output.progress(&format!("{} of type {kind}", documents.len()));
-        resources.insert(kind.clone(), documents);
+/// A live service, of which resources are read.
+pub(crate) struct Live<'a> {
+    url: &'a str,
+    target: ScimTarget,
+    caller: Caller,
+    schema: Schema,
+    paging: Paging,
+}
+
+impl<'a> Live<'a> {
+    /// Asks a service what it says of itself.
+    pub(crate) async fn open(guest: &Guest, service: &Service<'a>) -> anyhow::Result<Self> {
+        let upstream = Upstream::new(service.url, &roots(service.ca)?)
+            .map_err(|refusal| exit::usage(format!("--observed: {refusal}")))?;
+        let target = ScimTarget { upstream, clock: Arc::new(SystemClock) };
+        let caller = caller(service.credential)?;
+        let discovery = target.discover(&caller).await;
+        let schema = guest.read_schema(
+            discovery.resource_types.as_deref(),
+            discovery.schemas.as_deref(),
+            discovery.service_provider_config.as_deref(),
+        )?;
+        let paging = paging(discovery.service_provider_config.as_deref());
+        Ok(Self { url: service.url, target, caller, schema, paging })
     }
-    Ok(Shown { schema: schema.document, declared: schema.declared, resources })
+
+    /// The types that it has.
+    pub(crate) fn kinds(&self) -> BTreeSet<String> {
+        self.schema.endpoints.iter().map(|endpoint| endpoint.resource_type.clone()).collect()
+    }
+
+    /// Reads all resources of these types.
+    pub(crate) async fn read(
+        &self,
+        kinds: &BTreeSet<String>,
+        output: Output,
+    ) -> anyhow::Result<Shown> {
+        let mut resources = Resources::new();
+        for kind in kinds {
+            if !self.kinds().contains(kind) {
+                let known = self.schema.endpoints.iter();
+                let known = known.map(|endpoint| endpoint.resource_type.as_str());
+                let known = shown(&known.collect::<Vec<_>>().join(", "));
+                let kind = shown(kind);
+                let what = format!("the service has no resource type `{kind}`; it has {known}");
+                return Err(exit::usage(what).into());
+            }
+            output.progress(&format!("reading all of type {kind}"));
+            let teller = Teller::new(output, format!("of type {kind}"));
+            let told = |come: usize, total: Option<usize>| teller.tell(come, total, "");
+            let endpoints = &self.schema.endpoints;
+            let read =
+                self.target.read_all(kind, endpoints, &self.caller, self.paging, &told).await;
+            let documents = read.map_err(|why| {
+                let may_not = matches!(why, Unread::Refused(401 | 403));
+                let advice = match may_not {
+                    true => "; name a credential that may read with `--target-credential FILE`",
+                    false => "",
+                };
+                exit::environment(format!("reading {kind} from {}: {why}{advice}", self.url))
+            })?;
+            output.progress(&format!("{} of type {kind}", documents.len()));
+            resources.insert(kind.clone(), documents);
+        }
+        let Schema { document, declared, .. } = &self.schema;
+        Ok(Shown { schema: document.clone(), declared: declared.clone(), resources })
+    }
+
+    /// Those of these ids that no type has: each is asked for by itself, and answered with 404 or 410 by all of them.
+    pub(crate) async fn nowhere(&self, ids: BTreeSet<String>, output: Output) -> BTreeSet<String> {
+        let teller = Teller::new(output, "ids looked for that are referred to");
+        let mut nowhere = BTreeSet::new();
+        let total = ids.len();
+        for (at, id) in ids.into_iter().enumerate() {
+            teller.tell(at, Some(total), "");
+            let mut gone = true;
+            for resource_type in self.kinds() {
+                let question = Question::ById(ById { resource_type, id: id.clone() });
+                let endpoints = &self.schema.endpoints;
+                let sight =
+                    self.target.observe(&question, endpoints, &self.caller, &|page| page).await;
+                gone &=
+                    matches!(sight, Sight::Answered(answer) if matches!(answer.status, 404 | 410));
+                if !gone {
+                    break;
+                }
+            }
+            if gone {
+                nowhere.insert(id);
+            }
+        }
+        nowhere
+    }
 }
 
 /// By cursors, where the service says that it has them (RFC 9865 section 4).

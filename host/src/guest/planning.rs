@@ -10,6 +10,7 @@ use super::{
 };
 use crate::contract::{
     Document, Settings,
+    audit::{self, Seen},
     batch::{Item, Known, Operation},
     reconciliation::{Finding, Part, Trait},
 };
@@ -35,6 +36,8 @@ struct Inner {
     sandbox: Sandbox,
     survey: ComponentExportIndex,
     plan: ComponentExportIndex,
+    look: ComponentExportIndex,
+    audit: ComponentExportIndex,
     arrange: ComponentExportIndex,
     fill: ComponentExportIndex,
     call: ComponentExportIndex,
@@ -66,15 +69,20 @@ impl PlanningGuest {
         let (sandbox, sha256) = prepare(component, options)?;
         let survey = find(&sandbox, RECONCILIATION, "survey")?;
         let plan = find(&sandbox, RECONCILIATION, "plan")?;
+        let look = find(&sandbox, AUDIT, "look")?;
+        let audit = find(&sandbox, AUDIT, "audit")?;
         let arrange = find(&sandbox, BATCH, "arrange")?;
         let fill = find(&sandbox, BATCH, "fill")?;
         let call = find(&sandbox, JSON, "call")?;
         sandbox.check::<(&str, &[Document], &Settings), Fallible<Vec<Option<Trait>>>>(&survey)?;
         sandbox.check::<(&Part,), Fallible<Vec<Finding>>>(&plan)?;
+        sandbox.check::<(&str, &[Document], &Settings), Fallible<Vec<Option<Seen>>>>(&look)?;
+        sandbox.check::<(&audit::Part,), Fallible<Vec<audit::Finding>>>(&audit)?;
         sandbox.check::<(&[Operation], &Settings), Fallible<Vec<Item>>>(&arrange)?;
         sandbox.check::<(&str, &[Known]), (Document,)>(&fill)?;
         sandbox.check::<(&str, &str), (String,)>(&call)?;
-        Ok(Self(Arc::new(Inner { sandbox, survey, plan, arrange, fill, call, sha256 })))
+        let inner = Inner { sandbox, survey, plan, look, audit, arrange, fill, call, sha256 };
+        Ok(Self(Arc::new(inner)))
     }
 
     /// Its SHA-256, in lower-case hexadecimal.
@@ -105,6 +113,30 @@ impl PlanningGuest {
     /// Where the component fails, or the settings break the contract.
     pub fn plan(&self, part: &Part) -> Result<Vec<Finding>, GuestError> {
         self.0.sandbox.call::<_, Fallible<_>>(&self.0.plan, (part,)).and_then(flat)
+    }
+
+    /// See `audit.look`.
+    ///
+    /// # Errors
+    ///
+    /// Where the component fails, or the settings break the contract.
+    pub fn look(
+        &self,
+        resource_type: &str,
+        resources: &[Document],
+        settings: &Settings,
+    ) -> Result<Vec<Option<Seen>>, GuestError> {
+        let parameters = (resource_type, resources, settings);
+        self.0.sandbox.call::<_, Fallible<_>>(&self.0.look, parameters).and_then(flat)
+    }
+
+    /// See `audit.audit`.
+    ///
+    /// # Errors
+    ///
+    /// Where the component fails, or the settings break the contract.
+    pub fn audit(&self, part: &audit::Part) -> Result<Vec<audit::Finding>, GuestError> {
+        self.0.sandbox.call::<_, Fallible<_>>(&self.0.audit, (part,)).and_then(flat)
     }
 
     /// See `batch.arrange`.
@@ -140,5 +172,6 @@ impl PlanningGuest {
     }
 }
 
+const AUDIT: &str = "replaysafe:provisioning/audit@0.1.0";
 const BATCH: &str = "replaysafe:provisioning/batch@0.1.0";
 const RECONCILIATION: &str = "replaysafe:provisioning/reconciliation@0.1.0";

@@ -3,6 +3,7 @@
 use alloc::{string::String, vec::Vec};
 
 use replaysafe_core::{
+    audit::{self, Seen},
     batch::{self, Item, Known, Operation},
     door,
     reconciliation::{self, Finding, Part, Trait},
@@ -10,7 +11,7 @@ use replaysafe_core::{
 };
 
 use super::bindings::exports::replaysafe::provisioning::{
-    batch::Guest as BatchGuest, json, reconciliation::Guest,
+    audit::Guest as AuditGuest, batch::Guest as BatchGuest, json, reconciliation::Guest,
 };
 
 struct Component;
@@ -29,6 +30,20 @@ impl Guest for Component {
     }
 }
 
+impl AuditGuest for Component {
+    fn look(
+        resource_type: String,
+        resources: Vec<Document>,
+        settings: Settings,
+    ) -> Result<Vec<Option<Seen>>, ContractError> {
+        audit::look(&resource_type, &resources, &settings)
+    }
+
+    fn audit(part: audit::Part) -> Result<Vec<audit::Finding>, ContractError> {
+        audit::audit(&part)
+    }
+}
+
 impl BatchGuest for Component {
     fn arrange(operations: Vec<Operation>, settings: Settings) -> Result<Vec<Item>, ContractError> {
         batch::arrange(&operations, &settings)
@@ -41,7 +56,7 @@ impl BatchGuest for Component {
 
 impl json::Guest for Component {
     fn call(function: String, input: String) -> String {
-        door::call(&[&door::RECONCILIATION, &door::BATCH], &function, &input)
+        door::call(&[&door::RECONCILIATION, &door::AUDIT, &door::BATCH], &function, &input)
     }
 }
 

@@ -24,10 +24,10 @@ use crate::{
 
 /// A desired resource beside an observed one of its type.
 #[derive(Clone, Copy)]
-pub(super) struct Pair<'a> {
-    pub(super) ground: &'a Ground<'a>,
-    pub(super) resource_type: &'a str,
-    pub(super) referred: &'a [Link],
+pub(crate) struct Pair<'a> {
+    pub(crate) ground: &'a Ground<'a>,
+    pub(crate) resource_type: &'a str,
+    pub(crate) referred: &'a [Link],
 }
 
 /// What a resource states, in the parts that a plan changes one after the other.
@@ -77,7 +77,7 @@ impl Pair<'_> {
             taken.retain(|value| !wanted.contains(value));
             let mut given = edges.of(&difference.gives);
             given.retain(|value| !there.contains(value));
-            revoked.extend(taken.iter().map(|value| edges.removal(value)));
+            revoked.extend(taken.iter().map(|value| removal(&edges.path, value)));
             let rest = self.difference(&whole, &edges.applied(observed, &taken, &given), id);
             if rest.is_some() {
                 parts.rest.extend(whole);
@@ -193,7 +193,7 @@ impl Pair<'_> {
     }
 
     /// What switches a resource off that is not desired; none if it is off.
-    pub(super) fn disabling(self, observed: &Value, id: &str) -> Option<Change> {
+    pub(crate) fn disabling(self, observed: &Value, id: &str) -> Option<Change> {
         let off = Vec::from([patch_operation("replace", "active", Some(Value::Bool(false)))]);
         let difference = self.difference(&off, observed, id)?;
         Some(Change {
@@ -207,7 +207,7 @@ impl Pair<'_> {
     }
 
     /// What deletes a resource that is not desired; none where the target only switches off what is deleted, and it is off (S11).
-    pub(super) fn deletion(self, observed: &Value, id: &str) -> Option<Change> {
+    pub(crate) fn deletion(self, observed: &Value, id: &str) -> Option<Change> {
         let deactivates = self.ground.profile.deactivates(self.resource_type);
         if deactivates && self.disabling(observed, id).is_none() {
             return None;
@@ -223,7 +223,7 @@ impl Pair<'_> {
     }
 
     /// Whether a resource of this type can be switched off.
-    pub(super) fn can_be_off(self) -> bool {
+    pub(crate) fn can_be_off(self) -> bool {
         self.ground.schema.find(self.resource_type, None, "active", None).known
     }
 
@@ -361,7 +361,7 @@ impl Pair<'_> {
     }
 
     /// The version that was observed, where our own If-Match may be sent (S25).
-    fn version(self, observed: &Value) -> Option<String> {
+    pub(crate) fn version(self, observed: &Value) -> Option<String> {
         let version = observed.find("meta")?.find("version")?.as_str()?;
         self.ground.profile.etags().then(|| version.into())
     }
@@ -400,11 +400,6 @@ impl Edges {
         list.map(elements).unwrap_or_default().into_iter().filter_map(value_of).collect()
     }
 
-    fn removal(&self, value: &str) -> Value {
-        let path = format!("{}[value eq {}]", self.path, Value::from(value));
-        patch_operation("remove", &path, None)
-    }
-
     /// Adds what is desired under these values.
     fn addition(&self, values: &BTreeSet<String>) -> Option<Value> {
         let edges = elements(&self.list).into_iter();
@@ -431,6 +426,11 @@ impl Edges {
         applied.insert(self.path.as_str(), Value::Array(list));
         Value::Object(applied)
     }
+}
+
+/// Takes the edge of this value away.
+pub(crate) fn removal(path: &str, value: &str) -> Value {
+    patch_operation("remove", &format!("{path}[value eq {}]", Value::from(value)), None)
 }
 
 /// The external ids that a resource refers to.
@@ -535,7 +535,7 @@ fn put(body: &mut Object, member: &Member, value: Value) {
 }
 
 /// The elements of a list; a value that is none is the only one.
-fn elements(list: &Value) -> Vec<&Value> {
+pub(crate) fn elements(list: &Value) -> Vec<&Value> {
     match list {
         Value::Array(items) => items.iter().collect(),
         Value::Null => Vec::new(),
@@ -546,7 +546,7 @@ fn elements(list: &Value) -> Vec<&Value> {
 }
 
 /// What an edge is known by (S27); a bare text is its value.
-fn value_of(edge: &Value) -> Option<String> {
+pub(crate) fn value_of(edge: &Value) -> Option<String> {
     match edge.find("value").unwrap_or(edge) {
         Value::String(text) => Some(text.clone()),
         Value::Number(number) => Some(number.as_str().into()),
@@ -555,7 +555,7 @@ fn value_of(edge: &Value) -> Option<String> {
 }
 
 /// The attributes whose values are other resources.
-const REFERRING: [&str; 2] = ["members", "manager"];
+pub(crate) const REFERRING: [&str; 2] = ["members", "manager"];
 
 /// What stands before an external id in the place of an id.
 const REFERENCE: &str = "externalId:";

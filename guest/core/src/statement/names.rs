@@ -84,6 +84,20 @@ pub(super) fn names(of: &Statement, correlation: &[String]) -> Vec<Named> {
     names.into_iter().collect()
 }
 
+pub(super) fn identities(of: &Statement, correlation: &[String]) -> BTreeSet<(String, String)> {
+    let external = Place::of(None, "externalId");
+    let named = of.sets(&external).into_iter().map(|value| ("externalId".into(), value));
+    let mut found: BTreeSet<(String, String)> = named.collect();
+    for (attribute, place) in of.correlating(correlation) {
+        let exact = of.is_exact(&place);
+        let values = of.sets(&place).into_iter();
+        let form = |value: String| if exact { value } else { fold(&value) };
+        found.extend(values.map(|value| (attribute.clone(), form(value))));
+    }
+    found.retain(|(_, value)| !value.trim().is_empty());
+    found
+}
+
 pub(super) fn stated_as(of: &Statement, attribute: &str) -> Vec<String> {
     let PatchPath::Place(place) = path::read(attribute, &of.resource_type, &of.schema) else {
         return Vec::new();

@@ -19,7 +19,7 @@ use crate::{
     output::{Output, shown},
     population::{self, Resources},
     profile::Profile,
-    wiring::{self, Shown},
+    wiring::{self, Live, Shown},
 };
 
 /// Compare what should be with what is there, and tell what would lead from one to the other. Nothing is changed.
@@ -99,7 +99,7 @@ fn plan(arguments: &Arguments, output: Output) -> anyhow::Result<Plan> {
     let otherwise = arguments.resource_type.as_deref();
     let desired = resources(&arguments.desired, otherwise)?;
     let observed = &arguments.observed;
-    let shown = if observed.starts_with("http://") || observed.starts_with("https://") {
+    let shown = if is_url(observed) {
         let credential = gateway::read_credential(arguments.target_credential.as_deref())?;
         let service = wiring::Service {
             url: observed,
@@ -108,7 +108,8 @@ fn plan(arguments: &Arguments, output: Output) -> anyhow::Result<Plan> {
         };
         // Whoever is referred to is a user, as a rule.
         let kinds = desired.keys().cloned().chain(["User".to_owned()]).collect();
-        runtime()?.block_on(wiring::observe(&guest, &service, &kinds, output))?
+        runtime()?
+            .block_on(async { Live::open(&guest, &service).await?.read(&kinds, output).await })?
     } else {
         let resources = resources(Path::new(observed), otherwise)?;
         Shown { schema: "{}".to_owned(), declared: Vec::new(), resources }
@@ -127,7 +128,12 @@ fn plan(arguments: &Arguments, output: Output) -> anyhow::Result<Plan> {
     planner.plan(&populations(desired, shown.resources)).context("planning")
 }
 
-fn resources(file: &Path, otherwise: Option<&str>) -> anyhow::Result<Resources> {
+/// Whether what is there is read from a live service.
+pub(super) fn is_url(observed: &str) -> bool {
+    observed.starts_with("http://") || observed.starts_with("https://")
+}
+
+pub(super) fn resources(file: &Path, otherwise: Option<&str>) -> anyhow::Result<Resources> {
     Ok(population::read(file, &decide::read(file)?, otherwise)?)
 }
 
@@ -143,7 +149,8 @@ fn populations(mut desired: Resources, mut observed: Resources) -> Vec<Populatio
     kinds.into_iter().map(of).collect()
 }
 
-fn document(plan: &Plan) -> anyhow::Result<Value> {
+/// A plan in JSON, as `apply` reads it.
+pub(super) fn document(plan: &Plan) -> anyhow::Result<Value> {
     let effects = (0..plan.effects.len()).map(|at| serde_json::to_value(plan.effect(at)));
     let findings = plan.findings.iter().map(|found| {
         json!({

@@ -158,6 +158,13 @@ fn every_command_has_its_shape_on_the_page_and_writes_it() {
     let plan = ["plan", "--desired", "d.json", "--observed", "o.json"];
     let planned = run(folder.path(), &[plan.as_slice(), &["--format", "json"]].concat()).out;
     fs::write(folder.path().join("plan.json"), planned).unwrap();
+    let user = |id: &str| {
+        format!("{{\"meta\":{{\"resourceType\":\"User\"}},\"id\":\"{id}\",\"userName\":\"ann\"}}")
+    };
+    let group = "{\"meta\":{\"resourceType\":\"Group\"},\"id\":\"g\"}".to_owned();
+    let there = [user("1"), user("2"), group].join("\n");
+    fs::write(folder.path().join("there.ndjson"), there).unwrap();
+    let audit = ["audit", "--observed", "there.ndjson", "--complete", "--fix", "fix.json"];
     // What it is to change is not there.
     let apply = ["apply", "plan.json", "--target", &base, "--ledger", "sqlite:apply.db"];
     let written = BTreeMap::from([
@@ -171,6 +178,7 @@ fn every_command_has_its_shape_on_the_page_and_writes_it() {
         ("approve", json(&["approve", &staged, "--ledger", "sqlite:a.db"])),
         ("plan", json(&plan)),
         ("apply", json(&apply)),
+        ("audit", json(&audit)),
         ("policy check", json(&["policy", "check", "p.toml"])),
         ("policy explain", json(&["policy", "explain", "p.toml"])),
         ("list", json(&["list", "--ledger", "sqlite:a.db"])),

@@ -8,6 +8,7 @@
 )]
 
 mod apply;
+mod audit;
 mod canary;
 mod docs;
 mod gateway;

@@ -1,0 +1,397 @@
+//! Audits: what is wrong with what is there, and what would mend it (S35)?
+
+#![expect(clippy::expect_used, reason = "a test may fail")]
+
+use replaysafe_core::{
+    audit::{Finding, Part, Referrer, Subject, audit, look},
+    types::{Field, Settings},
+};
+use serde_json::{Value, json};
+
+/// S16: in common is an external id, or what they correlate by as the schema compares it: of a user name letter case does
+/// not count (RFC 7643 §4.1.1), of an external id it does. What is empty is nobody's.
+#[test]
+fn duplicates_have_something_in_common() {
+    let user =
+        |id, external_id, name| json!({"id": id, "externalId": external_id, "userName": name});
+    let of = |users: &[Value]| told(&users.iter().cloned().map(alone).collect::<Vec<_>>(), &[]);
+    assert_eq!(
+        of(&[user("1", "a", "ann"), user("2", "a", "bea"), user("3", "A", "cyd")]),
+        ["duplicate-identity a: 0 1; externalId [2]"]
+    );
+    assert_eq!(
+        of(&[user("1", "a", "ann"), user("2", "", "Ann"), user("3", "", "anna")]),
+        ["duplicate-identity a: 0 1; userName [2]"]
+    );
+    assert_eq!(of(&[user("1", "", "ann"), user("2", "", "bea")]), [""; 0]);
+}
+
+/// By way of others, too: the first and the last have nothing in common.
+#[test]
+fn duplicates_are_one_by_way_of_others() {
+    let users = [
+        json!({"id": "1", "externalId": "a", "userName": "x"}),
+        json!({"id": "2", "externalId": "a", "userName": "y"}),
+        json!({"id": "3", "userName": "Y"}),
+        json!({"id": "4", "userName": "z"}),
+    ];
+    let found = told(&users.map(alone), &[]);
+    assert_eq!(found, ["duplicate-identity a: 0 1 2; externalId userName [2 3]"]);
+}
+
+/// What policy correlates by, and what the target is known to keep unique.
+#[test]
+fn what_identifies_is_told_by_policy_and_profile() {
+    let users = [
+        json!({"id": "1", "userName": "a", "emails": [{"value": "A@example.com"}]}),
+        json!({"id": "2", "userName": "b", "emails": [{"value": "a@example.com"}]}),
+    ];
+    let mut part = part("User", &users.map(alone), &[]);
+    assert_eq!(run(&part).len(), 0);
+    let unique = Field { name: "unique/User/emails.value".into(), value: "server".into() };
+    part.settings.profile.push(unique.clone());
+    let found = run(&part);
+    assert_eq!(found.first().map(|one| one.attributes.clone()), Some(vec!["emails.value".into()]));
+    part.settings.profile = vec![Field { value: "none".into(), ..unique }];
+    assert_eq!(run(&part).len(), 0);
+    part.settings.policy = r#"{"correlation":{"User":["emails.value"]}}"#.into();
+    assert_eq!(run(&part).len(), 1);
+}
+
+/// S35: each rule decides where those before it do not.
+#[test]
+fn who_survives_is_told_by_the_rules_in_their_order() {
+    let all = json!({"userName": "a", "externalId": "x", "active": true, "meta": {"created": "2020-01-01T00:00:00Z"}});
+    for (losing, why) in [
+        (json!({"externalId": null}), "it carries an external id, and the others none"),
+        (json!({"active": false}), "it is switched on"),
+        (json!({"meta": {"created": "2020-01-01T00:30:00+00:15"}}), "it was made first"),
+        (json!({"meta": null}), "it was made first"),
+        (json!({}), "most others refer to it"),
+    ] {
+        let mut loser = all.clone();
+        merge(&mut loser, &losing);
+        merge(&mut loser, &json!({"id": "1"}));
+        let mut winner = all.clone();
+        merge(&mut winner, &json!({"id": "2"}));
+        let groups = if losing == json!({}) { vec!["g"] } else { vec![] };
+        let subjects = [alone(loser), referred(winner, &groups)];
+        let found = run(&part("User", &subjects, &[]));
+        let told = found.iter().find(|one| one.values == ["1"]).expect("duplicates");
+        assert_eq!(told.subjects, [1, 0], "{losing}");
+        assert!(told.detail.contains(why), "{losing}: {}", told.detail);
+    }
+    let two = [json!({"id": "2", "userName": "a"}), json!({"id": "1", "userName": "a"})];
+    let found = run(&part("User", &two.map(alone), &[]));
+    assert_eq!(found.first().map(|one| one.subjects.clone()), Some(vec![1, 0]));
+}
+
+/// Who refers to the others refers to the survivor instead, once; the others have nothing and are switched off.
+#[test]
+fn duplicates_are_merged_into_the_survivor() {
+    let survivor = json!({"id": "1", "externalId": "a", "userName": "ann"});
+    let other = json!({"id": "2", "userName": "Ann", "roles": [{"value": "admin"}], "x509Certificates": [{"value": "MII"}]});
+    let manager = "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User:manager";
+    let mut loser = referred(other, &["g1", "g2"]);
+    loser.referred_by.push(referrer("User", "9", manager));
+    let subjects = [referred(survivor, &["g1"]), loser];
+    assert_eq!(
+        mends(&subjects),
+        [
+            "revoke Group g1: remove members[value eq \"2\"]",
+            "revoke Group g2: remove members[value eq \"2\"]",
+            "grant Group g2: add members [{\"value\":\"1\"}]",
+            &format!("update User 9: replace {manager} {{\"value\":\"1\"}}"),
+            "revoke User 2: remove roles[value eq \"admin\"]",
+            "update User 2: remove x509Certificates",
+            "disable User 2: replace active false",
+        ]
+    );
+    let found = run(&part("User", &subjects, &[]));
+    assert!(found.iter().any(|one| {
+        one.detail
+            .ends_with("roles and entitlements are taken from the others, and not given to it")
+    }));
+}
+
+/// What a person has to decide is not merged.
+#[test]
+fn duplicates_of_two_sources_or_without_a_switch_are_left_to_a_person() {
+    let two = [
+        json!({"id": "1", "externalId": "a", "userName": "x"}),
+        json!({"id": "2", "externalId": "b", "userName": "X"}),
+    ];
+    let found = run(&part("User", &two.map(alone), &[]));
+    let found = found.first().expect("duplicates");
+    assert_eq!(
+        (found.mends.len(), found.attributes.as_slice()),
+        (0, ["userName".to_owned()].as_slice())
+    );
+    assert!(found.detail.contains("different external ids"), "{}", found.detail);
+    let two = [json!({"id": "1", "externalId": "a"}), json!({"id": "2", "externalId": "a"})];
+    let found = run(&part("Group", &two.map(alone), &[]));
+    let found = found.first().expect("duplicates");
+    assert!(
+        found.mends.is_empty() && found.detail.contains("cannot be switched off"),
+        "{}",
+        found.detail
+    );
+}
+
+/// Somebody who is switched off is given nothing that another one has.
+#[test]
+fn a_survivor_that_is_off_is_given_nothing() {
+    let subjects = [
+        alone(json!({"id": "1", "externalId": "a", "userName": "ann", "active": false})),
+        referred(json!({"id": "2", "userName": "ann"}), &["g"]),
+    ];
+    assert_eq!(
+        mends(&subjects),
+        ["revoke Group g: remove members[value eq \"2\"]", "disable User 2: replace active false"]
+    );
+}
+
+/// S22: all that somebody holds who is switched off, in whatever spelling.
+#[test]
+fn who_is_off_holds_nothing() {
+    let user = json!({
+        "id": "1", "userName": "ann", "active": "False",
+        "roles": [{"value": "b"}, {"value": "a"}], "entitlements": "e",
+        "apiKeys": [{"id": "k"}], "x509Certificates": [],
+    });
+    let subjects = [referred(user.clone(), &["g2", "g1"])];
+    assert_eq!(
+        told(&subjects, &[]),
+        [
+            "orphaned-privilege ann: 0; entitlements [e]",
+            "orphaned-privilege ann: 0; members [g1 g2]",
+            "orphaned-privilege ann: 0; roles [a b]",
+            "live-credential ann: 0; apiKeys []",
+        ]
+    );
+    assert_eq!(
+        mends(&subjects),
+        [
+            "revoke User 1: remove entitlements[value eq \"e\"]",
+            "revoke Group g1: remove members[value eq \"1\"]",
+            "revoke Group g2: remove members[value eq \"1\"]",
+            "revoke User 1: remove roles[value eq \"a\"], remove roles[value eq \"b\"]",
+            "update User 1: remove apiKeys",
+        ]
+    );
+    for on in [json!(true), json!("True"), Value::Null] {
+        let mut user = user.clone();
+        merge(&mut user, &json!({"active": on}));
+        assert_eq!(told(&[referred(user, &["g1"])], &[]), [""; 0]);
+    }
+}
+
+/// S27, S28: a member by its value, a grant by value and type, where both have one.
+#[test]
+fn what_is_there_several_times_is_taken_and_given_once() {
+    let user = json!({"id": "1", "userName": "ann", "roles": [
+        {"value": "a", "type": "X"}, {"value": "a", "type": "x", "primary": true},
+        {"value": "b", "type": "x"}, {"value": "b", "type": "y"},
+        {"value": "c"}, {"value": "c", "type": "x"}, {"value": "c", "type": "y"},
+        {"value": "d"},
+    ]});
+    let subjects = [alone(user)];
+    assert_eq!(told(&subjects, &[]), ["stacked-grant ann: 0; roles [a c]"]);
+    assert_eq!(
+        mends(&subjects),
+        [
+            "revoke User 1: remove roles[value eq \"a\"]",
+            "grant User 1: add roles [{\"type\":\"X\",\"value\":\"a\"}]",
+            "revoke User 1: remove roles[value eq \"c\"]",
+            "grant User 1: add roles [{\"type\":\"x\",\"value\":\"c\"},{\"type\":\"y\",\"value\":\"c\"}]",
+        ]
+    );
+    let group = json!({"id": "g", "displayName": "G", "Members": [
+        {"value": "1", "type": "User", "$ref": "https://x/Users/1"}, {"value": "2"}, {"value": "1", "display": "Ann"},
+    ]});
+    let part = part("Group", &[alone(group)], &[]);
+    let found = run(&part);
+    assert_eq!(texts(&found, &part), ["repeated-member g: 0; members [1]"]);
+    assert_eq!(
+        found.iter().flat_map(|one| &one.mends).map(mend).collect::<Vec<_>>(),
+        [
+            "revoke Group g: remove members[value eq \"1\"]",
+            "grant Group g: add members [{\"type\":\"User\",\"value\":\"1\"}]"
+        ]
+    );
+}
+
+/// S14: only what was looked for and not found is nowhere.
+#[test]
+fn references_to_what_is_nowhere_dangle() {
+    let manager = "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User";
+    let user = json!({"id": "1", "userName": "ann", manager: {"manager": {"value": "gone"}}});
+    assert_eq!(told(&[alone(user.clone())], &[]), [""; 0]);
+    assert_eq!(
+        told(&[alone(user.clone())], &["gone"]),
+        [format!("dangling-reference ann: 0; {manager}:manager [gone]")]
+    );
+    let found = run(&part("User", &[alone(user)], &["gone"]));
+    let told: Vec<String> = found.iter().flat_map(|one| &one.mends).map(mend).collect();
+    assert_eq!(told, [format!("update User 1: remove {manager}:manager")]);
+    let group =
+        json!({"id": "g", "members": [{"value": "b"}, {"value": "a"}, "c", {"value": "d"}]});
+    let part = part("Group", &[alone(group)], &["a", "b", "c"]);
+    let found = run(&part);
+    assert_eq!(texts(&found, &part), ["dangling-reference g: 0; members [a b c]"]);
+    let told: Vec<String> = found.iter().flat_map(|one| &one.mends).map(mend).collect();
+    assert_eq!(
+        told,
+        [
+            "revoke Group g: remove members[value eq \"a\"], remove members[value eq \"b\"], remove members[value eq \"c\"]"
+        ]
+    );
+}
+
+/// S25: a change has the version that was observed where the target compares it.
+#[test]
+fn a_version_is_a_precondition_where_the_target_compares_it() {
+    let group = json!({"id": "g", "meta": {"version": "W/\"1\""}, "members": [{"value": "a"}]});
+    let mut part = part("Group", &[alone(group.clone())], &["a"]);
+    let if_match = |part: &Part| {
+        let found = run(part);
+        found.first().and_then(|one| one.mends.first()?.change.if_match.clone())
+    };
+    assert_eq!(if_match(&part), None);
+    part.settings.profile.push(Field { name: "etag.supported".into(), value: "true".into() });
+    assert_eq!(if_match(&part).as_deref(), Some("W/\"1\""));
+    let seen = look("Group", &[group.to_string()], &part.settings).expect("settings");
+    let version = seen.first().and_then(|one| one.as_ref()?.version.clone());
+    assert_eq!(version.as_deref(), Some("W/\"1\""));
+}
+
+/// Documents that are no resources, or without an id, are left out.
+#[test]
+fn what_is_no_resource_is_left_out() {
+    let of = |document: &str| Subject { document: document.into(), referred_by: vec![] };
+    let subjects = [of("7"), of(r#"{"userName":"a"}"#), of(r#"{"id":"1","userName":"a"}"#)];
+    assert_eq!(run(&part("User", &subjects, &[])).len(), 0);
+    let documents: Vec<String> = subjects.into_iter().map(|one| one.document).collect();
+    let seen = look("User", &documents, &settings()).expect("settings");
+    assert_eq!(seen.iter().map(Option::is_some).collect::<Vec<_>>(), [false, true, true]);
+}
+
+/// S8: keys are coarser than any comparison, and nothing is known by an empty text.
+#[test]
+fn a_key_is_shared_by_all_that_may_be_one() {
+    let keys = |document: Value| {
+        let seen = look("User", &[document.to_string()], &settings()).expect("settings");
+        seen.into_iter().flatten().next().expect("a user").keys
+    };
+    let one = keys(json!({"id": "1", "externalId": "x", "userName": "Ann"}));
+    assert_eq!(one.len(), 2);
+    assert!(one.contains(&keys(json!({"id": "2", "userName": " ann"}))[0]));
+    assert_eq!(keys(json!({"id": "3", "externalId": "", "userName": ""})).len(), 0);
+}
+
+#[test]
+fn references_are_told_with_their_attribute() {
+    let user = json!({
+        "id": "1", "manager": "m", "members": [{"value": "b"}, {"value": "a"}, {"value": "a"}, {"value": ""}, {}],
+        "urn:x": {"Manager": {"value": 7}}, "note": {"manager": {"value": "no"}},
+    });
+    let seen = look("User", &[user.to_string()], &settings()).expect("settings");
+    let seen = seen.into_iter().flatten().next().expect("a user");
+    let refers: Vec<String> =
+        seen.refers.iter().map(|of| format!("{} {}", of.attribute, of.id)).collect();
+    assert_eq!(refers, ["manager m", "members a", "members b", "urn:x:Manager 7"]);
+}
+
+fn run(part: &Part) -> Vec<Finding> {
+    audit(part).expect("settings that can be read")
+}
+
+fn part(resource_type: &str, subjects: &[Subject], nowhere: &[&str]) -> Part {
+    Part {
+        resource_type: resource_type.into(),
+        subjects: subjects.to_vec(),
+        nowhere: nowhere.iter().map(|id| (*id).to_owned()).collect(),
+        settings: settings(),
+    }
+}
+
+fn settings() -> Settings {
+    Settings { policy: "{}".into(), schema: "{}".into(), profile: vec![] }
+}
+
+fn alone(document: Value) -> Subject {
+    referred(document, &[])
+}
+
+fn referred(document: Value, groups: &[&str]) -> Subject {
+    let referred_by = groups.iter().map(|id| referrer("Group", id, "members")).collect();
+    Subject { document: document.to_string(), referred_by }
+}
+
+fn referrer(resource_type: &str, id: &str, attribute: &str) -> Referrer {
+    Referrer {
+        resource_type: resource_type.into(),
+        id: id.into(),
+        attribute: attribute.into(),
+        version: None,
+    }
+}
+
+/// What is found of users: flaw, name, subjects, attributes, values.
+fn told(subjects: &[Subject], nowhere: &[&str]) -> Vec<String> {
+    let part = part("User", subjects, nowhere);
+    texts(&run(&part), &part)
+}
+
+fn texts(findings: &[Finding], part: &Part) -> Vec<String> {
+    let told = findings.iter().map(|one| {
+        assert!(
+            one.subjects
+                .iter()
+                .all(|at| usize::try_from(*at).is_ok_and(|at| at < part.subjects.len()))
+        );
+        let flaw = serde_json::to_value(one.flaw).expect("a name");
+        let subjects: Vec<String> = one.subjects.iter().map(u32::to_string).collect();
+        format!(
+            "{} {}: {}; {} [{}]",
+            flaw.as_str().unwrap_or_default(),
+            one.name,
+            subjects.join(" "),
+            one.attributes.join(" "),
+            one.values.join(" ")
+        )
+    });
+    told.collect()
+}
+
+fn mends(subjects: &[Subject]) -> Vec<String> {
+    run(&part("User", subjects, &[])).iter().flat_map(|one| &one.mends).map(mend).collect()
+}
+
+/// A mend in words: what it does to which resource.
+fn mend(of: &replaysafe_core::audit::Mend) -> String {
+    let change = &of.change;
+    let class = serde_json::to_value(change.class).expect("a name");
+    let body: Value = serde_json::from_str(change.body.as_deref().unwrap_or("{}")).expect("JSON");
+    let operations = body["Operations"].as_array().expect("operations").iter().map(|one| {
+        let value = one.get("value").map(|value| format!(" {value}")).unwrap_or_default();
+        format!(
+            "{} {}{value}",
+            one["op"].as_str().unwrap_or_default(),
+            one["path"].as_str().unwrap_or_default()
+        )
+    });
+    format!(
+        "{} {} {}: {}",
+        class.as_str().unwrap_or_default(),
+        of.resource_type,
+        change.id.as_deref().unwrap_or_default(),
+        operations.collect::<Vec<_>>().join(", ")
+    )
+}
+
+fn merge(into: &mut Value, from: &Value) {
+    for (name, value) in from.as_object().into_iter().flatten() {
+        into[name] = value.clone();
+    }
+}

@@ -1,0 +1,253 @@
+//! `replaysafe audit`: what is wrong with what is there, whoever made it so?
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fs,
+    path::{Path, PathBuf},
+};
+
+use anyhow::Context as _;
+use replaysafe::{
+    auditor::{Audit, Auditor, FLAWS, Flawed, flaw_name},
+    contract::Settings,
+};
+use serde_json::{Value, json};
+
+use crate::{
+    command::{gateway, plan, policy, runtime},
+    exit::{self, Exit},
+    output::{Output, shown},
+    profile::Profile,
+    wiring::{self, Live, Shown},
+};
+
+/// Look through all that is there for what should not be: duplicates, what is left of those who have gone, what was given twice. Nothing is changed.
+///
+/// What is there is a file of SCIM resources, as for `replaysafe plan`, or the service itself.
+/// Told are duplicate identities, with the one that would survive (S35); privileges and credentials of those who are switched off (S22, S30); roles, entitlements and members that are there several times (S27, S28); and references to what is nowhere (S14).
+/// Each finding names the rule that it breaks and the controls that it matters to (S39).
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:
+  replaysafe audit --observed users.ndjson --complete
+  replaysafe audit --observed https://scim.example.com/v2 --target-credential token.txt
+  replaysafe audit --observed https://scim.example.com/v2 --fix plan.json --detailed-exitcode
+What `--fix` writes changes nothing yet: read it, then `replaysafe apply plan.json` carries it out.")]
+pub(super) struct Arguments {
+    /// What is there, as the target shows it; `-` is standard input, and a base URL such as `https://scim.example.com/v2` a service that is read now, all its types
+    #[arg(long, value_name = "FILE|URL")]
+    observed: String,
+    /// A file with the value of `Authorization` for the service, for example `Bearer …`
+    ///
+    /// The variable `REPLAYSAFE_UPSTREAM_CREDENTIAL` may hold the value itself.
+    #[arg(long, value_name = "FILE")]
+    target_credential: Option<PathBuf>,
+    /// Trust these certificates (PEM) for an https service, and no others [default: those of the system]
+    #[arg(long, value_name = "FILE")]
+    target_ca: Option<PathBuf>,
+    /// The policy, in TOML: by what resources correlate (`correlation`, S16) [default: every member's default]
+    #[arg(long, value_name = "FILE")]
+    policy: Option<PathBuf>,
+    /// What is known of the service, as `replaysafe probe` writes it: which attributes it keeps unique, whether it compares versions
+    #[arg(long, value_name = "FILE")]
+    profile: Option<PathBuf>,
+    /// The type of resources that say neither in `meta.resourceType` nor in `schemas` which they are of
+    #[arg(long, value_name = "NAME")]
+    resource_type: Option<String>,
+    /// The file has all that is there, of every type: a reference to what is not in it leads nowhere
+    ///
+    /// Of a service that is read now, each id that is referred to and was not shown is asked for.
+    #[arg(long)]
+    complete: bool,
+    /// Write what would mend the findings to a file, as a plan; what needs a person's decision is not in it
+    #[arg(long, value_name = "FILE")]
+    fix: Option<PathBuf>,
+    /// End with 0 if nothing is wrong, with 2 if something is, and with 1 on an error
+    #[arg(long)]
+    detailed_exitcode: bool,
+}
+
+pub(super) fn run(arguments: &Arguments, output: Output) -> anyhow::Result<Exit> {
+    let audited = audit(arguments, output).and_then(|audited| {
+        fix(arguments, &audited)?;
+        Ok(audited)
+    });
+    let audited = match audited {
+        Ok(audited) => audited,
+        Err(error) if arguments.detailed_exitcode => {
+            return Err(exit::negative(format!("{error:#}")).into());
+        }
+        Err(error) => return Err(error),
+    };
+    output.result(&text(&audited, arguments), &document(&audited, arguments))?;
+    Ok(match arguments.detailed_exitcode && !audited.audit.findings.is_empty() {
+        true => Exit::Usage,
+        false => Exit::Good,
+    })
+}
+
+struct Audited {
+    audit: Audit,
+    /// References were followed.
+    followed: bool,
+}
+
+fn audit(arguments: &Arguments, output: Output) -> anyhow::Result<Audited> {
+    let guest = wiring::guest()?;
+    let policy = policy::read(arguments.policy.as_deref(), &guest)?;
+    let profile = arguments.profile.as_deref().map(gateway::read_profile).transpose()?;
+    let measured = profile.as_ref().map(Profile::fields).unwrap_or_default();
+    let auditor = |shown: &mut Shown| {
+        let schema = std::mem::take(&mut shown.schema);
+        // Of several of one name the last counts (S40).
+        let profile = [std::mem::take(&mut shown.declared), measured.clone()].concat();
+        let settings = Settings { policy: policy.clone(), schema, profile };
+        anyhow::Ok(Auditor { planning: wiring::planning_guest()?, guest: guest.clone(), settings })
+    };
+    let observed = &arguments.observed;
+    if !plan::is_url(observed) {
+        let resources = plan::resources(Path::new(observed), arguments.resource_type.as_deref())?;
+        let mut shown = Shown { schema: "{}".to_owned(), declared: Vec::new(), resources };
+        let auditor = auditor(&mut shown)?;
+        let census = auditor.look(shown.resources).context("auditing")?;
+        let nowhere = if arguments.complete { census.unknown() } else { BTreeSet::new() };
+        let audit = auditor.audit(&census, &nowhere).context("auditing")?;
+        return Ok(Audited { audit, followed: arguments.complete });
+    }
+    let credential = gateway::read_credential(arguments.target_credential.as_deref())?;
+    let service = wiring::Service {
+        url: observed,
+        ca: arguments.target_ca.as_deref(),
+        credential: credential.as_deref(),
+    };
+    runtime()?.block_on(async {
+        let live = Live::open(&guest, &service).await?;
+        let mut shown = live.read(&live.kinds(), output).await?;
+        let auditor = auditor(&mut shown)?;
+        let census = auditor.look(shown.resources).context("auditing")?;
+        let nowhere = live.nowhere(census.unknown(), output).await;
+        let audit = auditor.audit(&census, &nowhere).context("auditing")?;
+        Ok(Audited { audit, followed: true })
+    })
+}
+
+fn fix(arguments: &Arguments, audited: &Audited) -> anyhow::Result<()> {
+    let Some(file) = &arguments.fix else { return Ok(()) };
+    let plan = plan::document(&audited.audit.mends)?;
+    let text = serde_json::to_string_pretty(&plan)? + "\n";
+    fs::write(file, text)
+        .map_err(|error| exit::environment(format!("writing {}: {error}", file.display())))?;
+    Ok(())
+}
+
+/// How many findings there are of each flaw, by weight.
+fn counts(audit: &Audit) -> Vec<(&'static str, usize)> {
+    let count = |flaw| audit.findings.iter().filter(|one| one.finding.flaw == flaw).count();
+    FLAWS.into_iter().map(|flaw| (flaw_name(flaw), count(flaw))).collect()
+}
+
+fn document(audited: &Audited, arguments: &Arguments) -> Value {
+    let Audited { audit, followed } = audited;
+    let findings = audit.findings.iter().map(|Flawed { resource_type, ids, finding }| {
+        json!({
+            "flaw": flaw_name(finding.flaw),
+            "resourceType": resource_type,
+            "name": finding.name,
+            "ids": ids,
+            "attributes": finding.attributes,
+            "values": finding.values,
+            "rule": finding.rule,
+            "controls": finding.controls,
+            "detail": finding.detail,
+            "effects": finding.mends.len(),
+        })
+    });
+    json!({
+        "audited": audit.audited,
+        "referencesFollowed": followed,
+        "summary": counts(audit).into_iter().collect::<BTreeMap<_, _>>(),
+        "findings": findings.collect::<Vec<_>>(),
+        "effects": audit.mends.effects.len(),
+        "fix": arguments.fix,
+    })
+}
+
+fn text(audited: &Audited, arguments: &Arguments) -> String {
+    let Audited { audit, followed } = audited;
+    let kinds: Vec<String> =
+        audit.audited.iter().map(|(kind, count)| format!("{count} of type {kind}")).collect();
+    let mut lines = Vec::from([match kinds.as_slice() {
+        [] => "nothing is there".to_owned(),
+        kinds => format!("audited: {}", kinds.join(", ")),
+    }]);
+    let counts: Vec<String> = counts(audit)
+        .into_iter()
+        .filter(|(_, count)| 0 < *count)
+        .map(|(flaw, count)| format!("{count} {flaw}"))
+        .collect();
+    lines.push(match counts.as_slice() {
+        [] => "nothing is wrong".to_owned(),
+        counts => format!("found: {}", counts.join(", ")),
+    });
+    if !followed {
+        lines.push(
+            "references were not followed: `--complete` says that all is in the file".to_owned(),
+        );
+    }
+    if !audit.findings.is_empty() {
+        lines.push(String::new());
+    }
+    lines.extend(audit.findings.iter().map(line));
+    let effects = audit.mends.effects.len();
+    if !audit.findings.is_empty() {
+        lines.push(String::new());
+        lines.push(match &arguments.fix {
+            _ if effects == 0 => "nothing of this is mended without a person\'s decision".to_owned(),
+            Some(file) => {
+                let file = file.display();
+                format!("{effects} effects that mend it are in {file}: read them, then `replaysafe apply {file}`")
+            }
+            None => format!("{effects} effects would mend it: `--fix FILE` writes them as a plan"),
+        });
+    }
+    lines.iter().map(|line| shown(line)).collect::<Vec<_>>().join("\n")
+}
+
+fn line(of: &Flawed) -> String {
+    let Flawed { resource_type, ids, finding } = of;
+    let flaw = flaw_name(finding.flaw);
+    let attributes = finding.attributes.join(", ");
+    let values = match ids.len() {
+        1 if !finding.values.is_empty() => format!(" [{}]", listed(&finding.values)),
+        _ => String::new(),
+    };
+    let (name, rule, controls) = (&finding.name, &finding.rule, finding.controls.join(", "));
+    let (ids, detail) = (listed(ids), &finding.detail);
+    format!(
+        "{flaw:18}  {resource_type} {name} ({ids})  {attributes}{values}: {detail} [{rule}; {controls}]"
+    )
+}
+
+/// As many as a line has room for.
+fn listed(values: &[String]) -> String {
+    let first: Vec<&str> = values.iter().take(LISTED_MOST).map(String::as_str).collect();
+    match values.len().checked_sub(LISTED_MOST) {
+        Some(more @ 1..) => format!("{}, and {more} more", first.join(", ")),
+        Some(0) | None => first.join(", "),
+    }
+}
+
+/// 10 values in a line; the JSON form has all of them.
+const LISTED_MOST: usize = 10;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_has_as_many_values_as_it_has_room_for() {
+        let values = |count: usize| (0..count).map(|at| at.to_string()).collect::<Vec<_>>();
+        assert_eq!(listed(&values(0)), "");
+        assert_eq!(listed(&values(10)), "0, 1, 2, 3, 4, 5, 6, 7, 8, 9");
+        assert_eq!(listed(&values(12)), "0, 1, 2, 3, 4, 5, 6, 7, 8, 9, and 2 more");
+    }
+}

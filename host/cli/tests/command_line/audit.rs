@@ -1,0 +1,159 @@
+//! `replaysafe audit`: what is wrong with what is there, what would mend it, and every way to end.
+
+use std::{fs, path::Path};
+
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+use super::support::{Served, fails, run, run_on};
+
+const AUDIT: [&str; 3] = ["audit", "--observed", "there.ndjson"];
+
+/// Each flaw once, by weight, each line with its rule and controls.
+#[test]
+fn what_is_wrong_is_told_by_weight() {
+    let folder = written();
+    let ran = run(folder.path(), &[AUDIT.as_slice(), &["--complete"]].concat());
+    assert_eq!((ran.code, ran.err.as_str()), (0, ""));
+    let expected = [
+        "audited: 1 of type Group, 4 of type User",
+        "found: 1 duplicate-identity, 1 orphaned-privilege, 1 live-credential, 1 stacked-grant, 1 repeated-member, 1 dangling-reference",
+        "",
+        "duplicate-identity  User e1 (1, 2)  userName: the first survives: it carries an external id, and the others none (S35) [S35; PR.AA-01, AC-2, IA-4]",
+        "orphaned-privilege  User e3 (3)  members [9]: it is switched off, and would have this as soon as it is switched on [S22; NHI1:2025, PR.AA-05, AC-2(3), AC-6, PS-4]",
+        "live-credential     User e3 (3)  x509Certificates: it is switched off; what accepts the credential by itself may not know [S30; NHI1:2025, PR.AA-01, AC-2(3), IA-5, PS-4]",
+        "stacked-grant       User e4 (4)  roles [admin]: each is taken away, and given again once [S28; NHI5:2025, PR.AA-05, AC-6, AC-6(7)]",
+        "repeated-member     Group 9 (9)  members [4]: each is taken away, and given again once [S27; PR.AA-05, AC-2]",
+        "dangling-reference  Group 9 (9)  members [gone]: nothing that is there has this id [S14; NHI1:2025, PR.AA-05, AC-2, PS-4]",
+        "",
+        "10 effects would mend it: `--fix FILE` writes them as a plan",
+    ];
+    assert_eq!(ran.out.lines().collect::<Vec<_>>(), expected);
+}
+
+/// Whoever has not said that the file has everything is not told that something is nowhere.
+#[test]
+fn references_are_followed_where_all_is_there() {
+    let folder = written();
+    let ran = run(folder.path(), &AUDIT);
+    assert!(!ran.out.contains("dangling"), "{}", ran.out);
+    assert!(ran.out.contains("references were not followed: `--complete`"), "{}", ran.out);
+}
+
+/// `--fix` writes a plan that `apply` takes, in its order: what takes access away first.
+#[test]
+fn what_mends_it_is_a_plan() {
+    let folder = written();
+    let fix = ["--complete", "--fix", "fix.json", "--format", "json"];
+    let audit = run(folder.path(), &[AUDIT.as_slice(), &fix].concat()).json();
+    assert_eq!((&audit["effects"], &audit["fix"]), (&json!(10), &json!("fix.json")));
+    let plan: Value =
+        serde_json::from_str(&fs::read_to_string(folder.path().join("fix.json")).unwrap()).unwrap();
+    let effects: Vec<String> = plan["effects"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|one| {
+            let text = |name: &str| one[name].as_str().unwrap_or_default().to_owned();
+            let operation = &one["operations"][0];
+            let path = operation["path"].as_str().unwrap();
+            let (op, kind, id, reason) =
+                (text("op"), text("resourceType"), text("id"), text("reason"));
+            format!("{op} {kind} {id} {} {path}: {reason}", operation["op"].as_str().unwrap())
+        })
+        .collect();
+    let of_group =
+        "it mends duplicate-identity, orphaned-privilege, repeated-member, dangling-reference";
+    let expected = [
+        format!("revoke Group 9 remove members[value eq \"2\"]: {of_group}"),
+        format!("revoke Group 9 remove members[value eq \"3\"]: {of_group}"),
+        format!("revoke Group 9 remove members[value eq \"gone\"]: {of_group}"),
+        format!("revoke Group 9 remove members[value eq \"4\"]: {of_group}"),
+        "revoke User 4 remove roles[value eq \"admin\"]: it mends stacked-grant".to_owned(),
+        "disable User 2 replace active: it mends duplicate-identity".to_owned(),
+        "update User 3 remove x509Certificates: it mends live-credential".to_owned(),
+        format!("grant Group 9 add members: {of_group}"),
+        format!("grant Group 9 add members: {of_group}"),
+        "grant User 4 add roles: it mends stacked-grant".to_owned(),
+    ];
+    let mut told = effects.clone();
+    told.sort();
+    let mut expected = expected.to_vec();
+    expected.sort();
+    assert_eq!(told, expected);
+    assert!(
+        effects.iter().rposition(|one| one.starts_with("revoke"))
+            < effects.iter().position(|one| one.starts_with("disable"))
+    );
+}
+
+/// Of a live service all types are read, and who was not shown is asked for; once it is mended nothing is wrong any more.
+#[test]
+fn a_live_service_is_audited_and_mended() {
+    let folder = TempDir::new().unwrap();
+    let served = Served::start(folder.path(), &[]);
+    let made = |path: &str, body: &str| {
+        let answer = served.send("POST", path, body);
+        let (_, body) = answer.split_once("\r\n\r\n").unwrap();
+        serde_json::from_str::<Value>(body).unwrap()["id"].as_str().unwrap().to_owned()
+    };
+    let leaver = made("/Users", r#"{"userName":"bob","externalId":"e1","active":false}"#);
+    let stays = made("/Users", r#"{"userName":"cyd","externalId":"e2"}"#);
+    let members = json!({"displayName": "G", "externalId": "g1", "members": [{"value": leaver}, {"value": stays}, {"value": "gone"}]});
+    made("/Groups", &members.to_string());
+    let base = served.target.base();
+    let audit = ["audit", "--observed", &base, "--detailed-exitcode", "--format", "json"];
+    let first = run(folder.path(), &[audit.as_slice(), &["--fix", "fix.json"]].concat());
+    assert_eq!(first.code, 2, "{first:?}");
+    let first = first.json();
+    assert_eq!(first["referencesFollowed"], json!(true));
+    let found: Vec<(&str, &Value)> = first["findings"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|one| (one["flaw"].as_str().unwrap(), &one["values"]))
+        .collect();
+    let group = &first["findings"][1]["ids"];
+    assert_eq!(found, [("orphaned-privilege", group), ("dangling-reference", &json!(["gone"]))]);
+    let apply = ["apply", "fix.json", "--target", &base, "--ledger", "sqlite:fix.db"];
+    let applied = run(folder.path(), &apply);
+    assert_eq!(applied.code, 0, "{applied:?}");
+    let again = run(folder.path(), &audit);
+    assert_eq!(again.code, 0, "{again:?}");
+}
+
+/// 0: nothing is wrong; 2: something is; 1: an error.
+#[test]
+fn the_exit_code_tells_in_detail_what_it_is_asked_to() {
+    let folder = written();
+    let code =
+        |arguments: &[&str]| run(folder.path(), &[AUDIT.as_slice(), arguments].concat()).code;
+    assert_eq!(code(&["--detailed-exitcode"]), 2);
+    assert_eq!(code(&["--detailed-exitcode", "--policy", "missing.toml"]), 1);
+    assert_eq!(code(&["--detailed-exitcode", "--fix", "no/such/folder.json"]), 1);
+    assert_eq!(code(&["--fix", "no/such/folder.json"]), 3);
+    let one = r#"{"meta":{"resourceType":"User"},"id":"1","userName":"ann"}"#;
+    let ran = run_on(folder.path(), &["audit", "--observed", "-", "--detailed-exitcode"], one);
+    assert_eq!(ran.code, 0, "{ran:?}");
+    assert!(ran.out.contains("nothing is wrong"), "{}", ran.out);
+    fails(folder.path(), &["audit", "--observed", "nowhere.json"], 3, &["nowhere.json"]);
+    fails(folder.path(), &["audit"], 2, &["--observed"]);
+}
+
+fn written() -> TempDir {
+    let folder = TempDir::new().unwrap();
+    put(folder.path());
+    folder
+}
+
+fn put(folder: &Path) {
+    let user = |of: &str| format!("{{\"meta\":{{\"resourceType\":\"User\"}},{of}}}");
+    let there = [
+        user(r#""id":"1","externalId":"e1","userName":"ann""#),
+        user(r#""id":"2","userName":"Ann""#),
+        user(r#""id":"3","externalId":"e3","userName":"bob","active":false,"x509Certificates":[{"value":"MII"}]"#),
+        user(r#""id":"4","externalId":"e4","userName":"cyd","roles":[{"value":"admin"},{"value":"admin"}]"#),
+        r#"{"meta":{"resourceType":"Group"},"id":"9","members":[{"value":"2"},{"value":"3"},{"value":"4"},{"value":"4"},{"value":"gone"}]}"#.to_owned(),
+    ];
+    fs::write(folder.join("there.ndjson"), there.join("\n")).unwrap();
+}

@@ -1,0 +1,314 @@
+//! Audits of populations: what is wrong with what is there, whoever made it so (S35).
+//!
+//! The component says by which keys two resources may be one and to whom they refer, and what is wrong; here what shares
+//! a key is put together, part by part, and who refers to whom. Nothing is changed: what mends it is a plan, which a
+//! person reads and [`applier`](crate::applier) carries out.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::{
+    contract::{
+        Document, Settings,
+        audit::{Finding, Flaw, Part, Reference, Referrer, Subject},
+        reconciliation::{self, Change, Class, Conclusion, Relation},
+    },
+    guest::{Guest, PlanningGuest},
+    planner::{Found, Key, Plan, PlanError, Sets, assemble, key, portions, without_secrets},
+    provisioner::secret_paths,
+};
+
+/// Audits what is there.
+#[derive(Clone, Debug)]
+pub struct Auditor {
+    /// The component that audits.
+    pub planning: PlanningGuest,
+    /// The component that says where secrets are.
+    pub guest: Guest,
+    /// Policy, schema, profile.
+    pub settings: Settings,
+}
+
+/// What is there, looked at: the first half of an audit.
+#[derive(Debug)]
+pub struct Census {
+    kinds: Vec<Kind>,
+}
+
+/// What was found, and what would mend it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Audit {
+    /// What is wrong, by flaw, type and name.
+    pub findings: Vec<Flawed>,
+    /// What mends all of it that needs no person's decision. Its effects are in the order of a plan.
+    pub mends: Plan,
+    /// How many resources were audited, by type.
+    pub audited: BTreeMap<String, usize>,
+}
+
+/// Something that is wrong.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Flawed {
+    /// The name of the resource type.
+    pub resource_type: String,
+    /// The ids of the resources that it is about: of duplicates the survivor first.
+    pub ids: Vec<String>,
+    /// What the component says of it. Its positions are those within a part, and mean nothing here.
+    pub finding: Finding,
+}
+
+/// All resources of one type that have an id, each id once.
+#[derive(Debug)]
+struct Kind {
+    resource_type: String,
+    known: Vec<Known>,
+}
+
+#[derive(Debug)]
+struct Known {
+    document: Document,
+    id: String,
+    name: String,
+    keys: Vec<Key>,
+    refers: Vec<Reference>,
+    version: Option<String>,
+}
+
+impl Auditor {
+    /// Looks at what is there: the name of each type, and its resources as the target showed them.
+    ///
+    /// # Errors
+    ///
+    /// Where the component fails, the settings break the contract, or a document cannot be read.
+    pub fn look(
+        &self,
+        there: impl IntoIterator<Item = (String, Vec<Document>)>,
+    ) -> Result<Census, PlanError> {
+        let kinds = there.into_iter().map(|(kind, documents)| self.look_at(kind, documents));
+        Ok(Census { kinds: kinds.collect::<Result<_, _>>()? })
+    }
+
+    fn look_at(&self, resource_type: String, documents: Vec<Document>) -> Result<Kind, PlanError> {
+        let paths = secret_paths(self.guest.secret_paths(&resource_type, &self.settings)?);
+        let unreadable = |number| PlanError::Unreadable {
+            side: "observed",
+            resource_type: resource_type.clone(),
+            number,
+        };
+        let lifted = (1..)
+            .zip(documents)
+            .map(|(at, text)| without_secrets(&text, &paths).ok_or_else(|| unreadable(at)));
+        let lifted: Vec<Document> = lifted.collect::<Result<_, _>>()?;
+        let (mut known, mut seen_ids, mut number) = (Vec::new(), BTreeSet::new(), 0);
+        for portion in portions(lifted, |document| document.len()) {
+            let seen = self.planning.look(&resource_type, &portion, &self.settings)?;
+            for (document, of) in portion.into_iter().zip(seen) {
+                number += 1;
+                let of = of.ok_or_else(|| unreadable(number))?;
+                // Pages that overlap show the same resource twice.
+                let Some(id) = of.id.filter(|id| seen_ids.insert(id.clone())) else { continue };
+                let (name, refers, version) = (of.name, of.refers, of.version);
+                let keys = of.keys.into_iter().map(key).collect();
+                known.push(Known { document, id, name, keys, refers, version });
+            }
+        }
+        Ok(Kind { resource_type, known })
+    }
+
+    /// Audits. `nowhere`: the ids that are referred to, and that were looked for and not found; [`Census::unknown`] says
+    /// for which one has to look.
+    ///
+    /// # Errors
+    ///
+    /// Where the component fails, or the settings break the contract.
+    pub fn audit(&self, census: &Census, nowhere: &BTreeSet<String>) -> Result<Audit, PlanError> {
+        let referred = census.referred();
+        let mut findings = Vec::new();
+        for kind in &census.kinds {
+            let bytes = |of: &Vec<&Known>| of.iter().map(|known| known.document.len()).sum();
+            for clusters in portions(kind.clusters(), bytes) {
+                let places: Vec<&Known> = clusters.into_iter().flatten().collect();
+                let refers = places.iter().flat_map(|known| &known.refers);
+                let refers: BTreeSet<&String> = refers.map(|to| &to.id).collect();
+                let subject = |known: &&Known| Subject {
+                    document: known.document.clone(),
+                    referred_by: referred.get(known.id.as_str()).cloned().unwrap_or_default(),
+                };
+                let part = Part {
+                    resource_type: kind.resource_type.clone(),
+                    subjects: places.iter().map(subject).collect(),
+                    nowhere: refers
+                        .into_iter()
+                        .filter(|id| nowhere.contains(*id))
+                        .cloned()
+                        .collect(),
+                    settings: self.settings.clone(),
+                };
+                for finding in self.planning.audit(&part)? {
+                    let of = |at: &u32| Some(places.get(usize::try_from(*at).ok()?)?.id.clone());
+                    let ids = finding.subjects.iter().filter_map(of).collect();
+                    let resource_type = kind.resource_type.clone();
+                    findings.push(Flawed { resource_type, ids, finding });
+                }
+            }
+        }
+        findings.sort_by(|one, other| one.order().cmp(&other.order()));
+        let audited = census.kinds.iter();
+        let audited = audited.map(|kind| (kind.resource_type.clone(), kind.known.len())).collect();
+        Ok(Audit { mends: census.plan(&findings), findings, audited })
+    }
+}
+
+impl Flawed {
+    /// Flaws are declared by their weight.
+    fn order(&self) -> impl Ord + '_ {
+        let Finding { flaw, name, attributes, .. } = &self.finding;
+        (*flaw as u8, &self.resource_type, name, &self.ids, attributes)
+    }
+
+    /// The edges that changes of this class take or give.
+    fn edges(&self, of: Class) -> impl Iterator<Item = &str> {
+        let mends = self.finding.mends.iter().filter(move |mend| mend.change.class == of);
+        mends.flat_map(|mend| &mend.edges).map(String::as_str)
+    }
+}
+
+impl Census {
+    /// The ids that are referred to and that nothing here has. What is not here may be there all the same: it may be of a
+    /// type that was not read, or have been made meanwhile.
+    #[must_use]
+    pub fn unknown(&self) -> BTreeSet<String> {
+        let all = || self.kinds.iter().flat_map(|kind| &kind.known);
+        let there: BTreeSet<&str> = all().map(|known| known.id.as_str()).collect();
+        let referred = all().flat_map(|known| &known.refers);
+        referred.map(|to| &to.id).filter(|id| !there.contains(id.as_str())).cloned().collect()
+    }
+
+    fn referred(&self) -> BTreeMap<&str, Vec<Referrer>> {
+        let mut referred: BTreeMap<&str, Vec<Referrer>> = BTreeMap::new();
+        for kind in &self.kinds {
+            for known in &kind.known {
+                for to in &known.refers {
+                    referred.entry(&to.id).or_default().push(Referrer {
+                        resource_type: kind.resource_type.clone(),
+                        id: known.id.clone(),
+                        attribute: to.attribute.clone(),
+                        version: known.version.clone(),
+                    });
+                }
+            }
+        }
+        let key = |of: &Referrer| (of.resource_type.clone(), of.id.clone(), of.attribute.clone());
+        referred.values_mut().for_each(|of| of.sort_by_key(key));
+        referred
+    }
+
+    /// A plan of all that mends something: for each resource what changes it, each change once.
+    ///
+    /// What one finding takes and gives again, and another takes for good, is taken for good.
+    fn plan(&self, findings: &[Flawed]) -> Plan {
+        let mut for_good: BTreeSet<&str> = BTreeSet::new();
+        for one in findings {
+            let gives: BTreeSet<&str> = one.edges(Class::Grant).collect();
+            for_good.extend(one.edges(Class::Revoke).filter(|edge| !gives.contains(edge)));
+        }
+        let mut of_resource: BTreeMap<(&str, &str), Changes> = BTreeMap::new();
+        for one in findings {
+            let gives: BTreeSet<&str> = one.edges(Class::Grant).collect();
+            let overruled =
+                |edge: &String| gives.contains(edge.as_str()) && for_good.contains(edge.as_str());
+            for mend in &one.finding.mends {
+                let Some(id) = mend.change.id.as_deref() else { continue };
+                if !mend.edges.is_empty() && mend.edges.iter().all(overruled) {
+                    continue;
+                }
+                let changes = of_resource.entry((&mend.resource_type, id)).or_default();
+                if !changes.all.contains(&mend.change) {
+                    changes.all.push(mend.change.clone());
+                }
+                changes.why.insert((one.finding.flaw as u8, flaw_name(one.finding.flaw)));
+            }
+        }
+        let mut names: BTreeMap<(&str, &str), &str> = BTreeMap::new();
+        for kind in &self.kinds {
+            let of = kind.known.iter();
+            let of = of.map(|known| {
+                ((kind.resource_type.as_str(), known.id.as_str()), known.name.as_str())
+            });
+            names.extend(of);
+        }
+        let found = of_resource.into_iter().map(|(resource, changes)| {
+            let (kind, id) = resource;
+            let name = names.get(&resource).copied().unwrap_or(id);
+            changes.found(kind, id, name)
+        });
+        assemble(found.collect())
+    }
+}
+
+/// What is to be done with one resource.
+#[derive(Default)]
+struct Changes {
+    all: Vec<Change>,
+    /// The flaws that it mends, by weight.
+    why: BTreeSet<(u8, &'static str)>,
+}
+
+impl Changes {
+    fn found(mut self, resource_type: &str, id: &str, name: &str) -> Found {
+        self.all.sort_by_key(|change| change.class as u8);
+        // Once it is changed it has another version.
+        self.all.iter_mut().skip(1).for_each(|change| change.if_match = None);
+        let why: Vec<&str> = self.why.into_iter().map(|(_, name)| name).collect();
+        let finding = reconciliation::Finding {
+            relation: Relation::Confirmed,
+            conclusion: Conclusion::Planned,
+            name: name.to_owned(),
+            desired: None,
+            observed: Vec::new(),
+            changes: self.all,
+            detail: format!("it mends {}", why.join(", ")),
+        };
+        Found::mending(resource_type.to_owned(), id.to_owned(), finding)
+    }
+}
+
+impl Kind {
+    /// What shares a key, directly or by way of others.
+    fn clusters(&self) -> Vec<Vec<&Known>> {
+        let mut sets = Sets::of(self.known.len());
+        let mut first: BTreeMap<Key, usize> = BTreeMap::new();
+        for (position, known) in self.known.iter().enumerate() {
+            for key in &known.keys {
+                sets.join(position, *first.entry(*key).or_insert(position));
+            }
+        }
+        let mut clusters: BTreeMap<usize, Vec<&Known>> = BTreeMap::new();
+        for (position, known) in self.known.iter().enumerate() {
+            clusters.entry(sets.root(position)).or_default().push(known);
+        }
+        clusters.into_values().collect()
+    }
+}
+
+/// The name of a flaw in JSON.
+#[must_use]
+pub fn flaw_name(flaw: Flaw) -> &'static str {
+    match flaw {
+        Flaw::DuplicateIdentity => "duplicate-identity",
+        Flaw::OrphanedPrivilege => "orphaned-privilege",
+        Flaw::LiveCredential => "live-credential",
+        Flaw::StackedGrant => "stacked-grant",
+        Flaw::RepeatedMember => "repeated-member",
+        Flaw::DanglingReference => "dangling-reference",
+    }
+}
+
+/// All flaws, by weight.
+pub const FLAWS: [Flaw; 6] = [
+    Flaw::DuplicateIdentity,
+    Flaw::OrphanedPrivilege,
+    Flaw::LiveCredential,
+    Flaw::StackedGrant,
+    Flaw::RepeatedMember,
+    Flaw::DanglingReference,
+];
