@@ -1,6 +1,8 @@
-//! Files of resources: NDJSON, a JSON list, or a SCIM `ListResponse`.
+//! Files of resources: NDJSON, a JSON list, a SCIM `ListResponse`, or a table.
 //!
 //! Here it is told apart where a resource begins and of which type it is; what it means is the component's.
+
+mod table;
 
 use std::{collections::BTreeMap, path::Path};
 
@@ -18,7 +20,19 @@ pub(crate) type Resources = BTreeMap<String, Vec<String>>;
 /// What cannot be read, with its line or place, and what to do.
 pub(crate) fn read(name: &Path, text: &str, otherwise: Option<&str>) -> Result<Resources, Because> {
     let mut resources = Resources::new();
+    let is_table = name.extension().is_some_and(|end| end.eq_ignore_ascii_case("csv"));
     let name = name.display();
+    if is_table {
+        let rows = table::read(text).map_err(|what| exit::usage(format!("{name}: {what}")))?;
+        for (line, row) in rows {
+            let place = format!("{name}: line {line}");
+            let text = row.to_string();
+            let document = parse(text.as_bytes(), &Limits::group())
+                .map_err(|error| exit::usage(format!("{place}: {error}")))?;
+            put(&mut resources, &document, &text, otherwise, &place)?;
+        }
+        return Ok(resources);
+    }
     if let Some(documents) = listed(text).map_err(|what| exit::usage(format!("{name}: {what}")))? {
         for (position, document) in (1..).zip(&documents) {
             let place = format!("{name}: resource {position}");
@@ -175,6 +189,24 @@ mod tests {
             read(Path::new("f"), &format!("{lower}\n{ANN}"), None).unwrap()["User"].len(),
             2
         );
+    }
+
+    /// Each row may say of which type it is.
+    #[test]
+    fn a_table_is_read_by_the_end_of_its_name() {
+        let text = "meta.resourceType,userName,displayName,members[]\nuser,ann,,\nGroup,,G,externalId:1;externalId:2\n";
+        let resources = read(Path::new("hr.CSV"), text, None).unwrap();
+        assert_eq!(resources["User"], [r#"{"meta":{"resourceType":"user"},"userName":"ann"}"#]);
+        let group = r#"{"displayName":"G","members":[{"value":"externalId:1"},{"value":"externalId:2"}],"meta":{"resourceType":"Group"}}"#;
+        assert_eq!(resources["Group"], [group]);
+        assert_eq!(
+            read(Path::new("hr.csv"), "userName\nann\n", Some("User")).unwrap()["User"].len(),
+            1
+        );
+        let refusal = |text: &str| read(Path::new("hr.csv"), text, None).unwrap_err().to_string();
+        assert!(refusal("userName\nann\n").starts_with("hr.csv: line 2: of which type is it?"));
+        assert!(refusal("a b\n").starts_with("hr.csv: line 1: `a b` names no attribute"));
+        assert!(refusal("a,b\n1\n").starts_with("hr.csv: line 2: it has 1 cells"));
     }
 
     #[test]

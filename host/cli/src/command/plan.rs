@@ -24,7 +24,7 @@ use crate::{
 
 /// Compare what should be with what is there, and tell what would lead from one to the other. Nothing is changed.
 ///
-/// Both sides are files of SCIM resources: one JSON document on each line (NDJSON), a JSON list, or a `ListResponse` that has all of them. What is there may be read from the service itself.
+/// Both sides are files of SCIM resources: one JSON document on each line (NDJSON), a JSON list, a `ListResponse` that has all of them, or, where its name ends in `.csv`, a table whose columns are attributes (`userName`, `name.givenName`, `emails[work]`, `roles[]`). What is there may be read from the service itself.
 /// A resource is known again by the target's `id`, else by `externalId`, else by `userName` and what policy names (`correlation`, S16).
 /// Each attribute that a desired resource states is to be as stated, lists of members, roles and entitlements exactly so; what it does not state stays as it is.
 /// A member may be named by the `externalId` of the resource: `{"value": "externalId:4711"}`; it may be one that the plan makes.
