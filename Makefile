@@ -1,5 +1,5 @@
 # Two commands do all set-up on a fresh machine: `make demo` and `make test`.
-.PHONY: help demo test prove check check-deep build lint check-tools servers fuzz clean
+.PHONY: help demo test prove check check-deep build lint check-tools servers fuzz bench profile clean
 .DEFAULT_GOAL := help
 
 help:
@@ -12,6 +12,8 @@ help:
 	@echo "make lint         rustfmt and clippy"
 	@echo "make servers      install the real SCIM servers and clients that the tests use"
 	@echo "make fuzz         mutated input for whatever reads it first, 60 seconds each"
+	@echo "make bench        what the sandbox costs, beside the same core natively: a table, target/bench/report.json"
+	@echo "make profile      where the time of a decision goes: target/profile"
 	@echo "make check-tools  find or install the compiler's wasm target"
 	@echo "make clean        remove all that was built or installed here"
 
@@ -46,6 +48,12 @@ servers:
 
 fuzz:
 	scripts/fuzz.sh
+
+bench: check-tools
+	scripts/bench.sh table
+
+profile: check-tools
+	scripts/bench.sh profile
 
 clean:
 	rm -rf target

@@ -16,6 +16,7 @@
     reason = "a world of tests stops at once where it is wrong itself"
 )]
 
+pub mod decisions;
 pub mod figures;
 #[cfg(feature = "component")]
 pub mod monitored;

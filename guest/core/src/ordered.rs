@@ -243,6 +243,19 @@ impl<K: Ord, V> BTreeMap<K, V> {
         entries.values.get(at)?.as_ref()
     }
 
+    /// The value under the key that `compare` says is equal; it compares keys with what is looked for, in their order.
+    #[must_use]
+    pub fn get_by(&self, compare: impl Fn(&K) -> Ordering) -> Option<&V> {
+        let entries = self.entries()?;
+        let compare =
+            |entry| match usize::try_from(entry).ok().and_then(|at| entries.keys.keys.get(at)) {
+                Some(Some(present)) => compare(present),
+                Some(None) | None => Ordering::Less,
+            };
+        let (_, at) = entries.keys.order.find(&compare).ok()?;
+        entries.values.get(usize::try_from(at).ok()?)?.as_ref()
+    }
+
     /// The value under `key`, for change.
     #[must_use]
     pub fn get_mut<Q: Ord + ?Sized>(&mut self, key: &Q) -> Option<&mut V>

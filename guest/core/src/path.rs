@@ -91,6 +91,14 @@ impl Place {
         attribute_key(self.urn.as_deref(), &self.name)
     }
 
+    /// Whether it is about the same attribute as another: their keys are equal.
+    pub(crate) fn is_of_attribute(&self, other: &Self) -> bool {
+        let bytes = |place: &Self| key_parts(place.urn.as_deref(), &place.name).map(str::len);
+        let [one, other] = [self, other];
+        bytes(one).iter().sum::<usize>() == bytes(other).iter().sum::<usize>()
+            && one.attribute_key() == other.attribute_key()
+    }
+
     /// The key down to the sub-attribute, without the filter.
     #[must_use]
     pub fn key(&self) -> String {
@@ -103,11 +111,17 @@ impl Place {
 
 /// An attribute's key: its name, behind the extension's URN, in lower case.
 pub(crate) fn attribute_key(urn: Option<&str>, name: &str) -> String {
-    let name = name.to_ascii_lowercase();
+    let mut key = key_parts(urn, name).concat();
+    key.make_ascii_lowercase();
+    key
+}
+
+/// What a key is made of, before its letters are lower case.
+fn key_parts<'a>(urn: Option<&'a str>, name: &'a str) -> [&'a str; 3] {
     match urn {
-        None => name,
-        Some(urn) if name.is_empty() => urn.to_ascii_lowercase(),
-        Some(urn) => format!("{}:{name}", urn.to_ascii_lowercase()),
+        None => ["", "", name],
+        Some(urn) if name.is_empty() => [urn, "", ""],
+        Some(urn) => [urn, ":", name],
     }
 }
 

@@ -8,6 +8,7 @@ use replaysafe_json::Value;
 
 use crate::{
     case::{Case, Ground, name, read_resource},
+    path::{self, PatchPath},
     spelling,
     statement::{NamedKind, Operation, Statement},
     types::{Name, NameKind, Request},
@@ -17,16 +18,24 @@ use crate::{
 pub(crate) fn names_of(case: &Case<'_>, resource: &Value) -> Vec<Name> {
     let kind = &case.request.resource_type;
     let schema = &case.ground.schema;
-    // Nobody is known by members, and a group has thousands.
-    let mut shown = resource.clone();
-    if let Some(object) = shown.as_object_mut() {
-        object.remove("members");
-    }
+    let correlation = case.ground.policy.correlation(kind);
+    // Only what may hold a name is read. Nobody is known by members, and a group has thousands.
+    let mut holding: Vec<String> = ["externalId", "userName"].map(String::from).into();
+    holding.extend(correlation.iter().filter_map(|text| match path::read(text, kind, schema) {
+        PatchPath::Place(place) => Some(place.name),
+        PatchPath::Opaque => None,
+    }));
+    let holds = |member: &str| {
+        let named = holding.iter().any(|name| name.eq_ignore_ascii_case(member));
+        member.contains(':') || named && !member.eq_ignore_ascii_case("members")
+    };
+    let members = resource.as_object().into_iter().flatten().filter(|(member, _)| holds(member));
+    let shown = Value::Object(members.map(|(member, value)| (member, value.clone())).collect());
     let Ok(shown) = Statement::read(Operation::Create, kind, None, Some(&shown), None, schema)
     else {
         return Vec::new();
     };
-    let named = shown.names(case.ground.policy.correlation(kind));
+    let named = shown.names(correlation);
     named
         .into_iter()
         .filter_map(|named| match named.kind {

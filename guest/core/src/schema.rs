@@ -8,13 +8,14 @@ mod document;
 mod secrets;
 
 use alloc::{borrow::ToOwned, string::String, sync::Arc, vec::Vec};
+use core::cmp::Ordering;
 
 use crate::ordered::BTreeMap;
 
 use replaysafe_json::{Path, Value, sort_by};
 
 pub(crate) use built_in::ENTERPRISE_URN;
-use built_in::{COMMON, ENTERPRISE, GROUP, GROUP_URN, USER, USER_URN};
+use built_in::{BuiltIn, GROUP_URN, USER_URN};
 
 use crate::spelling;
 
@@ -22,8 +23,8 @@ use crate::spelling;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Schema {
     types: Vec<ResourceType>,
-    /// By URN in lower case; shared, since each statement has its schema.
-    schemas: Arc<BTreeMap<String, Attributes>>,
+    /// Schemas that RFC 7643 does not have, or has otherwise, by URN in lower case; shared, since each statement has its schema.
+    added: Arc<BTreeMap<String, Attributes>>,
     declared: BTreeMap<String, String>,
 }
 
@@ -138,15 +139,14 @@ impl Schema {
         let found = self.attribute(resource_type, urn, name);
         let found = match sub {
             None => found,
-            Some(sub) => found.and_then(|of| of.parts.get(&sub.to_ascii_lowercase())),
+            Some(sub) => found.and_then(|of| of.part(sub)),
         };
-        found.map(|of| of.is).unwrap_or_default()
+        found.map(Known::is).unwrap_or_default()
     }
 
     /// The name as the schema spells it; else as given.
     pub(crate) fn spelled(&self, resource_type: &str, urn: Option<&str>, name: &str) -> String {
-        self.attribute(resource_type, urn, name)
-            .map_or_else(|| name.to_owned(), |of| of.name.clone())
+        self.attribute(resource_type, urn, name).map_or(name, Known::name).to_owned()
     }
 
     /// A sub-attribute's name as the schema spells it; else as given.
@@ -158,8 +158,7 @@ impl Schema {
         sub: &str,
     ) -> String {
         let attribute = self.attribute(resource_type, urn, name);
-        let part = attribute.and_then(|of| of.parts.get(&sub.to_ascii_lowercase()));
-        part.map_or_else(|| sub.to_owned(), |of| of.name.clone())
+        attribute.and_then(|of| of.part(sub)).map_or(sub, Known::name).to_owned()
     }
 
     /// Splits a path into the URN of an extension, if there is one, and what is behind it.
@@ -184,11 +183,12 @@ impl Schema {
             None => {}
         }
         // The longest first: one URN may begin like another.
-        let mut known: Vec<&String> = self.schemas.keys().collect();
+        let built_in = built_in::SCHEMAS.iter().map(|(urn, _)| *urn);
+        let mut known: Vec<&str> = self.added.keys().map(String::as_str).chain(built_in).collect();
         sort_by(&mut known, |one, other| other.len().cmp(&one.len()));
         for urn in known {
             if let Some(rest) = behind(path, urn) {
-                return (Some(urn.clone()), rest);
+                return (Some(urn.to_ascii_lowercase()), rest);
             }
         }
         let head = path.split_once('[').map_or(path, |(head, _)| head);
@@ -199,10 +199,8 @@ impl Schema {
 
     /// Whether a member of this name holds an extension's attributes.
     pub(crate) fn is_extension(&self, resource_type: &str, name: &str) -> bool {
-        name.contains(':') && {
-            let lower = name.to_ascii_lowercase();
-            lower != self.core_urn(resource_type) && self.schemas.contains_key(&lower)
-        }
+        let own = self.urn(resource_type).unwrap_or(USER_URN);
+        name.contains(':') && !name.eq_ignore_ascii_case(own) && self.has(name)
     }
 
     /// The URN of the type's own schema, in lower case.
@@ -216,48 +214,99 @@ impl Schema {
         found.map(|of| of.urn.as_str())
     }
 
-    fn attribute(&self, resource_type: &str, urn: Option<&str>, name: &str) -> Option<&Attribute> {
-        let urn = urn.map_or_else(|| self.core_urn(resource_type), str::to_ascii_lowercase);
-        self.schemas.get(&urn)?.get(&name.to_ascii_lowercase())
+    fn attribute(&self, resource_type: &str, urn: Option<&str>, name: &str) -> Option<Known<'_>> {
+        let urn = urn.or_else(|| self.urn(resource_type)).unwrap_or(USER_URN);
+        match self.added(urn) {
+            Some(attributes) => attribute_in(attributes, name).map(Known::Added),
+            None => built_in::find(urn, name).map(Known::BuiltIn),
+        }
     }
+
+    /// Whether there is a schema of this URN, in whatever letter case.
+    fn has(&self, urn: &str) -> bool {
+        self.added(urn).is_some() || built_in::has(urn)
+    }
+
+    fn added(&self, urn: &str) -> Option<&Attributes> {
+        self.added.get_by(|known| compare_lower(known, urn))
+    }
+
+    /// The attributes of a schema, to be added to.
+    fn to_be_added(&mut self, urn: &str) -> &mut Attributes {
+        let entry = Arc::make_mut(&mut self.added).entry(urn.to_ascii_lowercase());
+        entry.or_insert_with(|| built_in::attributes(urn).unwrap_or_default())
+    }
+
+    /// Every schema, by URN in lower case.
+    fn schemas(&self) -> BTreeMap<String, Attributes> {
+        let built_in = built_in::SCHEMAS
+            .iter()
+            .filter_map(|(urn, _)| Some((urn.to_ascii_lowercase(), built_in::attributes(urn)?)));
+        let mut all = BTreeMap::new();
+        all.extend(built_in);
+        all.extend(self.added.iter().map(|(urn, attributes)| (urn.clone(), attributes.clone())));
+        all
+    }
+}
+
+/// An attribute that some schema names.
+#[derive(Clone, Copy)]
+enum Known<'a> {
+    BuiltIn(&'static BuiltIn),
+    Added(&'a Attribute),
+}
+
+impl<'a> Known<'a> {
+    fn is(self) -> Characteristics {
+        match self {
+            Self::BuiltIn(of) => of.is,
+            Self::Added(of) => of.is,
+        }
+    }
+
+    /// As the schema spells it.
+    fn name(self) -> &'a str {
+        match self {
+            Self::BuiltIn(of) => of.name,
+            Self::Added(of) => &of.name,
+        }
+    }
+
+    fn part(self, name: &str) -> Option<Self> {
+        match self {
+            Self::BuiltIn(of) => of.part(name).map(Self::BuiltIn),
+            Self::Added(of) => attribute_in(&of.parts, name).map(Self::Added),
+        }
+    }
+}
+
+fn attribute_in<'a>(attributes: &'a Attributes, name: &str) -> Option<&'a Attribute> {
+    attributes.get_by(|known| compare_lower(known, name))
+}
+
+/// Compares a text in lower case with another one as if it were, too.
+fn compare_lower(lower: &str, other: &str) -> Ordering {
+    lower.bytes().cmp(other.bytes().map(|byte| byte.to_ascii_lowercase()))
 }
 
 /// RFC 7643.
 impl Default for Schema {
     fn default() -> Self {
-        #[cfg(feature = "std")]
-        {
-            std::thread_local!(static RFC_7643: Schema = rfc_7643());
-            RFC_7643.with(Clone::clone)
-        }
-        #[cfg(not(feature = "std"))]
-        rfc_7643()
+        let kinds = [
+            ("User", "Users", USER_URN, alloc::vec![ENTERPRISE_URN.to_owned()]),
+            ("Group", "Groups", GROUP_URN, Vec::new()),
+        ];
+        let types = kinds
+            .into_iter()
+            .map(|(name, path, urn, extensions)| ResourceType {
+                name: name.into(),
+                path: path.into(),
+                urn: urn.into(),
+                extensions,
+            })
+            .collect();
+        Self { types, added: Arc::default(), declared: BTreeMap::new() }
     }
-}
-
-fn rfc_7643() -> Schema {
-    let kinds = [
-        ("User", "Users", USER_URN, alloc::vec![ENTERPRISE_URN.to_owned()]),
-        ("Group", "Groups", GROUP_URN, Vec::new()),
-    ];
-    let types = kinds
-        .into_iter()
-        .map(|(name, path, urn, extensions)| ResourceType {
-            name: name.into(),
-            path: path.into(),
-            urn: urn.into(),
-            extensions,
-        })
-        .collect();
-    let schemas = [
-        (USER_URN, [COMMON, USER].as_slice()),
-        (GROUP_URN, &[COMMON, GROUP]),
-        (ENTERPRISE_URN, &[ENTERPRISE]),
-    ]
-    .into_iter()
-    .map(|(urn, tables)| (urn.to_ascii_lowercase(), attributes(tables)))
-    .collect();
-    Schema { types, schemas: Arc::new(schemas), declared: BTreeMap::new() }
 }
 
 /// What stands behind `urn` and a colon in `path`; empty if the path is the URN alone.
@@ -270,42 +319,35 @@ pub(crate) fn behind<'a>(path: &'a str, urn: &str) -> Option<&'a str> {
     if rest.is_empty() { Some(rest) } else { rest.strip_prefix(':') }
 }
 
-/// The attributes that tables as in `built_in` name.
-fn attributes(tables: &[&str]) -> Attributes {
-    let lines = tables.iter().flat_map(|table| table.lines());
-    let entries = lines.filter_map(|line| {
-        let mut words = line.split_whitespace();
-        let mut attribute = word(words.next()?);
-        attribute.parts.extend(words.map(word).map(keyed));
-        Some(keyed(attribute))
-    });
-    // Not `collect`, which sorts first: a sort is 5 KB of code for each kind of map.
-    let mut attributes = Attributes::new();
-    attributes.extend(entries);
-    attributes
-}
-
-fn word(text: &str) -> Attribute {
-    let (name, letters) = text.split_once(':').unwrap_or((text, ""));
-    Attribute { name: name.into(), is: Characteristics::of(letters), parts: Attributes::new() }
-}
-
 fn keyed(attribute: Attribute) -> (String, Attribute) {
     (attribute.name.to_ascii_lowercase(), attribute)
 }
 
 impl Characteristics {
-    fn of(letters: &str) -> Self {
-        let has = |letter| letters.contains(letter);
-        Self {
+    const fn of(letters: &str) -> Self {
+        let mut rest = letters.as_bytes();
+        let mut is = Self {
             known: true,
-            boolean: has('b'),
-            complex: has('c'),
-            multi_valued: has('m'),
-            read_only: has('r'),
-            secret: has('s'),
-            case_exact: has('x'),
+            boolean: false,
+            complex: false,
+            multi_valued: false,
+            read_only: false,
+            secret: false,
+            case_exact: false,
+        };
+        while let [letter, behind @ ..] = rest {
+            match letter {
+                b'b' => is.boolean = true,
+                b'c' => is.complex = true,
+                b'm' => is.multi_valued = true,
+                b'r' => is.read_only = true,
+                b's' => is.secret = true,
+                b'x' => is.case_exact = true,
+                _ => {}
+            }
+            rest = behind;
         }
+        is
     }
 
     fn letters(self) -> String {

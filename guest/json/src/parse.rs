@@ -66,7 +66,7 @@ struct Reader<'t> {
     is_out_of_range: bool,
 }
 
-impl Reader<'_> {
+impl<'t> Reader<'t> {
     fn document(mut self) -> Result<Value, JsonError> {
         let value = self.value(0)?;
         if self.next().is_some() {
@@ -171,14 +171,9 @@ impl Reader<'_> {
     }
 
     fn string(&mut self) -> Result<String, JsonError> {
-        let mut string = String::new();
         self.at += 1;
+        let mut string = String::from(self.plain());
         loop {
-            let start = self.at;
-            while self.byte().is_some_and(|byte| !matches!(byte, b'"' | b'\\' | ..b' ')) {
-                self.at += 1;
-            }
-            string.push_str(self.text.get(start..self.at).unwrap_or_default());
             if self.takes("\"") {
                 return Ok(string);
             }
@@ -190,7 +185,17 @@ impl Reader<'_> {
                 return Err(JsonError::NulCharacter);
             }
             string.push(character);
+            string.push_str(self.plain());
         }
+    }
+
+    /// What stands for itself in a string, from here on: all in front of a quotation mark, a backslash or a control character.
+    fn plain(&mut self) -> &'t str {
+        let rest = self.text.get(self.at..).unwrap_or_default();
+        let ends = |byte: u8| matches!(byte, b'"' | b'\\' | ..b' ');
+        let bytes = rest.bytes().position(ends).unwrap_or(rest.len());
+        self.at += bytes;
+        rest.get(..bytes).unwrap_or_default()
     }
 
     /// What is written behind a backslash.

@@ -287,23 +287,31 @@ impl ResourceLimiter for Limits {
 
 /// How many calls may run at once. A call that finds no slot waits; each ends by its deadline.
 struct Slots {
-    free: Mutex<u32>,
+    count: Mutex<Count>,
     freed: Condvar,
+}
+
+struct Count {
+    free: u32,
+    /// How many calls wait: to wake somebody is a system call, which is made where there is somebody.
+    waiting: u32,
 }
 
 impl Slots {
     fn new(free: u32) -> Arc<Self> {
-        Arc::new(Self { free: Mutex::new(free), freed: Condvar::new() })
+        Arc::new(Self { count: Mutex::new(Count { free, waiting: 0 }), freed: Condvar::new() })
     }
 
     fn take(self: &Arc<Self>) -> Slot {
         // Nothing panics while the count is held; if it did, the count would still be right.
-        let mut free = self.free.lock().unwrap_or_else(PoisonError::into_inner);
-        if *free == 0 {
-            let wait = || self.freed.wait_while(free, |free| *free == 0);
-            free = aside(wait).unwrap_or_else(PoisonError::into_inner);
+        let mut count = self.count.lock().unwrap_or_else(PoisonError::into_inner);
+        if count.free == 0 {
+            count.waiting += 1;
+            let wait = || self.freed.wait_while(count, |count| count.free == 0);
+            count = aside(wait).unwrap_or_else(PoisonError::into_inner);
+            count.waiting -= 1;
         }
-        *free -= 1;
+        count.free -= 1;
         Slot(Arc::clone(self))
     }
 }
@@ -312,8 +320,13 @@ struct Slot(Arc<Slots>);
 
 impl Drop for Slot {
     fn drop(&mut self) {
-        *self.0.free.lock().unwrap_or_else(PoisonError::into_inner) += 1;
-        self.0.freed.notify_one();
+        let mut count = self.0.count.lock().unwrap_or_else(PoisonError::into_inner);
+        count.free += 1;
+        let is_wanted = 0 < count.waiting;
+        drop(count);
+        if is_wanted {
+            self.0.freed.notify_one();
+        }
     }
 }
 
@@ -375,7 +388,7 @@ mod tests {
     #[test]
     fn one_call_at_a_time_has_much_memory() {
         let large = Slots::new(1);
-        let free = || *large.free.lock().unwrap();
+        let free = || large.count.lock().unwrap().free;
         let mut usual = limits(&large);
         assert!(usual.memory_growing(0, 64 << 20, None).unwrap());
         assert_eq!(free(), 1);

@@ -10,7 +10,7 @@ use alloc::{
 
 use replaysafe_json::Value;
 
-use super::{Attribute, Attributes, Characteristics, ResourceType, Schema, keyed};
+use super::{Attribute, Attributes, Characteristics, ResourceType, Schema, built_in, keyed};
 
 /// How deep sub-attributes may nest. RFC 7643 §2.3.8 allows one level; a second is room for those that do not.
 const DEPTH: usize = 2;
@@ -37,6 +37,10 @@ pub(super) fn read(
     for described in listed(schemas) {
         declare_unique(&mut schema, described);
     }
+    let news = |urn: &String, attributes: &mut Attributes| {
+        built_in::attributes(urn).as_ref() != Some(attributes)
+    };
+    Arc::make_mut(&mut schema.added).retain(news);
     schema
 }
 
@@ -54,9 +58,7 @@ fn listed(answer: Option<&Value>) -> Vec<&Value> {
 
 fn read_schema(schema: &mut Schema, described: &Value) {
     let Some(urn) = text(described, "id") else { return };
-    let attributes =
-        Arc::make_mut(&mut schema.schemas).entry(urn.to_ascii_lowercase()).or_default();
-    merge(attributes, &read_attributes(described, "attributes", DEPTH));
+    merge(schema.to_be_added(urn), &read_attributes(described, "attributes", DEPTH));
 }
 
 fn read_attributes(described: &Value, member: &str, depth: usize) -> Attributes {
@@ -115,7 +117,9 @@ fn read_type(schema: &mut Schema, described: &Value) {
         .map(str::to_owned)
         .collect();
     for extension in &extensions {
-        Arc::make_mut(&mut schema.schemas).entry(extension.to_ascii_lowercase()).or_default();
+        if !schema.has(extension) {
+            schema.to_be_added(extension);
+        }
     }
     match schema.types.iter_mut().find(|of| of.name.eq_ignore_ascii_case(name)) {
         Some(known) => {

@@ -4,19 +4,18 @@ use alloc::{borrow::ToOwned, format, string::String, sync::Arc, vec::Vec};
 
 use replaysafe_json::{Object, Value};
 
-use super::{Attribute, Attributes, Characteristics, ResourceType, Schema};
+use super::{Attribute, Attributes, Characteristics, ResourceType, Schema, built_in};
 
 pub(super) fn write(schema: &Schema) -> Value {
-    let core = Schema::default();
     let mut document = Object::new();
-    if schema.types != core.types {
+    if schema.types != Schema::default().types {
         let types: Vec<Value> = schema.types.iter().map(write_type).collect();
         document.insert("types", types);
     }
     let schemas: Object = schema
-        .schemas
+        .added
         .iter()
-        .filter(|(urn, attributes)| core.schemas.get(*urn) != Some(attributes))
+        .filter(|(urn, attributes)| built_in::attributes(urn).as_ref() != Some(*attributes))
         .map(|(urn, attributes)| (urn.clone(), write_attributes(attributes)))
         .collect();
     if !schemas.is_empty() {
@@ -41,7 +40,7 @@ pub(super) fn read(document: &Value) -> Result<Schema, String> {
             }
             "schemas" => {
                 for (urn, attributes) in object(value, "schemas")? {
-                    Arc::make_mut(&mut schema.schemas)
+                    Arc::make_mut(&mut schema.added)
                         .insert(urn.to_ascii_lowercase(), read_attributes(attributes)?);
                 }
             }

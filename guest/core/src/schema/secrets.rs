@@ -12,7 +12,7 @@ use crate::spelling::CORE_1_0;
 pub(super) fn paths(schema: &Schema, resource_type: &str) -> Vec<Path> {
     let mut found = Vec::new();
     let own = schema.core_urn(resource_type);
-    for (urn, attributes) in schema.schemas.iter() {
+    for (urn, attributes) in &schema.schemas() {
         let mut secrets = Vec::new();
         collect(attributes, &mut Vec::new(), &mut secrets);
         secrets.iter().for_each(|names| add(&mut found, urn, *urn == own, names));

@@ -176,7 +176,7 @@ impl Statement {
 
 fn set_by<'a>(op: &'a Op, place: &Place) -> Vec<&'a Value> {
     let (Some(of), Some(value)) = (&op.place, &op.value) else { return Vec::new() };
-    if of.attribute_key() != place.attribute_key() {
+    if !of.is_of_attribute(place) {
         return Vec::new();
     }
     let same = |left: &str, right: &str| left.eq_ignore_ascii_case(right);

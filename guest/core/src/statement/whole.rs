@@ -49,6 +49,9 @@ pub(super) fn restoring(of: &Statement, resource: &Value, edges: &[String]) -> O
 
 /// The lists as they are after the request, by attribute.
 fn after(of: &Statement, resource: &Value, edges: &[String]) -> BTreeMap<String, Value> {
+    if edges.is_empty() {
+        return BTreeMap::new();
+    }
     let rules = of.rules(&of.schema);
     let groups = groups(of, resource, &rules, &BTreeSet::new()).into_iter();
     let lists = groups.filter_map(|group| {
