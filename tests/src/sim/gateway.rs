@@ -524,7 +524,7 @@ impl World {
             let Some(_) = run.message else { return Next::End };
             let passes = run.safe_way && !attaches && since + PASS_AFTER_MS <= self.now;
             if !passes {
-                debug_assert!(since + wait <= self.now, "the wait is over");
+                assert!(since + wait <= self.now, "the wait is over");
                 return reply(in_flight(run));
             }
         }

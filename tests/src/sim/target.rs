@@ -421,7 +421,8 @@ fn patch(resource: &mut Resource, operation: &Value, profile: &Profile) {
         "active" => resource.active = value.as_bool(),
         "title" if profile.drops_title => {}
         "title" => resource.title = value.as_str().and_then(small).unwrap_or(0),
-        _ if path.starts_with(edges) => {
+        _ => {
+            assert!(path.starts_with(edges), "the target does not know the path `{path}`");
             let listed = value.as_array().into_iter().flatten();
             let listed: Vec<u8> =
                 listed.filter_map(|edge| small(edge["value"].as_str()?)).collect();
@@ -444,6 +445,5 @@ fn patch(resource: &mut Resource, operation: &Value, profile: &Profile) {
                 }
             }
         }
-        _ => debug_assert!(false, "the target does not know the path `{path}`"),
     }
 }

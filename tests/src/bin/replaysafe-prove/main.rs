@@ -4,6 +4,7 @@
 
 mod ablation;
 mod check;
+mod memory;
 
 use std::{
     collections::BTreeMap,
