@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 
 use super::{
     auditor::{Auditor, EDGES_MOST, Violation},
+    canary::{Canary, Secrets},
     decider::Decider,
     heal,
     random::Random,
@@ -50,6 +51,7 @@ pub fn run(
     let mut random = Random::new(seed);
     let world = make(&mut random, worlds);
     let auditor = Auditor::new(&world);
+    core.canary = world.setup.secrets.as_ref().map(Canary::new);
     let weights = Weights::draw(&mut random, worlds.about);
     let mut drive = Drive { world, auditor, random, core, trace, steps: 0, actions: Vec::new() };
     let violation = drive.all(&weights).err();
@@ -127,6 +129,9 @@ impl Drive<'_> {
         self.world.act(action, self.core);
         let events = std::mem::take(&mut self.world.events);
         (self.trace)(&self.world, action, &events);
+        if let Some(detail) = self.core.canary.as_mut().and_then(Canary::found) {
+            return Err(Violation { law: "no-secret-is-seen", detail });
+        }
         self.auditor.see(&self.world, &events)
     }
 
@@ -317,6 +322,13 @@ fn make(random: &mut Random, worlds: Worlds) -> World {
     if about == Some(R::Versions) || about.is_none() && salt & 2 == 2 {
         number(&mut intents);
     }
+    // Chance of their own, so that nothing else is drawn otherwise.
+    let mut apart = Random::new(salt);
+    let secrets = Secrets::draw(&mut apart);
+    let states = is(&[R::Lift]) || about.is_none() && salt & 4 == 4;
+    if states {
+        state_passwords(&mut intents, &mut apart);
+    }
     let some = |random: &mut Random| u8::try_from(random.below(4)).unwrap_or(0);
     let often = |wanted: bool, random: &mut Random| if wanted { 3 } else { some(random) };
     let lies = random.once_in(4) || is(&[R::ReadBack]);
@@ -339,8 +351,13 @@ fn make(random: &mut Random, worlds: Worlds) -> World {
         salt,
         numbering: Numbering::Counted,
         operated: salt & 1 == 1,
+        secrets: Some(secrets),
     };
-    World::new(setup, Target::new(store), budget)
+    let mut target = Target::new(store);
+    if states && setup.secrets.as_ref().is_some_and(|secrets| secrets.shown) {
+        target.show_passwords();
+    }
+    World::new(setup, target, budget)
 }
 
 fn subjects(random: &mut Random) -> Vec<Subject> {
@@ -396,7 +413,7 @@ fn intents(subjects: &[Subject], random: &mut Random) -> Vec<Intent> {
         // Sometimes a client uses a key twice.
         let key = key.map(|key| if random.once_in(20) { key.saturating_sub(1) } else { key });
         let client = random.below(clients);
-        intents.push(Intent { subject, ask, key, version: None, client });
+        intents.push(Intent { subject, ask, key, version: None, password: None, client });
     }
     // Clients without a wish are none.
     let mut used: Vec<usize> = intents.iter().map(|intent| intent.client).collect();
@@ -419,6 +436,13 @@ fn number(intents: &mut [Intent]) {
     }
 }
 
+/// What can state a password mostly does: one of two.
+fn state_passwords(intents: &mut [Intent], random: &mut Random) {
+    for intent in intents.iter_mut().filter(|intent| intent.has_room_for_a_password()) {
+        intent.password = random.one_of(&[None, Some(0), Some(0), Some(1)]);
+    }
+}
+
 /// Two clients, of whom one gives what the other finds taken away: one may pass the other (S14c).
 fn crossing(store: &mut BTreeMap<u32, Resource>) -> Vec<Intent> {
     let mut users = store.values_mut().filter(|resource| resource.subject.kind == Kind::User);
@@ -426,7 +450,8 @@ fn crossing(store: &mut BTreeMap<u32, Resource>) -> Vec<Intent> {
     user.active = Some(false);
     let subject = user.subject;
     let asks = [Ask::Switch(true), Ask::Switch(false)].into_iter().enumerate();
-    let intent = |(client, ask)| Intent { subject, ask, key: None, version: None, client };
+    let intent =
+        |(client, ask)| Intent { subject, ask, key: None, version: None, password: None, client };
     asks.map(intent).collect()
 }
 
