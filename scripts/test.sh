@@ -141,12 +141,12 @@ phase_power() {
 }
 
 phase_real() {
-    REPLAYSAFE_SCHEDULES=200000 cargo test --profile prove --locked -p replaysafe-tests --test real -- --nocapture
+    REPLAYSAFE_SCHEDULES=200000 cargo test --profile prove-sandboxed --locked -p replaysafe-tests --test real -- --nocapture
 }
 
 phase_differential() {
     REPLAYSAFE_CASES=10000000 REPLAYSAFE_EVERY=1 \
-        cargo test --profile prove --locked -p replaysafe-tests --test differential -- --nocapture
+        cargo test --profile prove-sandboxed --locked -p replaysafe-tests --test differential -- --nocapture
 }
 
 phase_fuzz() {

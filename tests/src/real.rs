@@ -12,7 +12,7 @@ use replaysafe::{
     ledger::{Ledger as _, LedgerError, Record, SqliteLedger},
 };
 use replaysafe_core::{
-    lifecycle::Reading,
+    lifecycle::{Reading, Segment},
     types::{
         ContractError, Entry, Field, Found, Report, Request, Settings, Situation, Step, Tag,
         UnixMillis, Write,
@@ -112,6 +112,16 @@ impl Witness for Beside {
     fn recalled(&mut self, state: &str, request: &Result<Request, ContractError>) {
         self.same("entry-request", &json!({ "state": state }), request);
     }
+
+    fn named(
+        &mut self,
+        resource_type: &str,
+        settings: &Settings,
+        paths: &Result<Vec<Vec<Segment>>, ContractError>,
+    ) {
+        let input = json!({ "resource-type": resource_type, "settings": settings });
+        self.same("secret-paths", &input, paths);
+    }
 }
 
 /// Does what a schedule does with the real parts, and stops where one of them gives something else.
@@ -179,6 +189,15 @@ impl Witness for Real {
 
     fn recalled(&mut self, state: &str, request: &Result<Request, ContractError>) {
         self.component.recalled(state, request);
+    }
+
+    fn named(
+        &mut self,
+        resource_type: &str,
+        settings: &Settings,
+        paths: &Result<Vec<Vec<Segment>>, ContractError>,
+    ) {
+        self.component.named(resource_type, settings, paths);
     }
 
     fn found(&mut self, key: Option<&Tag>, statement: &Tag, names: &[Tag], found: &Found) {

@@ -8,6 +8,7 @@
 
 pub mod ablation;
 pub mod auditor;
+pub mod canary;
 pub mod check;
 pub mod decider;
 pub mod digest;

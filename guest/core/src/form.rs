@@ -237,15 +237,18 @@ impl Faults {
     }
 
     /// A record: it may have these members and no others.
-    fn record(&mut self, members: &[Member], mut object: Object) -> Tree {
-        for name in object.names() {
-            if !members.iter().any(|member| member.name == name) {
-                self.note(&["the member `", &shown(name), "` is unknown"].concat());
+    fn record(&mut self, members: &[Member], object: Object) -> Tree {
+        let mut given: Vec<Option<Value>> = Vec::new();
+        given.resize(members.len(), None);
+        for (name, value) in object {
+            let at = members.iter().position(|member| member.name == name);
+            match at.and_then(|at| given.get_mut(at)) {
+                Some(place) => *place = Some(value),
+                None => self.note(&["the member `", &shown(&name), "` is unknown"].concat()),
             }
         }
         let mut fields = Vec::with_capacity(members.len());
-        for member in members {
-            let value = object.find_mut(member.name).map(Value::take);
+        for (member, value) in members.iter().zip(given) {
             fields.push(if let Some(value) = value {
                 self.below(Step::Field(member.name), member.shape, value)
             } else {

@@ -1,14 +1,18 @@
 //! Framed text: parts put together so that no two lists of parts give the same text.
 
-use alloc::{format, string::String};
+use alloc::string::{String, ToString};
 
 /// Puts `parts` behind `label`, each with its length in bytes before it.
 ///
 /// `frame("key", &["a", "bc"])` and `frame("key", &["ab", "c"])` differ, whatever the parts hold.
 pub(crate) fn frame(label: &str, parts: &[&str]) -> String {
-    let mut text = format!("replaysafe1:{label}");
+    let mut text = String::from("replaysafe1:");
+    text.push_str(label);
     for part in parts {
-        text.push_str(&format!(":{}:{part}", part.len()));
+        text.push(':');
+        text.push_str(&part.len().to_string());
+        text.push(':');
+        text.push_str(part);
     }
     text
 }

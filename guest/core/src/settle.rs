@@ -1033,6 +1033,8 @@ impl Work<'_> {
         let sent = self.record.progress.effect.as_ref();
         // An update whose answer was lost may be in force or not: it is sent again.
         let lost = sent.is_some_and(|effect| effect.method == Method::Patch);
+        // An update of nothing is none: RFC 7644 §3.5.2 wants an operation.
+        let states = self.case.wish.statement.states_secret();
         match report.map(|report| &report.outcome) {
             None if self.case.says("body-held").is_none() => {
                 let over = until <= self.case.now();
@@ -1041,7 +1043,7 @@ impl Work<'_> {
                     if over { (Event::Settle, None) } else { (Event::Dispatch, Some(until)) };
                 return self.end(event, wake, self.fenced());
             }
-            None if lost || self.states_another_secret() => return self.write_secret(),
+            None if states && (lost || self.states_another_secret()) => return self.write_secret(),
             None => {}
             Some(Outcome::Answered(answer)) => match judge(Method::Patch, 1, answer) {
                 Judgement::Accepted => self.record.progress.request = self.case.numbered(),

@@ -283,8 +283,13 @@ fn sort(members: &mut Vec<(String, Value)>) {
 
 /// Compares two names ignoring ASCII case.
 fn order(one: &str, other: &str) -> Ordering {
-    let one = one.bytes().map(|byte| byte.to_ascii_lowercase());
-    one.cmp(other.bytes().map(|byte| byte.to_ascii_lowercase()))
+    let mut both = one.bytes().zip(other.bytes());
+    // What is spelled alike needs no folding.
+    let differ = both.find(|(one, other)| one != other && !one.eq_ignore_ascii_case(other));
+    differ.map_or_else(
+        || one.len().cmp(&other.len()),
+        |(one, other)| one.to_ascii_lowercase().cmp(&other.to_ascii_lowercase()),
+    )
 }
 
 #[cfg(test)]

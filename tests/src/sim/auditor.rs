@@ -10,7 +10,9 @@ use std::{
     rc::Rc,
 };
 
-use replaysafe_core::types::{Answer, Entry, Evidence, Method, Question, Stage, Verdict};
+use replaysafe_core::types::{
+    Answer, Divergence, Effect, EffectBody, Entry, Evidence, Method, Question, Stage, Verdict,
+};
 
 mod matters;
 
@@ -52,6 +54,8 @@ struct Known {
     /// It has ended: its effect was answered for, or refused.
     ended: bool,
     parked: bool,
+    /// What was proved since its last effect, where passwords are stated: whoever is the first to hear of it sees nothing anew (S3a).
+    proved: Option<Rc<Answer>>,
 }
 
 #[derive(Clone, Debug)]
@@ -206,9 +210,10 @@ impl Auditor {
                     }
                 }
                 Event::Sent { call, run, entry, effect } => {
-                    self.sent(world, *call, *run, entry, effect.method == Method::Create)?;
+                    self.sent(world, *call, *run, entry, effect)?;
                 }
-                Event::Landed { call, entry, change } => {
+                Event::Landed { call, entry, change, body } => {
+                    self.arrives_as_stated(entry, body)?;
                     self.landed(world, *call, entry, change)?;
                 }
                 Event::Heard { call, status } => {
@@ -304,6 +309,7 @@ impl Auditor {
             calls: Vec::new(),
             ended: false,
             parked: false,
+            proved: None,
         });
         known.identity.clone_from(&entry.identity);
         known.parked = entry.stage == Stage::Parked;
@@ -329,7 +335,15 @@ impl Auditor {
         let Some(known) = self.entries.get_mut(&entry.id) else { return Ok(()) };
         let Some(answer) = answer.filter(|answer| !answer.replayed) else { return Ok(()) };
         known.ended |= entry.stage != Stage::Parked;
-        self.proved(world, run, &entry.id, answer)?;
+        let again = known.proved.as_ref().is_some_and(|proved| lasting(proved) == lasting(answer));
+        if !again {
+            self.proved(world, run, &entry.id, answer)?;
+        }
+        if let Some(known) =
+            self.entries.get_mut(&entry.id).filter(|_| self.setup.states_passwords())
+        {
+            known.proved = Some(Rc::clone(answer));
+        }
         self.record(run, &entry.id, answer);
         Ok(())
     }
@@ -417,6 +431,27 @@ impl Auditor {
         self.done.push(Done { intent, entry, id, begin, end: tick, claimed, verdict });
     }
 
+    /// `secrets-arrive`: what was lifted is put back, and is what a client of the subject has stated.
+    fn arrives_as_stated(&self, entry: &str, body: &str) -> Result<(), Violation> {
+        let Some(secrets) = self.setup.secrets.as_ref().filter(|_| body.contains("password"))
+        else {
+            return Ok(());
+        };
+        let known = self.entries.get(entry).and_then(|known| self.intent(known.intent));
+        let subject = known.map(|intent| intent.subject);
+        let of_subject =
+            || self.setup.intents.iter().filter(|intent| Some(intent.subject) == subject);
+        let is_stated = |password: &serde_json::Value| {
+            let mut stated = of_subject().filter_map(|intent| intent.password);
+            stated.any(|number| *password == secrets.password(number))
+        };
+        let read: serde_json::Value = serde_json::from_str(body).unwrap_or_default();
+        if target::passwords(&read).all(is_stated) {
+            return Ok(());
+        }
+        broken("secrets-arrive", || format!("what has arrived for {entry}: {body}"))
+    }
+
     /// The id that an update's or delete's statement names.
     fn pinned(&self, entry: &str) -> Option<u32> {
         // The framed statement holds the id as one of its parts: `…:2:r7:…`.
@@ -430,9 +465,10 @@ impl Auditor {
         call: u32,
         run: u32,
         entry: &str,
-        creates: bool,
+        effect: &Effect,
     ) -> Result<(), Violation> {
         let now = world.now;
+        let creates = effect.method == Method::Create;
         if self.at_rest {
             return broken("replay-is-identical", || {
                 format!("a repeat of what was answered sent an effect ({entry})")
@@ -442,9 +478,13 @@ impl Auditor {
             self.absent(world, run, entry, "creates again")?;
         }
         let work = self.work.entry(run).or_default();
-        work.listed_at = None;
-        work.searched_at.clear();
-        work.looks.clear();
+        // What nobody can see changes nothing that was seen (S3a).
+        let unseen = states_only_passwords(effect);
+        if !unseen {
+            work.listed_at = None;
+            work.searched_at.clear();
+            work.looks.clear();
+        }
         // What it sends for an earlier request that has to end first is not its own.
         let own = self.entries.get(entry).map(|known| known.intent);
         work.sent += u32::from(own == work.intent);
@@ -452,6 +492,7 @@ impl Auditor {
         self.calls.insert(call, sent);
         let Some(known) = self.entries.get_mut(entry) else { return Ok(()) };
         known.calls.push(call);
+        known.proved.take_if(|_| !unseen);
         let (own, identity) = (known.intent, known.identity.clone());
         self.predecessors(entry, own, identity.as_deref())
     }
@@ -640,14 +681,7 @@ impl Auditor {
         if !told {
             return Ok(());
         }
-        let same = |first: &Answer| {
-            let again = Answer {
-                replayed: first.replayed,
-                diverged: first.diverged,
-                ..Answer::clone(answer)
-            };
-            again == *first
-        };
+        let same = |first: &Answer| lasting(first) == lasting(answer);
         let first =
             self.receipts.entry(answer.decision.clone()).or_insert_with(|| Rc::clone(answer));
         if !same(first) {
@@ -983,6 +1017,24 @@ fn shows(intent: &Intent, seen: Option<&Resource>, not_kept: bool) -> bool {
 /// After this answer, or none, a call may have taken effect or may yet.
 fn may_have_been(heard: Option<u16>) -> bool {
     heard.is_none_or(|status| matches!(status, 200..=299 | 502 | 504))
+}
+
+/// What of an answer each who asks is told: whether their secret was written is told to each of them (S3a).
+fn lasting(answer: &Answer) -> Answer {
+    let notes = answer.notes.iter().filter(|note| note.name != "secret-differs");
+    let notes = notes.cloned().collect();
+    Answer { replayed: false, diverged: Divergence::No, notes, ..answer.clone() }
+}
+
+/// An update that states passwords, and nothing else.
+fn states_only_passwords(effect: &Effect) -> bool {
+    let EffectBody::Document(document) = &effect.body else { return false };
+    if effect.method != Method::Patch || !document.contains("$secret") {
+        return false;
+    }
+    let document: serde_json::Value = serde_json::from_str(document).unwrap_or_default();
+    let operations = document["Operations"].as_array();
+    operations.is_some_and(|all| all.iter().all(|operation| operation["path"] == "password"))
 }
 
 /// It says of something that it is not kept.

@@ -5,17 +5,20 @@
 use std::{
     fmt::Debug,
     hash::{BuildHasherDefault, Hasher as _},
+    rc::Rc,
 };
 
 use replaysafe_core::{
-    lifecycle::{self, Reading},
+    lifecycle::{self, Reading, Segment},
     types::{
         Action, ContractError, Entry, Field, Found, Report, Request, Settings, Situation, Step,
         Tag, UnixMillis, Write,
     },
 };
+use replaysafe_json::Path;
 
 use super::{
+    canary::Canary,
     digest::{self, Digester, Taken},
     ledger::{Refusal, Written},
 };
@@ -55,6 +58,14 @@ pub trait Witness: Debug {
     /// `entry-request`.
     fn recalled(&mut self, state: &str, request: &Result<Request, ContractError>);
 
+    /// `secret-paths`.
+    fn named(
+        &mut self,
+        resource_type: &str,
+        settings: &Settings,
+        paths: &Result<Vec<Vec<Segment>>, ContractError>,
+    );
+
     /// What the ledger holds under a key, a statement and names.
     fn found(&mut self, _key: Option<&Tag>, _statement: &Tag, _names: &[Tag], _found: &Found) {}
 
@@ -82,7 +93,10 @@ pub struct Decider {
     pub calls: u64,
     /// Who is told of them; one that remembers has none.
     pub witness: Option<Box<dyn Witness>>,
+    /// Who looks for secrets in all that the core is given.
+    pub canary: Option<Canary>,
     memory: Option<Memory>,
+    paths: Remembered<Rc<[Path]>>,
 }
 
 /// What was answered, by a digest of what was asked.
@@ -127,6 +141,10 @@ impl Decider {
             return step.clone();
         }
         self.calls += 1;
+        if let Some(canary) = &mut self.canary {
+            canary.look("a situation", situation);
+            canary.look("a report", &report.cloned());
+        }
         let step = call(function, situation, report);
         if let Some(witness) = &mut self.witness {
             witness.stepped(function, situation, report, &step);
@@ -185,6 +203,10 @@ impl Decider {
     ) -> Result<Reading, ContractError> {
         let Some(memory) = &mut self.memory else {
             self.calls += 1;
+            if let Some(canary) = &mut self.canary {
+                canary.look("a request", request);
+                canary.look("settings", settings);
+            }
             let reading = lifecycle::identify(request, settings);
             if let Some(witness) = &mut self.witness {
                 witness.identified(request, settings, &reading);
@@ -204,6 +226,25 @@ impl Decider {
         reading.clone()
     }
 
+    /// The paths to secrets, asked for once for each type and settings; none where the settings cannot be read.
+    pub(super) fn secret_paths(&mut self, resource_type: &str, settings: &Settings) -> Rc<[Path]> {
+        let mut asked = Digester::default();
+        asked.take(resource_type);
+        asked.take(settings);
+        if REMEMBERED_MOST < self.paths.len() {
+            self.paths.clear();
+        }
+        let paths = self.paths.entry(asked.digest());
+        let paths = paths.or_insert_with(|| {
+            let named = lifecycle::secret_paths(resource_type, settings);
+            if let Some(witness) = &mut self.witness {
+                witness.named(resource_type, settings, &named);
+            }
+            named.unwrap_or_default().into_iter().map(path).collect()
+        });
+        Rc::clone(paths)
+    }
+
     /// The request that an entry was made of.
     ///
     /// # Errors
@@ -212,6 +253,9 @@ impl Decider {
     pub fn entry_request(&mut self, state: &str) -> Result<Request, ContractError> {
         let Some(memory) = &mut self.memory else {
             self.calls += 1;
+            if let Some(canary) = &mut self.canary {
+                canary.look("a record", state);
+            }
             let request = lifecycle::entry_request(state);
             if let Some(witness) = &mut self.witness {
                 witness.recalled(state, &request);
@@ -227,6 +271,16 @@ impl Decider {
         });
         request.clone()
     }
+}
+
+fn path(segments: Vec<Segment>) -> Path {
+    let segment = |segment| match segment {
+        Segment::Member(name) => replaysafe_json::Segment::Member(name),
+        Segment::Each => replaysafe_json::Segment::Each,
+        Segment::Path(name) => replaysafe_json::Segment::Path(name),
+        Segment::Filter(name) => replaysafe_json::Segment::Filter(name),
+    };
+    Path(segments.into_iter().map(segment).collect())
 }
 
 fn call(

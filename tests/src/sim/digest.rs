@@ -133,14 +133,14 @@ pub fn of(value: &(impl Hash + ?Sized)) -> u128 {
 
 /// A value that has a digest.
 pub trait Digest {
-    /// Gives itself to a digester.
-    fn digest(&self, to: &mut Digester);
+    /// Gives all of itself to a digester, or to whoever else takes values apart.
+    fn digest(&self, to: &mut impl Hasher);
 }
 
 macro_rules! hashed {
     ($($kind:ty),*) => {$(
         impl Digest for $kind {
-            fn digest(&self, to: &mut Digester) {
+            fn digest(&self, to: &mut impl Hasher) {
                 self.hash(to);
             }
         }
@@ -150,7 +150,7 @@ macro_rules! hashed {
 macro_rules! number {
     ($($kind:ty),*) => {$(
         impl Digest for $kind {
-            fn digest(&self, to: &mut Digester) {
+            fn digest(&self, to: &mut impl Hasher) {
                 to.write_u8(*self as u8);
             }
         }
@@ -160,7 +160,7 @@ macro_rules! number {
 macro_rules! whole {
     ($($kind:ident { $($field:ident),* })*) => {$(
         impl Digest for $kind {
-            fn digest(&self, to: &mut Digester) {
+            fn digest(&self, to: &mut impl Hasher) {
                 let $kind { $($field),* } = self;
                 $($field.digest(to);)*
             }
@@ -169,7 +169,7 @@ macro_rules! whole {
 }
 
 impl<T: Digest> Digest for Option<T> {
-    fn digest(&self, to: &mut Digester) {
+    fn digest(&self, to: &mut impl Hasher) {
         match self {
             Some(value) => {
                 to.write_u8(1);
@@ -181,7 +181,7 @@ impl<T: Digest> Digest for Option<T> {
 }
 
 impl<T: Digest> Digest for Vec<T> {
-    fn digest(&self, to: &mut Digester) {
+    fn digest(&self, to: &mut impl Hasher) {
         to.write_usize(self.len());
         for value in self {
             value.digest(to);
@@ -190,13 +190,13 @@ impl<T: Digest> Digest for Vec<T> {
 }
 
 impl<T: Digest + ?Sized> Digest for Rc<T> {
-    fn digest(&self, to: &mut Digester) {
+    fn digest(&self, to: &mut impl Hasher) {
         (**self).digest(to);
     }
 }
 
 impl Digest for Question {
-    fn digest(&self, to: &mut Digester) {
+    fn digest(&self, to: &mut impl Hasher) {
         match self {
             Self::ById(by) => (0_u8, by).digest(to),
             Self::Search(by) => (1_u8, by).digest(to),
@@ -206,7 +206,7 @@ impl Digest for Question {
 }
 
 impl Digest for Sight {
-    fn digest(&self, to: &mut Digester) {
+    fn digest(&self, to: &mut impl Hasher) {
         match self {
             Self::Answered(answer) => (0_u8, answer).digest(to),
             Self::Listed(documents) => (1_u8, documents).digest(to),
@@ -217,7 +217,7 @@ impl Digest for Sight {
 }
 
 impl Digest for Outcome {
-    fn digest(&self, to: &mut Digester) {
+    fn digest(&self, to: &mut impl Hasher) {
         match self {
             Self::Answered(answer) => (0_u8, answer).digest(to),
             Self::NotSent(why) => (1_u8, why).digest(to),
@@ -227,7 +227,7 @@ impl Digest for Outcome {
 }
 
 impl Digest for EffectBody {
-    fn digest(&self, to: &mut Digester) {
+    fn digest(&self, to: &mut impl Hasher) {
         match self {
             Self::Empty => to.write_u8(0),
             Self::AsSent => to.write_u8(1),
@@ -237,7 +237,7 @@ impl Digest for EffectBody {
 }
 
 impl<T: Digest> Digest for (u8, &T) {
-    fn digest(&self, to: &mut Digester) {
+    fn digest(&self, to: &mut impl Hasher) {
         to.write_u8(self.0);
         self.1.digest(to);
     }

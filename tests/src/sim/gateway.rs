@@ -14,7 +14,10 @@ use replaysafe_core::{
     },
 };
 
+mod lifted;
 mod matters;
+
+use lifted::Lifted;
 
 use super::{
     decider::{Decider, Function},
@@ -126,6 +129,9 @@ pub struct Run {
     /// What is being settled.
     pub settling: Option<Settling>,
     request: Rc<Request>,
+    /// The body as the client has sent it; none of what was begun before.
+    body: Option<Rc<str>>,
+    lifted: Lifted,
     tags: Rc<Tags>,
     safe_way: bool,
     proof: Question,
@@ -197,6 +203,7 @@ impl Run {
 
     /// What the sender hears of its call.
     pub fn hear(&mut self, report: Report) {
+        let report = Report { outcome: self.lifted.outcome(report.outcome), ..report };
         if let Some(settling) = &mut self.settling {
             settling.report = Some(report);
         }
@@ -208,8 +215,13 @@ impl Run {
     pub fn bytes(&self, effect: &Effect) -> String {
         match &effect.body {
             EffectBody::Empty => String::new(),
-            EffectBody::AsSent => self.request.body.clone().unwrap_or_default(),
-            EffectBody::Document(document) => document.clone(),
+            EffectBody::AsSent => self.body.as_deref().unwrap_or_default().into(),
+            EffectBody::Document(document) => {
+                // A request that was begun before is remembered without its secrets.
+                let earlier =
+                    self.settling.as_ref().is_some_and(|settling| settling.other.is_some());
+                if earlier { document.clone() } else { self.lifted.put_back(document) }
+            }
         }
     }
 
@@ -265,7 +277,11 @@ impl World {
     pub(super) fn arrive(&mut self, message: &Message, gateway: usize, core: &mut Decider) {
         let Some(intent) = self.setup.intents.get(message.intent).cloned() else { return };
         let id = self.pinned.get(&message.intent).map(|id| format!("r{id}"));
-        let mut request = intent.request(id, self.now);
+        let secrets = self.setup.secrets.as_ref();
+        let mut request = intent.request(id, self.now, secrets);
+        if let Some(secrets) = secrets.filter(|_| self.setup.lacks(Rule::Credential)) {
+            request.scope.principal = secrets.credential();
+        }
         request.version.take_if(|_| self.setup.lacks(Rule::Versions));
         let number = self.number(Some(message.intent), None);
         self.events.push(Event::Arrived { run: number, intent: message.intent });
@@ -371,6 +387,10 @@ impl World {
         core: &mut Decider,
     ) -> Option<Run> {
         let settings = self.settings();
+        let mut lifted = self.lifted(&request.resource_type, &settings, core);
+        let own = message.is_some();
+        let body: Option<Rc<str>> = request.body.as_deref().filter(|_| own).map(Into::into);
+        let request = Request { body: request.body.map(|body| lifted.text(body)), ..request };
         let identified = match core.identify(&request, &settings) {
             Ok(Reading::Readable(identified)) => identified,
             Ok(Reading::Unreadable(answer)) => {
@@ -393,6 +413,8 @@ impl World {
             resent: false,
             settling: None,
             request: Rc::new(request),
+            body,
+            lifted,
             tags: Rc::new(Tags {
                 key: identified.key_material,
                 statement: identified.statement_material,
@@ -416,6 +438,14 @@ impl World {
             found: None,
             observed: Vec::new(),
         })
+    }
+
+    /// What lifts the secrets of documents of this type: nothing, where nobody states one.
+    fn lifted(&self, resource_type: &str, settings: &Settings, core: &mut Decider) -> Lifted {
+        if !self.setup.states_passwords() || self.setup.lacks(Rule::Lift) {
+            return Lifted::default();
+        }
+        Lifted::along(core.secret_paths(resource_type, settings))
     }
 
     /// The work goes on to its next point of waiting. `blind`: the look that it makes fails.
@@ -524,7 +554,7 @@ impl World {
             let Some(_) = run.message else { return Next::End };
             let passes = run.safe_way && !attaches && since + PASS_AFTER_MS <= self.now;
             if !passes {
-                debug_assert!(since + wait <= self.now, "the wait is over");
+                assert!(since + wait <= self.now, "the wait is over");
                 return reply(in_flight(run));
             }
         }
@@ -818,6 +848,7 @@ impl World {
         }
         let question = questions.remove(0);
         let sight = self.sight(run, &question, blind);
+        let sight = run.lifted.sight(sight);
         let seen = Observation { question, asked_at: self.now, seen_at: self.now, sight };
         match &mut run.settling {
             Some(settling) => settling.observed.push(seen),
@@ -898,6 +929,10 @@ impl World {
         let written = if refused {
             Err(Refusal::Fenced)
         } else {
+            if let Some(canary) = &mut core.canary {
+                canary.look("what is written", write);
+                canary.look("what is told", &answer);
+            }
             let written = self.ledger.change().write(write, self.setup.off);
             if let Some(witness) = &mut core.witness {
                 witness.wrote(write, self.now, &written, &self.ledger.facts);

@@ -43,11 +43,15 @@ pub enum Rule {
     LeasedNew,
     /// What a source numbers is in its order, whenever it comes.
     Versions,
+    /// What a document has of secrets is lifted before anybody sees it.
+    Lift,
+    /// A client is known by something that is made of its credential.
+    Credential,
 }
 
 impl Rule {
     /// Every rule.
-    pub const ALL: [Self; 19] = [
+    pub const ALL: [Self; 21] = [
         Self::Fence,
         Self::Lease,
         Self::Arbitration,
@@ -67,6 +71,8 @@ impl Rule {
         Self::Scan,
         Self::LeasedNew,
         Self::Versions,
+        Self::Lift,
+        Self::Credential,
     ];
 
     /// The word for a command line.
@@ -92,6 +98,8 @@ impl Rule {
             Self::Scan => "scan",
             Self::LeasedNew => "leased-new",
             Self::Versions => "versions",
+            Self::Lift => "lift",
+            Self::Credential => "credential",
         }
     }
 
@@ -115,6 +123,7 @@ impl Rule {
             Self::Scan => &["everything-is-answered", "everything-ends"],
             Self::LeasedNew => &["at-most-one", "absence-needs-proof"],
             Self::Versions => &["later-version-wins"],
+            Self::Lift | Self::Credential => &["no-secret-is-seen"],
         }
     }
 
@@ -141,6 +150,8 @@ impl Rule {
             Self::Scan => "a client that does not come back",
             Self::LeasedNew => "two names of one resource, a lapsed lease",
             Self::Versions => "a queue that delivers late",
+            Self::Lift => "a password in a record",
+            Self::Credential => "a token that names its client",
         }
     }
 

@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 
 use super::{
     auditor::{Auditor, EDGES_MOST, Violation},
+    canary::{Canary, Secrets},
     decider::Decider,
     heal,
     random::Random,
@@ -50,6 +51,7 @@ pub fn run(
     let mut random = Random::new(seed);
     let world = make(&mut random, worlds);
     let auditor = Auditor::new(&world);
+    core.canary = world.setup.secrets.as_ref().map(Canary::new);
     let weights = Weights::draw(&mut random, worlds.about);
     let mut drive = Drive { world, auditor, random, core, trace, steps: 0, actions: Vec::new() };
     let violation = drive.all(&weights).err();
@@ -127,6 +129,9 @@ impl Drive<'_> {
         self.world.act(action, self.core);
         let events = std::mem::take(&mut self.world.events);
         (self.trace)(&self.world, action, &events);
+        if let Some(detail) = self.core.canary.as_mut().and_then(Canary::found) {
+            return Err(Violation { law: "no-secret-is-seen", detail });
+        }
         self.auditor.see(&self.world, &events)
     }
 
@@ -181,36 +186,40 @@ impl Drive<'_> {
 
 /// How likely each kind of action is in a run.
 #[derive(Clone, Debug)]
-struct Weights(BTreeMap<u8, usize>);
+struct Weights([usize; KINDS]);
 
 impl Weights {
     fn draw(random: &mut Random, about: Option<Rule>) -> Self {
         const SCALE: [usize; 6] = [1, 1, 3, 10, 30, 100];
-        let kinds = 0..KINDS;
-        let mut weights: BTreeMap<u8, usize> =
-            kinds.map(|kind| (kind, random.one_of(&SCALE))).collect();
+        let mut weights = Self([0; KINDS].map(|_| random.one_of(&SCALE)));
         // Time that passes at random drowns everything else.
-        for kind in [kind(Action::Pass(0)), kind(Action::Wake)] {
-            weights.insert(kind, random.one_of(&[0, 1, 1, 3, 10]).max(1));
+        for action in [Action::Pass(0), Action::Wake] {
+            weights.set(action, random.one_of(&[0, 1, 1, 3, 10]).max(1));
         }
         if about == Some(Rule::Watch) {
             // A call of which nobody hears lands late, after what passes it: by chance alone that comes too seldom.
-            let call = |fate| kind(Action::Call(0, fate));
-            let often = [Action::Send(0), Action::Deliver(0, 0), Action::Reply(0)].map(kind);
-            let steps = (0..4).map(|run| kind(Action::Step(run)));
-            for often in steps.chain(often).chain([call(Fate::Cut)]) {
-                weights.insert(often, 100);
+            let call = |fate| Action::Call(0, fate);
+            let often = [Action::Send(0), Action::Deliver(0, 0), Action::Reply(0), call(Fate::Cut)];
+            for often in (0..4).map(Action::Step).chain(often) {
+                weights.set(often, 100);
             }
             let rare = [Action::TimeOut(0), Action::Crash(0), Action::Pass(0), Action::Scan(0, 0)];
-            for rare in rare.map(kind).into_iter().chain([call(Fate::Land), call(Fate::Vanish)]) {
-                weights.insert(rare, 1);
+            for rare in rare.into_iter().chain([call(Fate::Land), call(Fate::Vanish)]) {
+                weights.set(rare, 1);
             }
         }
-        Self(weights)
+        weights
+    }
+
+    /// Of all actions of this kind.
+    fn set(&mut self, action: Action, weight: usize) {
+        if let Some(of) = self.0.get_mut(kind(action)) {
+            *of = weight;
+        }
     }
 
     fn choose(&self, actions: &[Action], random: &mut Random) -> Option<Action> {
-        let weight = |action: &Action| self.0.get(&kind(*action)).copied().unwrap_or(1);
+        let weight = |action: &Action| self.0.get(kind(*action)).copied().unwrap_or(1);
         let sum: usize = actions.iter().map(weight).sum();
         let mut at = random.below(sum);
         for action in actions {
@@ -224,7 +233,7 @@ impl Weights {
     }
 }
 
-fn kind(action: Action) -> u8 {
+fn kind(action: Action) -> usize {
     match action {
         Action::Send(_) => 0,
         Action::LookUp(_) => 1,
@@ -234,7 +243,7 @@ fn kind(action: Action) -> u8 {
         Action::Duplicate(..) => 5,
         Action::Lose(_) => 6,
         // Runs have weights of their own: some work is slow throughout.
-        Action::Step(run) => 7 + u8::try_from(run % 4).unwrap_or(0),
+        Action::Step(run) => 7 + usize::try_from(run % 4).unwrap_or(0),
         Action::Blind(_) => 11,
         Action::Reply(_) => 12,
         Action::Unheard(_) => 13,
@@ -313,6 +322,13 @@ fn make(random: &mut Random, worlds: Worlds) -> World {
     if about == Some(R::Versions) || about.is_none() && salt & 2 == 2 {
         number(&mut intents);
     }
+    // Chance of their own, so that nothing else is drawn otherwise.
+    let mut apart = Random::new(salt);
+    let secrets = Secrets::draw(&mut apart);
+    let states = is(&[R::Lift]) || about.is_none() && salt & 4 == 4;
+    if states {
+        state_passwords(&mut intents, &mut apart);
+    }
     let some = |random: &mut Random| u8::try_from(random.below(4)).unwrap_or(0);
     let often = |wanted: bool, random: &mut Random| if wanted { 3 } else { some(random) };
     let lies = random.once_in(4) || is(&[R::ReadBack]);
@@ -335,8 +351,13 @@ fn make(random: &mut Random, worlds: Worlds) -> World {
         salt,
         numbering: Numbering::Counted,
         operated: salt & 1 == 1,
+        secrets: Some(secrets),
     };
-    World::new(setup, Target::new(store), budget)
+    let mut target = Target::new(store);
+    if states && setup.secrets.as_ref().is_some_and(|secrets| secrets.shown) {
+        target.show_passwords();
+    }
+    World::new(setup, target, budget)
 }
 
 fn subjects(random: &mut Random) -> Vec<Subject> {
@@ -369,7 +390,7 @@ fn intents(subjects: &[Subject], random: &mut Random) -> Vec<Intent> {
     let mut intents = Vec::new();
     // Runs that ask the same few things meet each other more often.
     let edge = 1 + u8::try_from(random.below(2)).unwrap_or(0);
-    debug_assert!(edge <= EDGES_MOST, "the auditor looks at all edges");
+    assert!(edge <= EDGES_MOST, "the auditor looks at all edges");
     for number in 0..count {
         let subject = random.one_of(subjects);
         let small = |random: &mut Random| 1 + u8::try_from(random.below(2)).unwrap_or(0);
@@ -392,7 +413,7 @@ fn intents(subjects: &[Subject], random: &mut Random) -> Vec<Intent> {
         // Sometimes a client uses a key twice.
         let key = key.map(|key| if random.once_in(20) { key.saturating_sub(1) } else { key });
         let client = random.below(clients);
-        intents.push(Intent { subject, ask, key, version: None, client });
+        intents.push(Intent { subject, ask, key, version: None, password: None, client });
     }
     // Clients without a wish are none.
     let mut used: Vec<usize> = intents.iter().map(|intent| intent.client).collect();
@@ -415,6 +436,13 @@ fn number(intents: &mut [Intent]) {
     }
 }
 
+/// What can state a password mostly does: one of two.
+fn state_passwords(intents: &mut [Intent], random: &mut Random) {
+    for intent in intents.iter_mut().filter(|intent| intent.has_room_for_a_password()) {
+        intent.password = random.one_of(&[None, Some(0), Some(0), Some(1)]);
+    }
+}
+
 /// Two clients, of whom one gives what the other finds taken away: one may pass the other (S14c).
 fn crossing(store: &mut BTreeMap<u32, Resource>) -> Vec<Intent> {
     let mut users = store.values_mut().filter(|resource| resource.subject.kind == Kind::User);
@@ -422,7 +450,8 @@ fn crossing(store: &mut BTreeMap<u32, Resource>) -> Vec<Intent> {
     user.active = Some(false);
     let subject = user.subject;
     let asks = [Ask::Switch(true), Ask::Switch(false)].into_iter().enumerate();
-    let intent = |(client, ask)| Intent { subject, ask, key: None, version: None, client };
+    let intent =
+        |(client, ask)| Intent { subject, ask, key: None, version: None, password: None, client };
     asks.map(intent).collect()
 }
 
@@ -430,7 +459,7 @@ fn crossing(store: &mut BTreeMap<u32, Resource>) -> Vec<Intent> {
 const TIME: [u32; 5] = [100, 600, 2_500, 16_000, 130_000];
 
 /// The kinds of action.
-const KINDS: u8 = 30;
+const KINDS: usize = 30;
 
 /// More steps than any world that comes to rest has needed.
 const HEAL_STEPS_MOST: u32 = 6_000;

@@ -5,6 +5,7 @@
 use std::{
     collections::{BTreeMap, VecDeque},
     hash::Hash as _,
+    rc::Rc,
 };
 
 use replaysafe_core::types::{Effect, Method, Question, Sight, TargetAnswer};
@@ -106,6 +107,8 @@ pub struct Target {
     index: BTreeMap<u32, Resource>,
     /// What its search does not show yet, and by when it must.
     behind: VecDeque<(u64, u32, Option<Resource>)>,
+    /// The passwords that it shows, by id; none where it shows none.
+    passwords: Option<BTreeMap<u32, Rc<str>>>,
     next: u32,
 }
 
@@ -114,7 +117,12 @@ impl Target {
     #[must_use]
     pub fn new(store: BTreeMap<u32, Resource>) -> Self {
         let next = store.keys().next_back().copied().unwrap_or_default();
-        Self { index: store.clone(), store, behind: VecDeque::new(), next }
+        Self { index: store.clone(), store, behind: VecDeque::new(), passwords: None, next }
+    }
+
+    /// It shows passwords from now on.
+    pub fn show_passwords(&mut self) {
+        self.passwords = Some(BTreeMap::new());
     }
 
     /// When its search must have caught up with the oldest change.
@@ -135,7 +143,7 @@ impl Target {
 
     /// Takes in what can still make a difference. `versions`: how often a resource was changed is one of it.
     pub(in crate::sim) fn matters(&self, versions: bool, to: &mut Digester) {
-        let Self { store, index, behind, next } = self;
+        let Self { store, index, behind, passwords, next } = self;
         let shown = store.iter().chain(index).map(|(id, resource)| (id, Some(resource)));
         let behind_ids = behind.iter().map(|(_, id, resource)| (id, resource.as_ref()));
         for (id, resource) in shown.chain(behind_ids) {
@@ -144,7 +152,7 @@ impl Target {
                 (subject, external, title, active, edges, version * u32::from(versions)).hash(to);
             }
         }
-        (store.len(), index.len(), next).hash(to);
+        (store.len(), index.len(), passwords, next).hash(to);
         for (due, ..) in behind {
             due.hash(to);
         }
@@ -175,7 +183,7 @@ impl Target {
                 let found = number(&by.id).and_then(|id| Some((id, self.store.get(&id)?)));
                 let found = found.filter(of_type);
                 Sight::Answered(match found {
-                    Some((id, resource)) => answer(200, Some((id, resource)), profile),
+                    Some((id, resource)) => self.shows(200, id, resource, profile),
                     None => answer(404, None, profile),
                 })
             }
@@ -202,7 +210,31 @@ impl Target {
 
     fn listed(&self, matches: impl Fn(&Resource) -> bool, profile: &Profile) -> Vec<String> {
         let found = self.index.iter().filter(|(_, resource)| matches(resource));
-        found.map(|(id, resource)| render(*id, resource, profile)).collect()
+        found
+            .map(|(id, resource)| self.with_password(*id, render(*id, resource, profile)))
+            .collect()
+    }
+
+    /// An answer that shows a resource.
+    fn shows(&self, status: u16, id: u32, resource: &Resource, profile: &Profile) -> TargetAnswer {
+        let answer = answer(status, Some((id, resource)), profile);
+        TargetAnswer { body: answer.body.map(|body| self.with_password(id, body)), ..answer }
+    }
+
+    fn with_password(&self, id: u32, mut document: String) -> String {
+        if let Some(password) = self.passwords.as_ref().and_then(|all| all.get(&id)) {
+            document.pop();
+            document = document + ",\"password\":\"" + password + "\"}";
+        }
+        document
+    }
+
+    /// What a request says of the password of a resource.
+    fn take_password(&mut self, id: u32, body: &Value) {
+        if let Some(of) = &mut self.passwords {
+            let stated = passwords(body).filter_map(Value::as_str);
+            of.extend(stated.map(|password| (id, password.into())));
+        }
     }
 
     /// Makes an effect.
@@ -226,7 +258,8 @@ impl Target {
             self.next += 1;
             let id = self.next;
             self.put(id, Some(resource.clone()), now, profile);
-            let told = answer(201, Some((id, &resource)), profile);
+            self.take_password(id, &body);
+            let told = self.shows(201, id, &resource, profile);
             return (told, Change { id: Some(id), before: None, after: Some(resource) });
         }
         let id = effect.id.as_deref().and_then(number);
@@ -274,8 +307,11 @@ impl Target {
             after.version += 1;
             self.put(id, Some(after.clone()), now, profile);
         }
-        let shown = (status == 200).then_some((id, &after));
-        let told = answer(status, shown, profile);
+        self.take_password(id, &body);
+        let told = match status {
+            200 => self.shows(status, id, &after, profile),
+            _ => answer(status, None, profile),
+        };
         (told, Change { id: Some(id), before: Some(before), after: Some(after) })
     }
 
@@ -291,6 +327,13 @@ impl Target {
             }
         }
     }
+}
+
+/// The passwords that a document states.
+pub fn passwords(body: &Value) -> impl Iterator<Item = &Value> {
+    let operations = body["Operations"].as_array().into_iter().flatten();
+    let patched = operations.filter(|operation| operation["path"] == "password");
+    patched.filter_map(|operation| operation.get("value")).chain(body.get("password"))
 }
 
 /// What an answer of 2xx says although nothing was done: the lie of a target.
@@ -419,9 +462,11 @@ fn patch(resource: &mut Resource, operation: &Value, profile: &Profile) {
     let edges = resource.subject.kind.edges();
     match path {
         "active" => resource.active = value.as_bool(),
+        "password" => {}
         "title" if profile.drops_title => {}
         "title" => resource.title = value.as_str().and_then(small).unwrap_or(0),
-        _ if path.starts_with(edges) => {
+        _ => {
+            assert!(path.starts_with(edges), "the target does not know the path `{path}`");
             let listed = value.as_array().into_iter().flatten();
             let listed: Vec<u8> =
                 listed.filter_map(|edge| small(edge["value"].as_str()?)).collect();
@@ -444,6 +489,5 @@ fn patch(resource: &mut Resource, operation: &Value, profile: &Profile) {
                 }
             }
         }
-        _ => debug_assert!(false, "the target does not know the path `{path}`"),
     }
 }

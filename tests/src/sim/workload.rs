@@ -5,6 +5,8 @@
 
 use std::fmt;
 
+use super::canary::Secrets;
+
 use replaysafe_core::types::{Method, Request, Scope};
 
 /// A type of resource.
@@ -105,6 +107,8 @@ pub struct Intent {
     pub key: Option<u8>,
     /// The source's order, if it numbers what it asks.
     pub version: Option<u64>,
+    /// The number of the password that it states.
+    pub password: Option<u8>,
     /// Whose wish.
     pub client: usize,
 }
@@ -117,7 +121,8 @@ impl fmt::Display for Intent {
             Some(key) => write!(f, " key=k{key}")?,
             None => write!(f, " no key")?,
         }
-        self.version.map_or(Ok(()), |version| write!(f, " version={version}"))
+        self.version.map_or(Ok(()), |version| write!(f, " version={version}"))?;
+        self.password.map_or(Ok(()), |password| write!(f, " password={password}"))
     }
 }
 
@@ -133,9 +138,16 @@ pub fn scope() -> Scope {
 }
 
 impl Intent {
-    /// The request, as sent at `now` for the target's `id`.
+    /// Whether it could state a password.
     #[must_use]
-    pub fn request(&self, id: Option<String>, now: u64) -> Request {
+    pub fn has_room_for_a_password(&self) -> bool {
+        self.subject.kind == Kind::User
+            && matches!(self.ask, Ask::Create { .. } | Ask::Put { .. } | Ask::Title(_))
+    }
+
+    /// The request, as sent at `now` for the target's `id`, with what the client keeps secret.
+    #[must_use]
+    pub fn request(&self, id: Option<String>, now: u64, secrets: Option<&Secrets>) -> Request {
         Request {
             scope: scope(),
             method: match self.ask {
@@ -146,7 +158,7 @@ impl Intent {
             },
             resource_type: self.subject.kind.name().into(),
             id,
-            body: self.body(),
+            body: self.body(secrets),
             key: self.key.map(|key| format!("k{key}")),
             version: self.version,
             if_match: None,
@@ -155,10 +167,13 @@ impl Intent {
         }
     }
 
-    fn body(&self) -> Option<String> {
+    fn body(&self, secrets: Option<&Secrets>) -> Option<String> {
         let Subject { kind, number } = self.subject;
         let edges = kind.edges();
         let patch = |op: String| Some(format!("{{\"Operations\":[{op}]}}"));
+        let password = secrets.zip(self.password).map(|(secrets, number)| secrets.password(number));
+        let stated = password.as_ref().map(|password| format!(",\"password\":\"{password}\""));
+        let stated = stated.unwrap_or_default();
         match self.ask {
             Ask::Create { title, external } => {
                 let name = match kind {
@@ -174,13 +189,20 @@ impl Intent {
                     (0, _) | (_, Kind::Group) => String::new(),
                     (title, Kind::User) => format!(",\"title\":\"t{title}\""),
                 };
-                Some(format!("{{{name}{external}{title}}}"))
+                Some(format!("{{{name}{external}{title}{stated}}}"))
             }
             Ask::Put { title, active } => Some(format!(
-                "{{\"active\":{active},\"externalId\":\"x{number}\",\"title\":\"t{title}\",\"userName\":\"u{number}\"}}"
+                "{{\"active\":{active},\"externalId\":\"x{number}\",\"title\":\"t{title}\",\"userName\":\"u{number}\"{stated}}}"
             )),
             Ask::Title(title) => {
-                patch(format!("{{\"op\":\"replace\",\"path\":\"title\",\"value\":\"t{title}\"}}"))
+                let stated = password.map_or_else(String::new, |password| {
+                    format!(
+                        ",{{\"op\":\"replace\",\"path\":\"password\",\"value\":\"{password}\"}}"
+                    )
+                });
+                patch(format!(
+                    "{{\"op\":\"replace\",\"path\":\"title\",\"value\":\"t{title}\"}}{stated}"
+                ))
             }
             Ask::Switch(active) => {
                 patch(format!("{{\"op\":\"replace\",\"path\":\"active\",\"value\":{active}}}"))

@@ -20,6 +20,7 @@ mod numbers;
 pub use numbers::Numbering;
 
 use super::{
+    canary::Secrets,
     decider::Decider,
     gateway::{At, Run},
     ledger::{Leases, Ledger, Refusal, Written},
@@ -48,6 +49,8 @@ pub struct Setup {
     pub numbering: Numbering,
     /// Once everything is at rest an operator sees to what is parked.
     pub operated: bool,
+    /// What clients keep secret, where that is looked for.
+    pub secrets: Option<Secrets>,
 }
 
 impl Setup {
@@ -55,6 +58,12 @@ impl Setup {
     #[must_use]
     pub fn lacks(&self, rule: Rule) -> bool {
         self.off == Some(rule)
+    }
+
+    /// Whether a wish states a password.
+    #[must_use]
+    pub fn states_passwords(&self) -> bool {
+        self.intents.iter().any(|intent| intent.password.is_some())
     }
 
     /// An id as a host draws it: its place in the order of ids is chance.
@@ -263,6 +272,8 @@ pub enum Event {
         entry: String,
         /// What became of it.
         change: Change,
+        /// What it said.
+        body: Rc<str>,
     },
     /// What the sender was told of its call.
     Heard {
@@ -742,8 +753,8 @@ impl World {
         let setup = Rc::clone(&self.setup);
         let target = self.target.change();
         let (answer, change) = target.make(&call.effect, &call.body, self.now, &setup.profile);
-        let entry = call.entry.clone();
-        self.events.push(Event::Landed { call: call.number, entry, change });
+        let (entry, body) = (call.entry.clone(), Rc::clone(&call.body));
+        self.events.push(Event::Landed { call: call.number, entry, change, body });
         answer
     }
 
@@ -948,7 +959,7 @@ impl fmt::Display for Event {
                     "run {run} sends call {call} of {entry}: {method:?} {id:?} {body:?} {if_match:?}"
                 )
             }
-            Self::Landed { call, entry, change } => {
+            Self::Landed { call, entry, change, body: _ } => {
                 let Change { id, before, after } = change;
                 write!(f, "call {call} of {entry} lands on {id:?}: {before:?} -> {after:?}")
             }

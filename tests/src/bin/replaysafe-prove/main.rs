@@ -4,6 +4,7 @@
 
 mod ablation;
 mod check;
+mod memory;
 
 use std::{
     collections::BTreeMap,
@@ -30,7 +31,7 @@ const USAGE: &str = "\
 usage: replaysafe-prove run FIRST COUNT [shared] [RULE [off]]   schedules of these seeds
        replaysafe-prove trace SEED [shared] [RULE [off]]        one schedule, step by step
        replaysafe-prove power MOST [RULE]                       is each rule missed within MOST schedules?
-       replaysafe-prove check [deep] [SCENE...] [RULE]          every order of events of small scenes; without RULE
+       replaysafe-prove check [deep] [SECONDS] [SCENE...] [RULE]  every order of events of small scenes; each for so long; without RULE
        replaysafe-prove ablation [COUNT [keep]]                 which law breaks without which rule on which target?
        replaysafe-prove check power [RULE...]                   is each rule missed in some scene?
        replaysafe-prove note CHECK SECONDS FIGURE UNIT...       notes what another program has found, where REPLAYSAFE_FIGURES is set

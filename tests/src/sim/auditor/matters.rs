@@ -75,7 +75,17 @@ impl Auditor {
         let mut begun: Vec<(Option<Subject>, Tick)> = Vec::new();
         let mut timed = false;
         for (id, known) in entries {
-            let Known { intent, identity, statement: _, dispatched, calls, ended, parked } = known;
+            let Known {
+                intent,
+                identity,
+                statement: _,
+                dispatched,
+                calls,
+                ended,
+                parked,
+                // No scene states a password.
+                proved: _,
+            } = known;
             (id, intent, identity, dispatched.is_some(), calls.is_empty(), ended, parked).hash(to);
             let subject = self.intent(*intent).map(|intent| intent.subject);
             begun.extend(dispatched.map(|(tick, _)| (subject, tick)));

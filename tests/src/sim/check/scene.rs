@@ -63,6 +63,7 @@ impl Scene {
             salt: 1,
             numbering: Numbering::Canonical,
             operated: self.operated,
+            secrets: None,
         };
         let store: BTreeMap<u32, Resource> = (1..).zip(self.store.iter().cloned()).collect();
         World::new(setup, Target::new(store), self.budget)
@@ -74,6 +75,7 @@ impl Scene {
             ask: *ask,
             key: *key,
             version: None,
+            password: None,
             client: *client,
         };
         Self {
