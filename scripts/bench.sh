@@ -37,16 +37,14 @@ native() {
 }
 
 instructions() {
-    valgrind
+    has_valgrind
     native
-    local counted name compiler code=0
-    compiler=$(rustc --version | cut -d' ' -f2)
-    counted=$(mktemp)
-    trap 'rm -f "$counted"' RETURN
+    local counted=$target/measure/instructions.txt name is
     echo "# Instructions of one decision of the core, natively, as callgrind counts them: scripts/bench.sh instructions keep" >"$counted"
-    echo "rustc $compiler" >>"$counted"
+    echo "made by $(rustc --version | cut -d' ' -f1,2), glibc $(getconf GNU_LIBC_VERSION 2>/dev/null | cut -d' ' -f2), $(uname -m)" >>"$counted"
     for name in $("$program" list); do
-        echo "$name $(count "$name")" >>"$counted"
+        is=$(count "$name")
+        echo "$name $is" >>"$counted"
     done
     if [ "${1:-}" = keep ]; then
         cp "$counted" "$kept"
@@ -59,18 +57,20 @@ instructions() {
 # What happens within `counted`, once. The first call, which reads what is read once, is made before.
 count() {
     local out
-    out=$(command valgrind --tool=callgrind --toggle-collect='*counted*' --callgrind-out-file=/dev/null "$program" "$1" 1 2>&1) || {
+    out=$(valgrind --tool=callgrind --toggle-collect='*counted*' --callgrind-out-file=/dev/null "$program" "$1" 1 2>&1) || {
         echo "$out" >&2
         return 1
     }
     sed -n 's/.*Collected : *//p' <<<"$out"
 }
 
-# More than before fails; less is told, so that it is kept.
+# More than before fails; less is told, so that it is kept. The allocator is the C library's, and is counted.
 compare() {
-    local name was is code=0
-    if [ "$(grep '^rustc ' "$kept")" != "$(grep '^rustc ' "$1")" ]; then
-        echo "=== SKIPPED: $(grep '^rustc ' "$1") makes other code than $(grep '^rustc ' "$kept"), which tests/instructions.txt is of; \`scripts/bench.sh instructions keep\` on the former commit, then compare"
+    local name was is code=0 made kept_by
+    made=$(grep '^made by ' "$1")
+    kept_by=$(grep '^made by ' "$kept")
+    if [ "$made" != "$kept_by" ]; then
+        echo "=== SKIPPED: compared with nothing, as $kept was $kept_by, and this is $made: \`keep\` the counts of the former commit, and run it on the later one"
         grep -v '^#' "$1"
         return
     fi
@@ -86,18 +86,18 @@ compare() {
         else
             echo
         fi
-    done < <(grep -v '^#\|^rustc ' "$1")
+    done < <(grep -v '^#\|^made by ' "$1")
     return "$code"
 }
 
-valgrind() {
-    command -v valgrind >/dev/null && return
-    if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
-        apt-get install -y -q valgrind >/dev/null 2>&1 || { apt-get update -q >/dev/null 2>&1 && apt-get install -y -q valgrind >/dev/null 2>&1; } || true
+has_valgrind() {
+    if ! command -v valgrind >/dev/null && [ "$(id -u)" -eq 0 ] && command -v apt-get >/dev/null; then
+        apt-get update -qq >&2 && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends valgrind libc6-dbg >&2 || true
     fi
-    command -v valgrind >/dev/null && return
-    echo "bench.sh: valgrind is missing: install it" >&2
-    exit 3
+    command -v valgrind >/dev/null || {
+        echo "bench.sh: valgrind is missing: install it" >&2
+        exit 3
+    }
 }
 
 profile() {

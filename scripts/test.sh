@@ -7,7 +7,7 @@ set -euo pipefail
 
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 cd "$root"
-PHASES="tools format deny lint build unit crash prove check docs reproducible demo servers"
+PHASES="tools format deny lint build unit instructions crash prove check docs reproducible demo servers"
 
 main() {
     local phase began started=$SECONDS
@@ -36,6 +36,7 @@ describe() {
     lint) echo "clippy, no warnings" ;;
     build) echo "library, gateway, program; the component from source" ;;
     unit) echo "unit, corpus, property and end-to-end tests" ;;
+    instructions) echo "how many instructions a decision takes, beside what it took" ;;
     crash) echo "a stop at every step of six flows, a failing disk: what was told stays true" ;;
     crash-deep) echo "the same, with many more pairs of stops and each fault twice" ;;
     crash-all) echo "the same, with every pair of stops: hours" ;;
@@ -90,6 +91,17 @@ phase_unit() {
     else
         cargo test --workspace --all-targets --locked --no-fail-fast
     fi
+}
+
+# The same count on every machine, to a few in a thousand, so that a decision that takes more is seen. Three minutes, most of them the build.
+phase_instructions() {
+    local code=0
+    scripts/bench.sh instructions || code=$?
+    if [ "$code" -eq 3 ]; then
+        echo "=== SKIPPED: instructions; install valgrind and run \`scripts/test.sh instructions\`"
+        return
+    fi
+    return "$code"
 }
 
 prove() {

@@ -10,7 +10,7 @@ use crate::{
     contract::{
         Document, Settings,
         audit::{Finding, Flaw, Part, Reference, Referrer, Subject},
-        reconciliation::{self, Change, Class, Conclusion, Relation},
+        reconciliation::{self, Change, Conclusion, Relation},
     },
     guest::{Guest, PlanningGuest},
     planner::{Found, Key, Plan, PlanError, Sets, assemble, key, portions, without_secrets},
@@ -32,6 +32,17 @@ pub struct Auditor {
 #[derive(Debug)]
 pub struct Census {
     kinds: Vec<Kind>,
+    /// How many resources were left out, as they have no id that can stand in a path.
+    pub left_out: usize,
+}
+
+/// A reference to what was not shown.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Unknown {
+    /// The type that it is said to be of; none: it may be of any.
+    pub resource_type: Option<String>,
+    /// The id.
+    pub id: String,
 }
 
 /// What was found, and what would mend it.
@@ -83,11 +94,22 @@ impl Auditor {
         &self,
         there: impl IntoIterator<Item = (String, Vec<Document>)>,
     ) -> Result<Census, PlanError> {
-        let kinds = there.into_iter().map(|(kind, documents)| self.look_at(kind, documents));
-        Ok(Census { kinds: kinds.collect::<Result<_, _>>()? })
+        let mut census = Census { kinds: Vec::new(), left_out: 0 };
+        for (kind, documents) in there {
+            let (kind, left_out) = self.look_at(kind, documents)?;
+            census.kinds.push(kind);
+            census.left_out += left_out;
+        }
+        census.kinds.sort_by(|one, other| one.resource_type.cmp(&other.resource_type));
+        Ok(census)
     }
 
-    fn look_at(&self, resource_type: String, documents: Vec<Document>) -> Result<Kind, PlanError> {
+    /// Gives also how many have no id.
+    fn look_at(
+        &self,
+        resource_type: String,
+        documents: Vec<Document>,
+    ) -> Result<(Kind, usize), PlanError> {
         let paths = secret_paths(self.guest.secret_paths(&resource_type, &self.settings)?);
         let unreadable = |number| PlanError::Unreadable {
             side: "observed",
@@ -98,49 +120,71 @@ impl Auditor {
             .zip(documents)
             .map(|(at, text)| without_secrets(&text, &paths).ok_or_else(|| unreadable(at)));
         let lifted: Vec<Document> = lifted.collect::<Result<_, _>>()?;
-        let (mut known, mut seen_ids, mut number) = (Vec::new(), BTreeSet::new(), 0);
+        let mut known: Vec<Known> = Vec::with_capacity(lifted.len());
+        let mut places: BTreeMap<String, usize> = BTreeMap::new();
+        let (mut left_out, mut number) = (0, 0);
         for portion in portions(lifted, |document| document.len()) {
             let seen = self.planning.look(&resource_type, &portion, &self.settings)?;
             for (document, of) in portion.into_iter().zip(seen) {
                 number += 1;
                 let of = of.ok_or_else(|| unreadable(number))?;
+                let Some(id) = of.id else {
+                    left_out += 1;
+                    continue;
+                };
                 // Pages that overlap show the same resource twice.
-                let Some(id) = of.id.filter(|id| seen_ids.insert(id.clone())) else { continue };
+                if let Some(before) = places.get(&id).and_then(|at| known.get(*at)) {
+                    if before.document != document {
+                        return Err(PlanError::Twice { resource_type, number });
+                    }
+                    continue;
+                }
+                places.insert(id.clone(), known.len());
                 let (name, refers, version) = (of.name, of.refers, of.version);
                 let keys = of.keys.into_iter().map(key).collect();
                 known.push(Known { document, id, name, keys, refers, version });
             }
         }
-        Ok(Kind { resource_type, known })
+        Ok((Kind { resource_type, known }, left_out))
     }
 
-    /// Audits. `nowhere`: the ids that are referred to, and that were looked for and not found; [`Census::unknown`] says
-    /// for which one has to look.
+    /// Audits. `nowhere`: what is referred to, and was looked for and not found; [`Census::unknown`] says for what one has
+    /// to look.
     ///
     /// # Errors
     ///
     /// Where the component fails, or the settings break the contract.
-    pub fn audit(&self, census: &Census, nowhere: &BTreeSet<String>) -> Result<Audit, PlanError> {
-        let referred = census.referred();
+    pub fn audit(&self, census: &Census, nowhere: &BTreeSet<Unknown>) -> Result<Audit, PlanError> {
+        let ids = census.ids();
+        let referred = census.referred(&ids);
         let mut findings = Vec::new();
         for kind in &census.kinds {
             let bytes = |of: &Vec<&Known>| of.iter().map(|known| known.document.len()).sum();
             for clusters in portions(kind.clusters(), bytes) {
                 let places: Vec<&Known> = clusters.into_iter().flatten().collect();
-                let refers = places.iter().flat_map(|known| &known.refers);
-                let refers: BTreeSet<&String> = refers.map(|to| &to.id).collect();
                 let subject = |known: &&Known| Subject {
                     document: known.document.clone(),
-                    referred_by: referred.get(known.id.as_str()).cloned().unwrap_or_default(),
+                    referred_by: referred
+                        .get(&(kind.resource_type.as_str(), known.id.as_str()))
+                        .cloned()
+                        .unwrap_or_default(),
+                    dangling: known
+                        .refers
+                        .iter()
+                        .filter(|to| {
+                            let unknown = || Unknown {
+                                resource_type: to.resource_type.clone(),
+                                id: to.id.clone(),
+                            };
+                            matches!(leads(to, &ids), Leads::Nowhere)
+                                && nowhere.contains(&unknown())
+                        })
+                        .cloned()
+                        .collect(),
                 };
                 let part = Part {
                     resource_type: kind.resource_type.clone(),
                     subjects: places.iter().map(subject).collect(),
-                    nowhere: refers
-                        .into_iter()
-                        .filter(|id| nowhere.contains(*id))
-                        .cloned()
-                        .collect(),
                     settings: self.settings.clone(),
                 };
                 for finding in self.planning.audit(&part)? {
@@ -164,31 +208,47 @@ impl Flawed {
         let Finding { flaw, name, attributes, .. } = &self.finding;
         (*flaw as u8, &self.resource_type, name, &self.ids, attributes)
     }
-
-    /// The edges that changes of this class take or give.
-    fn edges(&self, of: Class) -> impl Iterator<Item = &str> {
-        let mends = self.finding.mends.iter().filter(move |mend| mend.change.class == of);
-        mends.flat_map(|mend| &mend.edges).map(String::as_str)
-    }
 }
 
 impl Census {
-    /// The ids that are referred to and that nothing here has. What is not here may be there all the same: it may be of a
-    /// type that was not read, or have been made meanwhile.
+    /// What is referred to, and nothing here is. It may be there all the same: of a type that was not read, made meanwhile,
+    /// or among what was left out.
     #[must_use]
-    pub fn unknown(&self) -> BTreeSet<String> {
-        let all = || self.kinds.iter().flat_map(|kind| &kind.known);
-        let there: BTreeSet<&str> = all().map(|known| known.id.as_str()).collect();
-        let referred = all().flat_map(|known| &known.refers);
-        referred.map(|to| &to.id).filter(|id| !there.contains(id.as_str())).cloned().collect()
+    pub fn unknown(&self) -> BTreeSet<Unknown> {
+        let ids = self.ids();
+        let all = self.kinds.iter().flat_map(|kind| &kind.known).flat_map(|known| &known.refers);
+        let unknown = all.filter(|to| matches!(leads(to, &ids), Leads::Nowhere));
+        unknown
+            .map(|to| Unknown { resource_type: to.resource_type.clone(), id: to.id.clone() })
+            .collect()
     }
 
-    fn referred(&self) -> BTreeMap<&str, Vec<Referrer>> {
-        let mut referred: BTreeMap<&str, Vec<Referrer>> = BTreeMap::new();
+    /// Some resource of each type: what is asked for it tells whether an answer to an id means anything.
+    pub fn witnesses(&self) -> impl Iterator<Item = (&str, &str)> {
+        let kinds = self.kinds.iter();
+        kinds
+            .filter_map(|kind| Some((kind.resource_type.as_str(), kind.known.first()?.id.as_str())))
+    }
+
+    /// The types that have an id.
+    fn ids(&self) -> Ids<'_> {
+        let mut ids: Ids<'_> = BTreeMap::new();
+        for kind in &self.kinds {
+            for known in &kind.known {
+                ids.entry(&known.id).or_default().push(&kind.resource_type);
+            }
+        }
+        ids
+    }
+
+    /// Who refers to what, by type and id.
+    fn referred<'a>(&'a self, ids: &Ids<'a>) -> BTreeMap<(&'a str, &'a str), Vec<Referrer>> {
+        let mut referred: BTreeMap<(&str, &str), Vec<Referrer>> = BTreeMap::new();
         for kind in &self.kinds {
             for known in &kind.known {
                 for to in &known.refers {
-                    referred.entry(&to.id).or_default().push(Referrer {
+                    let Leads::To(of) = leads(to, ids) else { continue };
+                    referred.entry((of, &to.id)).or_default().push(Referrer {
                         resource_type: kind.resource_type.clone(),
                         id: known.id.clone(),
                         attribute: to.attribute.clone(),
@@ -203,26 +263,13 @@ impl Census {
     }
 
     /// A plan of all that mends something: for each resource what changes it, each change once.
-    ///
-    /// What one finding takes and gives again, and another takes for good, is taken for good.
     fn plan(&self, findings: &[Flawed]) -> Plan {
-        let mut for_good: BTreeSet<&str> = BTreeSet::new();
-        for one in findings {
-            let gives: BTreeSet<&str> = one.edges(Class::Grant).collect();
-            for_good.extend(one.edges(Class::Revoke).filter(|edge| !gives.contains(edge)));
-        }
         let mut of_resource: BTreeMap<(&str, &str), Changes> = BTreeMap::new();
         for one in findings {
-            let gives: BTreeSet<&str> = one.edges(Class::Grant).collect();
-            let overruled =
-                |edge: &String| gives.contains(edge.as_str()) && for_good.contains(edge.as_str());
             for mend in &one.finding.mends {
                 let Some(id) = mend.change.id.as_deref() else { continue };
-                if !mend.edges.is_empty() && mend.edges.iter().all(overruled) {
-                    continue;
-                }
                 let changes = of_resource.entry((&mend.resource_type, id)).or_default();
-                if !changes.all.contains(&mend.change) {
+                if changes.said.insert(mend.change.body.clone()) {
                     changes.all.push(mend.change.clone());
                 }
                 changes.why.insert((one.finding.flaw as u8, flaw_name(one.finding.flaw)));
@@ -245,10 +292,40 @@ impl Census {
     }
 }
 
+/// The types that have an id.
+type Ids<'a> = BTreeMap<&'a str, Vec<&'a str>>;
+
+/// Where a reference leads.
+enum Leads<'a> {
+    /// To the resource of this type.
+    To(&'a str),
+    /// To nothing that is here.
+    Nowhere,
+    /// Several types have the id, and it does not say which is meant.
+    Open,
+}
+
+fn leads<'a>(to: &Reference, ids: &Ids<'a>) -> Leads<'a> {
+    let kinds = ids.get(to.id.as_str()).map(Vec::as_slice).unwrap_or_default();
+    let said = to.resource_type.as_deref();
+    // A manager is a user (RFC 7643 section 4.3).
+    let said = said.or_else(|| to.attribute.ends_with("manager").then_some("User"));
+    match (said, kinds) {
+        (_, []) => Leads::Nowhere,
+        (Some(said), kinds) => {
+            let of = kinds.iter().find(|kind| kind.eq_ignore_ascii_case(said));
+            of.map_or(Leads::Nowhere, |kind| Leads::To(kind))
+        }
+        (None, [one]) => Leads::To(one),
+        (None, _) => Leads::Open,
+    }
+}
+
 /// What is to be done with one resource.
 #[derive(Default)]
 struct Changes {
     all: Vec<Change>,
+    said: BTreeSet<Option<Document>>,
     /// The flaws that it mends, by weight.
     why: BTreeSet<(u8, &'static str)>,
 }

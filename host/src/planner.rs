@@ -140,6 +140,16 @@ pub enum PlanError {
         /// Its place, from 1
         number: usize,
     },
+    /// What was read while it changed, or put together of several exports: what is there is shown in two ways
+    #[error(
+        "observed {resource_type} number {number} has the id of one before it, and differs from it: read what is there again"
+    )]
+    Twice {
+        /// The name of its resource type
+        resource_type: String,
+        /// Its place, from 1
+        number: usize,
+    },
 }
 
 impl Planner {
@@ -491,7 +501,10 @@ pub(crate) fn assemble(findings: Vec<Found>) -> Plan {
         let others = change.needs.iter().filter(|name| Some(*name) != found.external_id.as_ref());
         let needed = others.filter_map(|name| creates.get(name.as_str())).flatten();
         let depends_on: BTreeSet<usize> = before.iter().chain(needed).copied().collect();
-        before.push(position);
+        // What mends something needs nothing else of its resource.
+        if !found.mends {
+            before.push(position);
+        }
         if let (Class::Create, Some(name)) = (class, &found.external_id) {
             creates.entry(name).or_default().push(position);
         }

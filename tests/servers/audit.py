@@ -3,8 +3,9 @@
 usage: audit.py [NAME...] [--program BINARY] [--users N] [--figures]
 
 Starts each server fresh with users and groups of which some are there twice, switched off, or gone; what the server then
-shows is read by a few lines of Python, and compared with what the audit says. Then the plan that it writes is carried out:
-nothing may be left to mend, and nobody may have got anything but who survives. With --figures it says how long the audit took.
+shows is read by a few lines of Python, and compared with what the audit says. Then the plan that it writes is carried out, and
+that of the next audit: nothing may be left to mend, nobody may have got anything but who survives, and nobody lost anything
+but who is switched off or gone. With --figures it says how long the audit took.
 Exits with 1 where anything is not so.
 """
 
@@ -50,7 +51,7 @@ def check(name, given):
         fill(base_url, given.users)
         users, groups = (plan.everything(base_url, kind) for kind in ("Users", "Groups"))
         began = time.monotonic()
-        audit = run(given.program, folder, ["audit", "--observed", base_url, "--fix", "fix.json", "--format", "json"])
+        audit = run(given.program, folder, ["audit", "--observed", base_url, "--format", "json"])
         told = {flaw: count for flaw, count in audit["summary"].items() if count} | {"effects": audit["effects"]}
         if given.figures:
             told["seconds"] = round(time.monotonic() - began, 1)
@@ -58,13 +59,19 @@ def check(name, given):
         wrong = [f"not found: {one}" for one in sorted(expected - found)] + [f"found: {one}" for one in sorted(found - expected)]
         # At least what every server keeps as it was made.
         wrong += [f"no {flaw}" for flaw in FLAWS[:2] if not audit["summary"][flaw]]
-        applied = run(given.program, folder, ["apply", "fix.json", "--target", base_url, "--ledger", "sqlite:ledger.sqlite", "--format", "json"])
-        wrong += [json.dumps(applied)] * (applied["counts"]["done"] + applied["counts"]["satisfied"] != audit["effects"])
-        again = run(given.program, folder, ["audit", "--observed", base_url, "--fix", "again.json", "--format", "json"])
-        wrong += [f"left: {json.dumps(one)}" for one in again["findings"] if one["effects"] or one["flaw"] != FLAWS[0]]
-        survivors = {one["ids"][0] for one in audit["findings"] if one["flaw"] == FLAWS[0]}
+        for number in (1, 2):
+            plan_of = run(given.program, folder, ["audit", "--observed", base_url, "--fix", f"fix{number}.json", "--format", "json"])
+            applied = run(given.program, folder, ["apply", f"fix{number}.json", "--target", base_url, "--ledger", "sqlite:ledger.sqlite", "--format", "json"])
+            wrong += [json.dumps(applied)] * (applied["counts"]["done"] + applied["counts"]["satisfied"] != plan_of["effects"])
+        again = run(given.program, folder, ["audit", "--observed", base_url, "--format", "json"])
+        wrong += [f"left: {json.dumps(one)}" for one in again["findings"] if one["effects"] or one["flaw"] not in (FLAWS[0], *FLAWS[3:5])]
+        survivors = {other: one["ids"][0] for one in audit["findings"] if one["flaw"] == FLAWS[0] for other in one["ids"][1:]}
+        left = {one["id"]: one["active"] for one in plan.everything(base_url, "Users")}
         before, after = ({edge for group in of for edge in edges(group)} for of in (groups, plan.everything(base_url, "Groups")))
-        wrong += [f"given: {edge}" for edge in sorted(after - before) if edge[1] not in survivors]
+        moved = {(group, survivors[member]) for group, member in before if member in survivors}
+        kept = {(group, member) for group, member in before if left.get(member)}
+        wrong += [f"given: {edge}" for edge in sorted(after - before - moved)] + [f"lost: {edge}" for edge in sorted((kept | moved) - after)]
+        wrong += [f"still on: {other}" for other in survivors if left[other]] + [f"off: {one}" for one in survivors.values() if not left[one]]
         return told, wrong
 
 

@@ -11,7 +11,7 @@ use alloc::{
 };
 use core::cmp::Reverse;
 
-use replaysafe_json::{Value, sort_by};
+use replaysafe_json::{Object, Value, sort_by};
 
 use crate::{
     case::Ground,
@@ -36,6 +36,8 @@ pub struct Reference {
     pub attribute: String,
     /// The id that it refers to.
     pub id: String,
+    /// The type of the resource that it refers to, where that is told.
+    pub resource_type: Option<String>,
 }
 
 /// By what a resource may be told to be another one, and to whom it refers.
@@ -75,6 +77,8 @@ pub struct Subject {
     pub document: Document,
     /// Who refers to it, of whatever type, sorted.
     pub referred_by: Vec<Referrer>,
+    /// Of what it refers to what leads nowhere.
+    pub dangling: Vec<Reference>,
 }
 
 /// Resources of one type, with all that shares a key with any of them.
@@ -84,8 +88,6 @@ pub struct Part {
     pub resource_type: String,
     /// What is there.
     pub subjects: Vec<Subject>,
-    /// The ids that the subjects refer to and that nobody has.
-    pub nowhere: Vec<String>,
     /// Policy, schema, profile.
     pub settings: Settings,
 }
@@ -114,8 +116,6 @@ pub struct Mend {
     pub resource_type: String,
     /// The change.
     pub change: Change,
-    /// The edges that it takes or gives.
-    pub edges: Vec<String>,
 }
 
 /// Something that is wrong.
@@ -162,7 +162,7 @@ pub fn look(
             keys: named
                 .map(|named| frame("key", &[resource_type, &named.attribute, &named.coarse]))
                 .collect(),
-            refers: references(&resource.value).into_iter().collect(),
+            refers: references(&resource.value, &ground),
             version: pair.version(&resource.value),
             name: resource.name,
             external_id: resource.external_id,
@@ -182,8 +182,7 @@ pub fn audit(part: &Part) -> Result<Vec<Finding>, ContractError> {
     let identifying = identifying(&part.resource_type, &ground);
     let read = |(position, subject)| Looked::read(position, subject, part, &identifying, &ground);
     let subjects: Vec<Looked<'_>> = part.subjects.iter().enumerate().filter_map(read).collect();
-    let nowhere = part.nowhere.iter().map(String::as_str).collect();
-    let auditor = Auditor { part, ground: &ground, nowhere };
+    let auditor = Auditor { part, ground: &ground };
     let mut findings = Vec::new();
     for subject in &subjects {
         findings.extend(auditor.look_at(subject).into_iter().map(|finding| (subject, finding)));
@@ -208,29 +207,59 @@ fn identifying(resource_type: &str, ground: &Ground<'_>) -> Vec<String> {
 }
 
 /// The references that a resource has, wherever they stand.
-fn references(resource: &Value) -> BTreeSet<Reference> {
+fn references(resource: &Value, ground: &Ground<'_>) -> Vec<Reference> {
     let mut found = BTreeSet::default();
-    for (name, value) in resource.as_object().into_iter().flat_map(replaysafe_json::Object::iter) {
-        let refers = |name: &str| REFERRING.iter().any(|one| name.eq_ignore_ascii_case(one));
-        let mut add = |attribute: &str, value: &Value| {
+    for (name, value) in resource.as_object().into_iter().flat_map(Object::iter) {
+        let referring =
+            |name: &str| REFERRING.into_iter().find(|one| name.eq_ignore_ascii_case(one));
+        if let Some(attribute) = referring(name) {
             found.extend(
-                elements(value)
-                    .into_iter()
-                    .filter_map(value_of)
-                    .filter(|id| !id.is_empty())
-                    .map(|id| Reference { attribute: attribute.into(), id }),
+                elements(value).into_iter().filter_map(|edge| refer_to(attribute, edge, ground)),
             );
-        };
-        if refers(name) {
-            add(name, value);
         } else if name.contains(':') {
-            let inner = value.as_object().into_iter().flat_map(replaysafe_json::Object::iter);
-            for (inner, value) in inner.filter(|(inner, _)| refers(inner)) {
-                add(&[name, ":", inner].concat(), value);
+            for (inner, value) in value.as_object().into_iter().flat_map(Object::iter) {
+                let Some(attribute) = referring(inner) else { continue };
+                let attribute = [name, ":", attribute].concat();
+                let edges = elements(value).into_iter();
+                found.extend(edges.filter_map(|edge| refer_to(&attribute, edge, ground)));
             }
         }
     }
-    found
+    // An id under several types is told apart by no filter; one that stands there without a type, too, may be of any.
+    let mut by_id: BTreeMap<(String, String), BTreeSet<Option<String>>> = BTreeMap::new();
+    for Reference { attribute, id, resource_type } in found {
+        by_id.entry((attribute, id)).or_default().insert(resource_type);
+    }
+    let told = by_id.iter().filter_map(|((attribute, id), kinds)| {
+        let told = kinds.iter().flatten().count();
+        let resource_type = kinds.iter().next().cloned().flatten();
+        let (attribute, id) = (attribute.clone(), id.clone());
+        (told < 2).then_some(Reference { attribute, id, resource_type })
+    });
+    told.collect()
+}
+
+/// To whom an edge refers; none where it has no id, or its `$ref` is of another one.
+fn refer_to(attribute: &str, edge: &Value, ground: &Ground<'_>) -> Option<Reference> {
+    let id = value_of(edge).filter(|id| !id.is_empty())?;
+    let text = |name| edge.find(name).and_then(Value::as_str).filter(|text| !text.is_empty());
+    let endpoints = ground.schema.endpoints();
+    let mut resource_type = text("type").map(String::from);
+    if let Some(place) = text("$ref") {
+        let (before, last) = place.trim_end_matches('/').rsplit_once('/')?;
+        if last != id && !last.contains('%') {
+            return None;
+        }
+        let path = before.rsplit('/').next().unwrap_or_default();
+        let at = endpoints.iter().find(|(_, endpoint)| endpoint.eq_ignore_ascii_case(path));
+        resource_type = resource_type.or(at.map(|(kind, _)| kind.clone()));
+    }
+    // The type as it is spelled elsewhere.
+    let known = |kind: String| {
+        let known = endpoints.iter().find(|(known, _)| known.eq_ignore_ascii_case(&kind));
+        known.map_or(kind, |(known, _)| known.clone())
+    };
+    Some(Reference { attribute: attribute.into(), id, resource_type: resource_type.map(known) })
 }
 
 /// A subject, read.
@@ -261,11 +290,22 @@ impl<'a> Looked<'a> {
         Some(Self { position, subject, resource, id, identities, off, made })
     }
 
+    /// White space is none.
+    fn external_id(&self) -> Option<&str> {
+        self.resource.external_id.as_deref().filter(|text| !text.trim().is_empty())
+    }
+
     /// The least survives (S35).
     fn rank(&self) -> (bool, bool, bool, Option<Instant>, Reverse<usize>, &str) {
-        let external_id = self.resource.external_id.as_deref().unwrap_or_default();
         let references = Reverse(self.subject.referred_by.len());
-        (external_id.is_empty(), self.off, self.made.is_none(), self.made, references, &self.id)
+        (
+            self.external_id().is_none(),
+            self.off,
+            self.made.is_none(),
+            self.made,
+            references,
+            &self.id,
+        )
     }
 
     /// By what it survives, beside who comes next.
@@ -275,7 +315,9 @@ impl<'a> Looked<'a> {
             "it carries an external id, and the others none"
         } else if one.1 != other.1 {
             "it is switched on"
-        } else if (one.2, one.3) != (other.2, other.3) {
+        } else if one.2 != other.2 {
+            "it says when it was made, and the next does not"
+        } else if one.3 != other.3 {
             "it was made first"
         } else if one.4 != other.4 {
             "most others refer to it"
@@ -292,6 +334,13 @@ struct Duplicates<'s, 'a> {
     others: Vec<&'s Looked<'a>>,
     /// The attributes of which several have one value.
     shared: BTreeSet<&'s str>,
+}
+
+impl<'a> Duplicates<'_, 'a> {
+    /// All of them, the survivor first.
+    fn iter(&self) -> impl Iterator<Item = &Looked<'a>> {
+        [self.survivor].into_iter().chain(self.others.iter().copied())
+    }
 }
 
 /// What is one identity, directly or by way of others.
@@ -342,7 +391,6 @@ fn root(above: &mut [usize], mut at: usize) -> usize {
 struct Auditor<'a> {
     part: &'a Part,
     ground: &'a Ground<'a>,
-    nowhere: BTreeSet<&'a str>,
 }
 
 impl Auditor<'_> {
@@ -375,50 +423,44 @@ impl Auditor<'_> {
         }
     }
 
-    /// One member or grant several times: each is taken away, and given again once.
+    /// One member or grant several times.
     fn repeated(&self, subject: &Looked<'_>, attribute: &str, flaw: Flaw) -> Option<Finding> {
         let list = elements(subject.resource.value.find(attribute)?);
         let mut by_value: BTreeMap<String, Vec<&Value>> = BTreeMap::new();
         for element in list {
-            if let Some(value) = value_of(element) {
+            if let Some(value) = value_of(element).filter(|value| !value.is_empty()) {
                 by_value.entry(value).or_default().push(element);
             }
         }
-        let path = self.spelled(attribute);
-        let mut finding = self.finding(flaw, subject, "each is taken away, and given again once");
-        for (value, elements) in &by_value {
-            let kept = apart(elements, attribute);
-            if kept.len() == elements.len() {
-                continue;
-            }
-            finding.values.push(value.clone());
-            finding.mends.push(self.take(subject, &path, &[value.as_str()]));
-            let kept = kept.into_iter().map(without_ref).collect();
-            finding.mends.push(give(&self.referrer(subject, &path), value, kept));
-        }
-        finding.attributes.push(path);
+        let detail = "it is one to whoever reads the list as a set, and no request makes it one without taking it away first";
+        let mut finding = self.finding(flaw, subject, detail);
+        let repeated = by_value.iter().filter(|(_, elements)| is_repeated(elements));
+        finding.values = repeated.map(|(value, _)| value.clone()).collect();
+        finding.attributes.push(self.spelled(attribute));
         (!finding.values.is_empty()).then_some(finding)
     }
 
     /// References to what is nowhere.
     fn dangling(&self, subject: &Looked<'_>) -> Vec<Finding> {
-        let mut by_attribute: BTreeMap<String, Vec<String>> = BTreeMap::new();
-        for reference in references(&subject.resource.value) {
-            if self.nowhere.contains(reference.id.as_str()) {
-                by_attribute.entry(reference.attribute).or_default().push(reference.id);
-            }
+        let mut by_attribute: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+        for reference in &subject.subject.dangling {
+            let of = by_attribute.entry(reference.attribute.clone()).or_default();
+            of.insert(reference.id.clone());
         }
         let told = by_attribute.into_iter().map(|(attribute, ids)| {
             let detail = "nothing that is there has this id";
             let mut finding = self.finding(Flaw::DanglingReference, subject, detail);
-            finding.mends.push(if attribute.eq_ignore_ascii_case(MEMBERS) {
-                let ids: Vec<&str> = ids.iter().map(String::as_str).collect();
-                self.take(subject, &attribute, &ids)
+            finding.values = ids.into_iter().collect();
+            if attribute == MEMBERS {
+                for some in finding.values.chunks(REMOVALS_MOST) {
+                    let removals = some.iter().map(|id| removal(MEMBERS, id)).collect();
+                    finding.mends.push(self.own(subject, Class::Revoke, removals, MEMBERS));
+                }
             } else {
-                self.update(subject, patch_operation("remove", &attribute, None), &attribute)
-            });
+                let remove = Vec::from([patch_operation("remove", &attribute, None)]);
+                finding.mends.push(self.own(subject, Class::Update, remove, &attribute));
+            }
             finding.attributes.push(attribute);
-            finding.values = ids;
             finding
         });
         told.collect()
@@ -438,14 +480,14 @@ impl Auditor<'_> {
     fn held(&self, subject: &Looked<'_>) -> Vec<(String, Vec<String>, Vec<Mend>)> {
         let mut held = Vec::new();
         for attribute in GRANTS {
-            let list = subject.resource.value.find(attribute).map(elements).unwrap_or_default();
-            let values: BTreeSet<String> = list.into_iter().filter_map(value_of).collect();
-            if !values.is_empty() {
+            let list = subject.resource.value.find(attribute);
+            if let Some(list) = list.filter(|list| !spelling::unassigned(list)) {
+                let values: BTreeSet<String> =
+                    elements(list).into_iter().filter_map(value_of).collect();
                 let path = self.spelled(attribute);
-                let values: Vec<String> = values.into_iter().collect();
-                let all: Vec<&str> = values.iter().map(String::as_str).collect();
-                let mends = Vec::from([self.take(subject, &path, &all)]);
-                held.push((path, values, mends));
+                let remove = Vec::from([patch_operation("remove", &path, None)]);
+                let mends = Vec::from([self.own(subject, Class::Revoke, remove, &path)]);
+                held.push((path, values.into_iter().collect(), mends));
             }
         }
         let groups: BTreeMap<&str, &Referrer> =
@@ -466,100 +508,108 @@ impl Auditor<'_> {
             let path = self.spelled(name);
             let detail = "it is switched off; what accepts the credential by itself may not know";
             let mut finding = self.finding(Flaw::LiveCredential, subject, detail);
-            let remove = patch_operation("remove", &path, None);
-            finding.mends.push(self.update(subject, remove, &path));
+            let remove = Vec::from([patch_operation("remove", &path, None)]);
+            finding.mends.push(self.own(subject, Class::Update, remove, &path));
             finding.attributes.push(path);
             finding
         });
         told.collect()
     }
 
-    /// Several resources that are one identity: who refers to the others refers to the survivor instead, and the others are switched off.
+    /// Several resources that are one identity: who refers to the others comes to refer to the survivor; then they lose what they have, and are switched off.
     fn duplicate(&self, same: &Duplicates<'_, '_>) -> Finding {
         let Duplicates { survivor, others, shared } = same;
-        let all = [*survivor].into_iter().chain(others.iter().copied());
-        let next = others.first().map(|next| survivor.survives(next)).unwrap_or_default();
         let finding = self.finding(Flaw::DuplicateIdentity, survivor, "");
         let mut finding = Finding {
-            subjects: all.clone().map(|one| number(one.position)).collect(),
+            subjects: same.iter().map(|one| number(one.position)).collect(),
             attributes: shared.iter().copied().map(String::from).collect(),
             values: others.iter().map(|one| one.id.clone()).collect(),
             ..finding
         };
         sort_by(&mut finding.values, Ord::cmp);
-        let named = all.filter_map(|one| one.resource.external_id.as_deref());
-        let named: BTreeSet<&str> = named.filter(|name| !name.is_empty()).collect();
-        let by_name = !shared.contains(&"externalId");
-        finding.detail = if 1 < named.len() {
-            "they carry different external ids: a person decides which is which (S16)".into()
-        } else if by_name && !self.ground.policy.links_by_name(&self.part.resource_type) {
-            "of this type none is known by a name (S17): a person decides whether they are one"
-                .into()
-        } else if !self.pair().can_be_off() {
-            "what is of this type cannot be switched off: a person merges them".into()
-        } else {
-            let active = || others.iter().filter(|other| !other.off);
-            let mut referred = BTreeSet::default();
-            for other in active() {
-                self.merge(survivor, other, &mut referred, &mut finding.mends);
+        if let Some(why) = self.stands_against(same) {
+            finding.detail = why.into();
+            return finding;
+        }
+        let next = others.first().map(|next| survivor.survives(next)).unwrap_or_default();
+        finding.detail = format!("the first survives: {next} (S35)");
+        let active = || others.iter().filter(|other| !other.off);
+        let ids: BTreeSet<&str> = same.iter().map(|one| one.id.as_str()).collect();
+        let mut referred = BTreeSet::default();
+        referred.extend(survivor.subject.referred_by.iter().map(edge));
+        for referrer in active().flat_map(|other| &other.subject.referred_by) {
+            let of_kind = referrer.resource_type == self.part.resource_type;
+            let itself = of_kind && ids.contains(referrer.id.as_str());
+            if !itself && referred.insert(edge(referrer)) {
+                finding.mends.push(refer(referrer, &survivor.id));
             }
-            let lost = active().any(|other| has_grants(&other.resource.value));
-            let lost = if lost {
-                "; roles and entitlements are taken from the others, and not given to it"
-            } else {
-                ""
-            };
-            format!("the first survives: {next} (S35){lost}")
-        };
+        }
+        if !finding.mends.is_empty() {
+            finding.detail.push_str(
+                "; once it is seen to be where the others are, the next audit takes them away",
+            );
+            return finding;
+        }
+        for other in active() {
+            self.retire(other, &mut finding.mends);
+        }
+        if active().any(|other| has_grants(&other.resource.value)) {
+            let lost = "; roles and entitlements of the others are taken away, and not given to it";
+            finding.detail.push_str(lost);
+        }
         finding
     }
 
-    /// Puts the survivor in the place of another one, and switches that off.
-    fn merge<'s>(
-        &self,
-        survivor: &Looked<'s>,
-        other: &Looked<'s>,
-        referred: &mut BTreeSet<(&'s str, &'s str, &'s str)>,
-        mends: &mut Vec<Mend>,
-    ) {
-        let key =
-            |of: &'s Referrer| (of.resource_type.as_str(), of.id.as_str(), of.attribute.as_str());
-        referred.extend(survivor.subject.referred_by.iter().map(key));
-        for referrer in &other.subject.referred_by {
-            if is_member(referrer) {
-                mends.push(take_from(referrer, &other.id));
-            }
-            let itself = [&survivor.id, &other.id].contains(&&referrer.id);
-            if !survivor.off && !itself && referred.insert(key(referrer)) {
-                mends.push(refer(referrer, &survivor.id));
-            }
+    /// Why a person has to say what is to be done.
+    fn stands_against(&self, same: &Duplicates<'_, '_>) -> Option<&'static str> {
+        let Duplicates { survivor, others, .. } = same;
+        let named: BTreeSet<&str> = same.iter().filter_map(Looked::external_id).collect();
+        if 1 < named.len() {
+            return Some(
+                "they carry different external ids: a person decides which is which (S16)",
+            );
         }
-        let held = self.held(other).into_iter().filter(|(attribute, ..)| attribute != MEMBERS);
-        mends.extend(held.flat_map(|(.., mends)| mends));
+        if !self.pair().can_be_off() {
+            return Some("what is of this type cannot be switched off: a person merges them");
+        }
+        if survivor.off && others.iter().any(|other| !other.off) {
+            return Some("who would survive is switched off, and another is not: a person decides");
+        }
+        // What a service only declares to be unique is not, where two have it.
+        let kind = &self.part.resource_type;
+        let by_name = self.ground.policy.links_by_name(kind);
+        let correlation: &[String] =
+            if by_name { self.ground.policy.correlation(kind) } else { &[] };
+        let of = |one: &Looked<'_>| {
+            let mut identities = one.resource.statement.identities(correlation);
+            identities.retain(|(attribute, _)| by_name || attribute == "externalId");
+            identities
+        };
+        let own = of(survivor);
+        let apart = others.iter().any(|other| of(other).is_disjoint(&own));
+        apart.then_some("not all of them have an external id, or a name that they correlate by (S17), in common with who would survive: a person decides whether they are one")
+    }
+
+    /// Takes away all that somebody has, and switches them off.
+    fn retire(&self, other: &Looked<'_>, mends: &mut Vec<Mend>) {
+        mends.extend(self.held(other).into_iter().flat_map(|(.., mends)| mends));
         mends.extend(self.live_credential(other).into_iter().flat_map(|finding| finding.mends));
-        mends.extend(self.pair().disabling(&other.resource.value, &other.id).map(|change| Mend {
-            resource_type: self.part.resource_type.clone(),
-            change,
-            edges: Vec::new(),
-        }));
+        mends.extend(
+            self.pair()
+                .disabling(&other.resource.value, &other.id)
+                .map(|change| Mend { resource_type: self.part.resource_type.clone(), change }),
+        );
     }
 
-    fn take(&self, subject: &Looked<'_>, path: &str, values: &[&str]) -> Mend {
-        take(&self.referrer(subject, path), values)
-    }
-
-    fn update(&self, subject: &Looked<'_>, operation: Value, path: &str) -> Mend {
-        mend(&self.referrer(subject, path), Class::Update, Vec::from([operation]), &[])
-    }
-
-    /// A subject as who refers to others.
-    fn referrer(&self, subject: &Looked<'_>, path: &str) -> Referrer {
-        Referrer {
+    /// A change of a subject itself.
+    fn own(&self, subject: &Looked<'_>, class: Class, operations: Vec<Value>, path: &str) -> Mend {
+        let of = Referrer {
             resource_type: self.part.resource_type.clone(),
             id: subject.id.clone(),
             attribute: path.into(),
             version: self.pair().version(&subject.resource.value),
-        }
+        };
+        mend(&of, class, operations)
     }
 
     fn pair(&self) -> Pair<'_> {
@@ -585,59 +635,40 @@ fn has_grants(resource: &Value) -> bool {
     GRANTS.iter().any(|name| resource.find(name).is_some_and(|value| !spelling::unassigned(value)))
 }
 
-/// Of the elements of one value those that differ (S27): members not at all, grants by their types, where both have one.
-fn apart<'v>(elements: &[&'v Value], attribute: &str) -> Vec<&'v Value> {
-    let kind = |element: &Value| {
-        let kind = element.find("type").and_then(Value::as_str).filter(|_| attribute != MEMBERS);
-        kind.map(str::to_ascii_lowercase)
+/// Whether one of the elements of one value is another one again (S27): members, and grants that do not both have types that differ.
+fn is_repeated(elements: &[&Value]) -> bool {
+    let kinds = || {
+        elements
+            .iter()
+            .map(|element| element.find("type").filter(|kind| !spelling::unassigned(kind)))
     };
-    let mut kept: BTreeMap<Option<String>, &Value> = BTreeMap::new();
-    for element in elements {
-        kept.entry(kind(element)).or_insert_with(|| element);
-    }
-    if 1 < kept.len() {
-        kept.remove(&None);
-    }
-    kept.into_values().collect()
+    let text =
+        |kind: &Value| kind.as_str().map_or_else(|| kind.to_string(), str::to_ascii_lowercase);
+    let apart: BTreeSet<String> = kinds().flatten().map(text).collect();
+    apart.len().max(1) < elements.len()
 }
 
-/// An element as it is stated: where its value is, the target says (RFC 7643 §2.4).
-fn without_ref(element: &Value) -> Value {
-    let mut element = element.clone();
-    if let Some(element) = element.as_object_mut() {
-        element.remove("$ref");
-    }
-    element
+fn edge(of: &Referrer) -> (&str, &str, &str) {
+    (&of.resource_type, &of.id, &of.attribute)
 }
 
-fn take(from: &Referrer, values: &[&str]) -> Mend {
-    let operations = values.iter().map(|value| removal(&from.attribute, value)).collect();
-    mend(from, Class::Revoke, operations, values)
-}
-
+/// Takes a member away.
 fn take_from(referrer: &Referrer, id: &str) -> Mend {
-    take(referrer, &[id])
-}
-
-/// Gives elements of one value.
-fn give(to: &Referrer, value: &str, elements: Vec<Value>) -> Mend {
-    let add = patch_operation("add", &to.attribute, Some(Value::Array(elements)));
-    mend(to, Class::Grant, Vec::from([add]), &[value])
+    mend(referrer, Class::Revoke, Vec::from([removal(&referrer.attribute, id)]))
 }
 
 /// Makes a resource refer to another one.
 fn refer(referrer: &Referrer, id: &str) -> Mend {
     let reference = Value::Object([("value", Value::from(id))].into_iter().collect());
+    let path = &referrer.attribute;
     if is_member(referrer) {
-        return give(referrer, id, Vec::from([reference]));
+        let add = patch_operation("add", path, Some(Value::Array(Vec::from([reference]))));
+        return mend(referrer, Class::Grant, Vec::from([add]));
     }
-    let replace = patch_operation("replace", &referrer.attribute, Some(reference));
-    mend(referrer, Class::Update, Vec::from([replace]), &[])
+    mend(referrer, Class::Update, Vec::from([patch_operation("replace", path, Some(reference))]))
 }
 
-fn mend(of: &Referrer, class: Class, operations: Vec<Value>, values: &[&str]) -> Mend {
-    let path = of.attribute.to_ascii_lowercase();
-    let edge = |value: &&str| frame("edge", &[&of.resource_type, &of.id, &path, value]);
+fn mend(of: &Referrer, class: Class, operations: Vec<Value>) -> Mend {
     Mend {
         resource_type: of.resource_type.clone(),
         change: Change {
@@ -648,7 +679,6 @@ fn mend(of: &Referrer, class: Class, operations: Vec<Value>, values: &[&str]) ->
             needs: Vec::new(),
             attributes: Vec::from([of.attribute.clone()]),
         },
-        edges: values.iter().map(edge).collect(),
     }
 }
 
@@ -670,6 +700,9 @@ fn number(position: usize) -> u32 {
 
 const MEMBERS: &str = "members";
 
+/// 100: as many changes as AWS takes in one PATCH.
+const REMOVALS_MOST: usize = 100;
+
 /// The attributes that hold grants.
 const GRANTS: [&str; 2] = ["roles", "entitlements"];
 
@@ -678,11 +711,11 @@ const GRANTS: [&str; 2] = ["roles", "entitlements"];
 const CREDENTIALS: [&str; 5] =
     ["x509Certificates", "credentials", "apiKeys", "clientSecrets", "certificates"];
 
-record!(Reference { attribute, id });
+record!(Reference { attribute, id, resource_type });
 record!(Seen { name, external_id, id, keys, refers: Empty, version });
 record!(Referrer { resource_type, id, attribute, version });
-record!(Subject { document, referred_by: Empty });
-record!(Part { resource_type, subjects, nowhere: Empty, settings });
+record!(Subject { document, referred_by: Empty, dangling: Empty });
+record!(Part { resource_type, subjects, settings });
 names!(Flaw {
     DuplicateIdentity,
     OrphanedPrivilege,
@@ -691,7 +724,7 @@ names!(Flaw {
     RepeatedMember,
     DanglingReference,
 });
-record!(Mend { resource_type, change, edges: Empty });
+record!(Mend { resource_type, change });
 record!(Finding {
     flaw,
     name,

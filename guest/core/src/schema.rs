@@ -232,7 +232,7 @@ impl Schema {
     }
 
     /// The attributes of a schema, to be added to.
-    fn to_be_added(&mut self, urn: &str) -> &mut Attributes {
+    fn attributes_mut(&mut self, urn: &str) -> &mut Attributes {
         let entry = Arc::make_mut(&mut self.added).entry(urn.to_ascii_lowercase());
         entry.or_insert_with(|| built_in::attributes(urn).unwrap_or_default())
     }

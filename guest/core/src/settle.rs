@@ -873,7 +873,11 @@ impl Work<'_> {
                     let before = self.record.progress.before.as_ref();
                     let schema = &self.case.ground.schema;
                     let holds = self.case.wish.statement.holds(before, &resource, schema);
-                    if self.is_so(&resource, &holds) {
+                    let may_send =
+                        !self.secret_is_gone() && !self.is_overtaken(&self.case.touched());
+                    if self.is_so(&resource, &holds)
+                        || !may_send && self.has_come(&resource, &holds)
+                    {
                         self.record.progress.answered = None;
                         return self.judge_update(&id, &resource, holds);
                     }
@@ -912,6 +916,10 @@ impl Work<'_> {
         }
         if !self.case.wish.statement.safe_way() && seen.asked_at < conclusive_at {
             return self.wait(now);
+        }
+        // Nor can it be sent again without its secret: that nobody was shown it says nothing.
+        if !shown && self.secret_is_gone() && self.record.progress.looks < LOOKS_MOST {
+            return self.wait(now + (LOOK_MS << 4));
         }
         if !blind && self.record.progress.sends <= RESENDS_MOST {
             return self.send_rest();
@@ -1826,8 +1834,26 @@ impl Work<'_> {
         !beside && !self.person.memory.moved_since(self.record.progress.seq, None, None, &paths)
     }
 
-    /// Everything was seen to be as stated, and what a PUT leaves out to be gone (S26), but for what this resource is known not to keep (S11); a secret is never seen (S3a).
+    /// Whether what is sent again would lack a secret: it went with the process that held it.
+    fn secret_is_gone(&self) -> bool {
+        self.case.says("body-held").is_none() && self.case.wish.statement.states_secret()
+    }
+
+    /// What is seen has become as stated since it was sent: a request is carried out as a whole, so its secret came with it (S3a). Where it may be sent again that is surer.
+    fn has_come(&self, resource: &Value, holds: &Holds) -> bool {
+        let (statement, schema) = (&self.case.wish.statement, &self.case.ground.schema);
+        let before = self.record.progress.before.as_ref();
+        let was_so = before.is_none_or(|before| statement.holds(None, before, schema).all);
+        !was_so && self.is_seen(resource, holds)
+    }
+
+    /// Everything was seen to be as stated; a secret is never seen (S3a).
     fn is_so(&self, resource: &Value, holds: &Holds) -> bool {
+        !self.case.wish.statement.states_secret() && self.is_seen(resource, holds)
+    }
+
+    /// Everything but secrets was seen to be as stated, and what a PUT leaves out to be gone (S26), but for what this resource is known not to keep (S11).
+    fn is_seen(&self, resource: &Value, holds: &Holds) -> bool {
         if !self.shows(resource, holds) {
             return false;
         }
@@ -1842,8 +1868,7 @@ impl Work<'_> {
         // What a PUT leaves out and reads otherwise than before the target has filled in itself (S26).
         let stands = |one: &NotKept| before.as_ref().is_none_or(|it| it.filled.contains(one));
         let is_gone = |one| kept::explains(&self.person.memory, one) || !stands(one);
-        !statement.states_secret()
-            && !self.unseen_removal(holds)
+        !self.unseen_removal(holds)
             && (holds.all || explained())
             && holds.filled.iter().all(is_gone)
     }
@@ -1987,7 +2012,7 @@ const RESOLVED: &str =
     "the request was sent, and a person has found that it took no effect; send the request again";
 
 /// What a person reads where a secret went with the process that held it.
-const SECRET_GONE: &str = "the request was sent and did not take effect, and its secret was not kept; send the request again";
+const SECRET_GONE: &str = "the request was sent and was not seen to take effect, and its secret was not kept; send the request again";
 
 /// An update is sent twice before it is said to be lost.
 const SENDS_MOST: u32 = 2;
@@ -2003,6 +2028,9 @@ const CONTENTIONS_MOST: u32 = 3;
 
 /// 1 minute: a target that cannot be read for longer than that has no answer to wait for.
 const READING_MS_MOST: UnixMillis = 60_000;
+
+/// 20 looks, most of them 8 s apart: a target that shows nothing for so long has no answer to wait for.
+const LOOKS_MOST: u32 = 20;
 
 /// 500 ms between the first two looks for a trace; each wait is twice the one before.
 const LOOK_MS: UnixMillis = 500;

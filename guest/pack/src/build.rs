@@ -139,7 +139,7 @@ fn flags(root: &Path, target: &Path, toolchain: &Toolchain) -> Result<Vec<String
         // With an allocator that frees nothing, what only drops is a loop without an effect: left out where a loop may be
         // taken to end, 14 KB. No loop of the component runs for ever; a panic is a trap.
         "-Cllvm-args=-force-attribute=mustprogress".into(),
-        // 15 KB, which pay for reading JSON fast: loops are not rewritten to count addresses, and a copy of known size is
+        // 7 KB, which pay for reading JSON fast: loops are not rewritten to count addresses, and a copy of known size is
         // WebAssembly's own instruction.
         "-Cllvm-args=-disable-lsr".into(),
         "-Cllvm-args=-max-store-memcpy=1".into(),

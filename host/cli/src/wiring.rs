@@ -12,6 +12,7 @@ use anyhow::Context as _;
 use http::{HeaderValue, Uri, header};
 use replaysafe::{
     applier::{self, Agenda, Applier, Pace, Progress},
+    auditor::{Census, Unknown},
     clock::{Clock as _, SystemClock},
     contract::{ById, EntryId, Field, Question, Report, Schema, Sight, Situation},
     keys::LedgerKey,
@@ -113,6 +114,8 @@ pub(crate) struct Live<'a> {
     caller: Caller,
     schema: Schema,
     paging: Paging,
+    /// It has told which types it has.
+    complete: bool,
 }
 
 impl<'a> Live<'a> {
@@ -129,7 +132,13 @@ impl<'a> Live<'a> {
             discovery.service_provider_config.as_deref(),
         )?;
         let paging = paging(discovery.service_provider_config.as_deref());
-        Ok(Self { url: service.url, target, caller, schema, paging })
+        let complete = discovery.complete && discovery.resource_types.is_some();
+        Ok(Self { url: service.url, target, caller, schema, paging, complete })
+    }
+
+    /// Whether all its types are known.
+    pub(crate) fn is_whole(&self) -> bool {
+        self.complete
     }
 
     /// The types that it has.
@@ -174,32 +183,57 @@ impl<'a> Live<'a> {
         Ok(Shown { schema: document.clone(), declared: declared.clone(), resources })
     }
 
-    /// Those of these ids that no type has: each is asked for by itself, and answered with 404 or 410 by all of them.
-    pub(crate) async fn nowhere(&self, ids: BTreeSet<String>, output: Output) -> BTreeSet<String> {
+    /// Those of these references that lead nowhere: each is asked for by its id, three times, and always answered with 404 or 410.
+    ///
+    /// Of a type whose `witness` is not shown by its id such an answer means nothing; nor does one of a service that does not say which types it has.
+    pub(crate) async fn nowhere(&self, census: &Census, output: Output) -> BTreeSet<Unknown> {
+        let unknown = census.unknown();
+        if unknown.is_empty() || !self.complete {
+            return BTreeSet::new();
+        }
+        let mut blind = BTreeSet::new();
+        for (kind, id) in census.witnesses() {
+            if self.status(kind, id).await != Some(200) {
+                blind.insert(kind.to_owned());
+            }
+        }
         let teller = Teller::new(output, "ids looked for that are referred to");
+        let (kinds, total) = (self.kinds(), unknown.len());
         let mut nowhere = BTreeSet::new();
-        let total = ids.len();
-        for (at, id) in ids.into_iter().enumerate() {
+        for (at, one) in unknown.into_iter().enumerate() {
             teller.tell(at, Some(total), "");
-            let mut gone = true;
-            for resource_type in self.kinds() {
-                let question = Question::ById(ById { resource_type, id: id.clone() });
-                let endpoints = &self.schema.endpoints;
-                let sight =
-                    self.target.observe(&question, endpoints, &self.caller, &|page| page).await;
-                gone &=
-                    matches!(sight, Sight::Answered(answer) if matches!(answer.status, 404 | 410));
+            let asked: BTreeSet<&String> = kinds
+                .iter()
+                .filter(|kind| one.resource_type.as_ref().is_none_or(|of| of == *kind))
+                .collect();
+            let mut gone = !asked.is_empty();
+            for kind in asked.iter().copied().cycle().take(asked.len() * TRIES) {
+                let absent = matches!(self.status(kind, &one.id).await, Some(404 | 410));
+                gone &= absent && !blind.contains(kind);
                 if !gone {
                     break;
                 }
             }
             if gone {
-                nowhere.insert(id);
+                nowhere.insert(one);
             }
         }
         nowhere
     }
+
+    /// What the service answers to an id.
+    async fn status(&self, kind: &str, id: &str) -> Option<u16> {
+        let question = Question::ById(ById { resource_type: kind.to_owned(), id: id.to_owned() });
+        let endpoints = &self.schema.endpoints;
+        match self.target.observe(&question, endpoints, &self.caller, &|page| page).await {
+            Sight::Answered(answer) => Some(answer.status),
+            Sight::Listed(_) | Sight::Refused(_) | Sight::Nothing => None,
+        }
+    }
 }
+
+/// A target whose replicas differ says so at the second or third time (S14b).
+const TRIES: usize = 3;
 
 /// By cursors, where the service says that it has them (RFC 9865 section 4).
 fn paging(service_provider_config: Option<&str>) -> Paging {

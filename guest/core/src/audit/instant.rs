@@ -21,13 +21,14 @@ impl Instant {
         }
         let (fraction, zone) = match rest.strip_prefix('.') {
             Some(rest) => {
-                let end = rest.find(|one: char| !one.is_ascii_digit())?;
+                let end = rest.find(|one: char| !one.is_ascii_digit()).unwrap_or(rest.len());
                 rest.split_at_checked(end).filter(|(digits, _)| !digits.is_empty())?
             }
             None => ("", rest),
         };
-        let offset = match zone.split_at_checked(1)? {
-            ("Z" | "z", "") => 0,
+        // Who names no zone means UTC, as a rule.
+        let offset = match zone.split_at_checked(1).unwrap_or_default() {
+            ("" | "Z" | "z", "") => 0,
             ("+", ahead) => minutes(ahead)?,
             ("-", behind) => -minutes(behind)?,
             _ => return None,
@@ -82,6 +83,8 @@ mod tests {
             // `date -u -d … +%s`
             ("2000-02-29T12:34:56Z", 951_827_696, 0),
             ("2010-01-23T04:56:22.5Z", 1_264_222_582, 500_000_000),
+            ("2010-01-23T04:56:22.5", 1_264_222_582, 500_000_000),
+            ("2010-01-23T04:56:22", 1_264_222_582, 0),
             ("2100-03-01t00:00:00.0000000019z", 4_107_542_400, 1),
             ("1900-03-01 00:00:00Z", -2_203_891_200, 0),
         ] {
@@ -94,9 +97,8 @@ mod tests {
         for text in [
             "",
             "2010-01-23",
-            "2010-01-23T04:56:22",
             "2010-01-23T04:56:22.Z",
-            "2010-01-23T04:56:22.5",
+            "2010-01-23T04:56:22.",
             "2010-13-23T04:56:22Z",
             "2010-01-23T24:56:22Z",
             "2010-01-23T04:56:22+2:00",

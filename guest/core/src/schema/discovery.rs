@@ -58,7 +58,7 @@ fn listed(answer: Option<&Value>) -> Vec<&Value> {
 
 fn read_schema(schema: &mut Schema, described: &Value) {
     let Some(urn) = text(described, "id") else { return };
-    merge(schema.to_be_added(urn), &read_attributes(described, "attributes", DEPTH));
+    merge(schema.attributes_mut(urn), &read_attributes(described, "attributes", DEPTH));
 }
 
 fn read_attributes(described: &Value, member: &str, depth: usize) -> Attributes {
@@ -118,7 +118,7 @@ fn read_type(schema: &mut Schema, described: &Value) {
         .collect();
     for extension in &extensions {
         if !schema.has(extension) {
-            schema.to_be_added(extension);
+            schema.attributes_mut(extension);
         }
     }
     match schema.types.iter_mut().find(|of| of.name.eq_ignore_ascii_case(name)) {

@@ -2,13 +2,14 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    fs,
+    fs::File,
+    io::{ErrorKind, Write as _},
     path::{Path, PathBuf},
 };
 
 use anyhow::Context as _;
 use replaysafe::{
-    auditor::{Audit, Auditor, FLAWS, Flawed, flaw_name},
+    auditor::{Audit, Auditor, Census, FLAWS, Flawed, Unknown, flaw_name},
     contract::Settings,
 };
 use serde_json::{Value, json};
@@ -58,7 +59,9 @@ pub(super) struct Arguments {
     /// Of a service that is read now, each id that is referred to and was not shown is asked for.
     #[arg(long)]
     complete: bool,
-    /// Write what would mend the findings to a file, as a plan; what needs a person's decision is not in it
+    /// Write what would mend the findings to a new file, as a plan; what needs a person's decision is not in it
+    ///
+    /// Duplicates take two rounds: the first plan gives the survivor what the others have, and the plan of the next audit takes it from them and switches them off.
     #[arg(long, value_name = "FILE")]
     fix: Option<PathBuf>,
     /// End with 0 if nothing is wrong, with 2 if something is, and with 1 on an error
@@ -89,6 +92,10 @@ struct Audited {
     audit: Audit,
     /// References were followed.
     followed: bool,
+    /// How many ids are referred to that were not shown, and of which it is not known whether they are nowhere.
+    open: usize,
+    /// How many resources have no id that can stand in a path.
+    left_out: usize,
 }
 
 fn audit(arguments: &Arguments, output: Output) -> anyhow::Result<Audited> {
@@ -109,9 +116,10 @@ fn audit(arguments: &Arguments, output: Output) -> anyhow::Result<Audited> {
         let mut shown = Shown { schema: "{}".to_owned(), declared: Vec::new(), resources };
         let auditor = auditor(&mut shown)?;
         let census = auditor.look(shown.resources).context("auditing")?;
-        let nowhere = if arguments.complete { census.unknown() } else { BTreeSet::new() };
-        let audit = auditor.audit(&census, &nowhere).context("auditing")?;
-        return Ok(Audited { audit, followed: arguments.complete });
+        // What was left out may be what is referred to.
+        let followed = arguments.complete && census.left_out == 0;
+        let nowhere = if followed { census.unknown() } else { BTreeSet::new() };
+        return audited(&auditor, &census, &nowhere, followed);
     }
     let credential = gateway::read_credential(arguments.target_credential.as_deref())?;
     let service = wiring::Service {
@@ -124,18 +132,38 @@ fn audit(arguments: &Arguments, output: Output) -> anyhow::Result<Audited> {
         let mut shown = live.read(&live.kinds(), output).await?;
         let auditor = auditor(&mut shown)?;
         let census = auditor.look(shown.resources).context("auditing")?;
-        let nowhere = live.nowhere(census.unknown(), output).await;
-        let audit = auditor.audit(&census, &nowhere).context("auditing")?;
-        Ok(Audited { audit, followed: true })
+        let followed = live.is_whole() && census.left_out == 0;
+        let nowhere = if followed { live.nowhere(&census, output).await } else { BTreeSet::new() };
+        audited(&auditor, &census, &nowhere, followed)
     })
 }
 
+fn audited(
+    auditor: &Auditor,
+    census: &Census,
+    nowhere: &BTreeSet<Unknown>,
+    followed: bool,
+) -> anyhow::Result<Audited> {
+    let audit = auditor.audit(census, nowhere).context("auditing")?;
+    let open = census.unknown().len() - nowhere.len();
+    Ok(Audited { audit, followed, open, left_out: census.left_out })
+}
+
+/// Writes a new file: what is there already may be what was audited, or a plan that is being read.
 fn fix(arguments: &Arguments, audited: &Audited) -> anyhow::Result<()> {
     let Some(file) = &arguments.fix else { return Ok(()) };
     let plan = plan::document(&audited.audit.mends)?;
     let text = serde_json::to_string_pretty(&plan)? + "\n";
-    fs::write(file, text)
-        .map_err(|error| exit::environment(format!("writing {}: {error}", file.display())))?;
+    let written = File::create_new(file).and_then(|mut new| new.write_all(text.as_bytes()));
+    written.map_err(|error| {
+        let there = error.kind() == ErrorKind::AlreadyExists;
+        let what = if there {
+            "it is there already: name a new file".to_owned()
+        } else {
+            error.to_string()
+        };
+        exit::environment(format!("writing {}: {what}", file.display()))
+    })?;
     Ok(())
 }
 
@@ -146,7 +174,7 @@ fn counts(audit: &Audit) -> Vec<(&'static str, usize)> {
 }
 
 fn document(audited: &Audited, arguments: &Arguments) -> Value {
-    let Audited { audit, followed } = audited;
+    let Audited { audit, followed, open, left_out } = audited;
     let findings = audit.findings.iter().map(|Flawed { resource_type, ids, finding }| {
         json!({
             "flaw": flaw_name(finding.flaw),
@@ -163,7 +191,9 @@ fn document(audited: &Audited, arguments: &Arguments) -> Value {
     });
     json!({
         "audited": audit.audited,
+        "leftOut": left_out,
         "referencesFollowed": followed,
+        "referencesOpen": open,
         "summary": counts(audit).into_iter().collect::<BTreeMap<_, _>>(),
         "findings": findings.collect::<Vec<_>>(),
         "effects": audit.mends.effects.len(),
@@ -172,7 +202,7 @@ fn document(audited: &Audited, arguments: &Arguments) -> Value {
 }
 
 fn text(audited: &Audited, arguments: &Arguments) -> String {
-    let Audited { audit, followed } = audited;
+    let Audited { audit, followed, open, left_out } = audited;
     let kinds: Vec<String> =
         audit.audited.iter().map(|(kind, count)| format!("{count} of type {kind}")).collect();
     let mut lines = Vec::from([match kinds.as_slice() {
@@ -188,11 +218,23 @@ fn text(audited: &Audited, arguments: &Arguments) -> String {
         [] => "nothing is wrong".to_owned(),
         counts => format!("found: {}", counts.join(", ")),
     });
-    if !followed {
-        lines.push(
-            "references were not followed: `--complete` says that all is in the file".to_owned(),
-        );
+    if 0 < *left_out {
+        lines.push(format!("{left_out} without an id that can stand in a path were left out"));
     }
+    let whole = arguments.complete || plan::is_url(&arguments.observed);
+    lines.extend(match (followed, open) {
+        (true, 0) => None,
+        (true, open) => Some(format!(
+            "{open} ids are referred to and were not shown; whether they are nowhere cannot be told"
+        )),
+        (false, _) if whole => Some(
+            "references were not followed: not everything that may be referred to was shown"
+                .to_owned(),
+        ),
+        (false, _) => Some(
+            "references were not followed: `--complete` says that all is in the file".to_owned(),
+        ),
+    });
     if !audit.findings.is_empty() {
         lines.push(String::new());
     }
@@ -201,7 +243,7 @@ fn text(audited: &Audited, arguments: &Arguments) -> String {
     if !audit.findings.is_empty() {
         lines.push(String::new());
         lines.push(match &arguments.fix {
-            _ if effects == 0 => "nothing of this is mended without a person\'s decision".to_owned(),
+            _ if effects == 0 => "nothing of this is mended without a person's decision".to_owned(),
             Some(file) => {
                 let file = file.display();
                 format!("{effects} effects that mend it are in {file}: read them, then `replaysafe apply {file}`")

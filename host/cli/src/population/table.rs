@@ -46,8 +46,8 @@ pub(super) fn read(text: &str) -> Result<Vec<(u64, Value)>, String> {
     }
     let mut resources = Vec::new();
     for row in rows.records() {
-        let row = row.map_err(|error| told(&error))?;
-        let line = row.position().map_or(0, csv::Position::line);
+        let row = row.map_err(|error| told(text, &error))?;
+        let line = row.position().map_or(0, |at| line(text, at));
         let mut resource = Map::new();
         for (column, cell) in columns.iter().zip(&row) {
             let cell = cell.trim();
@@ -62,9 +62,15 @@ pub(super) fn read(text: &str) -> Result<Vec<(u64, Value)>, String> {
     Ok(resources)
 }
 
+/// The line of a position: behind a CR LF the reader stands before the LF.
+fn line(text: &str, at: &csv::Position) -> u64 {
+    let byte = usize::try_from(at.byte()).ok().and_then(|at| text.as_bytes().get(at));
+    at.line() + u64::from(byte == Some(&b'\n'))
+}
+
 /// An error of the reader's, with its line first.
-fn told(error: &csv::Error) -> String {
-    let line = error.position().map_or(0, csv::Position::line);
+fn told(text: &str, error: &csv::Error) -> String {
+    let line = error.position().map_or(0, |at| line(text, at));
     if let csv::ErrorKind::UnequalLengths { expected_len, len, .. } = error.kind() {
         return format!("line {line}: it has {len} cells, and the first line has {expected_len}");
     }
@@ -197,13 +203,14 @@ mod tests {
             ]
         );
         assert_eq!(read("userName\n").unwrap(), []);
+        assert_eq!(read("").unwrap(), []);
         // Only where RFC 7643 has a truth value.
         assert_eq!(read("title\ntrue\n").unwrap(), [(2, json!({"title": "true"}))]);
     }
 
     #[test]
     fn what_cannot_be_read_is_told_with_its_line() {
-        check("", "line 1: `` names no attribute");
+        check(",a\n", "line 1: `` names no attribute");
         check("user name\n", "line 1: `user name` names no attribute");
         check("userName;title\n", "line 1: `userName;title` names no attribute: write");
         check("userName;title\n", "(columns are separated by commas)");

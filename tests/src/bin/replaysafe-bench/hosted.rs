@@ -83,7 +83,7 @@ impl Warm {
         // The clock of this engine stands still.
         store.set_epoch_deadline(1);
         let instance = code.instantiate(&mut store)?;
-        let decide = instance.get_typed_func(&mut store, &decide)?;
+        let decide = instance.get_typed_func(&mut store, decide)?;
         Ok(Self { store, decide })
     }
 

@@ -42,11 +42,9 @@ fn main() -> ExitCode {
             .map_err(Into::into)
             .and_then(|count| Ok(steady::make(count)?))
             .map(|()| true),
-        ["populations", resources] => resources
-            .parse()
-            .map_err(Into::into)
-            .and_then(|count| Ok(populations::make(count)?))
-            .map(|()| true),
+        ["populations", resources] => {
+            resources.parse().map_err(Into::into).and_then(populations::make).map(|()| true)
+        }
         words => match Options::of(words) {
             Ok(Some(options)) => table(&options),
             Ok(None) => {

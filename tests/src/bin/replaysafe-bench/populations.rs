@@ -19,6 +19,8 @@ use crate::{
     table::Measure,
 };
 
+/// What a plan costs of so many resources on each side.
+///
 /// # Errors
 ///
 /// Where the sandbox cannot be set up, or the component does not answer.
@@ -132,7 +134,9 @@ fn resources(numbers: std::ops::Range<usize>) -> (Vec<String>, Vec<String>) {
     let observed = numbers.rev().map(|number| {
         let title = if number % 100 == 0 { "Principal" } else { "Engineer" };
         let mut shown = decisions::user(number, title);
-        shown["id"] = format!("id{number}").into();
+        if let Some(members) = shown.as_object_mut() {
+            members.insert("id".into(), format!("id{number}").into());
+        }
         shown.to_string()
     });
     (desired.collect(), observed.collect())

@@ -1,6 +1,6 @@
 //! What does a fresh sandbox cost a single request?
 
-use std::hint::black_box;
+use std::{hint::black_box, slice};
 
 use replaysafe::guest::Guest;
 use replaysafe_core::door::{self, LIFECYCLE};
@@ -32,7 +32,7 @@ pub(crate) fn measure(
     Ok(vec![
         Measure::of("floor: an instance and an empty call / by defaults", floor)
             .at_most(0.15, 0.08),
-        Measure::of("decide, 1 observed: fresh / native", beside(guest, &[decide.clone()]))
+        Measure::of("decide, 1 observed: fresh / native", beside(guest, slice::from_ref(&decide)))
             .at_most(3.0, 2.0),
         Measure::of(
             "decide, 100 observed: fresh / native",
@@ -87,7 +87,7 @@ fn doors(guest: &Guest, call: &Call) -> Ratio {
             assert!(
                 black_box(guest.call_json(&call.function, &input)).is_ok(),
                 "the component answers"
-            )
+            );
         },
         || assert!(black_box(typed.make(guest)).is_ok(), "the component answers"),
     )
@@ -100,7 +100,7 @@ fn json(guest: &Guest, call: &Call) -> Ratio {
             assert!(
                 black_box(guest.call_json(&call.function, &input)).is_ok(),
                 "the component answers"
-            )
+            );
         },
         || drop(black_box(door::call(&[&LIFECYCLE], &call.function, &input))),
     )
