@@ -41,7 +41,7 @@ instructions() {
     native
     local counted=$target/measure/instructions.txt name is
     echo "# Instructions of one decision of the core, natively, as callgrind counts them: scripts/bench.sh instructions keep" >"$counted"
-    echo "made by $(rustc --version | cut -d' ' -f1,2), glibc $(getconf GNU_LIBC_VERSION 2>/dev/null | cut -d' ' -f2), $(uname -m)" >>"$counted"
+    echo "made by $(rustc --version | cut -d' ' -f1,2), glibc $(getconf GNU_LIBC_VERSION 2>/dev/null | cut -d' ' -f2), $(command valgrind --version), $(uname -m), $(sed -n 's/^model name[^:]*: *//p' /proc/cpuinfo | head -1)" >>"$counted"
     for name in $("$program" list); do
         is=$(count "$name")
         echo "$name $is" >>"$counted"

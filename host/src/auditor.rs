@@ -81,6 +81,7 @@ struct Known {
     name: String,
     keys: Vec<Key>,
     refers: Vec<Reference>,
+    open: Vec<String>,
     version: Option<String>,
 }
 
@@ -140,23 +141,28 @@ impl Auditor {
                     continue;
                 }
                 places.insert(id.clone(), known.len());
-                let (name, refers, version) = (of.name, of.refers, of.version);
+                let (name, refers, open, version) = (of.name, of.refers, of.open, of.version);
                 let keys = of.keys.into_iter().map(key).collect();
-                known.push(Known { document, id, name, keys, refers, version });
+                known.push(Known { document, id, name, keys, refers, open, version });
             }
         }
         Ok((Kind { resource_type, known }, left_out))
     }
 
     /// Audits. `nowhere`: what is referred to, and was looked for and not found; [`Census::unknown`] says for what one has
-    /// to look.
+    /// to look. None: not everything that may refer to others was read, so nothing is known to be nowhere.
     ///
     /// # Errors
     ///
     /// Where the component fails, or the settings break the contract.
-    pub fn audit(&self, census: &Census, nowhere: &BTreeSet<Unknown>) -> Result<Audit, PlanError> {
+    pub fn audit(
+        &self,
+        census: &Census,
+        nowhere: Option<&BTreeSet<Unknown>>,
+    ) -> Result<Audit, PlanError> {
         let ids = census.ids();
         let referred = census.referred(&ids);
+        let open = census.open(&ids);
         let mut findings = Vec::new();
         for kind in &census.kinds {
             let bytes = |of: &Vec<&Known>| of.iter().map(|known| known.document.len()).sum();
@@ -177,10 +183,11 @@ impl Auditor {
                                 id: to.id.clone(),
                             };
                             matches!(leads(to, &ids), Leads::Nowhere)
-                                && nowhere.contains(&unknown())
+                                && nowhere.is_some_and(|nowhere| nowhere.contains(&unknown()))
                         })
                         .cloned()
                         .collect(),
+                    may_be_referred: nowhere.is_none() || open.contains(known.id.as_str()),
                 };
                 let part = Part {
                     resource_type: kind.resource_type.clone(),
@@ -230,12 +237,23 @@ impl Census {
             .filter_map(|kind| Some((kind.resource_type.as_str(), kind.known.first()?.id.as_str())))
     }
 
+    /// The ids that stand where it cannot be told to whom they lead.
+    fn open<'a>(&'a self, ids: &Ids<'a>) -> BTreeSet<&'a str> {
+        let all = self.kinds.iter().flat_map(|kind| &kind.known);
+        let of = |known: &'a Known| {
+            let refers = known.refers.iter().filter(|to| matches!(leads(to, ids), Leads::Open));
+            refers.map(|to| to.id.as_str()).chain(known.open.iter().map(String::as_str))
+        };
+        all.flat_map(of).collect()
+    }
+
     /// The types that have an id.
     fn ids(&self) -> Ids<'_> {
-        let mut ids: Ids<'_> = BTreeMap::new();
+        let mut ids = Ids { kinds: BTreeSet::new(), of: BTreeMap::new() };
         for kind in &self.kinds {
+            ids.kinds.insert(&kind.resource_type);
             for known in &kind.known {
-                ids.entry(&known.id).or_default().push(&kind.resource_type);
+                ids.of.entry(&known.id).or_default().push(&kind.resource_type);
             }
         }
         ids
@@ -292,8 +310,11 @@ impl Census {
     }
 }
 
-/// The types that have an id.
-type Ids<'a> = BTreeMap<&'a str, Vec<&'a str>>;
+/// The types that are there, and those that have an id.
+struct Ids<'a> {
+    kinds: BTreeSet<&'a str>,
+    of: BTreeMap<&'a str, Vec<&'a str>>,
+}
 
 /// Where a reference leads.
 enum Leads<'a> {
@@ -301,22 +322,22 @@ enum Leads<'a> {
     To(&'a str),
     /// To nothing that is here.
     Nowhere,
-    /// Several types have the id, and it does not say which is meant.
+    /// Several types have the id, and it does not say which is meant; or it names a type of which nothing is here.
     Open,
 }
 
 fn leads<'a>(to: &Reference, ids: &Ids<'a>) -> Leads<'a> {
-    let kinds = ids.get(to.id.as_str()).map(Vec::as_slice).unwrap_or_default();
+    let having = ids.of.get(to.id.as_str()).map(Vec::as_slice).unwrap_or_default();
     let said = to.resource_type.as_deref();
     // A manager is a user (RFC 7643 section 4.3).
     let said = said.or_else(|| to.attribute.ends_with("manager").then_some("User"));
-    match (said, kinds) {
-        (_, []) => Leads::Nowhere,
-        (Some(said), kinds) => {
-            let of = kinds.iter().find(|kind| kind.eq_ignore_ascii_case(said));
+    match (said.filter(|said| ids.kinds.contains(said)), having) {
+        (Some(said), having) => {
+            let of = having.iter().find(|kind| **kind == said);
             of.map_or(Leads::Nowhere, |kind| Leads::To(kind))
         }
         (None, [one]) => Leads::To(one),
+        (None, []) if said.is_none() => Leads::Nowhere,
         (None, _) => Leads::Open,
     }
 }

@@ -53,6 +53,8 @@ pub struct Seen {
     pub keys: Vec<String>,
     /// To whom it refers, each once, sorted.
     pub refers: Vec<Reference>,
+    /// The ids that stand there and of which it cannot be told to whom they lead, each once, sorted.
+    pub open: Vec<String>,
     /// The version that was observed, where the target is known to compare it.
     pub version: Option<String>,
 }
@@ -79,6 +81,8 @@ pub struct Subject {
     pub referred_by: Vec<Referrer>,
     /// Of what it refers to what leads nowhere.
     pub dangling: Vec<Reference>,
+    /// Others may refer to it of which that is not known.
+    pub may_be_referred: bool,
 }
 
 /// Resources of one type, with all that shares a key with any of them.
@@ -158,11 +162,13 @@ pub fn look(
         let pair = Pair { ground: &ground, resource_type, referred: &[] };
         let named = resource.statement.names(&identifying).into_iter();
         let named = named.filter(|named| !named.coarse.is_empty());
+        let (refers, open) = references(&resource.value, &ground);
         Some(Seen {
+            refers,
+            open: open.into_iter().collect(),
             keys: named
                 .map(|named| frame("key", &[resource_type, &named.attribute, &named.coarse]))
                 .collect(),
-            refers: references(&resource.value, &ground),
             version: pair.version(&resource.value),
             name: resource.name,
             external_id: resource.external_id,
@@ -206,60 +212,72 @@ fn identifying(resource_type: &str, ground: &Ground<'_>) -> Vec<String> {
     named
 }
 
-/// The references that a resource has, wherever they stand.
-fn references(resource: &Value, ground: &Ground<'_>) -> Vec<Reference> {
-    let mut found = BTreeSet::default();
+/// The references that a resource has, wherever they stand, and the ids that lead to nobody can tell whom.
+fn references(resource: &Value, ground: &Ground<'_>) -> (Vec<Reference>, BTreeSet<String>) {
+    let mut by_id: BTreeMap<(String, String), BTreeSet<Option<String>>> = BTreeMap::new();
+    let mut open = BTreeSet::default();
+    let mut add = |attribute: &str, value: &Value| {
+        // A manager is one (RFC 7643 §4.3): of several nobody can say which is meant.
+        let single = !attribute.ends_with(MEMBERS) && matches!(value, Value::Array(_));
+        for edge in elements(value) {
+            let Some(id) = value_of(edge).filter(|id| !id.is_empty()) else { continue };
+            match kind_of(edge, &id, ground).filter(|_| !single) {
+                Some(kind) => {
+                    by_id.entry((attribute.into(), id)).or_default().insert(kind);
+                }
+                None => {
+                    open.insert(id);
+                }
+            }
+        }
+    };
+    let referring = |name: &str| REFERRING.into_iter().find(|one| name.eq_ignore_ascii_case(one));
     for (name, value) in resource.as_object().into_iter().flat_map(Object::iter) {
-        let referring =
-            |name: &str| REFERRING.into_iter().find(|one| name.eq_ignore_ascii_case(one));
         if let Some(attribute) = referring(name) {
-            found.extend(
-                elements(value).into_iter().filter_map(|edge| refer_to(attribute, edge, ground)),
-            );
+            add(attribute, value);
         } else if name.contains(':') {
             for (inner, value) in value.as_object().into_iter().flat_map(Object::iter) {
-                let Some(attribute) = referring(inner) else { continue };
-                let attribute = [name, ":", attribute].concat();
-                let edges = elements(value).into_iter();
-                found.extend(edges.filter_map(|edge| refer_to(&attribute, edge, ground)));
+                if let Some(attribute) = referring(inner) {
+                    add(&[name, ":", attribute].concat(), value);
+                }
             }
         }
     }
-    // An id under several types is told apart by no filter; one that stands there without a type, too, may be of any.
-    let mut by_id: BTreeMap<(String, String), BTreeSet<Option<String>>> = BTreeMap::new();
-    for Reference { attribute, id, resource_type } in found {
-        by_id.entry((attribute, id)).or_default().insert(resource_type);
-    }
-    let told = by_id.iter().filter_map(|((attribute, id), kinds)| {
-        let told = kinds.iter().flatten().count();
+    let mut refers = Vec::new();
+    for ((attribute, id), kinds) in &by_id {
+        // An id under several types is told apart by no filter; one that stands there without a type, too, may be of any.
         let resource_type = kinds.iter().next().cloned().flatten();
-        let (attribute, id) = (attribute.clone(), id.clone());
-        (told < 2).then_some(Reference { attribute, id, resource_type })
-    });
-    told.collect()
+        if kinds.iter().flatten().count() < 2 {
+            refers.push(Reference { attribute: attribute.clone(), id: id.clone(), resource_type });
+        } else {
+            open.insert(id.clone());
+        }
+    }
+    (refers, open)
 }
 
-/// To whom an edge refers; none where it has no id, or its `$ref` is of another one.
-fn refer_to(attribute: &str, edge: &Value, ground: &Ground<'_>) -> Option<Reference> {
-    let id = value_of(edge).filter(|id| !id.is_empty())?;
+/// The type that an edge says it leads to, which may be none; nothing where its `$ref` leads to another id.
+fn kind_of(edge: &Value, id: &str, ground: &Ground<'_>) -> Option<Option<String>> {
     let text = |name| edge.find(name).and_then(Value::as_str).filter(|text| !text.is_empty());
     let endpoints = ground.schema.endpoints();
-    let mut resource_type = text("type").map(String::from);
+    let mut kind = text("type").map(String::from);
     if let Some(place) = text("$ref") {
-        let (before, last) = place.trim_end_matches('/').rsplit_once('/')?;
+        let (before, last) = place.trim_end_matches('/').rsplit_once('/').unwrap_or(("", place));
         if last != id && !last.contains('%') {
             return None;
         }
         let path = before.rsplit('/').next().unwrap_or_default();
         let at = endpoints.iter().find(|(_, endpoint)| endpoint.eq_ignore_ascii_case(path));
-        resource_type = resource_type.or(at.map(|(kind, _)| kind.clone()));
+        // `type` may tell something else of a member: how it became one.
+        let known =
+            |kind: &String| endpoints.iter().any(|(known, _)| known.eq_ignore_ascii_case(kind));
+        kind = kind.filter(known).or(at.map(|(kind, _)| kind.clone()));
     }
     // The type as it is spelled elsewhere.
-    let known = |kind: String| {
+    Some(kind.map(|kind| {
         let known = endpoints.iter().find(|(known, _)| known.eq_ignore_ascii_case(&kind));
         known.map_or(kind, |(known, _)| known.clone())
-    };
-    Some(Reference { attribute: attribute.into(), id, resource_type: resource_type.map(known) })
+    }))
 }
 
 /// A subject, read.
@@ -451,10 +469,10 @@ impl Auditor<'_> {
             let detail = "nothing that is there has this id";
             let mut finding = self.finding(Flaw::DanglingReference, subject, detail);
             finding.values = ids.into_iter().collect();
-            if attribute == MEMBERS {
+            if attribute.ends_with(MEMBERS) {
                 for some in finding.values.chunks(REMOVALS_MOST) {
-                    let removals = some.iter().map(|id| removal(MEMBERS, id)).collect();
-                    finding.mends.push(self.own(subject, Class::Revoke, removals, MEMBERS));
+                    let removals = some.iter().map(|id| removal(&attribute, id)).collect();
+                    finding.mends.push(self.own(subject, Class::Revoke, removals, &attribute));
                 }
             } else {
                 let remove = Vec::from([patch_operation("remove", &attribute, None)]);
@@ -575,6 +593,9 @@ impl Auditor<'_> {
         if survivor.off && others.iter().any(|other| !other.off) {
             return Some("who would survive is switched off, and another is not: a person decides");
         }
+        if same.iter().any(|one| one.subject.may_be_referred) {
+            return Some("others may refer to them of which that is not known: a person decides");
+        }
         // What a service only declares to be unique is not, where two have it.
         let kind = &self.part.resource_type;
         let by_name = self.ground.policy.links_by_name(kind);
@@ -628,7 +649,7 @@ fn memberships<'s>(subject: &Looked<'s>) -> impl Iterator<Item = &'s Referrer> {
 }
 
 fn is_member(referrer: &Referrer) -> bool {
-    referrer.attribute.eq_ignore_ascii_case(MEMBERS)
+    referrer.attribute.ends_with(MEMBERS)
 }
 
 fn has_grants(resource: &Value) -> bool {
@@ -698,6 +719,7 @@ fn number(position: usize) -> u32 {
     u32::try_from(position).unwrap_or(u32::MAX)
 }
 
+/// Behind a URN, too.
 const MEMBERS: &str = "members";
 
 /// 100: as many changes as AWS takes in one PATCH.
@@ -712,9 +734,9 @@ const CREDENTIALS: [&str; 5] =
     ["x509Certificates", "credentials", "apiKeys", "clientSecrets", "certificates"];
 
 record!(Reference { attribute, id, resource_type });
-record!(Seen { name, external_id, id, keys, refers: Empty, version });
+record!(Seen { name, external_id, id, keys, refers: Empty, open: Empty, version });
 record!(Referrer { resource_type, id, attribute, version });
-record!(Subject { document, referred_by: Empty, dangling: Empty });
+record!(Subject { document, referred_by: Empty, dangling: Empty, may_be_referred });
 record!(Part { resource_type, subjects, settings });
 names!(Flaw {
     DuplicateIdentity,

@@ -1839,12 +1839,16 @@ impl Work<'_> {
         self.case.says("body-held").is_none() && self.case.wish.statement.states_secret()
     }
 
-    /// What is seen has become as stated since it was sent: a request is carried out as a whole, so its secret came with it (S3a). Where it may be sent again that is surer.
+    /// What is seen has become as stated since it was sent, and by nobody else that we know of: a request is carried out as a whole, so its secret came with it (S3a). Where it may be sent again that is surer.
     fn has_come(&self, resource: &Value, holds: &Holds) -> bool {
         let (statement, schema) = (&self.case.wish.statement, &self.case.ground.schema);
-        let before = self.record.progress.before.as_ref();
-        let was_so = before.is_none_or(|before| statement.holds(None, before, schema).all);
-        !was_so && self.is_seen(resource, holds)
+        let Some(before) = &self.record.progress.before else { return false };
+        let lacks = |of: &Holds, path: &str| {
+            of.not_kept.iter().any(|one| crate::state::overlaps(&one.path.0, path))
+        };
+        let lacked = statement.holds(None, before, schema).not_kept.into_iter();
+        let mut come = lacked.filter(|one| !lacks(holds, &one.path.0));
+        come.any(|one| self.alone_on(&[one.path.0])) && self.is_seen(resource, holds)
     }
 
     /// Everything was seen to be as stated; a secret is never seen (S3a).

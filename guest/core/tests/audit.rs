@@ -1,6 +1,11 @@
 //! Audits: what is wrong with what is there, and what would mend it (S35)?
 
-#![expect(clippy::expect_used, reason = "a test may fail")]
+#![expect(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::needless_pass_by_value,
+    reason = "a test may fail"
+)]
 
 use replaysafe_core::{
     audit::{Finding, Part, Reference, Referrer, Subject, audit, look},
@@ -150,6 +155,23 @@ fn duplicates_of_two_sources_or_without_a_switch_are_left_to_a_person() {
     );
 }
 
+/// Nobody loses by a merge what nobody knew of.
+#[test]
+fn duplicates_of_which_not_all_who_refer_are_known_are_left_to_a_person() {
+    let users = [json!({"id": "1", "externalId": "a"}), json!({"id": "2", "externalId": "a"})];
+    let mut part = part("User", &users.map(alone), &[]);
+    assert_eq!(run(&part).iter().map(|one| one.mends.len()).sum::<usize>(), 1);
+    for subject in &mut part.subjects[1..] {
+        subject.may_be_referred = true;
+    }
+    let found = run(&part);
+    assert!(
+        found
+            .iter()
+            .all(|one| one.mends.is_empty() && one.detail.starts_with("others may refer to them"))
+    );
+}
+
 /// Nobody is locked out: who is on is not switched off for one that is not.
 #[test]
 fn a_survivor_that_is_off_is_left_to_a_person() {
@@ -290,6 +312,7 @@ fn what_is_no_resource_is_left_out() {
         document: document.into(),
         referred_by: vec![],
         dangling: vec![],
+        may_be_referred: false,
     };
     let subjects = [of("7"), of(r#"{"userName":"a"}"#), of(r#"{"id":"1","userName":"a"}"#)];
     assert_eq!(run(&part("User", &subjects, &[])).len(), 0);
@@ -320,6 +343,7 @@ fn references_are_told_with_their_attribute() {
     let seen = look("User", &[user.to_string()], &settings()).expect("settings");
     let seen = seen.into_iter().flatten().next().expect("a user");
     assert_eq!(texts_of(&seen.refers), ["manager m", "members a", "members b", "urn:x:manager 7"]);
+    assert_eq!(seen.open, [""; 0]);
     let group = json!({"id": "g", "members": [
         {"value": "1", "type": "user"}, {"value": "2", "$ref": "https://x/scim/v2/Groups/2"}, {"value": "3", "type": "Device"},
         {"value": "4", "$ref": "https://elsewhere/Users/5"}, {"value": "6", "$ref": "../Users/6/"},
@@ -341,6 +365,15 @@ fn references_are_told_with_their_attribute() {
             "members 9"
         ]
     );
+    assert_eq!(seen.open, ["4", "7"]);
+    let team = json!({"id": "t", "urn:x": {"members": [{"value": "1"}, {"value": "2", "type": "direct"}]}, "manager": [{"value": "3"}]});
+    let seen = look("Team", &[team.to_string()], &settings()).expect("settings");
+    let seen = seen.into_iter().flatten().next().expect("a team");
+    assert_eq!(texts_of(&seen.refers), ["urn:x:members 1", "urn:x:members 2 direct"]);
+    assert_eq!(seen.open, ["3"]);
+    let part = part("Team", &[alone(team)], &["1"]);
+    let mended: Vec<String> = run(&part).iter().flat_map(|one| &one.mends).map(mend).collect();
+    assert_eq!(mended, ["revoke Team t: remove urn:x:members[value eq \"1\"]"]);
 }
 
 fn texts_of(refers: &[Reference]) -> Vec<String> {
@@ -359,7 +392,8 @@ fn run(part: &Part) -> Vec<Finding> {
 fn part(resource_type: &str, subjects: &[Subject], nowhere: &[&str]) -> Part {
     let mut subjects = subjects.to_vec();
     for subject in &mut subjects {
-        let seen = look(resource_type, &[subject.document.clone()], &settings()).expect("settings");
+        let seen = look(resource_type, std::slice::from_ref(&subject.document), &settings())
+            .expect("settings");
         let refers = seen.into_iter().flatten().flat_map(|seen| seen.refers);
         subject.dangling = refers.filter(|to| nowhere.contains(&to.id.as_str())).collect();
     }
@@ -376,7 +410,12 @@ fn alone(document: Value) -> Subject {
 
 fn referred(document: Value, groups: &[&str]) -> Subject {
     let referred_by = groups.iter().map(|id| referrer("Group", id, "members")).collect();
-    Subject { document: document.to_string(), referred_by, dangling: vec![] }
+    Subject {
+        document: document.to_string(),
+        referred_by,
+        dangling: vec![],
+        may_be_referred: false,
+    }
 }
 
 fn referrer(resource_type: &str, id: &str, attribute: &str) -> Referrer {

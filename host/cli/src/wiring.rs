@@ -185,16 +185,16 @@ impl<'a> Live<'a> {
 
     /// Those of these references that lead nowhere: each is asked for by its id, three times, and always answered with 404 or 410.
     ///
-    /// Of a type whose `witness` is not shown by its id such an answer means nothing; nor does one of a service that does not say which types it has.
+    /// Of a type of which nothing is shown by its id such an answer means nothing; nor does one of a service that does not say which types it has.
     pub(crate) async fn nowhere(&self, census: &Census, output: Output) -> BTreeSet<Unknown> {
         let unknown = census.unknown();
         if unknown.is_empty() || !self.complete {
             return BTreeSet::new();
         }
-        let mut blind = BTreeSet::new();
+        let mut blind = self.kinds();
         for (kind, id) in census.witnesses() {
-            if self.status(kind, id).await != Some(200) {
-                blind.insert(kind.to_owned());
+            if self.status(kind, id).await == Some(200) {
+                blind.remove(kind);
             }
         }
         let teller = Teller::new(output, "ids looked for that are referred to");

@@ -118,8 +118,8 @@ fn audit(arguments: &Arguments, output: Output) -> anyhow::Result<Audited> {
         let census = auditor.look(shown.resources).context("auditing")?;
         // What was left out may be what is referred to.
         let followed = arguments.complete && census.left_out == 0;
-        let nowhere = if followed { census.unknown() } else { BTreeSet::new() };
-        return audited(&auditor, &census, &nowhere, followed);
+        let nowhere = followed.then(|| census.unknown());
+        return audited(&auditor, &census, nowhere.as_ref());
     }
     let credential = gateway::read_credential(arguments.target_credential.as_deref())?;
     let service = wiring::Service {
@@ -133,20 +133,19 @@ fn audit(arguments: &Arguments, output: Output) -> anyhow::Result<Audited> {
         let auditor = auditor(&mut shown)?;
         let census = auditor.look(shown.resources).context("auditing")?;
         let followed = live.is_whole() && census.left_out == 0;
-        let nowhere = if followed { live.nowhere(&census, output).await } else { BTreeSet::new() };
-        audited(&auditor, &census, &nowhere, followed)
+        let nowhere = if followed { Some(live.nowhere(&census, output).await) } else { None };
+        audited(&auditor, &census, nowhere.as_ref())
     })
 }
 
 fn audited(
     auditor: &Auditor,
     census: &Census,
-    nowhere: &BTreeSet<Unknown>,
-    followed: bool,
+    nowhere: Option<&BTreeSet<Unknown>>,
 ) -> anyhow::Result<Audited> {
     let audit = auditor.audit(census, nowhere).context("auditing")?;
-    let open = census.unknown().len() - nowhere.len();
-    Ok(Audited { audit, followed, open, left_out: census.left_out })
+    let open = census.unknown().len() - nowhere.map_or(0, BTreeSet::len);
+    Ok(Audited { audit, followed: nowhere.is_some(), open, left_out: census.left_out })
 }
 
 /// Writes a new file: what is there already may be what was audited, or a plan that is being read.

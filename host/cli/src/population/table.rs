@@ -52,7 +52,7 @@ pub(super) fn read(text: &str) -> Result<Vec<(u64, Value)>, String> {
         for (column, cell) in columns.iter().zip(&row) {
             let cell = cell.trim();
             if !cell.is_empty() {
-                column.put(&mut resource, cell);
+                column.put(&mut resource, cell).map_err(|what| format!("line {line}: {what}"))?;
             }
         }
         if !resource.is_empty() {
@@ -103,9 +103,14 @@ fn column(head: &str) -> Result<Column, String> {
         What::Whole | What::Several => name,
         What::Part(of) | What::Typed(of) => of,
     };
-    if !is_name(name) || !is_name(kind) {
+    // What ends in a version is the beginning of a schema's URN, which names no attribute.
+    let cut = urn.as_deref().is_some_and(|urn| urn.ends_with(".0"));
+    if !is_name(name) || !is_name(kind) || cut {
         return Err(unreadable());
     }
+    // What the type itself has stands in no extension.
+    let core = |urn: &String| urn.to_ascii_lowercase().contains(":core:");
+    let urn = urn.filter(|urn| !core(urn));
     Ok(Column { urn, name: name.to_owned(), what })
 }
 
@@ -128,23 +133,23 @@ impl Column {
         urn(self) == urn(other) && same(&self.name, &other.name) && !apart
     }
 
-    fn put(&self, resource: &mut Map<String, Value>, cell: &str) {
+    fn put(&self, resource: &mut Map<String, Value>, cell: &str) -> Result<(), String> {
         let mut holder = resource;
         if let Some(urn) = &self.urn {
             let Value::Object(extension) = holder.entry(urn.as_str()).or_insert_with(|| json!({}))
             else {
-                return;
+                return Ok(());
             };
             holder = extension;
         }
         let name = self.name.as_str();
         match &self.what {
             What::Whole => {
-                holder.insert(name.to_owned(), scalar(name, cell));
+                holder.insert(name.to_owned(), scalar(name, cell)?);
             }
             What::Part(part) => {
                 if let Value::Object(of) = holder.entry(name).or_insert_with(|| json!({})) {
-                    of.insert(part.clone(), scalar(part, cell));
+                    of.insert(part.clone(), scalar(part, cell)?);
                 }
             }
             What::Typed(kind) => {
@@ -154,20 +159,26 @@ impl Column {
             }
             What::Several => {
                 let values = cell.split(';').map(str::trim).filter(|value| !value.is_empty());
-                let values = values.map(|value| json!({ "value": value }));
-                holder.insert(name.to_owned(), values.collect());
+                let values: Vec<Value> = values.map(|value| json!({ "value": value })).collect();
+                if values.is_empty() {
+                    return Err(format!("`{cell}` has no value of `{name}`: leave the cell empty"));
+                }
+                holder.insert(name.to_owned(), Value::Array(values));
             }
         }
+        Ok(())
     }
 }
 
 /// A cell as the attribute has it: RFC 7643 has two whose values are true or false, and all else is text here.
-fn scalar(name: &str, cell: &str) -> Value {
-    let truth = ["active", "primary"].iter().any(|of| name.eq_ignore_ascii_case(of));
+fn scalar(name: &str, cell: &str) -> Result<Value, String> {
+    if !["active", "primary"].iter().any(|of| name.eq_ignore_ascii_case(of)) {
+        return Ok(Value::from(cell));
+    }
     match cell.to_ascii_lowercase().as_str() {
-        "true" if truth => Value::Bool(true),
-        "false" if truth => Value::Bool(false),
-        _ => Value::from(cell),
+        "true" => Ok(Value::Bool(true)),
+        "false" => Ok(Value::Bool(false)),
+        _ => Err(format!("`{name}` is `true` or `false`, not `{cell}`")),
     }
 }
 
@@ -182,7 +193,7 @@ mod tests {
         let text = format!(
             "\u{feff}externalId,userName,active,name.givenName,name.familyName,emails[work],emails[home],roles[],{ENTERPRISE}:department,{ENTERPRISE}:manager.value\r\n\
              4711,ada,TRUE,Ada,\"Love, lace\",a@x,b@x, admin ; reader;,Maths,externalId:12\r\n\
-             ,bob,no,,,,,,,\n\
+             ,bob,false,,,,,,,\n\
              ,,,,,,,,,\n"
         );
         let rows = read(&text).unwrap();
@@ -199,11 +210,13 @@ mod tests {
                         ENTERPRISE: {"department": "Maths", "manager": {"value": "externalId:12"}},
                     })
                 ),
-                (3, json!({"userName": "bob", "active": "no"})),
+                (3, json!({"userName": "bob", "active": false})),
             ]
         );
         assert_eq!(read("userName\n").unwrap(), []);
         assert_eq!(read("").unwrap(), []);
+        let core = "urn:ietf:params:scim:schemas:core:2.0:User:userName\nann\n";
+        assert_eq!(read(core).unwrap(), [(2, json!({"userName": "ann"}))]);
         // Only where RFC 7643 has a truth value.
         assert_eq!(read("title\ntrue\n").unwrap(), [(2, json!({"title": "true"}))]);
     }
@@ -223,6 +236,9 @@ mod tests {
         check("name.a,name.A\n", "several columns state `name` as a whole");
         check("name,name.a\n", "several columns state `name` as a whole");
         check("urn:x:a,URN:X:a\n", "several columns state `a` as a whole");
+        check(&format!("{ENTERPRISE}\n"), "names no attribute");
+        check("a,active\n1,no\n", "line 2: `active` is `true` or `false`, not `no`");
+        check("a,roles[]\n1,;\n", "line 2: `;` has no value of `roles`: leave the cell empty");
         check("a,b\n1,2\n1\n", "line 3: it has 1 cells, and the first line has 2");
     }
 
