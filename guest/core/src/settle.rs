@@ -1608,7 +1608,8 @@ impl Work<'_> {
 
     fn send_again(&mut self) -> Step {
         let Some(mut effect) = self.record.progress.effect.clone() else { return self.pass_on() };
-        if !self.may_send() {
+        // What somebody else has ended meanwhile is decided anew, behind what was begun since (S9, S14a).
+        if !self.may_send() || self.record.stage == Some(Stage::Refused) {
             return self.refuse(answers::unavailable(&self.record.id, NOT_OURS));
         }
         if self.case.says("body-held").is_none() {
