@@ -508,11 +508,13 @@ impl Auditor<'_> {
                 held.push((path, values.into_iter().collect(), mends));
             }
         }
-        let groups: BTreeMap<&str, &Referrer> =
-            memberships(subject).map(|referrer| (referrer.id.as_str(), referrer)).collect();
+        // Groups of two types may have one id, and one group two lists.
+        let groups: BTreeSet<&Referrer> = memberships(subject).collect();
         if !groups.is_empty() {
-            let mends = groups.values().map(|referrer| take_from(referrer, &subject.id)).collect();
-            held.push((MEMBERS.into(), groups.keys().map(|id| (*id).into()).collect(), mends));
+            let values: BTreeSet<&String> = groups.iter().map(|referrer| &referrer.id).collect();
+            let values = values.into_iter().cloned().collect();
+            let taken = groups.iter().map(|referrer| take_from(referrer, &subject.id));
+            held.push((MEMBERS.into(), values, taken.collect()));
         }
         held
     }

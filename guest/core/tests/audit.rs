@@ -241,6 +241,42 @@ fn who_is_off_holds_nothing() {
     }
 }
 
+/// Of each list that holds somebody, whatever ids those that have one share.
+#[test]
+fn who_is_off_is_taken_from_every_list() {
+    let mut subject = referred(json!({"id": "1", "userName": "ann", "active": false}), &["7"]);
+    subject.referred_by.push(referrer("Group", "7", "urn:x:members"));
+    subject.referred_by.push(referrer("Team", "7", "members"));
+    assert_eq!(
+        told(std::slice::from_ref(&subject), &[]),
+        ["orphaned-privilege ann: 0; members [7]"]
+    );
+    assert_eq!(
+        mends(&[subject]),
+        [
+            "revoke Group 7: remove members[value eq \"1\"]",
+            "revoke Group 7: remove urn:x:members[value eq \"1\"]",
+            "revoke Team 7: remove members[value eq \"1\"]",
+        ]
+    );
+}
+
+/// As many as a target takes in one PATCH.
+#[test]
+fn much_that_dangles_is_taken_away_in_parts() {
+    let ids: Vec<String> = (0..250).map(|at| format!("gone{at}")).collect();
+    let members: Vec<Value> = ids.iter().map(|id| json!({ "value": id })).collect();
+    let nowhere: Vec<&str> = ids.iter().map(String::as_str).collect();
+    let part = part("Group", &[alone(json!({"id": "g", "members": members}))], &nowhere);
+    let found = run(&part);
+    let parts: Vec<usize> = found
+        .iter()
+        .flat_map(|one| &one.mends)
+        .map(|one| mend(one).matches("remove").count())
+        .collect();
+    assert_eq!(parts, [100, 100, 50]);
+}
+
 /// S27, S28: a member by its value, a grant by value and type, where both have one. Nobody loses one for a moment to have it once.
 #[test]
 fn what_is_there_several_times_is_told_and_left() {
