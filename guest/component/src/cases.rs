@@ -5,18 +5,20 @@
 
 use core::arch::wasm32;
 
+#[cfg(feature = "planning")]
+use replaysafe_core::reconciliation;
 use replaysafe_core::types;
 
 macro_rules! cases {
-    ($($name:ident),* $(,)?) => {$(
+    ($module:ident: $($name:ident),*) => {$(
         /// Stands for the core's type of this name.
         #[derive(Clone, Debug)]
         pub enum $name {}
 
         impl $name {
             /// The case of this number. The host has checked that there is one.
-            pub fn _lift(number: u8) -> types::$name {
-                match types::$name::CASES.get(usize::from(number)) {
+            pub fn _lift(number: u8) -> $module::$name {
+                match $module::$name::CASES.get(usize::from(number)) {
                     Some(case) => *case,
                     None => wasm32::unreachable(),
                 }
@@ -25,6 +27,8 @@ macro_rules! cases {
     )*};
 }
 
-cases!(Method);
+cases!(types: Method);
+#[cfg(feature = "planning")]
+cases!(reconciliation: Class);
 #[cfg(not(feature = "planning"))]
-cases!(NameKind, Stage, Verdict, Retry, Evidence, Divergence);
+cases!(types: NameKind, Stage, Verdict, Retry, Evidence, Divergence);

@@ -21,7 +21,7 @@ use crate::{
     reading::is_false,
     reconciliation::{
         Change, Class, Resource,
-        change::{Pair, REFERRING, elements, removal, value_of},
+        change::{Pair, REFERRING, edges, elements, removal, value_of},
     },
     spelling,
     statement::{patch_op, patch_operation},
@@ -57,6 +57,8 @@ pub struct Seen {
     pub open: Vec<String>,
     /// The version that was observed, where the target is known to compare it.
     pub version: Option<String>,
+    /// How many members, roles and entitlements it has.
+    pub edges: u32,
 }
 
 /// A resource that refers to another one.
@@ -170,6 +172,7 @@ pub fn look(
                 .map(|named| frame("key", &[resource_type, &named.attribute, &named.coarse]))
                 .collect(),
             version: pair.version(&resource.value),
+            edges: edges(&resource.value, resource_type),
             name: resource.name,
             external_id: resource.external_id,
             id: resource.id,
@@ -472,11 +475,12 @@ impl Auditor<'_> {
             if attribute.ends_with(MEMBERS) {
                 for some in finding.values.chunks(REMOVALS_MOST) {
                     let removals = some.iter().map(|id| removal(&attribute, id)).collect();
-                    finding.mends.push(self.own(subject, Class::Revoke, removals, &attribute));
+                    let own = self.own(subject, Class::Revoke, removals, &attribute, some.len());
+                    finding.mends.push(own);
                 }
             } else {
                 let remove = Vec::from([patch_operation("remove", &attribute, None)]);
-                finding.mends.push(self.own(subject, Class::Update, remove, &attribute));
+                finding.mends.push(self.own(subject, Class::Update, remove, &attribute, 1));
             }
             finding.attributes.push(attribute);
             finding
@@ -504,7 +508,8 @@ impl Auditor<'_> {
                     elements(list).into_iter().filter_map(value_of).collect();
                 let path = self.spelled(attribute);
                 let remove = Vec::from([patch_operation("remove", &path, None)]);
-                let mends = Vec::from([self.own(subject, Class::Revoke, remove, &path)]);
+                let count = elements(list).len();
+                let mends = Vec::from([self.own(subject, Class::Revoke, remove, &path, count)]);
                 held.push((path, values.into_iter().collect(), mends));
             }
         }
@@ -529,7 +534,7 @@ impl Auditor<'_> {
             let detail = "it is switched off; what accepts the credential by itself may not know";
             let mut finding = self.finding(Flaw::LiveCredential, subject, detail);
             let remove = Vec::from([patch_operation("remove", &path, None)]);
-            finding.mends.push(self.own(subject, Class::Update, remove, &path));
+            finding.mends.push(self.own(subject, Class::Update, remove, &path, 1));
             finding.attributes.push(path);
             finding
         });
@@ -624,15 +629,22 @@ impl Auditor<'_> {
         );
     }
 
-    /// A change of a subject itself.
-    fn own(&self, subject: &Looked<'_>, class: Class, operations: Vec<Value>, path: &str) -> Mend {
+    /// A change of a subject itself, which is so much to the guard.
+    fn own(
+        &self,
+        subject: &Looked<'_>,
+        class: Class,
+        operations: Vec<Value>,
+        path: &str,
+        count: usize,
+    ) -> Mend {
         let of = Referrer {
             resource_type: self.part.resource_type.clone(),
             id: subject.id.clone(),
             attribute: path.into(),
             version: self.pair().version(&subject.resource.value),
         };
-        mend(&of, class, operations)
+        mend(&of, class, operations, count)
     }
 
     fn pair(&self) -> Pair<'_> {
@@ -677,7 +689,7 @@ fn edge(of: &Referrer) -> (&str, &str, &str) {
 
 /// Takes a member away.
 fn take_from(referrer: &Referrer, id: &str) -> Mend {
-    mend(referrer, Class::Revoke, Vec::from([removal(&referrer.attribute, id)]))
+    mend(referrer, Class::Revoke, Vec::from([removal(&referrer.attribute, id)]), 1)
 }
 
 /// Makes a resource refer to another one.
@@ -686,12 +698,13 @@ fn refer(referrer: &Referrer, id: &str) -> Mend {
     let path = &referrer.attribute;
     if is_member(referrer) {
         let add = patch_operation("add", path, Some(Value::Array(Vec::from([reference]))));
-        return mend(referrer, Class::Grant, Vec::from([add]));
+        return mend(referrer, Class::Grant, Vec::from([add]), 1);
     }
-    mend(referrer, Class::Update, Vec::from([patch_operation("replace", path, Some(reference))]))
+    let replace = patch_operation("replace", path, Some(reference));
+    mend(referrer, Class::Update, Vec::from([replace]), 1)
 }
 
-fn mend(of: &Referrer, class: Class, operations: Vec<Value>) -> Mend {
+fn mend(of: &Referrer, class: Class, operations: Vec<Value>, count: usize) -> Mend {
     Mend {
         resource_type: of.resource_type.clone(),
         change: Change {
@@ -701,6 +714,7 @@ fn mend(of: &Referrer, class: Class, operations: Vec<Value>) -> Mend {
             if_match: of.version.clone(),
             needs: Vec::new(),
             attributes: Vec::from([of.attribute.clone()]),
+            count: number(count),
         },
     }
 }
@@ -736,7 +750,7 @@ const CREDENTIALS: [&str; 5] =
     ["x509Certificates", "credentials", "apiKeys", "clientSecrets", "certificates"];
 
 record!(Reference { attribute, id, resource_type });
-record!(Seen { name, external_id, id, keys, refers: Empty, open: Empty, version });
+record!(Seen { name, external_id, id, keys, refers: Empty, open: Empty, version, edges });
 record!(Referrer { resource_type, id, attribute, version });
 record!(Subject { document, referred_by: Empty, dangling: Empty, may_be_referred });
 record!(Part { resource_type, subjects, settings });

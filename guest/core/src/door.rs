@@ -15,9 +15,9 @@ use crate::{
     batch::{self, Item, Known, Operation},
     form::{self, Form, name, write_case},
     lifecycle::{self, Reading, Schema, Segment},
-    reconciliation::{self, Finding, Part, Trait},
+    reconciliation::{self, Excess, Finding, Part, Tally, Trait},
     shape::{Absent, Kind, Member, Shape, Tree},
-    types::{ContractError, Document, Report, Request, Settings, Situation, Step},
+    types::{ContractError, Document, Report, Request, Settings, Situation, Step, UnixMillis},
 };
 
 /// A function of the contract.
@@ -98,12 +98,15 @@ pub static LIFECYCLE: [Function; 9] = [
 ];
 
 /// The functions of `reconciliation`, in the contract's order.
-pub static RECONCILIATION: [Function; 2] = [
+pub static RECONCILIATION: [Function; 3] = [
     function!(survey(resource_type: String, resources: Vec<Document>, settings: Settings) -> Fallible<Vec<Option<Trait>>> {
         reconciliation::survey(&resource_type, &resources, &settings)
     }),
     function!(plan(part: Part) -> Fallible<Vec<Finding>> {
         reconciliation::plan(&part)
+    }),
+    function!(guard(tallies: Vec<Tally>, now: UnixMillis, settings: Settings) -> Fallible<Vec<Excess>> {
+        reconciliation::guard(&tallies, now, &settings)
     }),
 ];
 

@@ -10,7 +10,7 @@ use crate::ordered::{BTreeMap, BTreeSet};
 
 use replaysafe_json::{Limits, parse};
 
-use crate::form::{self, Form, member, names, through_value};
+use crate::form::{self, Form, member, names, record, through_value};
 use crate::shape::{Member, Shape, Tree};
 use crate::types::{ContractError, UnixMillis};
 
@@ -53,6 +53,10 @@ pub struct Policy {
     pub version_attribute: String,
     /// What a plan does about a resource of the source's that the source does not have any more (S32).
     pub source_missing: SourceMissing,
+    /// How much a plan may do before a person approves it (S33).
+    pub guard: Guard,
+    /// How long what other plans did counts with it, in hours (S33).
+    pub guard_window_hours: u32,
 }
 
 impl Default for Policy {
@@ -75,6 +79,8 @@ impl Default for Policy {
             version_header: String::new(),
             version_attribute: String::new(),
             source_missing: SourceMissing::Keep,
+            guard: Guard::default(),
+            guard_window_hours: 24,
         }
     }
 }
@@ -168,6 +174,61 @@ pub enum SourceMissing {
     Delete,
 }
 
+/// How much a plan may do to the resources of one type, by class (S33).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Guard {
+    /// Members, roles and entitlements that it takes away.
+    pub revoke: Limit,
+    /// Resources that it switches off.
+    pub disable: Limit,
+    /// Resources that it makes.
+    pub create: Limit,
+    /// Resources that it finds and writes an external id on.
+    pub adopt: Limit,
+    /// Changes of attributes.
+    pub update: Limit,
+    /// Members, roles and entitlements that it gives.
+    pub grant: Limit,
+    /// Resources that it deletes.
+    pub delete: Limit,
+}
+
+impl Default for Guard {
+    fn default() -> Self {
+        let fifth = |most| Limit { most: Some(most), percent: Some(20) };
+        Self {
+            revoke: fifth(5_000),
+            disable: fifth(500),
+            create: Limit::NONE,
+            adopt: Limit::NONE,
+            update: Limit::NONE,
+            grant: Limit::NONE,
+            delete: fifth(500),
+        }
+    }
+}
+
+/// How much may be done; what is not given does not limit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limit {
+    /// So many.
+    pub most: Option<u32>,
+    /// So many of a hundred that are there; what is few never is too much by this.
+    pub percent: Option<u32>,
+}
+
+impl Guard {
+    /// In the order in which they are declared, which is that of a plan.
+    fn limits(&self) -> impl Iterator<Item = Limit> {
+        let Self { revoke, disable, create, adopt, update, grant, delete } = *self;
+        [revoke, disable, create, adopt, update, grant, delete].into_iter()
+    }
+}
+
+impl Limit {
+    const NONE: Self = Self { most: None, percent: None };
+}
+
 impl Policy {
     /// Reads a policy document; `{}` is the default policy.
     ///
@@ -188,6 +249,12 @@ impl Policy {
         }
         if policy.privileged.iter().any(|name| matches!(name.as_str(), "" | "Users" | "Groups")) {
             return Err(wrong("`privileged` names types, such as `User`".into()));
+        }
+        if policy.guard_window_hours == 0 || GUARD_HOURS_MOST < policy.guard_window_hours {
+            return Err(wrong(format!("`guard-window-hours` must be 1 to {GUARD_HOURS_MOST}")));
+        }
+        if policy.guard.limits().any(|limit| limit.percent.is_some_and(|percent| 100 < percent)) {
+            return Err(wrong("`guard`: `percent` must be 0 to 100".into()));
         }
         let mut known = BTreeSet::new();
         for (name, digests) in &policy.credentials {
@@ -240,6 +307,9 @@ impl Policy {
     }
 }
 
+/// 30 days: as long as a ledger keeps what plans did.
+const GUARD_HOURS_MOST: u32 = 720;
+
 /// 200 digests: the policy is kept with each recorded step (S38).
 const CREDENTIALS_MOST: usize = 200;
 
@@ -276,6 +346,8 @@ impl Form for Policy {
             member!(Policy, version_header, Default),
             member!(Policy, version_attribute, Default),
             member!(Policy, source_missing, Default),
+            member!(Policy, guard, Default),
+            member!(Policy, guard_window_hours, Default),
         ];
         Shape::record(MEMBERS)
     };
@@ -301,6 +373,8 @@ impl Form for Policy {
             version_header: fields.or(otherwise.version_header),
             version_attribute: fields.or(otherwise.version_attribute),
             source_missing: fields.or(otherwise.source_missing),
+            guard: fields.or(otherwise.guard),
+            guard_window_hours: fields.or(otherwise.guard_window_hours),
         }
     }
 
@@ -324,13 +398,50 @@ impl Form for Policy {
                 self.version_header.tree(),
                 self.version_attribute.tree(),
                 self.source_missing.tree(),
+                self.guard.tree(),
+                self.guard_window_hours.tree(),
             ]
             .into(),
         )
     }
 }
 
+/// A class that the document does not name has the limit of the default policy.
+impl Form for Guard {
+    const SHAPE: Shape = {
+        const MEMBERS: &[Member] = &[
+            member!(Guard, revoke, Default),
+            member!(Guard, disable, Default),
+            member!(Guard, create, Default),
+            member!(Guard, adopt, Default),
+            member!(Guard, update, Default),
+            member!(Guard, grant, Default),
+            member!(Guard, delete, Default),
+        ];
+        Shape::record(MEMBERS)
+    };
+
+    fn of(tree: Tree) -> Self {
+        let otherwise = Self::default();
+        let mut fields = tree.fields();
+        Self {
+            revoke: fields.or(otherwise.revoke),
+            disable: fields.or(otherwise.disable),
+            create: fields.or(otherwise.create),
+            adopt: fields.or(otherwise.adopt),
+            update: fields.or(otherwise.update),
+            grant: fields.or(otherwise.grant),
+            delete: fields.or(otherwise.delete),
+        }
+    }
+
+    fn tree(&self) -> Tree {
+        Tree::Items(self.limits().map(|limit| limit.tree()).collect())
+    }
+}
+
 through_value!(Policy);
+record!(Limit { most, percent });
 names!(Adopt { Never, Equal, Matching });
 names!(Existing { Refuse, Update });
 names!(Disabled { Refuse, Reactivate });

@@ -3,6 +3,7 @@
 //! Which resource is which is told here; what leads from one to the other, in `change`.
 
 pub(crate) mod change;
+mod guard;
 
 use alloc::{borrow::ToOwned, format, string::String, vec::Vec};
 
@@ -18,6 +19,7 @@ use crate::{
     types::{ContractError, Document, Settings},
 };
 use change::Pair;
+pub use guard::{Excess, Past, Tally, guard};
 
 /// By what a resource may be found, and on what it depends.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -32,6 +34,8 @@ pub struct Trait {
     pub keys: Vec<String>,
     /// The external ids that it refers to, each once.
     pub refers: Vec<String>,
+    /// How many members, roles and entitlements it has.
+    pub edges: u32,
 }
 
 /// Which resource of the target an external id stands for.
@@ -132,6 +136,8 @@ pub struct Change {
     pub needs: Vec<String>,
     /// The attributes that it changes.
     pub attributes: Vec<String>,
+    /// How much it is to the guard.
+    pub count: u32,
 }
 
 /// What was found of a resource.
@@ -172,6 +178,7 @@ pub fn survey(
             id: resource.id,
             keys: resource.keys,
             refers: change::all_references(&resource.value).into_iter().collect(),
+            edges: change::edges(&resource.value, resource_type),
         })
     };
     Ok(resources.iter().map(look).collect())
@@ -659,7 +666,7 @@ const CANDIDATES_MOST: usize = 20;
 
 const SECRET: &str = "it states a secret, which no plan holds (S3a): set it by a request";
 
-record!(Trait { name, external_id, id, keys, refers });
+record!(Trait { name, external_id, id, keys, refers, edges });
 record!(Link { external_id, id });
 record!(Part {
     resource_type,
@@ -682,5 +689,5 @@ names!(Relation {
 });
 names!(Conclusion { Ambiguous, Blocked, Planned, Unchanged, Kept });
 names!(Class { Revoke, Disable, Create, Adopt, Update, Grant, Delete });
-record!(Change { class, id, body, if_match, needs: Empty, attributes: Empty });
+record!(Change { class, id, body, if_match, needs: Empty, attributes: Empty, count });
 record!(Finding { relation, conclusion, name, desired, observed: Empty, changes: Empty, detail });

@@ -37,8 +37,11 @@ wit_bindgen::generate!({
         "replaysafe:provisioning/reconciliation@0.1.0/part": replaysafe_core::reconciliation::Part,
         "replaysafe:provisioning/reconciliation@0.1.0/relation": replaysafe_core::reconciliation::Relation,
         "replaysafe:provisioning/reconciliation@0.1.0/conclusion": replaysafe_core::reconciliation::Conclusion,
-        "replaysafe:provisioning/reconciliation@0.1.0/class": replaysafe_core::reconciliation::Class,
+        "replaysafe:provisioning/reconciliation@0.1.0/class": crate::cases::Class,
         "replaysafe:provisioning/reconciliation@0.1.0/change": replaysafe_core::reconciliation::Change,
         "replaysafe:provisioning/reconciliation@0.1.0/finding": replaysafe_core::reconciliation::Finding,
+        "replaysafe:provisioning/reconciliation@0.1.0/past": replaysafe_core::reconciliation::Past,
+        "replaysafe:provisioning/reconciliation@0.1.0/tally": replaysafe_core::reconciliation::Tally,
+        "replaysafe:provisioning/reconciliation@0.1.0/excess": replaysafe_core::reconciliation::Excess,
     },
 });

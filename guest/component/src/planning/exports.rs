@@ -6,8 +6,8 @@ use replaysafe_core::{
     audit::{self, Seen},
     batch::{self, Item, Known, Operation},
     door,
-    reconciliation::{self, Finding, Part, Trait},
-    types::{ContractError, Document, Settings},
+    reconciliation::{self, Excess, Finding, Part, Tally, Trait},
+    types::{ContractError, Document, Settings, UnixMillis},
 };
 
 use super::bindings::exports::replaysafe::provisioning::{
@@ -27,6 +27,14 @@ impl Guest for Component {
 
     fn plan(part: Part) -> Result<Vec<Finding>, ContractError> {
         reconciliation::plan(&part)
+    }
+
+    fn guard(
+        tallies: Vec<Tally>,
+        now: UnixMillis,
+        settings: Settings,
+    ) -> Result<Vec<Excess>, ContractError> {
+        reconciliation::guard(&tallies, now, &settings)
     }
 }
 

@@ -15,6 +15,7 @@ use super::{Change, Class, Link};
 use crate::{
     case::Ground,
     ordered::BTreeSet,
+    path::Place,
     spelling::{self, Member},
     statement::{
         Allowance, Body, Difference, Operation, PathKey, Statement, holds_secret, patch_op,
@@ -105,8 +106,8 @@ impl Pair<'_> {
             let body = patch_op(operations);
             let needs = needs(&body).into_iter().collect();
             let if_match = if_match.clone().filter(|_| changes.is_empty());
-            let (id, body) = (Some(id.into()), Some(body.to_string()));
-            changes.push(Change { class, id, body, if_match, needs, attributes });
+            let (id, body, count) = (Some(id.into()), Some(body.to_string()), count(class, &body));
+            changes.push(Change { class, id, body, if_match, needs, attributes, count });
         };
         add(Class::Revoke, revoked, named(true));
         for (class, stated) in [
@@ -176,6 +177,7 @@ impl Pair<'_> {
             if_match: None,
             needs: Vec::new(),
             attributes: Vec::new(),
+            count: 1,
         }]);
         for (class, operations, attributes) in
             [(Class::Update, updates, updated), (Class::Grant, grants, granted)]
@@ -186,8 +188,9 @@ impl Pair<'_> {
             let body = patch_op(operations);
             let mut needs = needs(&body);
             needs.extend(external_id.map(String::from));
+            let count = count(class, &body);
             let (needs, body) = (needs.into_iter().collect(), Some(body.to_string()));
-            changes.push(Change { class, id: None, body, if_match: None, needs, attributes });
+            changes.push(Change { class, id: None, body, if_match: None, needs, attributes, count });
         }
         (changes, unknown)
     }
@@ -203,6 +206,7 @@ impl Pair<'_> {
             if_match: self.version(observed),
             needs: Vec::new(),
             attributes: difference.names,
+            count: 1,
         })
     }
 
@@ -219,6 +223,7 @@ impl Pair<'_> {
             if_match: self.version(observed),
             needs: Vec::new(),
             attributes: Vec::new(),
+            count: 1,
         })
     }
 
@@ -431,6 +436,32 @@ impl Edges {
 /// Takes the edge of this value away.
 pub(crate) fn removal(path: &str, value: &str) -> Value {
     patch_operation("remove", &format!("{path}[value eq {}]", Value::from(value)), None)
+}
+
+/// How much a change is to the guard (S33): one resource, or as many members, roles and entitlements as it gives or takes.
+fn count(class: Class, body: &Value) -> u32 {
+    let of = |operation: &Value| operation.find("value").map_or(1, |value| elements(value).len());
+    match class {
+        Class::Revoke | Class::Grant => {
+            let operations = body.find("Operations").and_then(Value::as_array).unwrap_or_default();
+            number(operations.iter().map(of).sum())
+        }
+        Class::Disable | Class::Create | Class::Adopt | Class::Update | Class::Delete => 1,
+    }
+}
+
+/// How many members, roles and entitlements a resource has.
+pub(crate) fn edges(resource: &Value, resource_type: &str) -> u32 {
+    let is_edge = |name: &str| {
+        let place = Place::of(None, name);
+        spelling::is_edge(&place) && !spelling::echoed(&place, resource_type)
+    };
+    let members = resource.as_object().into_iter().flat_map(Object::iter);
+    number(members.filter(|(name, _)| is_edge(name)).map(|(_, list)| elements(list).len()).sum())
+}
+
+fn number(count: usize) -> u32 {
+    u32::try_from(count).unwrap_or(u32::MAX)
 }
 
 /// The external ids that a resource refers to.
