@@ -5,6 +5,7 @@
 //! Here is when a request may go: what it waits for, how many go at once, when one is tried again.
 
 mod agenda;
+pub mod guard;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -23,13 +24,18 @@ use tokio::{
 
 use crate::{
     call::{Call, Principal},
-    contract::{Answer, Field, Verdict, batch::Known, reconciliation::Class},
+    contract::{
+        Answer, Field, Verdict,
+        batch::Known,
+        reconciliation::{Class, Excess},
+    },
     guest::{GuestError, PlanningGuest, aside},
     ledger::Ledger,
     provisioner::{Provisioner, batch::id_of},
     target::{Body, Caller, Target},
 };
 pub use agenda::{Agenda, EFFECTS_MOST, Item, NoPlan, PLAN_BYTES_MOST};
+pub use guard::ApplyError;
 
 /// Carries out plans.
 #[derive(Debug)]
@@ -205,6 +211,8 @@ pub struct Report {
     pub counts: Counts,
     /// What is not as it was to be, in the plan's order.
     pub troubles: Vec<Trouble>,
+    /// What a person has to approve first (S33): then nothing was sent, and all effects count as blocked.
+    pub staged: Vec<Excess>,
 }
 
 /// An effect that is not as it was to be.
@@ -223,7 +231,7 @@ pub struct Trouble {
 }
 
 impl<L: Ledger, T: Target> Applier<L, T> {
-    /// Carries out a plan, and says what became of each of its effects. `told` hears of each that has come to its end.
+    /// Carries out a plan, if the guard lets it (S33), and says what became of each of its effects. `told` hears of each that has come to its end.
     ///
     /// Effects go class by class, in the plan's order. Within a class they go side by side; but each after those that it
     /// depends on, and after the earlier ones of its resource. What depends on one that has failed is not sent; what
@@ -231,12 +239,21 @@ impl<L: Ledger, T: Target> Applier<L, T> {
     ///
     /// Once `stop` is true nothing more is sent, and what is under way is waited for. To drop the call is as a crash: what
     /// was sent is in the ledger, and the next one goes on with it.
+    ///
+    /// # Errors
+    ///
+    /// Where it cannot be told or recorded that the plan may begin: nothing was sent.
     pub async fn apply(
         &self,
         agenda: &Agenda,
         told: &(dyn Fn(Progress) + Send + Sync),
         mut stop: watch::Receiver<bool>,
-    ) -> Report {
+    ) -> Result<Report, ApplyError> {
+        let staged = self.admit(agenda).await?;
+        if !staged.is_empty() {
+            let counts = Counts { blocked: agenda.items().len(), ..Counts::default() };
+            return Ok(Report { counts, troubles: Vec::new(), staged });
+        }
         let mut run = Run::new(agenda, told);
         let mut from = 0;
         for of_stage in agenda.items().chunk_by(|one, next| stage(one) == stage(next)) {
@@ -244,7 +261,7 @@ impl<L: Ledger, T: Target> Applier<L, T> {
             from += of_stage.len();
         }
         run.report.troubles.sort_by_key(|trouble| trouble.item);
-        run.report
+        Ok(run.report)
     }
 
     /// Carries out what may go side by side, to its end.

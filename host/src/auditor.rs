@@ -8,13 +8,20 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::{
     contract::{
-        Document, Settings,
-        audit::{Finding, Flaw, Part, Reference, Referrer, Subject},
+        Document, EntryId, Identity, Method, Name, NameKind, Reading, Request, Scope, Settings,
+        Tag,
+        audit::{Finding, Flaw, Part, Reference, Referrer, Seen, Subject},
         reconciliation::{self, Change, Conclusion, Relation},
     },
-    guest::{Guest, PlanningGuest},
+    guest::{Guest, GuestError, PlanningGuest},
+    keys::LedgerKey,
+    ledger::Ledger,
     planner::{Found, Key, Plan, PlanError, Sets, assemble, key, portions, without_secrets},
-    provisioner::secret_paths,
+    provisioner::{
+        ProvisionError,
+        operator::{self, Concern},
+        secret_paths,
+    },
 };
 
 /// Audits what is there.
@@ -26,6 +33,8 @@ pub struct Auditor {
     pub guest: Guest,
     /// Policy, schema, profile.
     pub settings: Settings,
+    /// The service that what is there was read from, if it was: what mends it is for no other one.
+    pub target: Option<String>,
 }
 
 /// What is there, looked at: the first half of an audit.
@@ -34,6 +43,16 @@ pub struct Census {
     kinds: Vec<Kind>,
     /// How many resources were left out, as they have no id that can stand in a path.
     pub left_out: usize,
+}
+
+/// What a ledger knows of what is there, by type and id.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Recalled(BTreeMap<(String, String), Memory>);
+
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+struct Memory {
+    known: Vec<Identity>,
+    irrevocable: Vec<EntryId>,
 }
 
 /// A reference to what was not shown.
@@ -83,6 +102,7 @@ struct Known {
     refers: Vec<Reference>,
     open: Vec<String>,
     version: Option<String>,
+    edges: u32,
 }
 
 impl Auditor {
@@ -129,7 +149,7 @@ impl Auditor {
             for (document, of) in portion.into_iter().zip(seen) {
                 number += 1;
                 let of = of.ok_or_else(|| unreadable(number))?;
-                let Some(id) = of.id else {
+                let Some(id) = of.id.clone() else {
                     left_out += 1;
                     continue;
                 };
@@ -141,16 +161,82 @@ impl Auditor {
                     continue;
                 }
                 places.insert(id.clone(), known.len());
-                let (name, refers, open, version) = (of.name, of.refers, of.open, of.version);
-                let keys = of.keys.into_iter().map(key).collect();
-                known.push(Known { document, id, name, keys, refers, open, version });
+                let Seen { name, keys, refers, open, version, edges, .. } = of;
+                let keys = keys.into_iter().map(key).collect();
+                known.push(Known { document, id, name, keys, refers, open, version, edges });
             }
         }
         Ok((Kind { resource_type, known }, left_out))
     }
 
+    /// Asks a ledger what it knows of what is there. `tenant` and `target` are those that the ledger was written with:
+    /// see [`Options`](crate::provisioner::Options). Reads only, and may run beside whoever writes it.
+    ///
+    /// # Errors
+    ///
+    /// Where ledger or component fail.
+    pub async fn recall<L: Ledger>(
+        &self,
+        census: &Census,
+        ledger: &L,
+        key: &LedgerKey,
+        scope: &Scope,
+        now: u64,
+    ) -> Result<Recalled, ProvisionError> {
+        let mut recalled = Recalled::default();
+        for kind in &census.kinds {
+            for known in &kind.known {
+                let names = self.names(kind, known, scope)?;
+                let tags: Vec<Tag> = names
+                    .iter()
+                    .map(|name| key.tag(&scope.tenant, "name", &name.material))
+                    .collect();
+                let found = ledger.find(scope, None, &Tag::new(), &tags).await?;
+                if !found.holders.is_empty() {
+                    let of = (kind.resource_type.clone(), known.id.clone());
+                    recalled.0.entry(of).or_default().known =
+                        found.holders.into_iter().map(|holder| holder.identity).collect();
+                }
+            }
+        }
+        for matter in operator::matters(&self.guest, ledger, key, now).await? {
+            if let (Concern::Irrevocable, Some(id)) = (&matter.concern, matter.id) {
+                let of = recalled.0.entry((matter.resource_type, id)).or_default();
+                of.irrevocable.push(matter.decision);
+            }
+        }
+        Ok(recalled)
+    }
+
+    /// What a ledger has a resource under: its id, and its external id.
+    fn names(&self, kind: &Kind, known: &Known, scope: &Scope) -> Result<Vec<Name>, GuestError> {
+        let by_id = Request {
+            scope: scope.clone(),
+            method: Method::Delete,
+            resource_type: kind.resource_type.clone(),
+            id: Some(known.id.clone()),
+            body: None,
+            key: None,
+            version: None,
+            if_match: None,
+            received_at: 0,
+            extra: Vec::new(),
+        };
+        let (method, body) = (Method::Create, Some(known.document.clone()));
+        let by_what_it_is = Request { method, body, id: None, ..by_id.clone() };
+        let mut names = Vec::new();
+        for request in [by_id, by_what_it_is] {
+            if let Reading::Readable(identified) = self.guest.identify(&request, &self.settings)? {
+                names.extend(identified.names);
+            }
+        }
+        names.retain(|name| matches!(name.kind, NameKind::TargetId | NameKind::ExternalId));
+        Ok(names)
+    }
+
     /// Audits. `nowhere`: what is referred to, and was looked for and not found; [`Census::unknown`] says for what one has
-    /// to look. None: not everything that may refer to others was read, so nothing is known to be nowhere.
+    /// to look. None: not everything that may refer to others was read, so nothing is known to be nowhere. `recalled`: what a
+    /// ledger knows, if there is one.
     ///
     /// # Errors
     ///
@@ -159,6 +245,7 @@ impl Auditor {
         &self,
         census: &Census,
         nowhere: Option<&BTreeSet<Unknown>>,
+        recalled: &Recalled,
     ) -> Result<Audit, PlanError> {
         let ids = census.ids();
         let referred = census.referred(&ids);
@@ -168,7 +255,13 @@ impl Auditor {
             let bytes = |of: &Vec<&Known>| of.iter().map(|known| known.document.len()).sum();
             for clusters in portions(kind.clusters(), bytes) {
                 let places: Vec<&Known> = clusters.into_iter().flatten().collect();
+                let memory = |known: &Known| {
+                    let of = (kind.resource_type.clone(), known.id.clone());
+                    recalled.0.get(&of).cloned().unwrap_or_default()
+                };
                 let subject = |known: &&Known| Subject {
+                    known: memory(known).known,
+                    irrevocable: memory(known).irrevocable,
                     document: known.document.clone(),
                     referred_by: referred
                         .get(&(kind.resource_type.as_str(), known.id.as_str()))
@@ -205,7 +298,9 @@ impl Auditor {
         findings.sort_by(|one, other| one.order().cmp(&other.order()));
         let audited = census.kinds.iter();
         let audited = audited.map(|kind| (kind.resource_type.clone(), kind.known.len())).collect();
-        Ok(Audit { mends: census.plan(&findings), findings, audited })
+        let mut mends = census.plan(&findings, self.target.clone());
+        mends.guard = self.planning.guard(&mends.tallies(), 0, &self.settings)?;
+        Ok(Audit { mends, findings, audited })
     }
 }
 
@@ -281,7 +376,7 @@ impl Census {
     }
 
     /// A plan of all that mends something: for each resource what changes it, each change once.
-    fn plan(&self, findings: &[Flawed]) -> Plan {
+    fn plan(&self, findings: &[Flawed], target: Option<String>) -> Plan {
         let mut of_resource: BTreeMap<(&str, &str), Changes> = BTreeMap::new();
         for one in findings {
             for mend in &one.finding.mends {
@@ -306,7 +401,10 @@ impl Census {
             let name = names.get(&resource).copied().unwrap_or(id);
             changes.found(kind, id, name)
         });
-        assemble(found.collect())
+        let there = self.kinds.iter().map(|kind| {
+            (kind.resource_type.clone(), kind.known.iter().map(|known| known.edges).collect())
+        });
+        assemble(found.collect(), there.collect(), target)
     }
 }
 
@@ -393,6 +491,8 @@ impl Kind {
 pub fn flaw_name(flaw: Flaw) -> &'static str {
     match flaw {
         Flaw::DuplicateIdentity => "duplicate-identity",
+        Flaw::Resurrected => "resurrected",
+        Flaw::Irrevocable => "irrevocable",
         Flaw::OrphanedPrivilege => "orphaned-privilege",
         Flaw::LiveCredential => "live-credential",
         Flaw::StackedGrant => "stacked-grant",
@@ -402,8 +502,10 @@ pub fn flaw_name(flaw: Flaw) -> &'static str {
 }
 
 /// All flaws, by weight.
-pub const FLAWS: [Flaw; 6] = [
+pub const FLAWS: [Flaw; 8] = [
     Flaw::DuplicateIdentity,
+    Flaw::Resurrected,
+    Flaw::Irrevocable,
     Flaw::OrphanedPrivilege,
     Flaw::LiveCredential,
     Flaw::StackedGrant,

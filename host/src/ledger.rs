@@ -9,7 +9,10 @@ mod sqlite;
 
 use std::{future::Future, time::Duration};
 
-use crate::contract::{Entry, EntryId, Field, Found, IdentityWrite, NameKind, Scope, Tag};
+use crate::contract::{
+    Entry, EntryId, Field, Found, IdentityWrite, NameKind, Scope, Tag,
+    reconciliation::{Class, Excess},
+};
 
 pub use journal::Journal;
 pub(crate) use journal::Line;
@@ -92,6 +95,17 @@ pub trait Ledger: Send + Sync + 'static {
     /// Removes recorded steps that were written before `before`, but for each [`waiting_step`](Self::waiting_step).
     fn forget_steps(&self, before: u64) -> impl Future<Output = Result<u64, LedgerError>> + Send;
 
+    /// What is known of plans that were to be carried out, in the order of their last word (S33).
+    fn plans(&self) -> impl Future<Output = Result<Vec<PlanRecord>, LedgerError>> + Send;
+
+    /// Writes what is known of a plan, in the place of what was known of it. What was last said of any plan before
+    /// `forget` is removed.
+    fn write_plan(
+        &self,
+        record: &PlanRecord,
+        forget: u64,
+    ) -> impl Future<Output = Result<(), LedgerError>> + Send;
+
     /// Whether the ledger can be read and written at this moment.
     fn ready(&self) -> impl Future<Output = Result<(), LedgerError>> + Send;
 
@@ -172,6 +186,50 @@ pub struct RecordedStep {
     pub input: String,
     /// The result, likewise.
     pub output: String,
+}
+
+/// What is known of a plan that was to be carried out (S33).
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct PlanRecord {
+    /// Whose it is.
+    pub tenant: String,
+    /// Its digest.
+    pub digest: String,
+    /// When it was made: plans of one digest that were made at several times are several.
+    pub made_at: u64,
+    /// Since when it is known: when it was let through, staged or approved.
+    pub at: u64,
+    /// What follows for it.
+    pub stage: PlanStage,
+    /// How much it does.
+    pub amounts: Vec<Amount>,
+    /// What a person has to approve, or has.
+    pub excess: Vec<Excess>,
+}
+
+/// Whether a plan may begin.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub enum PlanStage {
+    /// A person has to approve it first.
+    Staged,
+    /// A person has.
+    Approved {
+        /// For as long as this, in milliseconds since 1970.
+        until: u64,
+    },
+    /// It was let through, and may be carried out again.
+    Begun,
+}
+
+/// How much a plan does in one class to resources of one type.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct Amount {
+    /// The name of the resource type.
+    pub resource_type: String,
+    /// What it does.
+    pub class: Class,
+    /// How much.
+    pub planned: u64,
 }
 
 /// A law of the ledger that does not hold.

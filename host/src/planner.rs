@@ -13,7 +13,9 @@ use sha2::{Digest as _, Sha256};
 use crate::{
     contract::{
         Document, Settings,
-        reconciliation::{Change, Class, Conclusion, Finding, Link, Part, Relation, Trait},
+        reconciliation::{
+            Change, Class, Conclusion, Excess, Finding, Link, Part, Relation, Tally, Trait,
+        },
     },
     guest::{Guest, GuestError, PlanningGuest},
     keys::hex,
@@ -43,6 +45,8 @@ pub struct Planner {
     /// The whole of the source was read, without an error: only then does it mean anything that a resource is not
     /// desired. Of a type of which nothing is desired it never does (S32).
     pub complete: bool,
+    /// The service that what is there was read from, if it was: the plan is for no other one.
+    pub target: Option<String>,
 }
 
 /// What leads from what is there to what should be. Equal populations give equal plans, in whatever order they stand.
@@ -54,8 +58,24 @@ pub struct Plan {
     pub effects: Vec<Effect>,
     /// How many there are of each.
     pub summary: Summary,
-    /// The SHA-256 of the effects in canonical JSON, in lower-case hexadecimal: an approval names it (S33).
+    /// What the guard does not let go without approval, this plan alone (S33).
+    pub guard: Vec<Excess>,
+    /// How much was there, by type.
+    pub there: BTreeMap<String, There>,
+    /// The service that it is for, if what is there was read from one.
+    pub target: Option<String>,
+    /// The SHA-256 of what [`Plan::digested`] gives, in canonical JSON, in lower-case hexadecimal: an approval names it
+    /// (S33).
     pub digest: String,
+}
+
+/// How much of a resource type was there.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct There {
+    /// Resources.
+    pub resources: u64,
+    /// The members, roles and entitlements that they had.
+    pub edges: u64,
 }
 
 /// What was found of a resource.
@@ -170,7 +190,10 @@ impl Planner {
             found.extend(self.round(&sides, &ids, refers)?);
         }
         found.sort_by(|one, other| one.order().cmp(&other.order()));
-        Ok(assemble(found))
+        let there = sides.iter().map(|one| (one.resource_type.clone(), one.there())).collect();
+        let mut plan = assemble(found, there, self.target.clone());
+        plan.guard = self.planning.guard(&plan.tallies(), 0, &self.settings)?;
+        Ok(plan)
     }
 
     /// Plans the clusters that `wanted` picks, part by part.
@@ -246,12 +269,14 @@ struct Known {
     id: Option<String>,
     keys: Vec<Key>,
     refers: Vec<String>,
+    edges: u32,
 }
 
 impl Known {
     fn new(document: Document, of: Trait) -> Self {
-        let keys = of.keys.into_iter().map(key).collect();
-        Self { document, external_id: of.external_id, id: of.id, keys, refers: of.refers }
+        let Trait { external_id, id, keys, refers, edges, .. } = of;
+        let keys = keys.into_iter().map(key).collect();
+        Self { document, external_id, id, keys, refers, edges }
     }
 }
 
@@ -273,6 +298,11 @@ struct Cluster {
 impl Sides {
     fn all(&self) -> impl Iterator<Item = &Known> {
         self.desired.iter().chain(&self.observed)
+    }
+
+    /// How much is there.
+    fn there(&self) -> There {
+        self.observed.iter().map(|known| known.edges).collect()
     }
 
     /// Puts together what shares a key, directly or by way of others.
@@ -474,7 +504,11 @@ impl Sets {
 }
 
 /// Puts the changes of all findings in their order.
-pub(crate) fn assemble(findings: Vec<Found>) -> Plan {
+pub(crate) fn assemble(
+    findings: Vec<Found>,
+    there: BTreeMap<String, There>,
+    target: Option<String>,
+) -> Plan {
     let mut order: Vec<(Class, usize, usize)> = Vec::new();
     let mut summary = Summary::default();
     for (position, found) in findings.iter().enumerate() {
@@ -512,15 +546,50 @@ pub(crate) fn assemble(findings: Vec<Found>) -> Plan {
         let depends_on = depends_on.into_iter().collect();
         effects.push(Effect { finding, change: change.clone(), depends_on });
     }
-    let mut plan = Plan { findings, effects, summary, digest: String::new() };
-    let effects = (0..plan.effects.len()).map(|at| plan.effect(at));
-    plan.digest = digest(&Value::Array(effects.collect()));
+    let (guard, digest) = (Vec::new(), String::new());
+    let mut plan = Plan { findings, effects, summary, guard, there, target, digest };
+    plan.digest = self::digest(&Value::Object(plan.digested()));
     plan
 }
 
-/// The digest of a plan by its effects, a list of what [`Plan::effect`] gives.
-pub(crate) fn digest(effects: &Value) -> String {
-    hex(&Sha256::digest(canonical(effects)))
+/// The digest of a plan by what [`Plan::digested`] gives.
+pub(crate) fn digest(digested: &Value) -> String {
+    hex(&Sha256::digest(canonical(digested)))
+}
+
+/// What effects come to, by type and class: what each is of, and how much it is.
+pub(crate) fn tallies(
+    effects: impl IntoIterator<Item = (String, Class, u64)>,
+    there: &BTreeMap<String, There>,
+) -> Vec<Tally> {
+    let mut tallies: BTreeMap<(String, u8), Tally> = BTreeMap::new();
+    for (resource_type, class, count) in effects {
+        let There { resources, edges } = there.get(&resource_type).copied().unwrap_or_default();
+        let of = (resource_type.clone(), class as u8);
+        let (recent, approved) = (Vec::new(), 0);
+        let tally = tallies.entry(of).or_insert_with(|| Tally {
+            resource_type,
+            class,
+            planned: 0,
+            recent,
+            resources,
+            edges,
+            approved,
+        });
+        tally.planned = tally.planned.saturating_add(count);
+    }
+    tallies.into_values().collect()
+}
+
+/// From how many members, roles and entitlements each resource has.
+impl FromIterator<u32> for There {
+    fn from_iter<I: IntoIterator<Item = u32>>(edges: I) -> Self {
+        let add = |there: Self, edges: u32| Self {
+            resources: there.resources + 1,
+            edges: there.edges.saturating_add(edges.into()),
+        };
+        edges.into_iter().fold(Self::default(), add)
+    }
 }
 
 impl Summary {
@@ -538,6 +607,35 @@ impl Summary {
 }
 
 impl Plan {
+    /// What the digest is of: all that is carried out, and what the guard judges it by.
+    #[must_use]
+    pub fn digested(&self) -> Object {
+        let mut digested = Object::new();
+        let effects = (0..self.effects.len()).map(|at| self.effect(at));
+        digested.insert("effects", Value::Array(effects.collect()));
+        if let Some(target) = &self.target {
+            digested.insert("target", target.as_str());
+        }
+        let mut kinds = Object::new();
+        for (kind, there) in self.there.iter().filter(|(_, there)| there.resources != 0) {
+            let there = [("edges", there.edges), ("resources", there.resources)];
+            let there = there.into_iter().map(|(name, number)| (name, Value::from(number)));
+            kinds.insert(kind.as_str(), Value::Object(there.collect()));
+        }
+        digested.insert("there", Value::Object(kinds));
+        digested
+    }
+
+    /// How much it does, by type and class (S33).
+    #[must_use]
+    pub fn tallies(&self) -> Vec<Tally> {
+        let of = |effect: &Effect| {
+            let kind = self.findings.get(effect.finding)?.resource_type.clone();
+            Some((kind, effect.change.class, effect.change.count.into()))
+        };
+        tallies(self.effects.iter().filter_map(of), &self.there)
+    }
+
     /// An effect as the plan's JSON has it, effects numbered from 1; an empty object for one that is not there.
     #[must_use]
     pub fn effect(&self, at: usize) -> Value {
@@ -568,6 +666,9 @@ impl Plan {
                 Some(operations) => json.insert("operations", operations.clone()),
                 None => json.insert("document", body),
             };
+        }
+        if change.count != 1 {
+            json.insert("count", u64::from(change.count));
         }
         let depends = effect.depends_on.iter().map(|at| number(*at));
         json.insert("dependsOn", Value::Array(depends.collect()));

@@ -238,6 +238,14 @@ impl<L: Ledger, T: Target> Provisioner<L, T> {
         Self::with_clock(guest, ledger, target, key, options, Arc::new(SystemClock))
     }
 
+    pub(crate) fn options(&self) -> &Options {
+        &self.0.options
+    }
+
+    pub(crate) fn now(&self) -> u64 {
+        self.0.clock.now()
+    }
+
     /// Like [`new`](Self::new), with another clock.
     ///
     /// # Errors

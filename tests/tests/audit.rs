@@ -10,7 +10,7 @@ use std::{
 
 use proptest::prelude::*;
 use replaysafe::{
-    auditor::{Audit, Auditor, Census, flaw_name},
+    auditor::{Audit, Auditor, Census, Recalled, flaw_name},
     contract::{Settings, audit::Flaw},
     guest::{Guest, PlanningGuest},
 };
@@ -32,11 +32,8 @@ proptest! {
             let finding = &one.finding;
             let ids = one.ids.iter().cloned().collect();
             let attribute = finding.attributes.join(" ");
-            let values = match finding.flaw {
-                Flaw::DuplicateIdentity => BTreeSet::new(),
-                Flaw::OrphanedPrivilege | Flaw::LiveCredential | Flaw::StackedGrant | Flaw::RepeatedMember
-                | Flaw::DanglingReference => finding.values.iter().cloned().collect(),
-            };
+            let all = finding.values.iter().filter(|_| finding.flaw != Flaw::DuplicateIdentity);
+            let values = all.cloned().collect::<BTreeSet<_>>();
             (flaw_name(finding.flaw), ids, attribute, values)
         }).collect();
         prop_assert_eq!(found.len(), audit.findings.len());
@@ -482,9 +479,10 @@ fn audit_of(there: Vec<(String, Vec<String>)>) -> Audit {
         planning: COMPONENT.clone(),
         guest: Guest::embedded().expect("the component"),
         settings: Settings { policy: "{}".into(), schema: "{}".into(), profile: Vec::new() },
+        target: None,
     };
     let census: Census = auditor.look(there).expect("documents that can be read");
-    auditor.audit(&census, Some(&census.unknown())).expect("an audit")
+    auditor.audit(&census, Some(&census.unknown()), &Recalled::default()).expect("an audit")
 }
 
 fn texts(audit: &Audit) -> Vec<String> {

@@ -287,6 +287,7 @@ impl World {
             guest: Guest::embedded().expect("the component"),
             settings: settings(self.policy),
             complete: true,
+            target: None,
         };
         planner.plan(populations).expect("a plan")
     }

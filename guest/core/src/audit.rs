@@ -24,8 +24,9 @@ use crate::{
         change::{Pair, REFERRING, edges, elements, removal, value_of},
     },
     spelling,
+    state::{Life, Memory, read_state},
     statement::{patch_op, patch_operation},
-    types::{ContractError, Document, Settings},
+    types::{ContractError, Document, Identity, Settings},
 };
 use instant::Instant;
 
@@ -85,6 +86,10 @@ pub struct Subject {
     pub dangling: Vec<Reference>,
     /// Others may refer to it of which that is not known.
     pub may_be_referred: bool,
+    /// What a ledger has under its id and its external id.
+    pub known: Vec<Identity>,
+    /// The decisions of revocations on it that the target does not carry out.
+    pub irrevocable: Vec<String>,
 }
 
 /// Resources of one type, with all that shares a key with any of them.
@@ -103,6 +108,10 @@ pub struct Part {
 pub enum Flaw {
     /// Several resources are one identity.
     DuplicateIdentity,
+    /// It was deleted through us, and is there.
+    Resurrected,
+    /// Access that was to be taken away is not.
+    Irrevocable,
     /// It is switched off, and has privileges.
     OrphanedPrivilege,
     /// It is switched off, and has credentials.
@@ -189,8 +198,10 @@ pub fn look(
 pub fn audit(part: &Part) -> Result<Vec<Finding>, ContractError> {
     let ground = Ground::read(&part.settings)?;
     let identifying = identifying(&part.resource_type, &ground);
-    let read = |(position, subject)| Looked::read(position, subject, part, &identifying, &ground);
-    let subjects: Vec<Looked<'_>> = part.subjects.iter().enumerate().filter_map(read).collect();
+    let mut subjects = Vec::new();
+    for (position, subject) in part.subjects.iter().enumerate() {
+        subjects.extend(Looked::read(position, subject, part, &identifying, &ground)?);
+    }
     let auditor = Auditor { part, ground: &ground };
     let mut findings = Vec::new();
     for subject in &subjects {
@@ -291,6 +302,10 @@ struct Looked<'a> {
     id: String,
     identities: BTreeSet<(String, String)>,
     off: bool,
+    /// A ledger has it as the resource of an identity that lives.
+    linked: bool,
+    /// A ledger has it as deleted.
+    deleted: bool,
     made: Option<Instant>,
 }
 
@@ -301,14 +316,25 @@ impl<'a> Looked<'a> {
         part: &Part,
         identifying: &[String],
         ground: &Ground<'_>,
-    ) -> Option<Self> {
-        let resource = Resource::read(&subject.document, &part.resource_type, ground)?;
-        let id = resource.id.clone()?;
+    ) -> Result<Option<Self>, ContractError> {
+        let resource = Resource::read(&subject.document, &part.resource_type, ground);
+        let Some((id, resource)) = resource.and_then(|one| Some((one.id.clone()?, one))) else {
+            return Ok(None);
+        };
+        let mut known: Vec<Memory> = Vec::new();
+        for identity in &subject.known {
+            known.push(read_state(&identity.state)?);
+        }
+        let is = |memory: &Memory| memory.target_id.as_ref() == Some(&id);
+        let linked = known.iter().any(|memory| memory.life == Life::Live && is(memory));
+        // Who was made one with another has nothing to say any more.
+        let gone = |memory: &Memory| memory.life == Life::Deleted && memory.became.is_none();
+        let deleted = !linked && known.iter().any(gone);
         let identities = resource.statement.identities(identifying);
         let off = resource.value.find("active").is_some_and(is_false);
         let made = resource.value.find("meta").and_then(|meta| meta.find("created"));
         let made = made.and_then(Value::as_str).and_then(Instant::read);
-        Some(Self { position, subject, resource, id, identities, off, made })
+        Ok(Some(Self { position, subject, resource, id, identities, off, linked, deleted, made }))
     }
 
     /// White space is none.
@@ -317,9 +343,10 @@ impl<'a> Looked<'a> {
     }
 
     /// The least survives (S35).
-    fn rank(&self) -> (bool, bool, bool, Option<Instant>, Reverse<usize>, &str) {
+    fn rank(&self) -> (bool, bool, bool, bool, Option<Instant>, Reverse<usize>, &str) {
         let references = Reverse(self.subject.referred_by.len());
         (
+            !self.linked,
             self.external_id().is_none(),
             self.off,
             self.made.is_none(),
@@ -333,14 +360,16 @@ impl<'a> Looked<'a> {
     fn survives(&self, next: &Self) -> &'static str {
         let (one, other) = (self.rank(), next.rank());
         if one.0 != other.0 {
-            "it carries an external id, and the others none"
+            "the ledger has it as the resource of its identity, and none of the others"
         } else if one.1 != other.1 {
-            "it is switched on"
+            "it carries an external id, and the others none"
         } else if one.2 != other.2 {
-            "it says when it was made, and the next does not"
+            "it is switched on"
         } else if one.3 != other.3 {
-            "it was made first"
+            "it says when it was made, and the next does not"
         } else if one.4 != other.4 {
+            "it was made first"
+        } else if one.5 != other.5 {
             "most others refer to it"
         } else {
             "nothing but its id tells it from the next"
@@ -421,6 +450,16 @@ impl Auditor<'_> {
         findings.extend(self.repeated(subject, MEMBERS, Flaw::RepeatedMember));
         for attribute in GRANTS {
             findings.extend(self.repeated(subject, attribute, Flaw::StackedGrant));
+        }
+        // What a target only switches off is deleted when it is off (S11).
+        if subject.deleted && !subject.off {
+            let detail = "it was deleted through this ledger and is there: somebody has made it again, or the target has not kept the deletion; a person decides";
+            findings.push(self.finding(Flaw::Resurrected, subject, detail));
+        }
+        if !subject.subject.irrevocable.is_empty() {
+            let detail = "the target has accepted a revocation and not carried it out; `values` has the decisions";
+            let finding = self.finding(Flaw::Irrevocable, subject, detail);
+            findings.push(Finding { values: subject.subject.irrevocable.clone(), ..finding });
         }
         if subject.off {
             findings.extend(self.orphaned(subject));
@@ -723,6 +762,8 @@ fn mend(of: &Referrer, class: Class, operations: Vec<Value>, count: usize) -> Me
 fn concerns(flaw: Flaw) -> (&'static str, &'static [&'static str]) {
     match flaw {
         Flaw::DuplicateIdentity => ("S35", &["PR.AA-01", "AC-2", "IA-4"]),
+        Flaw::Resurrected => ("S21", &["NHI1:2025", "PR.AA-01", "AC-2(3)", "PS-4"]),
+        Flaw::Irrevocable => ("S29", &["NHI1:2025", "PR.AA-05", "AC-2(3)", "AC-6", "PS-4"]),
         Flaw::OrphanedPrivilege => ("S22", &["NHI1:2025", "PR.AA-05", "AC-2(3)", "AC-6", "PS-4"]),
         Flaw::LiveCredential => ("S30", &["NHI1:2025", "PR.AA-01", "AC-2(3)", "IA-5", "PS-4"]),
         Flaw::StackedGrant => ("S28", &["NHI5:2025", "PR.AA-05", "AC-6", "AC-6(7)"]),
@@ -752,10 +793,19 @@ const CREDENTIALS: [&str; 5] =
 record!(Reference { attribute, id, resource_type });
 record!(Seen { name, external_id, id, keys, refers: Empty, open: Empty, version, edges });
 record!(Referrer { resource_type, id, attribute, version });
-record!(Subject { document, referred_by: Empty, dangling: Empty, may_be_referred });
+record!(Subject {
+    document,
+    referred_by: Empty,
+    dangling: Empty,
+    may_be_referred,
+    known: Empty,
+    irrevocable: Empty
+});
 record!(Part { resource_type, subjects, settings });
 names!(Flaw {
     DuplicateIdentity,
+    Resurrected,
+    Irrevocable,
     OrphanedPrivilege,
     LiveCredential,
     StackedGrant,

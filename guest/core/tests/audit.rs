@@ -9,7 +9,8 @@
 
 use replaysafe_core::{
     audit::{Finding, Part, Reference, Referrer, Subject, audit, look},
-    types::{Field, Settings},
+    state::{Life, Memory},
+    types::{Field, Identity, Settings},
 };
 use serde_json::{Value, json};
 
@@ -29,6 +30,80 @@ fn duplicates_have_something_in_common() {
         ["duplicate-identity a: 0 1; userName [2]"]
     );
     assert_eq!(of(&[user("1", "", "ann"), user("2", "", "bea")]), [""; 0]);
+}
+
+/// S21: what was deleted through the ledger and is there has come back; not so what is switched off, which is how some
+/// targets delete, what a ledger has as living, and what was made one with another.
+#[test]
+fn what_was_deleted_and_is_there_is_told() {
+    let there =
+        |active: bool| json!({"id": "1", "externalId": "a", "userName": "ann", "active": active});
+    let check = |document: Value, known: Vec<Identity>, expected: &[&str]| {
+        assert_eq!(told(&[Subject { known, ..alone(document) }], &[]), expected);
+    };
+    let back = ["resurrected a: 0;  []"];
+    check(there(true), vec![identity(Life::Deleted, Some("1"))], &back);
+    // Under its external id: made anew by somebody else.
+    check(there(true), vec![identity(Life::Deleted, Some("7"))], &back);
+    check(there(true), vec![identity(Life::Deleted, None)], &back);
+    check(there(false), vec![identity(Life::Deleted, Some("1"))], &[]);
+    check(there(true), vec![identity(Life::Live, Some("1"))], &[]);
+    check(there(true), vec![identity(Life::Expected, None)], &[]);
+    // It came back through the ledger, under another identity than the tombstone's.
+    let both = vec![identity(Life::Deleted, Some("7")), identity(Life::Live, Some("1"))];
+    check(there(true), both, &[]);
+    let other = vec![identity(Life::Deleted, Some("7")), identity(Life::Live, Some("2"))];
+    check(there(true), other, &back);
+    let became = Memory { life: Life::Deleted, became: Some("i-2".into()), ..Memory::new("User") };
+    let state = serde_json::to_string(&became).expect("a record");
+    check(there(true), vec![Identity { state, ..identity(Life::Deleted, None) }], &[]);
+    check(there(true), vec![], &[]);
+}
+
+/// S29: what the target has accepted and not carried out, by the decisions.
+#[test]
+fn what_cannot_be_revoked_is_told() {
+    let group = json!({"id": "7", "displayName": "g", "members": [{"value": "1"}]});
+    let subject = Subject { irrevocable: vec!["d1".into(), "d2".into()], ..alone(group) };
+    let found = run(&part("Group", &[subject], &[]));
+    let told: Vec<_> = found
+        .iter()
+        .map(|one| (one.rule.as_str(), one.values.join(" "), one.mends.len()))
+        .collect();
+    assert_eq!(told, [("S29", "d1 d2".to_owned(), 0)]);
+}
+
+/// S35: linked before active before oldest.
+#[test]
+fn whom_a_ledger_knows_survives() {
+    let one = json!({"id": "1", "externalId": "a", "userName": "ann"});
+    let linked = json!({"id": "2", "externalId": "a", "userName": "bea"});
+    let known = vec![identity(Life::Live, Some("2"))];
+    let same = |known: Vec<Identity>| {
+        let subjects = [
+            Subject { known: known.clone(), ..alone(one.clone()) },
+            Subject { known, ..alone(linked.clone()) },
+        ];
+        run(&part("User", &subjects, &[])).remove(0)
+    };
+    let found = same(vec![]);
+    assert_eq!(found.subjects, [0, 1]);
+    let found = same(known);
+    assert_eq!(found.subjects, [1, 0]);
+    assert!(
+        found.detail.contains("the ledger has it as the resource of its identity"),
+        "{}",
+        found.detail
+    );
+}
+
+/// A record that no ledger has written is a broken contract, and no finding.
+#[test]
+fn a_record_that_cannot_be_read_is_refused() {
+    let known = vec![Identity { state: "{}".into(), ..identity(Life::Live, None) }];
+    let subject = Subject { known, ..alone(json!({"id": "1", "userName": "ann"})) };
+    let refused = audit(&part("User", &[subject], &[])).expect_err("it cannot be read");
+    assert_eq!(refused.code, "state");
 }
 
 /// By way of others, too: the first and the last have nothing in common.
@@ -349,6 +424,8 @@ fn what_is_no_resource_is_left_out() {
         referred_by: vec![],
         dangling: vec![],
         may_be_referred: false,
+        known: vec![],
+        irrevocable: vec![],
     };
     let subjects = [of("7"), of(r#"{"userName":"a"}"#), of(r#"{"id":"1","userName":"a"}"#)];
     assert_eq!(run(&part("User", &subjects, &[])).len(), 0);
@@ -451,7 +528,17 @@ fn referred(document: Value, groups: &[&str]) -> Subject {
         referred_by,
         dangling: vec![],
         may_be_referred: false,
+        known: vec![],
+        irrevocable: vec![],
     }
+}
+
+/// What a ledger has: whether the identity lives, and the resource that it is or was.
+fn identity(life: Life, target_id: Option<&str>) -> Identity {
+    let target_id = target_id.map(String::from);
+    let memory = Memory { life, target_id, ..Memory::new("User") };
+    let state = serde_json::to_string(&memory).expect("a record");
+    Identity { id: "i-1".into(), fence: 3, incarnation: 1, state }
 }
 
 fn referrer(resource_type: &str, id: &str, attribute: &str) -> Referrer {

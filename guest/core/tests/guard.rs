@@ -118,10 +118,7 @@ fn the_detail_has_the_figures() {
     let tally = Tally { planned: 30, ..tally(Class::Disable, 100, 0) };
     let found = told("{}", tally.clone()).expect("it is over the limit");
     assert_eq!((found.resource_type.as_str(), found.there), ("User", 100));
-    assert_eq!(
-        found.detail,
-        "30 of 100: policy `guard.disable` lets 20 go without approval (S33)"
-    );
+    assert_eq!(found.detail, "30 of 100: policy `guard.disable` lets 20 go without approval (S33)");
     let recent = vec![Past { at: NOW, count: 4 }];
     let found = told("{}", Tally { recent, ..tally }).expect("it is over the limit");
     assert_eq!(
@@ -154,8 +151,14 @@ fn a_plan_counts_what_it_gives_and_takes() {
     let observed = r#"{"id":"1","externalId":"e1","userName":"ann","roles":[{"value":"a"},{"value":"b"},{"value":"c"}],"Entitlements":[{"value":"g"}],"groups":[{"value":"9"}]}"#;
     let part = Part {
         resource_type: "User".into(),
-        desired: vec![desired.into(), r#"{"externalId":"e2","userName":"bob","roles":["a","b"]}"#.into()],
-        observed: vec![observed.into(), r#"{"id":"2","externalId":"e9","userName":"cat","roles":["a"]}"#.into()],
+        desired: vec![
+            desired.into(),
+            r#"{"externalId":"e2","userName":"bob","roles":["a","b"]}"#.into(),
+        ],
+        observed: vec![
+            observed.into(),
+            r#"{"id":"2","externalId":"e9","userName":"cat","roles":["a"]}"#.into(),
+        ],
         links: Vec::new(),
         referred: Vec::new(),
         complete: true,

@@ -169,6 +169,8 @@ const KNOWN: &[(&str, &str, &str)] = &[
     ("delete-absent", "S23", "`as-known`, `success` or `not-found`"),
     ("disabled", "S22", "`refuse` or `reactivate`"),
     ("existing", "S19", "`refuse` or `update`"),
+    ("guard", "S33", "limits by class, such as `delete = { most = 50, percent = 5 }`"),
+    ("guard-window-hours", "S33", "a whole number from 1 to 720"),
     ("on-unknown", "S13", "`park` or `retry-and-converge`"),
     ("privileged", "S17", "names of resource types, such as `[\"User\"]`"),
     ("receipt-hours", "S10", "a whole number from 1 to 8760"),
@@ -260,6 +262,9 @@ mod tests {
                 assert!(!takes((least - 1).into()) && !takes((most + 1).into()), "{name}");
             } else if *name == "privileged" {
                 assert!(takes(serde_json::json!(["User"])) && !takes("User".into()));
+            } else if *name == "guard" {
+                assert!(takes(serde_json::json!({"delete": {"most": 50, "percent": 5}})));
+                assert!(!takes(serde_json::json!({"delete": {"percent": 101}})));
             } else if *name == "credentials" {
                 let digest = "0123456789abcdef".repeat(4);
                 assert!(takes(serde_json::json!({ "hr": [digest] })));

@@ -2,6 +2,7 @@
 //!
 //! Here it is told apart where a resource begins and of which type it is; what it means is the component's.
 
+pub(crate) mod source;
 mod table;
 
 use std::{collections::BTreeMap, path::Path};

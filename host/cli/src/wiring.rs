@@ -11,12 +11,15 @@ use std::{
 use anyhow::Context as _;
 use http::{HeaderValue, Uri, header};
 use replaysafe::{
-    applier::{self, Agenda, Applier, Pace, Progress},
-    auditor::{Census, Unknown},
+    applier::{
+        self, Agenda, Applier, Pace, Progress,
+        guard::{self, PlanApproval},
+    },
+    auditor::{Auditor, Census, Recalled, Unknown},
     clock::{Clock as _, SystemClock},
-    contract::{ById, EntryId, Field, Question, Report, Schema, Sight, Situation},
+    contract::{ById, EntryId, Field, Question, Report, Schema, Scope, Sight, Situation},
     keys::LedgerKey,
-    ledger::{Journal, Ledger as _, Note, RecordedStep, SqliteLedger},
+    ledger::{Journal, Ledger as _, Note, PlanRecord, RecordedStep, SqliteLedger},
     target::{
         Caller, Target as _,
         population::{Paging, Unread},
@@ -105,6 +108,8 @@ pub(crate) struct Shown {
     pub(crate) declared: Vec<Field>,
     /// All resources of the types that were asked for.
     pub(crate) resources: Resources,
+    /// The service that showed them, in one spelling.
+    pub(crate) target: Option<String>,
 }
 
 /// A live service, of which resources are read.
@@ -119,10 +124,14 @@ pub(crate) struct Live<'a> {
 }
 
 impl<'a> Live<'a> {
-    /// Asks a service what it says of itself.
-    pub(crate) async fn open(guest: &Guest, service: &Service<'a>) -> anyhow::Result<Self> {
+    /// Asks a service what it says of itself. `option` is where it was named.
+    pub(crate) async fn open(
+        guest: &Guest,
+        service: &Service<'a>,
+        option: &str,
+    ) -> anyhow::Result<Self> {
         let upstream = Upstream::new(service.url, &roots(service.ca)?)
-            .map_err(|refusal| exit::usage(format!("--observed: {refusal}")))?;
+            .map_err(|refusal| exit::usage(format!("{option}: {refusal}")))?;
         let target = ScimTarget { upstream, clock: Arc::new(SystemClock) };
         let caller = caller(service.credential)?;
         let discovery = target.discover(&caller).await;
@@ -180,7 +189,8 @@ impl<'a> Live<'a> {
             resources.insert(kind.clone(), documents);
         }
         let Schema { document, declared, .. } = &self.schema;
-        Ok(Shown { schema: document.clone(), declared: declared.clone(), resources })
+        let target = Some(self.target.upstream.base().place());
+        Ok(Shown { schema: document.clone(), declared: declared.clone(), resources, target })
     }
 
     /// Those of these references that lead nowhere: each is asked for by its id, three times, and always answered with 404 or 410.
@@ -319,10 +329,40 @@ pub(crate) async fn matters(
     guest: &Guest,
     path: &Path,
     key: &Path,
-) -> anyhow::Result<(Vec<Matter>, u64)> {
+) -> anyhow::Result<(Vec<Matter>, Vec<PlanRecord>, u64)> {
     let (now, opened) = (SystemClock.now(), open_key(key, path)?);
     let ledger = SqliteLedger::open_read_only(path, Arc::clone(&opened))?;
-    Ok((operator::matters(guest, &ledger, &opened, now).await?, now))
+    let matters = operator::matters(guest, &ledger, &opened, now).await?;
+    Ok((matters, guard::waiting(&ledger, now).await?, now))
+}
+
+/// What a ledger knows of what is there.
+pub(crate) async fn recall(
+    auditor: &Auditor,
+    census: &Census,
+    path: &Path,
+    key: &Path,
+    tenant: &str,
+) -> anyhow::Result<Recalled> {
+    let key = open_key(key, path)?;
+    let ledger = SqliteLedger::open_read_only(path, Arc::clone(&key))?;
+    let Options { target, .. } = Options::default();
+    let (source, principal) = ("default".to_owned(), String::new());
+    let scope = Scope { tenant: tenant.to_owned(), target, source, principal };
+    Ok(auditor.recall(census, &ledger, &key, &scope, SystemClock.now()).await?)
+}
+
+/// Lets a plan begin that waits for a person.
+pub(crate) async fn approve_plan(
+    path: &Path,
+    key: &Path,
+    digest: &str,
+    stands: Duration,
+) -> anyhow::Result<PlanApproval> {
+    let ledger = SqliteLedger::open_beside(path, open_key(key, path)?)?;
+    let now = SystemClock.now();
+    let until = now.saturating_add(u64::try_from(stands.as_millis()).unwrap_or(u64::MAX));
+    Ok(guard::approve(&ledger, digest, until, now).await?)
 }
 
 /// Says what a parked request has made, in the ledger in the file `path`. A gateway may have it open.
@@ -541,6 +581,13 @@ pub(crate) async fn measure(
     Ok((place, probe::measure(upstream, credential, stop, told).await))
 }
 
+/// Where a service is, in one spelling.
+pub(crate) fn place(service: &Service<'_>) -> anyhow::Result<String> {
+    let upstream = Upstream::new(service.url, &roots(service.ca)?)
+        .map_err(|refusal| exit::usage(format!("--target: {refusal}")))?;
+    Ok(upstream.base().place())
+}
+
 /// Carries out a plan at a service. `told` hears of each effect that has come to its end.
 pub(crate) async fn apply(
     guest: Guest,
@@ -570,7 +617,7 @@ pub(crate) async fn apply(
     recovering.abort();
     // The ledger is closed when the last one who uses it has ended.
     drop(recovering.await);
-    Ok(report)
+    Ok(report?)
 }
 
 /// Scheme and authority of a URL that has nothing else: below them is the service's own path.

@@ -2,11 +2,14 @@
 
 use std::collections::BTreeMap;
 
-use replaysafe_json::{JsonError, Limits, Number, Value, parse};
+use replaysafe_json::{JsonError, Limits, Number, Object, Value, parse};
 
 use crate::{
-    contract::{Document, Method, reconciliation::Class},
-    planner::{self, Plan},
+    contract::{
+        Document, Method,
+        reconciliation::{Class, Tally},
+    },
+    planner::{self, Plan, There},
 };
 
 /// The effects of a plan, in its order, with what the request of each needs.
@@ -14,6 +17,8 @@ use crate::{
 pub struct Agenda {
     digest: String,
     at: Option<u64>,
+    target: Option<String>,
+    there: BTreeMap<String, There>,
     items: Vec<Item>,
 }
 
@@ -30,6 +35,8 @@ pub struct Item {
     pub id: Option<String>,
     /// The version that was observed when the plan was made.
     pub if_match: Option<String>,
+    /// How much it is to the guard: one resource, or as many members, roles and entitlements as it gives or takes.
+    pub count: u64,
     /// The body, in which `externalId:` stands before the names of resources that the plan makes; none for a deletion.
     pub body: Option<Document>,
     /// The items that come first: positions, each before its own.
@@ -78,11 +85,10 @@ impl Agenda {
     ///
     /// Where the plan is larger than a plan may be.
     pub fn of(plan: &Plan, at: u64) -> Result<Self, NoPlan> {
-        let effects = (0..plan.effects.len()).map(|at| plan.effect(at)).collect();
-        Self::new(plan.digest.clone(), Some(at), &Value::Array(effects))
+        Self::new(plan.digest.clone(), Some(at), plan.digested())
     }
 
-    /// Reads the JSON of a plan, with members `digest` and `effects`, and `at`, if it has that: when it was made.
+    /// Reads the JSON of a plan, with members `digest` and `effects`, and, if it has them, `there`, `target`, and `at`: when it was made.
     ///
     /// # Errors
     ///
@@ -99,15 +105,19 @@ impl Agenda {
         let digest = digest.ok_or(NoPlan::Missing("digest"))?.to_owned();
         let at = plan.find("at").map(|at| at.as_number().and_then(Number::as_u64));
         let at = at.map(|at| at.ok_or(NoPlan::Missing("at"))).transpose()?;
-        Self::new(digest, at, plan.find("effects").ok_or(NoPlan::Missing("effects"))?)
+        let of = |name| Some((name, plan.find(name)?.clone()));
+        let digested = ["effects", "target", "there"].into_iter().filter_map(of);
+        Self::new(digest, at, digested.collect())
     }
 
-    fn new(digest: String, at: Option<u64>, effects: &Value) -> Result<Self, NoPlan> {
-        let list = effects.as_array().ok_or(NoPlan::Missing("effects"))?;
+    fn new(digest: String, at: Option<u64>, digested: Object) -> Result<Self, NoPlan> {
+        let digested = Value::Object(digested);
+        let effects = digested.find("effects").and_then(Value::as_array);
+        let list = effects.ok_or(NoPlan::Missing("effects"))?;
         if EFFECTS_MOST < list.len() {
             return Err(NoPlan::TooMany { count: list.len() });
         }
-        if planner::digest(effects) != digest {
+        if planner::digest(&digested) != digest {
             return Err(NoPlan::Digest);
         }
         let mut items: Vec<Item> = Vec::with_capacity(list.len());
@@ -116,7 +126,11 @@ impl Agenda {
             let item = item(effect, &items).map_err(|why| NoPlan::Effect { number, why })?;
             items.push(item);
         }
-        Ok(Self { digest, at, items })
+        let target = digested.find("target").and_then(Value::as_str).map(str::to_owned);
+        let there = digested.find("there").and_then(Value::as_object);
+        let there = there.into_iter().flat_map(Object::iter);
+        let there = there.map(|(kind, there)| (kind.to_owned(), how_much(there))).collect();
+        Ok(Self { digest, at, target, there, items })
     }
 
     /// The digest of the plan.
@@ -129,6 +143,19 @@ impl Agenda {
     #[must_use]
     pub fn at(&self) -> Option<u64> {
         self.at
+    }
+
+    /// The service that it is for, if it was made of one.
+    #[must_use]
+    pub fn target(&self) -> Option<&str> {
+        self.target.as_deref()
+    }
+
+    /// How much it does, by type and class (S33).
+    #[must_use]
+    pub fn tallies(&self) -> Vec<Tally> {
+        let of = |item: &Item| (item.resource_type.clone(), item.class, item.count);
+        planner::tallies(self.items.iter().map(of), &self.there)
     }
 
     /// What is to be done, in order.
@@ -213,7 +240,16 @@ fn item(effect: &Value, before: &[Item]) -> Result<Item, &'static str> {
             Some(format!("{{\"schemas\":[\"{PATCH_OP}\"],\"Operations\":{operations}}}"))
         }
     };
-    Ok(Item { class, resource_type, external_id, id, if_match, body, depends_on, follows })
+    let count = effect.find("count").map_or(Some(1), |count| count.as_number()?.as_u64());
+    let count = count.ok_or("has no number in `count`")?;
+    Ok(Item { class, resource_type, external_id, id, if_match, count, body, depends_on, follows })
+}
+
+/// How much of a type was there: what does not say so had nothing.
+fn how_much(there: &Value) -> There {
+    let number = |name| there.find(name).and_then(Value::as_number).and_then(Number::as_u64);
+    let of = |name| number(name).unwrap_or_default();
+    There { resources: of("resources"), edges: of("edges") }
 }
 
 /// For each item, the last one before it on the same resource.

@@ -12,7 +12,7 @@ use crate::contract::{
     Document, Settings,
     audit::{self, Seen},
     batch::{Item, Known, Operation},
-    reconciliation::{Finding, Part, Trait},
+    reconciliation::{Excess, Finding, Part, Tally, Trait},
 };
 
 /// The planning component, in a sandbox of its own. Cheap to clone; calls may run side by side.
@@ -36,6 +36,7 @@ struct Inner {
     sandbox: Sandbox,
     survey: ComponentExportIndex,
     plan: ComponentExportIndex,
+    guard: ComponentExportIndex,
     look: ComponentExportIndex,
     audit: ComponentExportIndex,
     arrange: ComponentExportIndex,
@@ -69,6 +70,7 @@ impl PlanningGuest {
         let (sandbox, sha256) = prepare(component, options)?;
         let survey = find(&sandbox, RECONCILIATION, "survey")?;
         let plan = find(&sandbox, RECONCILIATION, "plan")?;
+        let guard = find(&sandbox, RECONCILIATION, "guard")?;
         let look = find(&sandbox, AUDIT, "look")?;
         let audit = find(&sandbox, AUDIT, "audit")?;
         let arrange = find(&sandbox, BATCH, "arrange")?;
@@ -76,13 +78,24 @@ impl PlanningGuest {
         let call = find(&sandbox, JSON, "call")?;
         sandbox.check::<(&str, &[Document], &Settings), Fallible<Vec<Option<Trait>>>>(&survey)?;
         sandbox.check::<(&Part,), Fallible<Vec<Finding>>>(&plan)?;
+        sandbox.check::<(&[Tally], u64, &Settings), Fallible<Vec<Excess>>>(&guard)?;
         sandbox.check::<(&str, &[Document], &Settings), Fallible<Vec<Option<Seen>>>>(&look)?;
         sandbox.check::<(&audit::Part,), Fallible<Vec<audit::Finding>>>(&audit)?;
         sandbox.check::<(&[Operation], &Settings), Fallible<Vec<Item>>>(&arrange)?;
         sandbox.check::<(&str, &[Known]), (Document,)>(&fill)?;
         sandbox.check::<(&str, &str), (String,)>(&call)?;
-        let inner = Inner { sandbox, survey, plan, look, audit, arrange, fill, call, sha256 };
-        Ok(Self(Arc::new(inner)))
+        Ok(Self(Arc::new(Inner {
+            sandbox,
+            survey,
+            plan,
+            guard,
+            look,
+            audit,
+            arrange,
+            fill,
+            call,
+            sha256,
+        })))
     }
 
     /// Its SHA-256, in lower-case hexadecimal.
@@ -113,6 +126,21 @@ impl PlanningGuest {
     /// Where the component fails, or the settings break the contract.
     pub fn plan(&self, part: &Part) -> Result<Vec<Finding>, GuestError> {
         self.0.sandbox.call::<_, Fallible<_>>(&self.0.plan, (part,)).and_then(flat)
+    }
+
+    /// See `reconciliation.guard`.
+    ///
+    /// # Errors
+    ///
+    /// Where the component fails, or the policy breaks the contract.
+    pub fn guard(
+        &self,
+        tallies: &[Tally],
+        now: u64,
+        settings: &Settings,
+    ) -> Result<Vec<Excess>, GuestError> {
+        let parameters = (tallies, now, settings);
+        self.0.sandbox.call::<_, Fallible<_>>(&self.0.guard, parameters).and_then(flat)
     }
 
     /// See `audit.look`.

@@ -27,7 +27,9 @@ use self::{
     rows::{Rows, WAITS},
     worker::Worker,
 };
-use super::{Leased, Ledger, LedgerError, NameLeases, Note, Record, RecordedStep, Waiting};
+use super::{
+    Leased, Ledger, LedgerError, NameLeases, Note, PlanRecord, Record, RecordedStep, Waiting,
+};
 use crate::{
     contract::{Entry, EntryId, Field, Found, Scope, Tag},
     keys::{LedgerKey, sync_directory},
@@ -370,6 +372,15 @@ impl Ledger for SqliteLedger {
         .await
     }
 
+    async fn plans(&self) -> Result<Vec<PlanRecord>, LedgerError> {
+        self.read(|rows| rows.plans()).await
+    }
+
+    async fn write_plan(&self, record: &PlanRecord, forget: u64) -> Result<(), LedgerError> {
+        let record = record.clone();
+        self.change(move |rows| rows.write_plan(&record, forget)).await
+    }
+
     /// Makes one durable write: a full or failing disk shows itself only then. It costs one flush.
     ///
     /// Where the last write failed, this one is as large, up to 1 MiB: on a full disk there is room for a
@@ -581,7 +592,7 @@ fn read_only() -> LedgerError {
 const APPLICATION_ID: i64 = 0x5270_5366;
 
 /// Which tables these are. Another number is refused.
-const SCHEMA_VERSION: i64 = 3;
+const SCHEMA_VERSION: i64 = 4;
 
 /// How long SQLite waits for a reader in another process, which holds it up for moments only.
 const BUSY_WAIT: Duration = Duration::from_secs(5);

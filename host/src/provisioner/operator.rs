@@ -6,7 +6,7 @@
 
 use super::{FENCED_MOST, ProvisionError, known, recorded};
 use crate::{
-    contract::{Action, Answer, EntryId, Field, Situation, Stage, Step, Verdict},
+    contract::{Action, Answer, EntryId, Field, Request, Situation, Stage, Step, Verdict},
     guest::{Guest, GuestError},
     keys::LedgerKey,
     ledger::{Ledger, LedgerError, Record, RecordedStep},
@@ -20,6 +20,8 @@ pub struct Matter {
     pub decision: EntryId,
     /// The name of the resource type.
     pub resource_type: String,
+    /// The target's id of the resource, if the request named one.
+    pub id: Option<String>,
     /// Since when it waits, was looked at last, or is approved, in milliseconds since 1970.
     pub at: u64,
     /// What it waits for.
@@ -109,8 +111,8 @@ pub async fn matters<L: Ledger>(
             let ids = noted("candidates").map(|note| note.value.split(',').map(Into::into));
             Concern::Parked { candidates: ids.map(Iterator::collect).unwrap_or_default() }
         };
-        let resource_type = situation.request.resource_type;
-        matters.push(Matter { decision, resource_type, at: step.at, concern });
+        let Request { resource_type, id, .. } = situation.request;
+        matters.push(Matter { decision, resource_type, id, at: step.at, concern });
     }
     Ok(matters)
 }

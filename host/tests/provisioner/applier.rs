@@ -8,13 +8,16 @@ use std::{
 
 use http::{HeaderValue, header::AUTHORIZATION};
 use replaysafe::{
-    applier::{Agenda, Applier, Counts, Item, NoPlan, Outcome, Pace, Report},
+    applier::{
+        Agenda, Applier, ApplyError, Counts, Item, NoPlan, Outcome, Pace, Report,
+        guard::{self, PlanApproval},
+    },
     contract::{
         self, Effect, Endpoint, Question, Settings, Sight, TargetAnswer, Verdict,
         reconciliation::Class,
     },
     guest::{GuestOptions, PLANNING_COMPONENT, PlanningGuest},
-    ledger::Ledger,
+    ledger::{Ledger, PlanStage},
     planner::{Planner, Population},
     provisioner::Provisioner,
     target::{Body, Caller, Discovery, Target},
@@ -39,7 +42,7 @@ async fn a_plan_is_carried_out_in_its_order() {
     let report = apply(&world, &Faults::default(), &everything(), Pace::default()).await;
     assert_eq!(
         report,
-        Report { counts: Counts { done: 8, ..Counts::default() }, troubles: vec![] }
+        Report { counts: Counts { done: 8, ..Counts::default() }, ..Report::default() }
     );
     is_as_planned(&world.service);
     let sent = world.service.sent();
@@ -202,8 +205,10 @@ async fn what_is_away_is_left_alone() {
     };
     let effects: Vec<Value> = (0..22).map(|at| off(&format!("n{at}"))).chain(creates(3)).collect();
     let faults = Faults::default();
-    faults.ledger_away(true);
-    let report = apply(&world, &faults, &plan(&effects), Pace::default()).await;
+    // It is there for the guard only.
+    faults.ledger_goes_after_writes(1);
+    let many = plan_of(&effects, AT, Some(json!({"User": {"resources": 1_000, "edges": 0}})));
+    let report = apply(&world, &faults, &many, Pace::default()).await;
     assert_eq!(report.counts, Counts { unresolved: 22, blocked: 3, ..Counts::default() });
     let blocked = &report.troubles[24];
     assert!(blocked.detail.contains("has answered none of many"), "{blocked:?}");
@@ -243,7 +248,7 @@ async fn once_it_is_stopped_nothing_more_is_sent() {
         assert_eq!(progress.total, 5);
     };
     let agenda = Agenda::read(plan(&creates(5)).as_bytes()).unwrap();
-    let report = applier.apply(&agenda, &after_two, stopped).await;
+    let report = applier.apply(&agenda, &after_two, stopped).await.unwrap();
     assert_eq!(report.counts, Counts { done: 2, blocked: 3, ..Counts::default() });
     assert_eq!(world.service.sent().len(), 2);
     drop(applier);
@@ -262,11 +267,109 @@ async fn a_plan_that_is_too_old_is_made_again() {
     assert!(world.service.sent().is_empty());
 }
 
+/// Whether a plan may begin has to be told and recorded first.
+#[tokio::test(start_paused = true)]
+async fn without_a_ledger_no_plan_begins() {
+    let world = there();
+    let faults = Faults::default();
+    faults.ledger_away(true);
+    let applier = applier(world.start(&faults), Pace::default());
+    let agenda = Agenda::read(everything().as_bytes()).unwrap();
+    let (_stop, stopped) = watch::channel(false);
+    let refused = applier.apply(&agenda, &|_| {}, stopped).await.unwrap_err();
+    assert!(matches!(refused, ApplyError::Ledger(_)), "{refused:?}");
+    assert!(world.service.sent().is_empty());
+}
+
+/// S33: a plan over the guard waits for a person, sends nothing, and begins once this very plan is approved.
+#[tokio::test(start_paused = true)]
+async fn a_plan_over_the_guard_waits_for_a_person() {
+    let world = World::new();
+    // A fifth of 20 are 4, and ten are few.
+    let there = || Some(json!({"User": {"resources": 20, "edges": 0}}));
+    let off = |from: usize, to: usize| -> Vec<Value> {
+        (from..to)
+            .map(|at| {
+                json!({"op": "disable", "resourceType": "User", "id": format!("v{at}"), "dependsOn": [],
+                    "operations": [{"op": "replace", "path": "active", "value": false}]})
+            })
+            .collect()
+    };
+    for at in 0..20 {
+        let mut resource = user(&format!("x{at}"), &format!("user{at}"));
+        resource["id"] = json!(format!("v{at}"));
+        world.service.set(&format!("v{at}"), &resource);
+    }
+    let carry = async |plan: &str| apply(&world, &Faults::default(), plan, ONE).await;
+    let eleven = plan_of(&off(0, 11), AT, there());
+    let report = carry(&eleven).await;
+    assert_eq!(report.counts, Counts { blocked: 11, ..Counts::default() });
+    assert!(!report.counts.is_good() && world.service.sent().is_empty());
+    let told: Vec<_> =
+        report.staged.iter().map(|one| (one.class, one.count, one.there, one.limit)).collect();
+    assert_eq!(told, [(Class::Disable, 11, 20, 10)]);
+
+    // Whoever waits is told of, and an approval is of one digest.
+    let ledger = world.ledger();
+    let digest = Agenda::read(eleven.as_bytes()).unwrap().digest().to_owned();
+    let waiting = guard::waiting(&ledger, world.now()).await.unwrap();
+    assert_eq!(
+        (waiting.len(), &waiting[0].digest, waiting[0].stage),
+        (1, &digest, PlanStage::Staged)
+    );
+    let hour = 3_600_000;
+    let unknown = guard::approve(&ledger, "0", world.now() + hour, world.now()).await.unwrap();
+    assert_eq!(unknown, PlanApproval::Unknown);
+    drop(ledger);
+    assert_eq!(carry(&eleven).await.counts.blocked, 11);
+
+    // What was approved for a time that is over is not approved; it is staged again.
+    let approve = async |from_now: u64| {
+        let (ledger, now) = (world.ledger(), world.now());
+        guard::approve(&ledger, &digest, now + from_now, now).await.unwrap()
+    };
+    assert!(matches!(approve(0).await, PlanApproval::Until { .. }));
+    assert_eq!(carry(&eleven).await.counts.blocked, 11);
+
+    // Ten by another plan meanwhile: the approval was of eleven, and with them it would be 21.
+    let first = approve(hour).await;
+    assert!(matches!(first, PlanApproval::Until { until, .. } if until == world.now() + hour));
+    // Approving twice is one approval.
+    assert_eq!(approve(9 * hour).await, first);
+    let ten = plan_of(&off(10, 20), AT, there());
+    assert_eq!(carry(&ten).await.counts, Counts { done: 10, ..Counts::default() });
+    let report = carry(&eleven).await;
+    assert_eq!(report.staged[0].count, 21);
+    assert_eq!(world.service.sent().len(), 10);
+    // The other plan was let through, and may be carried out again.
+    assert_eq!(carry(&ten).await.counts, Counts { satisfied: 10, ..Counts::default() });
+
+    // Of all 21 it is approved now, begins, and needs no approval any more.
+    let PlanApproval::Until { excess, .. } = approve(hour).await else { panic!() };
+    assert_eq!(excess[0].count, 21);
+    assert_eq!(carry(&eleven).await.counts, Counts { done: 10, satisfied: 1, ..Counts::default() });
+    assert_eq!(approve(hour).await, PlanApproval::Begun);
+    assert_eq!(carry(&eleven).await.counts, Counts { satisfied: 11, ..Counts::default() });
+    let ledger = world.ledger();
+    assert!(guard::waiting(&ledger, world.now()).await.unwrap().is_empty());
+    assert!(ledger.audit().await.unwrap().is_empty());
+    // An equal plan of another time is another plan.
+    drop(ledger);
+    let later = plan_of(&off(0, 11), AT + 1, there());
+    assert_eq!(carry(&later).await.counts.blocked, 11);
+}
+
 /// A plan at hand and the text of it are the same.
 #[test]
 fn a_plan_is_taken_as_it_was_made() {
     let settings = Settings { policy: "{}".into(), schema: "{}".into(), profile: Vec::new() };
-    let planner = Planner { planning: planning_guest(), guest: guest(), settings, complete: false };
+    let planner = Planner {
+        planning: planning_guest(),
+        guest: guest(),
+        settings,
+        complete: false,
+        target: Some("http://scim.example:80/v2".into()),
+    };
     let desired = vec![
         user("a1", "bob").to_string(),
         json!({"externalId": "a7", "userName": "ada", "active": false}).to_string(),
@@ -283,7 +386,11 @@ fn a_plan_is_taken_as_it_was_made() {
     let effects: Vec<Value> = (0..plan.effects.len())
         .map(|at| serde_json::from_str(&plan.effect(at).to_string()).unwrap())
         .collect();
-    let text = json!({"digest": plan.digest, "at": AT, "effects": effects}).to_string();
+    let text = json!({
+        "digest": plan.digest, "at": AT, "effects": effects,
+        "target": "http://scim.example:80/v2", "there": {"User": {"resources": 1, "edges": 0}},
+    })
+    .to_string();
     assert_eq!(Agenda::read(text.as_bytes()).unwrap(), agenda);
     // Visible ASCII, and no longer than a key may be (S3).
     let key = agenda.key(1);
@@ -294,14 +401,19 @@ fn a_plan_is_taken_as_it_was_made() {
 #[test]
 fn what_is_no_plan_or_was_changed_is_refused() {
     let refused = |text: &str| Agenda::read(text.as_bytes()).unwrap_err().to_string();
-    // As `printf '[]' | sha256sum` tells.
-    let empty = r#"{"digest":"4f53cda18c2baa0c0354bb5f9a3ecbe5ed12ab4d8e11ba873c2f11161202b945","effects":[]}"#;
+    // As `printf '{"effects":[]}' | sha256sum` tells.
+    let empty = r#"{"digest":"662eafd4b2f10b5fd53ab7a429f97563d9c116c9b1f91300bb004c7dd315e49d","effects":[]}"#;
     assert!(Agenda::read(empty.as_bytes()).unwrap().items().is_empty());
     assert!(refused("{").starts_with("no plan: "));
     assert!(refused("[]").contains("no `digest` of a plan"));
     assert!(refused(r#"{"digest":"x"}"#).contains("no `effects` of a plan"));
     assert!(refused(r#"{"digest":"x","effects":7}"#).contains("no `effects` of a plan"));
     assert!(refused(&empty.replace("[]", "[{}]")).contains("changed since it was made"));
+    // By what was there the guard judges, and a plan is for one service (S33).
+    for more in [r#""there":{}"#, r#""target":"http://other""#] {
+        let changed = empty.replace("[]", &format!("[],{more}"));
+        assert!(refused(&changed).contains("changed since it was made"), "{more}");
+    }
     let whole = plan(&creates(2));
     assert!(Agenda::read(whole.as_bytes()).is_ok());
     assert!(refused(&whole.replace("x-1", "x-2")).contains("changed since it was made"));
@@ -419,13 +531,23 @@ fn plan(effects: &[Value]) -> String {
     plan_at(effects, AT)
 }
 
-/// The text of a plan, with its digest: SHA-256 of the canonical effects.
+/// The text of a plan, with its digest: SHA-256 of what it does and of what was there, in canonical JSON.
 fn plan_at(effects: &[Value], at: u64) -> String {
-    let text = json!(effects).to_string();
+    plan_of(effects, at, None)
+}
+
+fn plan_of(effects: &[Value], at: u64, there: Option<Value>) -> String {
+    let mut plan = json!({ "effects": effects });
+    if let Some(there) = there {
+        plan["there"] = there;
+    }
+    let text = plan.to_string();
     let read = replaysafe_json::parse(text.as_bytes(), &replaysafe_json::Limits::answer()).unwrap();
     let digest = Sha256::digest(replaysafe_json::canonical(&read));
     let digest: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
-    json!({"digest": digest, "at": at, "effects": effects}).to_string()
+    plan["digest"] = json!(digest);
+    plan["at"] = json!(at);
+    plan.to_string()
 }
 
 /// Carries a plan out in a process of its own, which ends with it.
@@ -441,7 +563,7 @@ async fn apply_to(world: &World, target: Moody, plan: &str, pace: Pace) -> Repor
 async fn carry_out<L: Ledger, T: Target>(applier: Applier<L, T>, plan: &str) -> Report {
     let agenda = Agenda::read(plan.as_bytes()).unwrap();
     let (_stop, stopped) = watch::channel(false);
-    applier.apply(&agenda, &|_| {}, stopped).await
+    applier.apply(&agenda, &|_| {}, stopped).await.unwrap()
 }
 
 fn applier<L: Ledger, T: Target>(provisioner: Provisioner<L, T>, pace: Pace) -> Applier<L, T> {

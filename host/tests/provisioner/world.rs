@@ -21,7 +21,8 @@ use replaysafe::{
     guest::Guest,
     keys::LedgerKey,
     ledger::{
-        Journal, Leased, Ledger, LedgerError, Note, Record, RecordedStep, SqliteLedger, Waiting,
+        Journal, Leased, Ledger, LedgerError, Note, PlanRecord, Record, RecordedStep, SqliteLedger,
+        Waiting,
     },
     provisioner::{
         Options, Provisioner,
@@ -131,6 +132,17 @@ impl World {
         operator::approve(&guest, &ledger, &key, decision, until, now).await.unwrap()
     }
 
+    /// The ledger, beside whoever has it open.
+    pub(crate) fn ledger(&self) -> SqliteLedger {
+        let key = Arc::new(LedgerKey::open_or_create(self.path("key")).unwrap());
+        SqliteLedger::open_beside(self.path("ledger"), key).unwrap()
+    }
+
+    /// The time, in milliseconds since 1970.
+    pub(crate) fn now(&self) -> u64 {
+        self.clock.now()
+    }
+
     pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.folder.join(name)
     }
@@ -200,6 +212,15 @@ impl Faults {
 
     pub(crate) fn ledger_away(&self, away: bool) {
         self.0.away.store(away, Ordering::SeqCst);
+    }
+
+    /// One more was written.
+    fn written(&self) {
+        let left = self.0.writes_left.load(Ordering::SeqCst);
+        if 0 < left {
+            self.ledger_goes_after_writes(left - 1);
+            self.ledger_away(left == 1);
+        }
     }
 
     pub(crate) fn ledger_goes_after_writes(&self, count: usize) {
@@ -352,11 +373,7 @@ impl<L: Ledger> Ledger for Faulty<L> {
             return Ok(());
         }
         let done = self.faults.in_ledger(self.inner.write(record)).await;
-        let left = self.faults.0.writes_left.load(Ordering::SeqCst);
-        if 0 < left {
-            self.faults.ledger_goes_after_writes(left - 1);
-            self.faults.ledger_away(left == 1);
-        }
+        self.faults.written();
         done
     }
 
@@ -405,6 +422,16 @@ impl<L: Ledger> Ledger for Faulty<L> {
 
     async fn forget_steps(&self, before: u64) -> Result<u64, LedgerError> {
         self.faults.in_ledger(self.inner.forget_steps(before)).await
+    }
+
+    async fn plans(&self) -> Result<Vec<PlanRecord>, LedgerError> {
+        self.faults.in_ledger(self.inner.plans()).await
+    }
+
+    async fn write_plan(&self, record: &PlanRecord, forget: u64) -> Result<(), LedgerError> {
+        let done = self.faults.in_ledger(self.inner.write_plan(record, forget)).await;
+        self.faults.written();
+        done
     }
 
     async fn ready(&self) -> Result<(), LedgerError> {

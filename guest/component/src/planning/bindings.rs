@@ -20,6 +20,7 @@ wit_bindgen::generate!({
         "replaysafe:provisioning/types@0.1.0/field": replaysafe_core::types::Field,
         "replaysafe:provisioning/types@0.1.0/settings": replaysafe_core::types::Settings,
         "replaysafe:provisioning/types@0.1.0/contract-error": replaysafe_core::types::ContractError,
+        "replaysafe:provisioning/types@0.1.0/identity": replaysafe_core::types::Identity,
         "replaysafe:provisioning/types@0.1.0/method": crate::cases::Method,
         "replaysafe:provisioning/audit@0.1.0/reference": replaysafe_core::audit::Reference,
         "replaysafe:provisioning/audit@0.1.0/seen": replaysafe_core::audit::Seen,

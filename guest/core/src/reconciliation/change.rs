@@ -190,7 +190,15 @@ impl Pair<'_> {
             needs.extend(external_id.map(String::from));
             let count = count(class, &body);
             let (needs, body) = (needs.into_iter().collect(), Some(body.to_string()));
-            changes.push(Change { class, id: None, body, if_match: None, needs, attributes, count });
+            changes.push(Change {
+                class,
+                id: None,
+                body,
+                if_match: None,
+                needs,
+                attributes,
+                count,
+            });
         }
         (changes, unknown)
     }

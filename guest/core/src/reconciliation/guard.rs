@@ -103,7 +103,9 @@ pub fn guard(
 impl Limit {
     /// How much may be done where so much is there; none: as much as is wanted.
     fn of(self, there: u64) -> Option<u64> {
-        let share = self.percent.map(|percent| there / 100 * u64::from(percent) + there % 100 * u64::from(percent) / 100);
+        let share = self.percent.map(|percent| {
+            there / 100 * u64::from(percent) + there % 100 * u64::from(percent) / 100
+        });
         let share = share.map(|share| share.max(FEW));
         match (self.most.map(u64::from), share) {
             (Some(most), Some(share)) => Some(most.min(share)),

@@ -13,6 +13,7 @@ use replaysafe::{
         Report, Trouble,
     },
     clock::{Clock as _, SystemClock},
+    contract::reconciliation::Excess,
     planner::class_name,
 };
 use replaysafe_gateway::answer::verdict_word;
@@ -36,6 +37,7 @@ use crate::{
 /// Effects go in the plan's order: what takes access away first, deletions last; those of one class side by side, each after those that it depends on.
 /// What depends on one that has failed is not sent; what takes members, roles or entitlements away, or switches off, always is.
 /// Every effect has a key that is made of the plan, and is recorded in the ledger before it is sent: run again, after a crash or an interruption, it does what is not done, and nothing twice. A plan is good for as long as receipts are kept (policy `receipt-hours`), and not once it was changed.
+/// A plan that does more than policy `guard` lets go, alone or with what other plans did within `guard-window-hours`, is `staged` (S33): nothing is sent, and `replaysafe approve DIGEST` with the same ledger lets this very plan begin.
 /// SIGTERM or SIGINT ends it after the requests that are under way.
 /// The ledger belongs to one process at a time: stop the gateway in front of this service if it has the same one.
 #[derive(Debug, clap::Args)]
@@ -73,6 +75,9 @@ pub(super) struct Arguments {
     /// Begin at most so many effects a second; each asks the service two or three times [default: as many as it answers]
     #[arg(long, value_name = "N")]
     rate: Option<NonZeroU32>,
+    /// The target is the service that the plan was made of, under another name, for example through the gateway
+    #[arg(long)]
+    same_service: bool,
     /// Whose data this is: keys, names and receipts of one tenant mean nothing under another
     #[arg(long, default_value = "default", value_name = "NAME", value_parser = clap::builder::NonEmptyStringValueParser::new())]
     tenant: String,
@@ -103,6 +108,16 @@ pub(super) fn run(arguments: &Arguments, output: Output) -> anyhow::Result<Exit>
         ca: arguments.target_ca.as_deref(),
         credential: credential.as_deref(),
     };
+    if let Some(made) = agenda.target().filter(|_| !arguments.same_service) {
+        let place = wiring::place(&service)?;
+        if made != place {
+            let made = shown(made);
+            let why = format!(
+                "the plan was made of {made}, and --target is {place}: make a plan of this service, or say `--same-service` if it is that one under another name"
+            );
+            return Err(exit::usage(why).into());
+        }
+    }
     let pace = Pace { concurrency: arguments.concurrency, rate: arguments.rate };
     let report = runtime()?.block_on(async {
         let (end, ended) = watch::channel(false);
@@ -159,6 +174,16 @@ fn troubles(progress: &Progress) -> String {
 fn text(agenda: &Agenda, report: &Report) -> String {
     let counts = &report.counts;
     let total = agenda.items().len();
+    if !report.staged.is_empty() {
+        let mut lines =
+            vec!["staged: nothing was sent; a person has to approve it first".to_owned()];
+        lines.extend(report.staged.iter().map(excess_line));
+        lines.push(format!(
+            "to let this very plan begin: replaysafe approve {} with the same ledger; then the same again",
+            agenda.digest()
+        ));
+        return lines.join("\n");
+    }
     let mut lines = vec![format!(
         "{total} effects: {} done, {} already satisfied, {} changed, {} refused, {} parked, {} blocked, {} unresolved",
         counts.done,
@@ -219,7 +244,26 @@ fn document(agenda: &Agenda, report: &Report) -> Value {
         "effects": agenda.items().len(),
         "counts": report.counts,
         "troubles": troubles.collect::<Vec<_>>(),
+        "staged": report.staged.iter().map(excess).collect::<Vec<_>>(),
     })
+}
+
+/// What the guard does not let go, in JSON.
+pub(super) fn excess(excess: &Excess) -> Value {
+    json!({
+        "resourceType": excess.resource_type,
+        "op": class_name(excess.class),
+        "count": excess.count,
+        "there": excess.there,
+        "limit": excess.limit,
+        "detail": excess.detail,
+    })
+}
+
+/// The same for a person.
+pub(super) fn excess_line(excess: &Excess) -> String {
+    let Excess { resource_type, class, detail, .. } = excess;
+    shown(&format!("over the guard: {} {resource_type}: {detail}", class_name(*class)))
 }
 
 /// The verdict on what was sent, in the contract's spelling; empty if nothing was.

@@ -9,13 +9,13 @@ use std::{
 
 use anyhow::Context as _;
 use replaysafe::{
-    auditor::{Audit, Auditor, Census, FLAWS, Flawed, Unknown, flaw_name},
+    auditor::{Audit, Auditor, Census, FLAWS, Flawed, Recalled, Unknown, flaw_name},
     contract::Settings,
 };
 use serde_json::{Value, json};
 
 use crate::{
-    command::{gateway, plan, policy, runtime},
+    command::{LedgerAddress, LedgerArguments, gateway, plan, policy, runtime},
     exit::{self, Exit},
     output::{Output, shown},
     profile::Profile,
@@ -59,6 +59,15 @@ pub(super) struct Arguments {
     /// Of a service that is read now, each id that is referred to and was not shown is asked for.
     #[arg(long)]
     complete: bool,
+    /// A ledger of the service: who was deleted through it and is there, and which revocations the target did not carry out; of duplicates whom it knows survives. It may be in use
+    #[arg(long, value_name = "sqlite:PATH")]
+    ledger: Option<LedgerAddress>,
+    /// The file with the ledger's key [default: PATH of the ledger with `.key` added]
+    #[arg(long, value_name = "FILE", requires = "ledger")]
+    ledger_key: Option<PathBuf>,
+    /// Whose data it is in the ledger
+    #[arg(long, default_value = "default", value_name = "NAME", requires = "ledger")]
+    tenant: String,
     /// Write what would mend the findings to a new file, as a plan; what needs a person's decision is not in it
     ///
     /// Duplicates take two rounds: the first plan gives the survivor what the others have, and the plan of the next audit takes it from them and switches them off.
@@ -107,19 +116,24 @@ fn audit(arguments: &Arguments, output: Output) -> anyhow::Result<Audited> {
         let schema = std::mem::take(&mut shown.schema);
         // Of several of one name the last counts (S40).
         let profile = [std::mem::take(&mut shown.declared), measured.clone()].concat();
-        let settings = Settings { policy: policy.clone(), schema, profile };
-        anyhow::Ok(Auditor { planning: wiring::planning_guest()?, guest: guest.clone(), settings })
+        anyhow::Ok(Auditor {
+            planning: wiring::planning_guest()?,
+            guest: guest.clone(),
+            settings: Settings { policy: policy.clone(), schema, profile },
+            target: shown.target.clone(),
+        })
     };
     let observed = &arguments.observed;
     if !plan::is_url(observed) {
         let resources = plan::resources(Path::new(observed), arguments.resource_type.as_deref())?;
-        let mut shown = Shown { schema: "{}".to_owned(), declared: Vec::new(), resources };
+        let schema = "{}".to_owned();
+        let mut shown = Shown { schema, declared: Vec::new(), resources, target: None };
         let auditor = auditor(&mut shown)?;
         let census = auditor.look(shown.resources).context("auditing")?;
         // What was left out may be what is referred to.
         let followed = arguments.complete && census.left_out == 0;
         let nowhere = followed.then(|| census.unknown());
-        return audited(&auditor, &census, nowhere.as_ref());
+        return runtime()?.block_on(audited(arguments, &auditor, &census, nowhere.as_ref()));
     }
     let credential = gateway::read_credential(arguments.target_credential.as_deref())?;
     let service = wiring::Service {
@@ -128,22 +142,33 @@ fn audit(arguments: &Arguments, output: Output) -> anyhow::Result<Audited> {
         credential: credential.as_deref(),
     };
     runtime()?.block_on(async {
-        let live = Live::open(&guest, &service).await?;
+        let live = Live::open(&guest, &service, "--observed").await?;
         let mut shown = live.read(&live.kinds(), output).await?;
         let auditor = auditor(&mut shown)?;
         let census = auditor.look(shown.resources).context("auditing")?;
         let followed = live.is_whole() && census.left_out == 0;
         let nowhere = if followed { Some(live.nowhere(&census, output).await) } else { None };
-        audited(&auditor, &census, nowhere.as_ref())
+        audited(arguments, &auditor, &census, nowhere.as_ref()).await
     })
 }
 
-fn audited(
+async fn audited(
+    arguments: &Arguments,
     auditor: &Auditor,
     census: &Census,
     nowhere: Option<&BTreeSet<Unknown>>,
 ) -> anyhow::Result<Audited> {
-    let audit = auditor.audit(census, nowhere).context("auditing")?;
+    let recalled = match &arguments.ledger {
+        None => Recalled::default(),
+        Some(address) => {
+            let (ledger, key) = (address.clone(), arguments.ledger_key.clone());
+            let ledger = LedgerArguments { ledger, ledger_key: key };
+            ledger.must_exist()?;
+            let key = ledger.key_file();
+            wiring::recall(auditor, census, &ledger.ledger.0, &key, &arguments.tenant).await?
+        }
+    };
+    let audit = auditor.audit(census, nowhere, &recalled).context("auditing")?;
     let open = census.unknown().len() - nowhere.map_or(0, BTreeSet::len);
     Ok(Audited { audit, followed: nowhere.is_some(), open, left_out: census.left_out })
 }

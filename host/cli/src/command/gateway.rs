@@ -55,6 +55,11 @@ explains each by the rule in brackets:
   source-missing = \"keep\"       # a plan's: not desired any more: keep, disable, delete (S32)
   privileged = []               # types never linked on names or e-mail (S17)
   safe-direction-passes = false # disable, delete, revoke without the ledger (S36)
+  guard-window-hours = 24       # what other plans did lately counts with a plan (S33)
+  [guard]                       # how much a plan may do before a person approves it (S33)
+  revoke = { most = 5000, percent = 20 }
+  disable = { most = 500, percent = 20 }
+  delete = { most = 500, percent = 20 }
   [correlation]                 # attributes by which a type is found again (S16)
   # Group = [\"displayName\"]
   [credentials]                 # who shows tokens that name nobody, also after a change (S1)
@@ -197,13 +202,18 @@ fn no_row(file: &Path) -> exit::Because {
 
 /// The value of `Authorization`, without the newline that editors add.
 pub(super) fn read_credential(path: Option<&Path>) -> anyhow::Result<Option<String>> {
-    let (text, place) = match (path, std::env::var(CREDENTIAL)) {
+    credential(path, CREDENTIAL)
+}
+
+/// The same, of another service: `variable` may hold it.
+pub(super) fn credential(path: Option<&Path>, variable: &str) -> anyhow::Result<Option<String>> {
+    let (text, place) = match (path, std::env::var(variable)) {
         (Some(path), _) => {
             let text = std::fs::read_to_string(path)
                 .with_context(|| format!("reading the credential file `{}`", path.display()))?;
             (text, path.display().to_string())
         }
-        (None, Ok(text)) => (text, CREDENTIAL.to_owned()),
+        (None, Ok(text)) => (text, variable.to_owned()),
         (None, Err(_unset)) => return Ok(None),
     };
     let credential = text.trim();

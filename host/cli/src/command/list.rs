@@ -1,17 +1,20 @@
 //! `replaysafe list`: what waits for a person?
 
 use clap::ValueEnum;
-use replaysafe::provisioner::operator::{Concern, Matter};
+use replaysafe::{
+    ledger::{PlanRecord, PlanStage},
+    provisioner::operator::{Concern, Matter},
+};
 use serde_json::{Value, json};
 
 use crate::{
-    command::{LedgerArguments, runtime},
+    command::{LedgerArguments, apply, runtime},
     exit::Exit,
     output::Output,
     wiring,
 };
 
-/// List what waits for a person: returns to approve, requests of which nobody can tell what became, and revocations that the target does not carry out.
+/// List what waits for a person: returns and plans to approve, requests of which nobody can tell what became, and revocations that the target does not carry out.
 ///
 /// Each has the name of its decision; `replaysafe explain` shows what was asked, without a value.
 /// `staged` waits for `replaysafe approve`, `parked` for `replaysafe resolve` or for a late proof.
@@ -31,7 +34,7 @@ pub(super) struct Arguments {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum What {
-    /// Returns of deleted accounts that wait for an approval, or have one and were not repeated yet
+    /// Returns of deleted accounts, and plans over the guard, that wait for an approval, or have one and were not repeated yet
     Staged,
     /// Requests of which nobody can tell whether they took effect
     Parked,
@@ -60,10 +63,15 @@ impl What {
 pub(super) fn run(arguments: &Arguments, output: Output) -> anyhow::Result<Exit> {
     arguments.ledger.must_exist()?;
     let (path, key) = (&arguments.ledger.ledger.0, arguments.ledger.key_file());
-    let (mut matters, now) = runtime()?.block_on(wiring::matters(&wiring::guest()?, path, &key))?;
+    let (mut matters, mut plans, now) =
+        runtime()?.block_on(wiring::matters(&wiring::guest()?, path, &key))?;
     matters.retain(|one| arguments.what.is_none_or(|what| what == What::of(&one.concern)));
+    if arguments.what.is_some_and(|what| what != What::Staged) {
+        plans.clear();
+    }
     let json: Vec<Value> = matters.iter().map(json).collect();
-    output.result(&text(&matters, now), &json!({ "waiting": json }))?;
+    let staged: Vec<Value> = plans.iter().map(|plan| of_plan(plan, now)).collect();
+    output.result(&text(&matters, &plans, now), &json!({ "waiting": json, "plans": staged }))?;
     Ok(Exit::Good)
 }
 
@@ -80,8 +88,24 @@ fn json(matter: &Matter) -> Value {
     })
 }
 
-fn text(matters: &[Matter], now: u64) -> String {
-    if matters.is_empty() {
+/// Until when a plan is approved, if it is at `now`.
+fn approved(plan: &PlanRecord, now: u64) -> Option<u64> {
+    match plan.stage {
+        PlanStage::Approved { until } if now < until => Some(until),
+        PlanStage::Approved { .. } | PlanStage::Staged | PlanStage::Begun => None,
+    }
+}
+
+fn of_plan(plan: &PlanRecord, now: u64) -> Value {
+    json!({
+        "plan": plan.digest, "tenant": plan.tenant, "made-at": plan.made_at, "at": plan.at,
+        "approved-until": approved(plan, now),
+        "guard": plan.excess.iter().map(apply::excess).collect::<Vec<_>>(),
+    })
+}
+
+fn text(matters: &[Matter], plans: &[PlanRecord], now: u64) -> String {
+    if matters.is_empty() && plans.is_empty() {
         return "nothing waits for a person".to_owned();
     }
     let line = |one: &Matter| {
@@ -102,7 +126,15 @@ fn text(matters: &[Matter], now: u64) -> String {
         let what = What::of(&one.concern).word();
         format!("{}  {what:11}  {}  {how}", one.decision, one.resource_type)
     };
-    matters.iter().map(line).collect::<Vec<_>>().join("\n")
+    let of_plan = |plan: &PlanRecord| {
+        let how = match approved(plan, now) {
+            Some(until) => format!("approved for another {}", span(until.saturating_sub(now))),
+            None => format!("waits for {}", span(now.saturating_sub(plan.at))),
+        };
+        let over = plan.excess.iter().map(|one| format!("\n  {}", apply::excess_line(one)));
+        format!("{}  staged  plan  {how}{}", plan.digest, over.collect::<String>())
+    };
+    matters.iter().map(line).chain(plans.iter().map(of_plan)).collect::<Vec<_>>().join("\n")
 }
 
 /// Milliseconds, as a person reads them.
@@ -134,9 +166,9 @@ mod tests {
             (Concern::Irrevocable, "d1  irrevocable  User  tried 4 min ago"),
         ] {
             let (decision, resource_type) = ("d1".to_owned(), "User".to_owned());
-            let matter = Matter { decision, resource_type, at: 60_000, concern };
-            assert_eq!(text(&[matter], 300_000), expected);
+            let matter = Matter { decision, resource_type, id: None, at: 60_000, concern };
+            assert_eq!(text(&[matter], &[], 300_000), expected);
         }
-        assert_eq!(text(&[], 300_000), "nothing waits for a person");
+        assert_eq!(text(&[], &[], 300_000), "nothing waits for a person");
     }
 }

@@ -14,7 +14,7 @@ use replaysafe::{
 use serde_json::{Value, json};
 
 use crate::{
-    command::{decide, gateway, policy, runtime},
+    command::{apply, decide, gateway, policy, runtime},
     exit::{self, Exit},
     output::{Output, shown},
     population::{self, Resources},
@@ -24,7 +24,8 @@ use crate::{
 
 /// Compare what should be with what is there, and tell what would lead from one to the other. Nothing is changed.
 ///
-/// Both sides are files of SCIM resources: one JSON document on each line (NDJSON), a JSON list, a `ListResponse` that has all of them, or, where its name ends in `.csv`, a table whose columns are attributes (`userName`, `name.givenName`, `emails[work]`, `roles[]`). What is there may be read from the service itself.
+/// Both sides are files of SCIM resources, or services that are read now. A file is: one JSON document on each line (NDJSON), a JSON list, a `ListResponse` that has all of them, or, where its name ends in `.csv`, a table whose columns are attributes (`userName`, `name.givenName`, `emails[work]`, `roles[]`).
+/// What a service shows that has what should be is known to the other one by its `id` there, as `externalId`; members and managers are followed, and its own `externalId` is left out.
 /// A resource is known again by the target's `id`, else by `externalId`, else by `userName` and what policy names (`correlation`, S16).
 /// Each attribute that a desired resource states is to be as stated, lists of members, roles and entitlements exactly so; what it does not state stays as it is.
 /// A member may be named by the `externalId` of the resource: `{"value": "externalId:4711"}`; it may be one that the plan makes.
@@ -36,11 +37,21 @@ use crate::{
       --profile profile.toml --format json
   replaysafe plan --desired hr.ndjson --observed https://scim.example.com/v2 \\
       --target-credential token.txt --complete --detailed-exitcode
+  replaysafe plan --desired https://idp.example.com/v2 --source-credential idp.txt \\
+      --observed https://scim.example.com/v2 --target-credential token.txt
 What `--format json` writes is carried out by `replaysafe apply`.")]
 pub(super) struct Arguments {
-    /// What should be; `-` is standard input
+    /// What should be; `-` is standard input, and a base URL a service that is read now: its ids are external ids at the other one
+    #[arg(long, value_name = "FILE|URL")]
+    desired: String,
+    /// A file with the value of `Authorization` for the service that has what should be
+    ///
+    /// The variable `REPLAYSAFE_SOURCE_CREDENTIAL` may hold the value itself.
     #[arg(long, value_name = "FILE")]
-    desired: PathBuf,
+    source_credential: Option<PathBuf>,
+    /// Trust these certificates (PEM) for that service, if it is an https one, and no others [default: those of the system]
+    #[arg(long, value_name = "FILE")]
+    source_ca: Option<PathBuf>,
     /// What is there, as the target shows it; `-` is standard input, and a base URL such as `https://scim.example.com/v2` a service that is read now
     #[arg(long, value_name = "FILE|URL")]
     observed: String,
@@ -89,7 +100,7 @@ pub(super) fn run(arguments: &Arguments, output: Output) -> anyhow::Result<Exit>
 }
 
 fn plan(arguments: &Arguments, output: Output) -> anyhow::Result<Plan> {
-    if arguments.desired.as_os_str() == "-" && arguments.observed == "-" {
+    if arguments.desired == "-" && arguments.observed == "-" {
         return Err(exit::usage("standard input can be one of the two sides only").into());
     }
     let guest = wiring::guest()?;
@@ -97,7 +108,21 @@ fn plan(arguments: &Arguments, output: Output) -> anyhow::Result<Plan> {
     let profile = arguments.profile.as_deref().map(gateway::read_profile).transpose()?;
     let measured = profile.as_ref().map(Profile::fields).unwrap_or_default();
     let otherwise = arguments.resource_type.as_deref();
-    let desired = resources(&arguments.desired, otherwise)?;
+    let desired = if is_url(&arguments.desired) {
+        let credential = gateway::credential(arguments.source_credential.as_deref(), SOURCE)?;
+        let service = wiring::Service {
+            url: &arguments.desired,
+            ca: arguments.source_ca.as_deref(),
+            credential: credential.as_deref(),
+        };
+        let shown = runtime()?.block_on(async {
+            let live = Live::open(&guest, &service, "--desired").await?;
+            live.read(&live.kinds(), output).await
+        })?;
+        population::source::desired(shown.resources)
+    } else {
+        resources(Path::new(&arguments.desired), otherwise)?
+    };
     let observed = &arguments.observed;
     let shown = if is_url(observed) {
         let credential = gateway::read_credential(arguments.target_credential.as_deref())?;
@@ -108,11 +133,12 @@ fn plan(arguments: &Arguments, output: Output) -> anyhow::Result<Plan> {
         };
         // Whoever is referred to is a user, as a rule.
         let kinds = desired.keys().cloned().chain(["User".to_owned()]).collect();
-        runtime()?
-            .block_on(async { Live::open(&guest, &service).await?.read(&kinds, output).await })?
+        runtime()?.block_on(async {
+            Live::open(&guest, &service, "--observed").await?.read(&kinds, output).await
+        })?
     } else {
         let resources = resources(Path::new(observed), otherwise)?;
-        Shown { schema: "{}".to_owned(), declared: Vec::new(), resources }
+        Shown { schema: "{}".to_owned(), declared: Vec::new(), resources, target: None }
     };
     let planner = Planner {
         planning: wiring::planning_guest()?,
@@ -124,14 +150,18 @@ fn plan(arguments: &Arguments, output: Output) -> anyhow::Result<Plan> {
             profile: [shown.declared, measured].concat(),
         },
         complete: arguments.complete,
+        target: shown.target,
     };
     planner.plan(&populations(desired, shown.resources)).context("planning")
 }
 
-/// Whether what is there is read from a live service.
-pub(super) fn is_url(observed: &str) -> bool {
-    observed.starts_with("http://") || observed.starts_with("https://")
+/// Whether a side is read from a live service.
+pub(super) fn is_url(side: &str) -> bool {
+    side.starts_with("http://") || side.starts_with("https://")
 }
+
+/// The variable with the credential for the service that has what should be.
+const SOURCE: &str = "REPLAYSAFE_SOURCE_CREDENTIAL";
 
 pub(super) fn resources(file: &Path, otherwise: Option<&str>) -> anyhow::Result<Resources> {
     Ok(population::read(file, &decide::read(file)?, otherwise)?)
@@ -162,13 +192,22 @@ pub(super) fn document(plan: &Plan) -> anyhow::Result<Value> {
             "detail": found.finding.detail,
         })
     });
-    Ok(json!({
+    let there = plan.there.iter().filter(|(_, there)| there.resources != 0).map(|(kind, there)| {
+        (kind.clone(), json!({"edges": there.edges, "resources": there.resources}))
+    });
+    let mut document = json!({
         "summary": plan.summary,
         "at": SystemClock.now(),
         "digest": plan.digest,
+        "guard": plan.guard.iter().map(apply::excess).collect::<Vec<_>>(),
+        "there": there.collect::<serde_json::Map<_, _>>(),
         "effects": effects.collect::<Result<Vec<_>, _>>()?,
         "findings": findings.collect::<Vec<_>>(),
-    }))
+    });
+    if let (Some(target), Value::Object(members)) = (&plan.target, &mut document) {
+        members.insert("target".to_owned(), target.as_str().into());
+    }
+    Ok(document)
 }
 
 fn text(plan: &Plan, all: bool) -> String {
@@ -196,6 +235,10 @@ fn text(plan: &Plan, all: bool) -> String {
         "{} unchanged, {} ambiguous, {} blocked, {} not desired and kept",
         summary.unchanged, summary.ambiguous, summary.blocked, summary.kept
     ));
+    lines.extend(plan.guard.iter().map(apply::excess_line));
+    if !plan.guard.is_empty() {
+        lines.push("`replaysafe apply` stages it until a person approves it".to_owned());
+    }
     if !plan.effects.is_empty() {
         lines.push(String::new());
     }

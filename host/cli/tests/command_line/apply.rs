@@ -36,6 +36,7 @@ fn a_plan_that_was_carried_out_leaves_nothing_to_do() {
             "effects": 9,
             "counts": {"done": 0, "satisfied": 9, "changed": 0, "refused": 0, "parked": 0, "blocked": 0, "unresolved": 0},
             "troubles": [],
+            "staged": [],
         });
         assert_eq!((again.code, again.json()), (0, report));
         assert_eq!(scene.target.writes(), writes, "nothing is sent twice");
@@ -156,6 +157,150 @@ fn what_cannot_be_carried_out_is_told() {
         &["a.db", "is not that of", "name the ledger of this service"],
     );
     assert_eq!(scene.target.writes(), writes);
+}
+
+/// S33: a plan that does more than policy lets go is told as such, staged, listed, approved by its digest, and carried out.
+#[test]
+fn a_plan_over_the_guard_is_staged_until_it_is_approved() {
+    let scene = Scene::before(Behaviour::lenient());
+    // The plan makes 3 users and a group, and deletes one of 3 users.
+    scene.write("p.toml", "source-missing = \"delete\"\n[guard]\ncreate = { most = 2 }\n");
+    let planned = scene.planned(&[]);
+    let over = "over the guard: create User: 3 of 3: policy `guard.create` lets 2 go without approval (S33)";
+    assert!(planned.out.contains(over) && planned.out.contains("stages it until"), "{planned:?}");
+    scene.plan();
+    let plan: Value = serde_json::from_str(&scene.read("plan.json")).unwrap();
+    let guard = json!([{"resourceType": "User", "op": "create", "count": 3, "there": 3, "limit": 2,
+        "detail": "3 of 3: policy `guard.create` lets 2 go without approval (S33)"}]);
+    assert_eq!(plan["guard"], guard);
+    assert_eq!(
+        plan["there"],
+        json!({"User": {"resources": 3, "edges": 0}, "Group": {"resources": 1, "edges": 2}})
+    );
+    let digest = plan["digest"].as_str().unwrap();
+
+    let writes = scene.target.writes();
+    let ran = scene.apply(&[]);
+    assert_eq!(ran.code, 1, "{ran:?}");
+    assert_eq!(
+        ran.out,
+        format!(
+            "staged: nothing was sent; a person has to approve it first\n{over}\n\
+             to let this very plan begin: replaysafe approve {digest} with the same ledger; then the same again\n"
+        )
+    );
+    let report = scene.apply(&["--format", "json"]).json();
+    assert_eq!((&report["staged"], &report["counts"]["blocked"]), (&guard, &json!(9)));
+    assert_eq!(scene.target.writes(), writes, "nothing is sent");
+
+    let ledger = |command: &[&str]| {
+        run(scene.folder.path(), &[command, &["--ledger", "sqlite:a.db"]].concat())
+    };
+    let listed = ledger(&["list", "staged"]);
+    assert_eq!(listed.out, format!("{digest}  staged  plan  waits for 0 min\n  {over}\n"));
+    assert_eq!(ledger(&["list", "parked"]).out, "nothing waits for a person\n");
+    let listed = ledger(&["list", "--format", "json"]).json();
+    assert_eq!(
+        (&listed["plans"][0]["plan"], &listed["plans"][0]["guard"]),
+        (&json!(digest), &guard)
+    );
+    assert_eq!(listed["plans"][0]["approved-until"], Value::Null);
+
+    let unknown = ledger(&["approve", &"0".repeat(64)]);
+    assert_eq!(unknown.code, 3, "{unknown:?}");
+    assert!(unknown.err.contains("knows no plan with the digest"), "{unknown:?}");
+    let approved = ledger(&["approve", digest, "--hours", "2"]);
+    assert_eq!(approved.code, 0, "{approved:?}");
+    assert!(approved.out.starts_with(&format!("{over}\napproved: ")), "{approved:?}");
+    let listed = ledger(&["list", "staged"]);
+    assert!(listed.out.contains("  staged  plan  approved for another 1 h 59 min"), "{listed:?}");
+    let ran = scene.apply(&["--format", "json"]);
+    assert_eq!((ran.code, &ran.json()["counts"]["done"]), (0, &json!(9)), "{ran:?}");
+    scene.is_as_desired();
+    let approved = ledger(&["approve", digest, "--format", "json"]);
+    assert_eq!(
+        (approved.code, approved.json()),
+        (1, json!({"plan": digest, "approval": "begun", "approved-until": null, "guard": []}))
+    );
+    assert_eq!(ledger(&["list"]).out, "nothing waits for a person\n");
+}
+
+/// A plan of one service is not for another one, but for the same under another name.
+#[test]
+fn a_plan_is_for_the_service_that_it_was_made_of() {
+    let scene = Scene::before(Behaviour::lenient());
+    scene.plan();
+    let writes = scene.target.writes();
+    let other = scene.target.base().replace("127.0.0.1", "localhost");
+    let apply = |more: &[&str]| {
+        let fixed = [
+            "apply",
+            "plan.json",
+            "--target",
+            &other,
+            "--ledger",
+            "sqlite:b.db",
+            "--policy",
+            "p.toml",
+        ];
+        run(scene.folder.path(), &[&fixed, more].concat())
+    };
+    let refused = apply(&[]);
+    assert_eq!(refused.code, 2, "{refused:?}");
+    assert!(refused.err.contains("the plan was made of http://127.0.0.1:"), "{refused:?}");
+    assert!(refused.err.contains("say `--same-service`"), "{refused:?}");
+    assert_eq!(scene.target.writes(), writes, "nothing is sent");
+    let ran = apply(&["--same-service"]);
+    assert_eq!(ran.code, 0, "{ran:?}");
+    scene.is_as_desired();
+}
+
+/// What one service has is made at another one: known by its id there, groups with their members; and nothing is left to do.
+#[test]
+fn what_should_be_is_read_from_a_service() {
+    let folder = TempDir::new().unwrap();
+    let runtime = Runtime::new().unwrap();
+    let service = || runtime.block_on(MemoryTarget::start(Behaviour::lenient())).unwrap();
+    let (source, target) = (service(), service());
+    let ids: Vec<String> =
+        (0..3).map(|number| source.put_in("Users", user(number, "Clerk")).unwrap()).collect();
+    let members: Vec<Value> =
+        ids[..2].iter().map(|id| json!({"value": id, "type": "User"})).collect();
+    let group = json!({"schemas": [GROUP], "displayName": "G", "members": members});
+    let group = source.put_in("Groups", group).unwrap();
+    fs::write(folder.path().join("source.txt"), "Bearer s").unwrap();
+    let (from, to) = (source.base(), target.base());
+    let plan = || {
+        let fixed = ["plan", "--desired", &from, "--source-credential", "source.txt"];
+        let ran =
+            run(folder.path(), &[&fixed[..], &["--observed", &to, "--format", "json"]].concat());
+        assert_eq!(ran.code, 0, "{ran:?}");
+        fs::write(folder.path().join("plan.json"), &ran.out).unwrap();
+        ran.json()
+    };
+    let planned = plan();
+    assert_eq!(
+        (&planned["summary"]["create"], &planned["summary"]["grant"]),
+        (&json!(4), &json!(1))
+    );
+    let apply = ["apply", "plan.json", "--target", &to, "--ledger", "sqlite:a.db"];
+    let ran = run(folder.path(), &apply);
+    assert_eq!(ran.code, 0, "{ran:?}");
+    let made = target.resources("Users");
+    let mut names: Vec<&str> = made.iter().map(|one| one["externalId"].as_str().unwrap()).collect();
+    names.sort_unstable();
+    let mut expected: Vec<&str> = ids.iter().map(String::as_str).collect();
+    expected.sort_unstable();
+    assert_eq!(names, expected);
+    let there = &target.resources("Groups")[0];
+    assert_eq!((&there["externalId"], &there["displayName"]), (&json!(group), &json!("G")));
+    let of = |id: &Value| made.iter().find(|one| one["id"] == *id).unwrap()["externalId"].clone();
+    let members = there["members"].as_array().unwrap().iter().map(|one| of(&one["value"]));
+    let members: std::collections::BTreeSet<String> =
+        members.map(|one| one.as_str().unwrap().to_owned()).collect();
+    assert_eq!(members, ids[..2].iter().cloned().collect());
+    let again = plan();
+    assert_eq!((&again["effects"], &again["summary"]["unchanged"]), (&json!([]), &json!(4)));
 }
 
 /// A service with what is there, and files of what should be.

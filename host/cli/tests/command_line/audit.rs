@@ -5,7 +5,11 @@ use std::{fs, path::Path};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use super::support::{Served, fails, run, run_on};
+use replaysafe_cli::memory::{Fault, Lost, Moment, Verb};
+
+use super::support::{Served, fails, header, run, run_on};
+
+const USER: &str = "urn:ietf:params:scim:schemas:core:2.0:User";
 
 const AUDIT: [&str; 3] = ["audit", "--observed", "there.ndjson"];
 
@@ -29,6 +33,76 @@ fn what_is_wrong_is_told_by_weight() {
         "4 effects would mend it: `--fix FILE` writes them as a plan",
     ];
     assert_eq!(ran.out.lines().collect::<Vec<_>>(), expected);
+}
+
+/// S21, S29: a ledger tells who was deleted through it and is there, and what the target did not carry out; the gateway may have it open.
+#[test]
+fn a_ledger_tells_what_has_come_back_and_what_was_not_carried_out() {
+    let folder = tempfile::tempdir().unwrap();
+    let served = Served::start(folder.path(), &[]);
+    let made = |name: &str, title: &str| {
+        let body = json!({"schemas": [USER], "externalId": name, "userName": name, "title": title});
+        let body = body.to_string();
+        let told = served.send("POST", "/Users", &body);
+        assert!(told.starts_with("HTTP/1.1 201"), "{told}");
+        let all = served.target.resources("Users");
+        all.iter().find(|one| one["userName"] == name).unwrap()["id"].as_str().unwrap().to_owned()
+    };
+    let audit = |more: &[&str]| {
+        let base = served.target.base();
+        let ran = run(
+            folder.path(),
+            &[&["audit", "--observed", &base, "--format", "json"], more].concat(),
+        );
+        assert_eq!(ran.code, 0, "{ran:?}");
+        let found = ran.json()["findings"].as_array().unwrap().clone();
+        let line = |one: &Value| {
+            let text = |name: &str| one[name].as_str().unwrap().to_owned();
+            (
+                text("flaw"),
+                text("name"),
+                text("rule"),
+                one["values"].clone(),
+                one["effects"].clone(),
+            )
+        };
+        found.iter().map(line).collect::<Vec<_>>()
+    };
+    let with_ledger = ["--ledger", "sqlite:a.db"];
+    let (ann, bea, cyd) = (made("ann", "a"), made("bea", "a"), made("cyd", "a"));
+    assert_eq!(audit(&with_ledger), []);
+    // One is deleted, and somebody makes her again behind the gateway's back; another one returns through it.
+    for id in [&ann, &bea] {
+        let told = served.send("DELETE", &format!("/Users/{id}"), "");
+        assert!(told.starts_with("HTTP/1.1 204"), "{told}");
+    }
+    assert_eq!(audit(&with_ledger), []);
+    let back = json!({"schemas": [USER], "externalId": "ann", "userName": "ann", "active": true});
+    let made_again = served.send_past("POST", "/Users", &back.to_string());
+    assert!(made_again.starts_with("HTTP/1.1 201"), "{made_again}");
+    made("bea", "b");
+    // A third cannot be deleted.
+    for _ in 0..2 {
+        let lie = Fault::next(Verb::Delete, "/Users", Lost::Status(204));
+        served.target.strike(lie.at(Moment::InsteadOfCommit));
+    }
+    let told = served.send("DELETE", &format!("/Users/{cyd}"), "");
+    let decision = header(&told, "replaysafe-decision").unwrap();
+    let none = json!([]);
+    assert_eq!(
+        audit(&with_ledger),
+        [
+            ("resurrected".into(), "ann".into(), "S21".into(), none, json!(0)),
+            ("irrevocable".into(), "cyd".into(), "S29".into(), json!([decision]), json!(0)),
+        ]
+    );
+    // Without it, or for another tenant, nothing of it is known.
+    assert_eq!(audit(&[]), []);
+    assert_eq!(audit(&[&with_ledger[..], &["--tenant", "other"]].concat()).len(), 0);
+    assert_eq!(served.stop().code, 0);
+    fs::write(folder.path().join("there.ndjson"), "{\"id\":\"1\",\"userName\":\"a\"}").unwrap();
+    let nowhere = [&AUDIT[..], &["--ledger", "sqlite:nowhere.db"]].concat();
+    fails(folder.path(), &nowhere, 3, &["nowhere.db"]);
 }
 
 /// Whoever has not said that the file has everything is not told that something is nowhere.

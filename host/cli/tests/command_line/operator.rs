@@ -67,7 +67,7 @@ fn a_return_waits_for_an_approval_and_goes_through_once() {
     let other = header(&other, "replaysafe-decision").unwrap();
     let (code, not) = json(&["approve", &other]);
     assert_eq!((code, &not["approval"]), (1, &json!("not-staged")));
-    assert_eq!(json(&["list", "staged"]), (0, json!({"waiting": []})));
+    assert_eq!(json(&["list", "staged"]), (0, json!({"waiting": [], "plans": []})));
     assert_eq!(served.stop().code, 0);
 
     explained(folder.path(), &decision);

@@ -18,7 +18,7 @@ use replaysafe::contract::{Entry, EntryId, Field, Found, Scope, Tag};
 use replaysafe::guest::{GuestOptions, PLANNING_COMPONENT, PlanningGuest};
 use replaysafe::keys::LedgerKey;
 use replaysafe::ledger::{
-    Leased, Ledger, LedgerError, Note, Record, RecordedStep, SqliteLedger, Waiting,
+    Leased, Ledger, LedgerError, Note, PlanRecord, Record, RecordedStep, SqliteLedger, Waiting,
 };
 use replaysafe::provisioner::{Options, Provisioner};
 use replaysafe::target::scim::ScimTarget;
@@ -266,6 +266,14 @@ impl Ledger for Breakable {
 
     async fn forget_steps(&self, before: u64) -> Result<u64, LedgerError> {
         self.up()?.forget_steps(before).await
+    }
+
+    async fn plans(&self) -> Result<Vec<PlanRecord>, LedgerError> {
+        self.up()?.plans().await
+    }
+
+    async fn write_plan(&self, record: &PlanRecord, forget: u64) -> Result<(), LedgerError> {
+        self.up()?.write_plan(record, forget).await
     }
 
     async fn ready(&self) -> Result<(), LedgerError> {

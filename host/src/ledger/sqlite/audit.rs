@@ -5,8 +5,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::rows::{
-    ENTRY_COLUMNS, EntryRow, IDENTITY_COLUMNS, Rows, STEP_COLUMNS, SealedEntry, SealedIdentity,
-    SealedStep,
+    ENTRY_COLUMNS, EntryRow, IDENTITY_COLUMNS, PLAN_COLUMNS, Rows, STEP_COLUMNS, SealedEntry,
+    SealedIdentity, SealedPlan, SealedStep,
 };
 use crate::{
     contract::Stage,
@@ -22,6 +22,7 @@ pub(super) fn audit(rows: &Rows<'_>) -> Result<Vec<Note>, LedgerError> {
     notes.entries(rows, &identities)?;
     notes.facts(rows)?;
     notes.steps(rows)?;
+    notes.plans(rows)?;
     Ok(notes.0.into_iter().collect())
 }
 
@@ -164,6 +165,17 @@ impl Notes {
             let step = step?;
             if rows.open_step(&step).is_err() {
                 self.add(TAMPERED, &step.decision, "a recorded step does not open");
+            }
+        }
+        Ok(())
+    }
+
+    fn plans(&mut self, rows: &Rows<'_>) -> Result<(), LedgerError> {
+        let all = format!("SELECT {PLAN_COLUMNS} FROM plan");
+        for plan in rows.connection.prepare(&all)?.query_map([], SealedPlan::read)? {
+            let plan = plan?;
+            if rows.open_plan(&plan).is_err() {
+                self.add(TAMPERED, &plan.digest, "what is known of a plan does not open");
             }
         }
         Ok(())

@@ -9,7 +9,7 @@ use rusqlite::{Connection, OptionalExtension, Row, named_params, params};
 use crate::{
     contract::{Entry, EntryId, Field, Found, Holder, Identity, NameKind, Scope, Stage, Tag},
     keys::{LedgerKey, Place, frame},
-    ledger::{LedgerError, Record, RecordedStep},
+    ledger::{LedgerError, PlanRecord, Record, RecordedStep},
 };
 
 /// The tables of one connection, with the key that their rows open with.
@@ -194,6 +194,41 @@ impl Rows<'_> {
             .and_then(|plain| serde_json::from_slice(&plain).ok())
             .filter(|step: &RecordedStep| step.waits == *waits)
             .ok_or_else(|| tampered("step", &id))
+    }
+
+    pub(super) fn plans(&self) -> Result<Vec<PlanRecord>, LedgerError> {
+        let mut plans = self
+            .connection
+            .prepare_cached(&format!("SELECT {PLAN_COLUMNS} FROM plan ORDER BY at, digest"))?;
+        let rows = plans.query_map([], SealedPlan::read)?;
+        rows.map(|row| self.open_plan(&row?)).collect()
+    }
+
+    pub(super) fn open_plan(&self, row: &SealedPlan) -> Result<PlanRecord, LedgerError> {
+        let SealedPlan { tenant, digest, made_at, at, plan } = row;
+        let (made, since) = (made_at.to_be_bytes(), at.to_be_bytes());
+        let place = Place { kind: "plan", tenant, id: digest, bound: &[&made, &since] };
+        self.key
+            .open_sealed(&place, plan)
+            .ok()
+            .and_then(|plain| serde_json::from_slice(&plain).ok())
+            .ok_or_else(|| tampered("plan", digest))
+    }
+
+    pub(super) fn write_plan(&self, record: &PlanRecord, forget: u64) -> Result<(), LedgerError> {
+        let PlanRecord { tenant, digest, .. } = record;
+        let (made_at, at) = (integer(record.made_at)?, integer(record.at)?);
+        let (made, since) = (made_at.to_be_bytes(), at.to_be_bytes());
+        let place = Place { kind: "plan", tenant, id: digest, bound: &[&made, &since] };
+        let plain = serde_json::to_vec(record).map_err(|e| LedgerError::Storage(e.into()))?;
+        let sealed = self.key.seal(&place, &plain).map_err(|e| LedgerError::Storage(e.into()))?;
+        self.connection
+            .prepare_cached("INSERT OR REPLACE INTO plan VALUES (?1, ?2, ?3, ?4, ?5)")?
+            .execute(params![tenant, digest, made_at, at, sealed])?;
+        self.connection
+            .prepare_cached("DELETE FROM plan WHERE at < ?1")?
+            .execute([integer(forget)?])?;
+        Ok(())
     }
 
     pub(super) fn identity(&self, id: &str) -> Result<Option<IdentityRow>, LedgerError> {
@@ -570,6 +605,30 @@ impl SealedStep {
             at: row.get(3)?,
             waits: row.get(4)?,
             step: row.get(5)?,
+        })
+    }
+}
+
+/// A row of `plan`.
+pub(super) struct SealedPlan {
+    tenant: String,
+    pub(super) digest: String,
+    made_at: i64,
+    at: i64,
+    plan: Vec<u8>,
+}
+
+pub(super) const PLAN_COLUMNS: &str = "tenant, digest, made_at, at, plan";
+
+impl SealedPlan {
+    /// Reads the columns of [`PLAN_COLUMNS`].
+    pub(super) fn read(row: &Row<'_>) -> rusqlite::Result<Self> {
+        Ok(Self {
+            tenant: row.get(0)?,
+            digest: row.get(1)?,
+            made_at: row.get(2)?,
+            at: row.get(3)?,
+            plan: row.get(4)?,
         })
     }
 }

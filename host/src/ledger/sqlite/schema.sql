@@ -75,3 +75,14 @@ CREATE TABLE step (
 ) STRICT;
 CREATE INDEX step_at ON step (at);
 CREATE INDEX step_waits ON step (decision) WHERE waits;
+
+-- Plans that were to be carried out, and since when that is known; `plan` is sealed together with every column before
+-- it (S33).
+CREATE TABLE plan (
+    tenant TEXT NOT NULL,
+    digest TEXT NOT NULL,
+    made_at INTEGER NOT NULL,
+    at INTEGER NOT NULL,
+    plan BLOB NOT NULL,
+    PRIMARY KEY (tenant, digest, made_at)
+) STRICT;

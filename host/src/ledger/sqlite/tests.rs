@@ -11,7 +11,10 @@ use rusqlite::types::Value;
 use tempfile::TempDir;
 
 use super::*;
-use crate::contract::{Identity, IdentityWrite, NameKind, Stage};
+use crate::{
+    contract::{Identity, IdentityWrite, NameKind, Stage},
+    ledger::PlanStage,
+};
 
 #[test]
 fn a_stage_never_moves_back() {
@@ -708,6 +711,47 @@ fn what_was_tampered_with_is_named_and_not_used() {
     check_tampered("UPDATE step SET n = n + 1", "step e");
 }
 
+fn plan(digest: &str, made_at: u64, at: u64, stage: PlanStage) -> PlanRecord {
+    let (amounts, excess) = (Vec::new(), Vec::new());
+    let (tenant, digest) = ("t".into(), digest.into());
+    PlanRecord { tenant, digest, made_at, at, stage, amounts, excess }
+}
+
+/// S33: what is known of a plan is one row, in the order of its last word, forgotten after a time, and nobody changes it.
+#[test]
+fn what_is_known_of_plans_is_kept_and_sealed() {
+    run(async |ledger, directory| {
+        let staged = plan("b", 1, 5, PlanStage::Staged);
+        let begun = plan("a", 1, 6, PlanStage::Begun);
+        let later = plan("b", 2, 4, PlanStage::Approved { until: 9 });
+        for plan in [&staged, &begun, &later] {
+            ledger.write_plan(plan, 0).await.unwrap();
+        }
+        assert_eq!(ledger.plans().await.unwrap(), [later.clone(), staged.clone(), begun.clone()]);
+        // In the place of what was known, and without what is old.
+        let approved = plan("b", 1, 7, PlanStage::Approved { until: 9 });
+        ledger.write_plan(&approved, 5).await.unwrap();
+        assert_eq!(ledger.plans().await.unwrap(), [begun, approved]);
+        assert!(ledger.audit().await.unwrap().is_empty());
+        for (change, id) in [
+            ("UPDATE plan SET at = 8 WHERE digest = 'b'", "b"),
+            ("UPDATE plan SET digest = 'c', at = 7 WHERE digest = 'b'", "c"),
+            ("UPDATE plan SET digest = 'b', tenant = 'u' WHERE digest = 'c'", "b"),
+            ("UPDATE plan SET tenant = 't', made_at = 2 WHERE digest = 'b'", "b"),
+            ("UPDATE plan SET made_at = 1, plan = zeroblob(60) WHERE digest = 'b'", "b"),
+        ] {
+            tamper(directory, change);
+            let read = ledger.plans().await;
+            assert!(matches!(read, Err(LedgerError::Tampered { table: "plan", .. })), "{change}");
+            let notes: Vec<_> = ledger.audit().await.unwrap().iter().map(line).collect();
+            assert_eq!(
+                notes,
+                [format!("every-tampering-is-noted {id}: what is known of a plan does not open")]
+            );
+        }
+    });
+}
+
 /// The law `honest-ledgers-audit-clean`.
 #[test]
 fn an_honest_ledger_audits_clean() {
@@ -1005,6 +1049,9 @@ async fn fill(ledger: &SqliteLedger) {
     })
     .await
     .unwrap();
+    for (digest, at) in [("a", 5), ("b", 6)] {
+        ledger.write_plan(&plan(digest, 1, at, PlanStage::Staged), 0).await.unwrap();
+    }
 }
 
 /// Changes a file as somebody would who can write it, but has no key.

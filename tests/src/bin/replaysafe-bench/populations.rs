@@ -73,6 +73,7 @@ pub(crate) fn make(resources: usize) -> Result<(), Box<dyn Error>> {
         guest: Guest::embedded()?,
         settings,
         complete: true,
+        target: None,
     };
     // What the first calls need once is there before.
     planner.plan(&[population(PART)])?;
