@@ -200,7 +200,8 @@ impl Auditor {
             }
         }
         for matter in operator::matters(&self.guest, ledger, key, now).await? {
-            if let (Concern::Irrevocable, Some(id)) = (&matter.concern, matter.id) {
+            let is_ours = matter.tenant == scope.tenant;
+            if let (Concern::Irrevocable, Some(id), true) = (&matter.concern, matter.id, is_ours) {
                 let of = recalled.0.entry((matter.resource_type, id)).or_default();
                 of.irrevocable.push(matter.decision);
             }

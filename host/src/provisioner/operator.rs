@@ -18,6 +18,8 @@ use crate::{
 pub struct Matter {
     /// The decision: what its client was told in `Replaysafe-Decision`.
     pub decision: EntryId,
+    /// Whose it is.
+    pub tenant: String,
     /// The name of the resource type.
     pub resource_type: String,
     /// The target's id of the resource, if the request named one.
@@ -111,8 +113,9 @@ pub async fn matters<L: Ledger>(
             let ids = noted("candidates").map(|note| note.value.split(',').map(Into::into));
             Concern::Parked { candidates: ids.map(Iterator::collect).unwrap_or_default() }
         };
-        let Request { resource_type, id, .. } = situation.request;
-        matters.push(Matter { decision, resource_type, id, at: step.at, concern });
+        let Request { resource_type, id, scope, .. } = situation.request;
+        let (tenant, at) = (scope.tenant, step.at);
+        matters.push(Matter { decision, tenant, resource_type, id, at, concern });
     }
     Ok(matters)
 }
