@@ -22,7 +22,7 @@ use clap_complete::Shell;
 
 use crate::{
     exit::{self, Exit},
-    output::{Format, Output},
+    output::{Format, LAST, Output},
 };
 
 /// Idempotent provisioning: a request that is repeated changes the target once.
@@ -41,7 +41,7 @@ use crate::{
 )]
 pub struct CommandLine {
     /// How the result is written to standard output, and an error to standard error
-    #[arg(long, global = true, value_enum, default_value_t, value_name = "FORMAT", display_order = LAST)]
+    #[arg(long, global = true, value_parser = Format::parser(), default_value = "text", value_name = "FORMAT", display_order = LAST)]
     format: Format,
     #[command(subcommand)]
     command: Command,
@@ -77,6 +77,28 @@ enum Command {
     },
 }
 
+impl Command {
+    /// Whether it writes a page for a browser, too.
+    fn has_page(&self) -> bool {
+        match self {
+            Self::Plan(_) | Self::Audit(_) => true,
+            Self::Gateway(_)
+            | Self::Probe(_)
+            | Self::Demo(_)
+            | Self::Decide(_)
+            | Self::Component(_)
+            | Self::Explain(_)
+            | Self::Apply(_)
+            | Self::Policy(_)
+            | Self::List(_)
+            | Self::Approve(_)
+            | Self::Resolve(_)
+            | Self::Ledger(_)
+            | Self::Completion { .. } => false,
+        }
+    }
+}
+
 impl CommandLine {
     /// How results and errors are written.
     pub(crate) fn format(&self) -> Format {
@@ -89,6 +111,12 @@ impl CommandLine {
     ///
     /// If it could not do its work: [`Exit::of`] gives the exit code for the error.
     pub fn run(self) -> anyhow::Result<Exit> {
+        if self.format == Format::Html && !self.command.has_page() {
+            return Err(exit::usage(
+                "`--format html` is for `plan` and `audit`: all others write `text` and `json`",
+            )
+            .into());
+        }
         let output = Output::new(self.format);
         match self.command {
             Command::Gateway(arguments) => gateway::run(&arguments, output),
@@ -189,6 +217,7 @@ Examples:
 
 With `--format json` a result is one JSON document on standard output, an error
 {\"error\": {\"exit\": CODE, \"message\": TEXT}} on standard error.
+With `--format html`, `plan` and `audit` write one page for a browser.
 The shape of each document is in docs/command-line.md.";
 
 const COMPLETION: &str = "\
@@ -196,9 +225,6 @@ Examples:
   replaysafe completion bash > ~/.local/share/bash-completion/completions/replaysafe
   replaysafe completion zsh > \"${fpath[1]}/_replaysafe\"
   replaysafe completion fish > ~/.config/fish/completions/replaysafe.fish";
-
-/// Behind what a command has of its own.
-const LAST: usize = 900;
 
 /// A runtime for one command.
 fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {

@@ -7,6 +7,7 @@ mod demo;
 mod exit;
 pub mod memory;
 mod output;
+mod page;
 mod policy;
 mod population;
 mod probe;

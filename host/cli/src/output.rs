@@ -12,7 +12,10 @@ use std::{
 };
 
 use anyhow::Context as _;
-use clap::ValueEnum;
+use clap::{
+    ValueEnum,
+    builder::{PossibleValue, PossibleValuesParser, TypedValueParser},
+};
 use replaysafe::clock::{Clock as _, SystemClock};
 use serde_json::{Value, json};
 
@@ -26,7 +29,32 @@ pub enum Format {
     Text,
     /// One JSON document, for a program.
     Json,
+    /// One page for a browser, which loads and runs nothing.
+    Html,
 }
+
+impl Format {
+    /// Reads the name of a format. Told are those that every command writes: `Html` is one of some (see [`Pictured`]).
+    pub(crate) fn parser() -> impl TypedValueParser<Value = Self> {
+        let told = |format: &Self| {
+            let value = format.to_possible_value()?;
+            Some(value.hide(*format == Self::Html))
+        };
+        let values: Vec<PossibleValue> = Self::value_variants().iter().filter_map(told).collect();
+        PossibleValuesParser::new(values).try_map(|name| Self::from_str(&name, false))
+    }
+}
+
+/// What a command takes that writes a page, too: the same `--format`, which tells of it.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Pictured {
+    /// How the result is written to standard output, and an error to standard error
+    #[arg(id = "format", long = "format", value_enum, default_value_t, value_name = "FORMAT", display_order = LAST)]
+    _format: Format,
+}
+
+/// Behind what a command has of its own.
+pub(crate) const LAST: usize = 900;
 
 /// Writes results in the wanted format.
 #[derive(Clone, Copy, Debug)]
@@ -50,8 +78,26 @@ impl Output {
     /// If standard output cannot be written. A reader that has gone, as `head` does, is no error.
     pub(crate) fn result(&self, text: &str, json: &Value) -> anyhow::Result<()> {
         match self.format {
-            Format::Text => write(text.trim_end_matches('\n')),
+            Format::Text | Format::Html => write(text.trim_end_matches('\n')),
             Format::Json => write(&format!("{json:#}")),
+        }
+    }
+
+    /// Writes a result of a command that has a page for it, which `page` makes of the JSON.
+    ///
+    /// # Errors
+    ///
+    /// As [`result`](Self::result).
+    pub(crate) fn pictured(
+        &self,
+        text: impl FnOnce() -> String,
+        json: &Value,
+        page: impl FnOnce(&Value) -> String,
+    ) -> anyhow::Result<()> {
+        match self.format {
+            Format::Text => write(text().trim_end_matches('\n')),
+            Format::Json => write(&format!("{json:#}")),
+            Format::Html => written(page(json).as_bytes()),
         }
     }
 
@@ -62,7 +108,7 @@ impl Output {
     /// As [`result`](Self::result).
     pub(crate) fn line(&self, text: &str, json: &Value) -> anyhow::Result<()> {
         match self.format {
-            Format::Text => write(text),
+            Format::Text | Format::Html => write(text),
             Format::Json => write(&json.to_string()),
         }
     }
@@ -74,19 +120,19 @@ impl Output {
     /// As [`result`](Self::result).
     pub(crate) fn narrate(&self, text: &str) -> anyhow::Result<()> {
         match self.format {
-            Format::Text => write(text),
+            Format::Text | Format::Html => write(text),
             Format::Json => Ok(()),
         }
     }
 
     /// Says on standard error what is done next, for a person who waits; nothing where JSON is wanted.
     pub(crate) fn progress(&self, text: &str) {
-        if self.format == Format::Text {
+        if self.format != Format::Json {
             remark(text);
         }
     }
 
-    /// Writes bytes as they are, in either format.
+    /// Writes bytes as they are, in any format.
     ///
     /// # Errors
     ///
@@ -129,7 +175,7 @@ fn written(bytes: &[u8]) -> anyhow::Result<()> {
 /// Says on standard error what went wrong, with its causes.
 pub(crate) fn complain(format: Format, exit: Exit, message: &str) {
     let line = match format {
-        Format::Text => format!("replaysafe: {message}"),
+        Format::Text | Format::Html => format!("replaysafe: {message}"),
         Format::Json => json!({"error": {"exit": exit as u8, "message": message}}).to_string(),
     };
     remark(&line);

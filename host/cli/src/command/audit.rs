@@ -10,6 +10,7 @@ use std::{
 use anyhow::Context as _;
 use replaysafe::{
     auditor::{Audit, Auditor, Census, FLAWS, Flawed, Recalled, Unknown, flaw_name},
+    clock::{Clock as _, SystemClock},
     contract::Settings,
 };
 use serde_json::{Value, json};
@@ -17,7 +18,8 @@ use serde_json::{Value, json};
 use crate::{
     command::{LedgerAddress, LedgerArguments, gateway, plan, policy, runtime},
     exit::{self, Exit},
-    output::{Output, shown},
+    output::{Output, Pictured, shown},
+    page,
     profile::Profile,
     wiring::{self, Live, Shown},
 };
@@ -32,6 +34,7 @@ use crate::{
   replaysafe audit --observed users.ndjson --complete
   replaysafe audit --observed https://scim.example.com/v2 --target-credential token.txt
   replaysafe audit --observed https://scim.example.com/v2 --fix plan.json --detailed-exitcode
+  replaysafe audit --observed users.ndjson --complete --format html > audit.html
 What `--fix` writes changes nothing yet: read it, then `replaysafe apply plan.json` carries it out.")]
 pub(super) struct Arguments {
     /// What is there, as the target shows it; `-` is standard input, and a base URL such as `https://scim.example.com/v2` a service that is read now, all its types
@@ -76,6 +79,8 @@ pub(super) struct Arguments {
     /// End with 0 if nothing is wrong, with 2 if something is, and with 1 on an error
     #[arg(long)]
     detailed_exitcode: bool,
+    #[command(flatten)]
+    _format: Pictured,
 }
 
 pub(super) fn run(arguments: &Arguments, output: Output) -> anyhow::Result<Exit> {
@@ -90,7 +95,11 @@ pub(super) fn run(arguments: &Arguments, output: Output) -> anyhow::Result<Exit>
         }
         Err(error) => return Err(error),
     };
-    output.result(&text(&audited, arguments), &document(&audited, arguments))?;
+    output.pictured(
+        || text(&audited, arguments),
+        &document(&audited, arguments),
+        page::audit::page,
+    )?;
     Ok(match arguments.detailed_exitcode && !audited.audit.findings.is_empty() {
         true => Exit::Usage,
         false => Exit::Good,
@@ -214,6 +223,7 @@ fn document(audited: &Audited, arguments: &Arguments) -> Value {
         })
     });
     json!({
+        "at": SystemClock.now(),
         "audited": audit.audited,
         "leftOut": left_out,
         "referencesFollowed": followed,
@@ -308,6 +318,12 @@ const LISTED_MOST: usize = 10;
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// What a page had no place for would be left out of its figures.
+    #[test]
+    fn a_page_has_a_place_for_each_flaw() {
+        assert_eq!(page::audit::flaws(), FLAWS.map(flaw_name));
+    }
 
     #[test]
     fn a_line_has_as_many_values_as_it_has_room_for() {

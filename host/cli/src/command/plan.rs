@@ -16,7 +16,8 @@ use serde_json::{Value, json};
 use crate::{
     command::{apply, decide, gateway, policy, runtime},
     exit::{self, Exit},
-    output::{Output, shown},
+    output::{Output, Pictured, shown},
+    page,
     population::{self, Resources},
     profile::Profile,
     wiring::{self, Live, Shown},
@@ -39,6 +40,7 @@ use crate::{
       --target-credential token.txt --complete --detailed-exitcode
   replaysafe plan --desired https://idp.example.com/v2 --source-credential idp.txt \\
       --observed https://scim.example.com/v2 --target-credential token.txt
+  replaysafe plan --desired hr.ndjson --observed users.json --format html > plan.html
 What `--format json` writes is carried out by `replaysafe apply`.")]
 pub(super) struct Arguments {
     /// What should be; `-` is standard input, and a base URL a service that is read now: its ids are external ids at the other one
@@ -81,6 +83,8 @@ pub(super) struct Arguments {
     /// Tell of every resource, also of those that are as they should be
     #[arg(long)]
     all: bool,
+    #[command(flatten)]
+    _format: Pictured,
 }
 
 pub(super) fn run(arguments: &Arguments, output: Output) -> anyhow::Result<Exit> {
@@ -92,7 +96,7 @@ pub(super) fn run(arguments: &Arguments, output: Output) -> anyhow::Result<Exit>
         }
         Err(error) => return Err(error),
     };
-    output.result(&text(&plan, arguments.all), &document(&plan)?)?;
+    output.pictured(|| text(&plan, arguments.all), &document(&plan)?, page::plan::page)?;
     Ok(match arguments.detailed_exitcode && !plan.is_empty() {
         true => Exit::Usage,
         false => Exit::Good,
@@ -300,5 +304,46 @@ fn conclusion(conclusion: Conclusion) -> &'static str {
         Conclusion::Planned => "planned",
         Conclusion::Unchanged => "unchanged",
         Conclusion::Kept => "kept",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use replaysafe::{contract::reconciliation::Class, planner::class_name};
+
+    use super::*;
+
+    /// What a page had no place for would be left out of its figures.
+    #[test]
+    fn a_page_has_a_place_for_whatever_a_plan_says() {
+        let situations = [
+            Relation::Confirmed,
+            Relation::Found,
+            Relation::FoundAlreadyLinked,
+            Relation::Absent,
+            Relation::Ambiguous,
+            Relation::Missing,
+            Relation::Unassigned,
+            Relation::SourceMissing,
+        ];
+        assert_eq!(page::plan::situations(), situations.map(situation));
+        let conclusions = [
+            Conclusion::Ambiguous,
+            Conclusion::Blocked,
+            Conclusion::Planned,
+            Conclusion::Unchanged,
+            Conclusion::Kept,
+        ];
+        assert_eq!(page::plan::conclusions(), conclusions.map(conclusion));
+        let classes = [
+            Class::Revoke,
+            Class::Disable,
+            Class::Create,
+            Class::Adopt,
+            Class::Update,
+            Class::Grant,
+            Class::Delete,
+        ];
+        assert_eq!(page::plan::classes(), classes.map(class_name));
     }
 }

@@ -16,6 +16,7 @@ mod ledger;
 mod limits;
 mod offline;
 mod operator;
+mod page;
 mod plan;
 mod probe;
 #[path = "../../../tests/support/canary.rs"]
