@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Installs the SCIM servers, testers, clients and runtimes that the tests run, under target/servers.
+# Installs the SCIM servers, testers, clients and runtimes that the tests run, and Apache Spark, under target/servers.
 #
 # Safe to call again and from several processes at once: what is there already, at the pinned versions, is left alone.
 # System packages that are missing are installed by apt-get when root; otherwise their names are printed.
@@ -21,6 +21,9 @@ main() {
         once "$name" "$here/requirements/$name.txt" make_venv
     done
     once node "$here/package-lock.json" make_node
+    # Half a gigabyte that one part of the tests needs: where it cannot be had, that part says so, and all others run.
+    (need_java && once spark "$root/docs/examples/spark/requirements.txt" make_spark) ||
+        echo "=== SKIPPED: target/servers/spark; spark.py will compare nothing" >&2
 }
 
 # Runs MAKE for target/servers/NAME unless it was made from this very FILE, by these interpreters, in this place.
@@ -39,6 +42,14 @@ once() {
 make_venv() {
     python3 -m venv "$dest/$1" &&
         "$dest/$1/bin/pip" install --quiet --disable-pip-version-check --only-binary :all: -r "$2"
+}
+
+# Spark is a source package: it is built, which is to copy it, by a pinned setuptools.
+make_spark() {
+    local pip=$dest/$1/bin/pip
+    python3 -m venv "$dest/$1" &&
+        "$pip" install --quiet --disable-pip-version-check --only-binary :all: -r "$here/requirements/spark-build.txt" &&
+        "$pip" install --quiet --disable-pip-version-check --no-cache-dir --no-build-isolation --only-binary :all: --no-binary pyspark -r "$2"
 }
 
 make_node() {
@@ -61,6 +72,17 @@ need_system_packages() {
     echo "installing the system packages ${missing[*]}" >&2
     apt-get update -qq >&2 && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}" >&2 ||
         cannot "install the system packages ${missing[*]}"
+}
+
+# Spark needs Java 17 or later, and all of its modules: what PyPI has is too small.
+need_java() {
+    is_java() { "${JAVA_HOME:+$JAVA_HOME/bin/}java" -version 2>&1 | grep -qE 'version "(1[7-9]|[2-9][0-9])'; }
+    is_java && return
+    [ "$(id -u)" -eq 0 ] && command -v apt-get >/dev/null ||
+        cannot "do without Java 17 or later; missing here, by its Debian name: default-jre-headless"
+    echo "installing the system package default-jre-headless" >&2
+    { apt-get update -qq >&2 && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends default-jre-headless >&2 && is_java; } ||
+        cannot "install Java 17 or later"
 }
 
 cannot() {

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Real servers and a real client, directly and through the gateway: the harness itself, the prober, plans, audits, bulk requests, the scores, the scenarios.
+# Real servers and a real client, directly and through the gateway, and the examples: the harness itself, the prober, plans, audits, bulk requests, the scores, the scenarios.
 #
 # usage: run.sh          the gateway is $REPLAYSAFE, else target/debug/replaysafe; install.sh must have run
 # All parts run even if one fails, and any failure is an exit with 1.
@@ -20,6 +20,7 @@ part() {
 
 part 300 python3 "$here/test_harness.py" -q
 part 120 python3 "$here/examples.py"
+part 600 python3 "$here/spark.py"
 part 600 python3 "$here/probe.py"
 part 600 python3 "$here/plan.py"
 part 300 python3 "$here/audit.py"
