@@ -166,7 +166,14 @@ mod tests {
             (Concern::Irrevocable, "d1  irrevocable  User  tried 4 min ago"),
         ] {
             let (decision, resource_type) = ("d1".to_owned(), "User".to_owned());
-            let matter = Matter { decision, resource_type, id: None, at: 60_000, concern, tenant: String::new() };
+            let matter = Matter {
+                decision,
+                resource_type,
+                id: None,
+                at: 60_000,
+                concern,
+                tenant: String::new(),
+            };
             assert_eq!(text(&[matter], &[], 300_000), expected);
         }
         assert_eq!(text(&[], &[], 300_000), "nothing waits for a person");

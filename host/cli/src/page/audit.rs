@@ -255,11 +255,23 @@ struct Flaw {
 }
 
 /// The flaws, by weight.
-const FLAWS: [Flaw; 6] = [
+const FLAWS: [Flaw; 8] = [
     Flaw {
         name: "duplicate-identity",
         title: "Duplicate identities",
         means: "Several resources are one identity: they have an external id in common, or a value that they correlate by or that is unique, directly or by way of others. None is ever merged without being asked for.",
+        tone: "waits",
+    },
+    Flaw {
+        name: "resurrected",
+        title: "Deleted, and there",
+        means: "It was deleted through the ledger, nobody has brought it back through it, and it is there, switched on.",
+        tone: "waits",
+    },
+    Flaw {
+        name: "irrevocable",
+        title: "Revocations that were not carried out",
+        means: "The target has accepted that access be taken away, and it is there. The values are the decisions: <code>replaysafe explain</code> tells of each.",
         tone: "waits",
     },
     Flaw {
@@ -299,6 +311,6 @@ const TYPES_MOST: usize = 20;
 
 /// The flaws that a page has a figure for.
 #[cfg(test)]
-pub(crate) fn flaws() -> [&'static str; 6] {
+pub(crate) fn flaws() -> [&'static str; 8] {
     FLAWS.map(|flaw| flaw.name)
 }

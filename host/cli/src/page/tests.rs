@@ -335,7 +335,7 @@ fn an_audit_has_duplicates_as_groups_and_all_else_as_rows() {
         "2 findings",
         "Audited 2 of type Group, 1,000 of type User",
         "3 ids are referred to and not shown",
-        "1 duplicate-identity 1 orphaned-privilege 0 live-credential",
+        "1 duplicate-identity 0 resurrected 0 irrevocable 1 orphaned-privilege 0 live-credential",
         "Called duplicate-identity Rule S35 Controls that it matters to PR.AA-01 AC-2",
         "ann User · 3 resources with the same userName Proposed survivor 1 Others 2, 3 the first survives (S35) 2 effects would mend it",
         "bob User · 4 members 9 it is switched off a person decides",

@@ -74,15 +74,15 @@ mod tests {
         let check = |shown: &str, expected: &str| assert_eq!(renamed(shown), expected);
         check(
             r#"{"schemas":["u"],"id":"7","externalId":"hr-1","userName":"ann","meta":{"version":"1"}}"#,
-            r#"{"schemas":["u"],"userName":"ann","externalId":"7"}"#,
+            r#"{"externalId":"7","schemas":["u"],"userName":"ann"}"#,
         );
         check(
             r#"{"id":"g","displayName":"G","members":[{"value":"7","$ref":"https://a/Users/7","type":"User"},"8"]}"#,
-            r#"{"displayName":"G","members":[{"value":"externalId:7","type":"User"},"externalId:8"],"externalId":"g"}"#,
+            r#"{"displayName":"G","externalId":"g","members":[{"type":"User","value":"externalId:7"},"externalId:8"]}"#,
         );
         check(
             r#"{"Id":"7","urn:x:2.0:User":{"manager":{"value":"9","displayName":"B"},"department":"d"}}"#,
-            r#"{"urn:x:2.0:User":{"manager":{"value":"externalId:9","displayName":"B"},"department":"d"},"externalId":"7"}"#,
+            r#"{"externalId":"7","urn:x:2.0:User":{"department":"d","manager":{"displayName":"B","value":"externalId:9"}}}"#,
         );
         check(r#"{"userName":"ann"}"#, r#"{"userName":"ann"}"#);
         check("no JSON", "no JSON");

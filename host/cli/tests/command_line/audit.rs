@@ -100,7 +100,11 @@ fn a_ledger_tells_what_has_come_back_and_what_was_not_carried_out() {
     assert_eq!(audit(&[]), []);
     assert_eq!(audit(&[&with_ledger[..], &["--tenant", "other"]].concat()).len(), 0);
     assert_eq!(served.stop().code, 0);
-    fs::write(folder.path().join("there.ndjson"), "{\"id\":\"1\",\"userName\":\"a\"}").unwrap();
+    fs::write(
+        folder.path().join("there.ndjson"),
+        format!("{{\"schemas\":[\"{USER}\"],\"id\":\"1\",\"userName\":\"a\"}}"),
+    )
+    .unwrap();
     let nowhere = [&AUDIT[..], &["--ledger", "sqlite:nowhere.db"]].concat();
     fails(folder.path(), &nowhere, 3, &["nowhere.db"]);
 }

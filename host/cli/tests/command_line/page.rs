@@ -118,14 +118,14 @@ fn written() -> TempDir {
         "desired.json",
         json!([
             {"schemas": user, "externalId": "e1", "userName": HOSTILE, "password": "S3cret"},
-            {"schemas": user, "externalId": "e2", "userName": "bob"},
+            {"schemas": user, "externalId": HOSTILE, "userName": "bob"},
         ]),
     );
     put(
         "there.json",
         json!([
-            {"schemas": user, "id": "1", "externalId": "e2", "userName": format!("x{HOSTILE}")},
-            {"schemas": user, "id": "2", "externalId": "e2", "userName": format!("y{HOSTILE}"), "title": "t"},
+            {"schemas": user, "id": "1", "externalId": HOSTILE, "userName": format!("x{HOSTILE}")},
+            {"schemas": user, "id": "2", "externalId": HOSTILE, "userName": format!("y{HOSTILE}"), "title": "t"},
         ]),
     );
     folder
