@@ -615,7 +615,7 @@ const CONCLUSIONS: [Follows; 5] = [
     Follows { name: "kept", means: "It is not desired, and stays.", tone: "stays", anchor: "kept" },
 ];
 
-/// How a desired and an observed resource stand to each other, by the names that OpenIDM has for it.
+/// How a desired and an observed resource stand to each other, by the names that `OpenIDM` has for it.
 const SITUATIONS: [(&str, &str); 8] = [
     ("confirmed", "One is the other: by a link, by the target’s id, or by the external id."),
     ("found", "One correlates with the other, which carries no external id, or is given none."),
