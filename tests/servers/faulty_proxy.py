@@ -2,16 +2,19 @@
 
 usage: faulty_proxy.py --listen 127.0.0.1:PORT --upstream 127.0.0.1:PORT [--control 127.0.0.1:PORT] [--fault FAULT]... [--token NEW=OLD]...
 
-FAULT is `MODE[*TIMES] METHOD PATH [BODY]`, for example `commit-then-500*2 POST /Users$`.
+FAULT is `MODE[*TIMES][/EVERY] METHOD PATH [BODY]`, for example `commit-then-500*2 POST /Users$`.
 METHOD, PATH and BODY are regular expressions without spaces: METHOD must match the whole method, PATH is looked for in the raw
 target, query included, BODY in the body.
 The first fault that matches a request and has not been used TIMES times is applied to it; without TIMES it is applied always.
+With EVERY it is applied to each EVERY-th of the requests that it matches and no fault before it was applied to: `refuse-503*3/10 PATCH /`
+refuses the tenth, the twentieth and the thirtieth.
 
 MODE is one of
   commit-then-NNN       passes the request on, waits for the whole answer, throws it away and answers NNN, as 500 or 503
   commit-then-silence   passes the request on, waits for the whole answer, and never answers
   cut-after-request     passes the request on, closes the client's connection at once, and reads the answer to its end
   cut-before-forward    reads the request, closes the client's connection, and passes nothing on
+  refuse-NNN[=SECONDS]  answers NNN, as 429 or 503, with `Retry-After: SECONDS` if they are given, and passes nothing on
   delay=MS              passes the request on, and gives the answer MS milliseconds later
   delay-request=MS      passes the request on MS milliseconds later, even if the client has gone
   hold                  holds the request until told to go on, and then the answer, even if the client has gone
@@ -84,13 +87,21 @@ class Fault:
     body: re.Pattern
     # How often it will still be applied; None is always.
     left: int | None
+    # It is applied to each so many-th of those that it matches.
+    every: int = 1
     milliseconds: int = 0
     status: int = 0
+    retry_after: str | None = None
+    # How many it has matched.
+    matched: int = 0
 
     def takes(self, request):
         if self.left == 0 or not self.method.fullmatch(request.method) or not self.path.search(request.target):
             return False
         if not self.body.search(request.body.decode("latin-1")):
+            return False
+        self.matched += 1
+        if self.matched % self.every:
             return False
         if self.left is not None:
             self.left -= 1
@@ -102,23 +113,25 @@ def parse_fault(text):
         how, method, path, *body = text.split()
         (body,) = body or [""]
         found = FAULT.fullmatch(how)
-        mode, status, milliseconds, times = found["mode"], found["status"], found["ms"], found["times"]
+        mode, milliseconds, times = found["mode"], found["ms"], found["times"]
     except (ValueError, TypeError):
-        raise argparse.ArgumentTypeError(f"`{text}` is not `MODE[*TIMES] METHOD PATH [BODY]`") from None
+        raise argparse.ArgumentTypeError(f"`{text}` is not `MODE[*TIMES][/EVERY] METHOD PATH [BODY]`") from None
     return Fault(
         mode=mode,
         method=re.compile(method),
         path=re.compile(path),
         body=re.compile(body),
         left=int(times) if times else None,
+        every=int(found["every"] or 1),
         milliseconds=int(milliseconds or 0),
-        status=int(status or 0),
+        status=int(found["lost"] or found["refused"] or 0),
+        retry_after=found["seconds"],
     )
 
 
 FAULT = re.compile(
-    r"(?P<mode>commit-then-(?P<status>[45]\d\d)|commit-then-silence|cut-after-request|cut-before-forward|hold"
-    r"|(?:delay|delay-request)=(?P<ms>\d+))(?:\*(?P<times>\d+))?"
+    r"(?P<mode>commit-then-(?P<lost>[45]\d\d)|commit-then-silence|cut-after-request|cut-before-forward|hold"
+    r"|refuse-(?P<refused>[45]\d\d)(?:=(?P<seconds>\d+))?|(?:delay|delay-request)=(?P<ms>\d+))(?:\*(?P<times>\d+))?(?:/(?P<every>[1-9]\d*))?"
 )
 
 
@@ -220,6 +233,8 @@ class Proxy:
         tally.faults[fault.mode] += 1
         if fault.mode == "cut-before-forward":
             return None
+        if fault.mode.startswith("refuse-"):
+            return own_answer(fault.status, "refused on purpose", fault.retry_after)
         if fault.mode == "cut-after-request":
             sent = asyncio.Event()
             keep(asyncio.create_task(self.forward(request, tally, sent)))
@@ -423,18 +438,18 @@ async def silence(reader):
         pass
 
 
-def own_answer(status, detail):
+def own_answer(status, detail, retry_after=None):
     body = {
         "schemas": ["urn:ietf:params:scim:api:messages:2.0:Error"],
         "status": str(status),
         "detail": detail,
     }
-    return json_answer(f"{status} Fault", body)
+    return json_answer(f"{status} Fault", body, f"Retry-After: {retry_after}\r\n" if retry_after else "")
 
 
-def json_answer(status, body):
+def json_answer(status, body, more=""):
     text = json.dumps(body).encode()
-    head = f"HTTP/1.1 {status}\r\nContent-Type: application/scim+json\r\nContent-Length: {len(text)}\r\n\r\n"
+    head = f"HTTP/1.1 {status}\r\nContent-Type: application/scim+json\r\nContent-Length: {len(text)}\r\n{more}\r\n"
     return Message(head.encode(), text)
 
 

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Real servers and a real client, directly and through the gateway, and the examples: the harness itself, the prober, plans, audits, bulk requests, the scores, the scenarios.
+# Real servers and a real client, directly and through the gateway, and the examples: the harness itself, the prober, plans, audits, a large population, bulk requests, the scores, the scenarios.
 #
 # usage: run.sh          the gateway is $REPLAYSAFE, else target/debug/replaysafe; install.sh must have run
 # All parts run even if one fails, and any failure is an exit with 1.
@@ -22,8 +22,10 @@ part 300 python3 "$here/test_harness.py" -q
 part 120 python3 "$here/examples.py"
 part 600 python3 "$here/spark.py"
 part 600 python3 "$here/probe.py"
-part 600 python3 "$here/plan.py"
+part 600 python3 "$here/plan.py" --way whole --way killed --way overtaken
+part 3000 python3 "$here/plan.py" --way faults --users 2000 --groups 200 --figures
 part 300 python3 "$here/audit.py"
+part 600 python3 "$here/population.py"
 part 600 python3 "$here/bulk.py"
 # Twelve rounds where something is worse; two as a rule.
 part 1800 python3 "$here/conform.py" scim2-server scim2-flask scimmy django-scim2 --gateway "$REPLAYSAFE"

@@ -87,6 +87,27 @@ class Faults(unittest.TestCase):
             self.assertEqual(recorder.seen, [])
             self.assertEqual(counts()["POST /Users"], tally(1, 0, {}, {"cut-before-forward": 1}))
 
+    def test_refuse_answers_for_the_server_which_gets_nothing(self):
+        with recording("refuse-429=7*1 POST /Users$", "refuse-503*1 POST /Users$") as (recorder, front, counts):
+            refused, away, passed = (talk(front, POST) for _ in range(3))
+            self.assertEqual([answer.split()[1] for answer in (refused, away, passed)], [b"429", b"503", b"201"])
+            self.assertIn(b"\r\nRetry-After: 7\r\n", refused)
+            self.assertNotIn(b"Retry-After", away)
+            self.assertEqual(recorder.seen, [POST])
+            self.assertEqual(counts()["POST /Users"], tally(3, 1, {"201": 1}, {"refuse-429=7": 1, "refuse-503": 1}))
+
+    def test_a_fault_may_take_each_so_many_th_only(self):
+        with recording("refuse-503*2/3 POST /Users$", "refuse-429/2 POST /Users$") as (_, front, __):
+            statuses = [int(talk(front, POST).split()[1]) for _ in range(9)]
+            # The second one counts those that the first one leaves: 1, 2, 4, 5, 7, 8 and, as the first one is used up, 9.
+            self.assertEqual(statuses, [201, 429, 503, 201, 429, 503, 201, 429, 201])
+
+    def test_what_is_no_fault_is_refused(self):
+        for text in ("refuse POST .", "refuse-200 POST .", "hold/0 POST .", "hold/2*1 POST .", "delay POST ."):
+            with self.assertRaisesRegex(running.NotStarted, "is not `MODE"):
+                with recording(text):
+                    pass
+
     def test_delay_holds_the_answer(self):
         with recording("delay=500*1 POST /Users$") as (recorder, front, _):
             started = time.monotonic()
