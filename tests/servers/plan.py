@@ -281,7 +281,7 @@ def start(program, folder, through):
 
 
 def command(program, through):
-    return [program, "apply", "plan.json", "--target", through, "--ledger", "sqlite:ledger.sqlite", "--policy", "policy.toml", "--format", "json"]
+    return [program, "apply", "plan.json", "--target", through, "--same-service", "--ledger", "sqlite:ledger.sqlite", "--policy", "policy.toml", "--format", "json"]
 
 
 def total(base_url, endpoint):
@@ -333,10 +333,22 @@ def planned(program, folder, base_url, through):
         if done.returncode != 0:
             raise SystemExit(f"plan: exit code {done.returncode}: {done.stderr}")
         plans.append(json.loads(done.stdout))
+        follows_schema(done.stdout)
     live, from_file = ([{**effect, "ifMatch": None} for effect in plan["effects"]] for plan in plans)
     if live != from_file:
         raise SystemExit(f"read live it is {json.dumps(live)}, from a file {json.dumps(from_file)}")
     return plans[0]
+
+
+def follows_schema(plan):
+    """Ends the run where a plan is not as wit/plan.schema.json says."""
+    python = running.HERE.parents[1] / "target/servers/servers/bin/python3"
+    done = subprocess.run([python, "-c", VALIDATE, running.HERE.parents[1] / "wit/plan.schema.json"], input=plan, capture_output=True, text=True, check=False)
+    if done.returncode != 0:
+        raise SystemExit(f"a plan is not as its schema says: {done.stderr}")
+
+
+VALIDATE = "import fastjsonschema, json, sys; fastjsonschema.compile(json.load(open(sys.argv[1])))(json.load(sys.stdin))"
 
 
 def everything(base_url, endpoint):
