@@ -7,13 +7,14 @@ mod guard;
 
 use alloc::{borrow::ToOwned, format, string::String, vec::Vec};
 
-use replaysafe_json::Value;
+use replaysafe_json::{Value, sort_by};
 
 use crate::{
     case::{Ground, id_of, read_resource},
     form::{names, record},
     frame::frame,
     ordered::{BTreeMap, BTreeSet},
+    path::{self, PatchPath},
     policy::{Adopt, Returns, SourceMissing},
     statement::{Match, NamedKind, Operation, Statement},
     types::{ContractError, Document, Settings},
@@ -170,8 +171,9 @@ pub fn survey(
     settings: &Settings,
 ) -> Result<Vec<Option<Trait>>, ContractError> {
     let ground = Ground::read(settings)?;
+    let holding = holding(resource_type, &ground);
     let look = |document: &Document| {
-        let resource = Resource::read(document, resource_type, &ground)?;
+        let resource = Resource::named(document, resource_type, &holding, &ground)?;
         Some(Trait {
             name: resource.name,
             external_id: resource.external_id,
@@ -191,12 +193,17 @@ pub fn survey(
 /// Where the settings cannot be read.
 pub fn plan(part: &Part) -> Result<Vec<Finding>, ContractError> {
     let ground = Ground::read(&part.settings)?;
+    let holding = holding(&part.resource_type, &ground);
     let read = |documents: &[Document]| -> Vec<Option<Resource>> {
-        let read = |document: &Document| Resource::read(document, &part.resource_type, &ground);
+        let read =
+            |document: &Document| Resource::named(document, &part.resource_type, &holding, &ground);
         documents.iter().map(read).collect()
     };
     let (desired, observed) = (read(&part.desired), read(&part.observed));
-    let plan = Plan { part, ground: &ground, desired: &desired, observed: &observed };
+    let mut referred: Vec<&Link> = part.referred.iter().collect();
+    sort_by(&mut referred, |one, other| one.external_id.cmp(&other.external_id));
+    let (desired, observed, referred) = (&desired, &observed, &referred);
+    let plan = Plan { part, ground: &ground, desired, observed, referred };
     Ok(plan.findings())
 }
 
@@ -213,10 +220,28 @@ pub(crate) struct Resource {
 impl Resource {
     pub(crate) fn read(document: &str, resource_type: &str, ground: &Ground<'_>) -> Option<Self> {
         let value = read_resource(document)?;
-        let create = Operation::Create;
-        let statement =
-            Statement::read(create, resource_type, None, Some(&value), None, &ground.schema)
-                .ok()?;
+        let statement = stated(&value, resource_type, ground)?;
+        Some(Self::of(value, statement, resource_type, ground))
+    }
+
+    /// The same, but that its statement has what may name it, which these attributes hold, and little else: nobody is known by the rest, and it is most of a resource.
+    fn named(
+        document: &str,
+        resource_type: &str,
+        holding: &[String],
+        ground: &Ground<'_>,
+    ) -> Option<Self> {
+        let value = read_resource(document)?;
+        let may_name = |name: &str| {
+            name.contains(':') || holding.iter().any(|holding| holding.eq_ignore_ascii_case(name))
+        };
+        let members = value.as_object()?.iter().filter(|(name, _)| may_name(name));
+        let naming = members.map(|(name, value)| (name, value.clone())).collect();
+        let statement = stated(&Value::Object(naming), resource_type, ground)?;
+        Some(Self::of(value, statement, resource_type, ground))
+    }
+
+    fn of(value: Value, statement: Statement, resource_type: &str, ground: &Ground<'_>) -> Self {
         let id = id_of(&value);
         let names = statement.names(ground.policy.correlation(resource_type));
         let of_kind = |kind| names.iter().find(|named| named.kind == kind);
@@ -226,8 +251,24 @@ impl Resource {
         let key = |label: &str, value: &str| frame("key", &[resource_type, label, value]);
         let keys = names.iter().map(|named| key(&named.attribute, &named.coarse));
         let keys = keys.chain(id.as_deref().map(|id| key("id", id))).collect();
-        Some(Self { value, statement, name, external_id, id, keys })
+        Self { value, statement, name, external_id, id, keys }
     }
+}
+
+fn stated(value: &Value, resource_type: &str, ground: &Ground<'_>) -> Option<Statement> {
+    let create = Operation::Create;
+    Statement::read(create, resource_type, None, Some(value), None, &ground.schema).ok()
+}
+
+/// The attributes that may name a resource; one in an extension has a colon in its name.
+fn holding(resource_type: &str, ground: &Ground<'_>) -> Vec<String> {
+    let correlation = ground.policy.correlation(resource_type).iter();
+    let named =
+        correlation.filter_map(|text| match path::read(text, resource_type, &ground.schema) {
+            PatchPath::Place(place) => Some(place.name),
+            PatchPath::Opaque => None,
+        });
+    ["externalId", "userName"].map(String::from).into_iter().chain(named).collect()
 }
 
 struct Plan<'a> {
@@ -235,6 +276,8 @@ struct Plan<'a> {
     ground: &'a Ground<'a>,
     desired: &'a [Option<Resource>],
     observed: &'a [Option<Resource>],
+    /// By external id, in order.
+    referred: &'a [&'a Link],
 }
 
 /// What a desired resource may be, by position in what is observed.
@@ -493,7 +536,7 @@ impl Plan<'_> {
         Pair {
             ground: self.ground,
             resource_type: &self.part.resource_type,
-            referred: &self.part.referred,
+            referred: self.referred,
         }
     }
 
@@ -691,3 +734,42 @@ names!(Conclusion { Ambiguous, Blocked, Planned, Unchanged, Kept });
 names!(Class { Revoke, Disable, Create, Adopt, Update, Grant, Delete });
 record!(Change { class, id, body, if_match, needs: Empty, attributes: Empty, count });
 record!(Finding { relation, conclusion, name, desired, observed: Empty, changes: Empty, detail });
+
+#[cfg(test)]
+mod tests {
+    use alloc::vec;
+
+    use super::*;
+
+    /// Wherever a name may stand, in whatever spelling, what is read for names only has the names of the whole.
+    #[test]
+    fn a_resource_is_known_by_what_may_name_it() {
+        let correlation = r#"{"correlation":{"User":["emails.value","name.familyName",
+            "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User:employeeNumber","urn:acme:2.0:X:badge","nickName"],
+            "Group":["displayName"]}}"#;
+        let documents = [
+            r#"{"id":"1","EXTERNALID":"e","USERNAME":"Ann","title":"t","nickName":"A","displayName":"D"}"#,
+            r#"{"urn:ietf:params:scim:schemas:core:2.0:User":{"externalId":"e","userName":"ann"}}"#,
+            r#"{"urn:ietf:params:scim:schemas:core:2.0:User:userName":"ann","urn:scim:schemas:core:1.0":{"externalId":"e"}}"#,
+            r#"{"emails":[{"value":"a@x"},{"value":"B@x"}],"name":{"familyName":"Lee"},"userName":["x","y"]}"#,
+            r#"{"urn:ietf:params:scim:schemas:extension:enterprise:2.0:User":{"employeeNumber":"7"},"urn:acme:2.0:X":{"badge":"B1"}}"#,
+            r#"{"userName":null,"externalId":7,"displayName":"","id":""}"#,
+        ];
+        let mut named = 0;
+        for policy in ["{}", correlation] {
+            let settings = Settings { policy: policy.into(), schema: "{}".into(), profile: vec![] };
+            let ground = Ground::read(&settings).unwrap();
+            for resource_type in ["User", "Group"] {
+                let holding = holding(resource_type, &ground);
+                for document in documents {
+                    let known = |of: Resource| (of.name, of.external_id, of.id, of.keys);
+                    let whole = Resource::read(document, resource_type, &ground).map(known);
+                    let names = Resource::named(document, resource_type, &holding, &ground);
+                    named += whole.iter().map(|(.., keys)| keys.len()).sum::<usize>();
+                    assert_eq!(names.map(known), whole, "{document} {policy}");
+                }
+            }
+        }
+        assert!(10 < named, "the cases have names");
+    }
+}

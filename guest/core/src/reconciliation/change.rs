@@ -2,6 +2,8 @@
 //!
 //! Compared as a PATCH would be that states all of it (S25): what a request is found to change, a plan changes, and nothing else.
 
+mod standing;
+
 use alloc::{
     borrow::ToOwned,
     format,
@@ -16,6 +18,7 @@ use crate::{
     case::Ground,
     ordered::BTreeSet,
     path::Place,
+    schema::Characteristics,
     spelling::{self, Member},
     statement::{
         Allowance, Body, Difference, Operation, PathKey, Statement, holds_secret, patch_op,
@@ -28,7 +31,8 @@ use crate::{
 pub(crate) struct Pair<'a> {
     pub(crate) ground: &'a Ground<'a>,
     pub(crate) resource_type: &'a str,
-    pub(crate) referred: &'a [Link],
+    /// By external id, in order.
+    pub(crate) referred: &'a [&'a Link],
 }
 
 /// What a resource states, in the parts that a plan changes one after the other.
@@ -60,7 +64,25 @@ impl Pair<'_> {
         held: Option<&str>,
     ) -> (Vec<Change>, BTreeSet<String>) {
         let desired = self.resolved(desired);
-        let (mut parts, unknown) = self.parts(&desired, observed, held);
+        let left = self.left_of(&desired, observed);
+        let (changes, unknown) = self.changes_of(&left, observed, id, adopts, held);
+        if changes.is_empty() && unknown.is_empty() || left == desired {
+            return (changes, unknown);
+        }
+        // What cannot be read takes with it all that is stated beside it.
+        self.changes_of(&desired, observed, id, adopts, held)
+    }
+
+    /// The same, of a resource whose references are resolved.
+    fn changes_of(
+        self,
+        desired: &Value,
+        observed: &Value,
+        id: &str,
+        adopts: bool,
+        held: Option<&str>,
+    ) -> (Vec<Change>, BTreeSet<String>) {
+        let (mut parts, unknown) = self.parts(desired, observed, held);
         if !adopts {
             parts.rest.append(&mut parts.external_id);
         }
@@ -242,10 +264,12 @@ impl Pair<'_> {
 
     /// Whether a resource states a secret: a plan has none (S3a).
     pub(super) fn leaves_secret(self, desired: &Value) -> bool {
-        let create = Operation::Create;
-        let schema = &self.ground.schema;
-        Statement::read(create, self.resource_type, None, Some(desired), None, schema)
-            .is_ok_and(|statement| statement.states_secret())
+        let Some(object) = desired.as_object() else { return false };
+        let members = spelling::members(object, self.resource_type, &self.ground.schema);
+        members.iter().any(|member| {
+            let secret = self.is(&member.place).secret || holds_secret(&member.value);
+            secret && !spelling::unassigned(&member.value)
+        })
     }
 
     /// What a resource states that a client can set, but for secrets.
@@ -255,11 +279,17 @@ impl Pair<'_> {
         let members = spelling::members(object, self.resource_type, schema).into_iter();
         let settable = |member: &Member| {
             let place = &member.place;
-            let is = schema.find(self.resource_type, place.urn.as_deref(), &place.name, None);
+            let is = self.is(place);
             let secret = || is.secret || raw(resource, member).is_some_and(holds_secret);
             !is.read_only && !spelling::echoed(place, self.resource_type) && !secret()
         };
         members.filter(settable).collect()
+    }
+
+    /// What is known of an attribute.
+    fn is(self, place: &Place) -> Characteristics {
+        let schema = &self.ground.schema;
+        schema.find(self.resource_type, place.urn.as_deref(), &place.name, None)
     }
 
     /// What a resource states, and the attributes that refer to what is nowhere.
@@ -355,6 +385,9 @@ impl Pair<'_> {
     /// The same resource, with ids in the place of external ids where they are known.
     fn resolved(self, desired: &Value) -> Value {
         let mut resolved = desired.clone();
+        if self.referred.is_empty() {
+            return resolved;
+        }
         in_references(&mut resolved, &mut |value| {
             let id = reference(value).and_then(|name| self.link(name)?.id.clone());
             if let Some(id) = id {
@@ -370,7 +403,8 @@ impl Pair<'_> {
     }
 
     fn link(&self, external_id: &str) -> Option<&Link> {
-        self.referred.iter().find(|link| link.external_id == external_id)
+        let at = self.referred.partition_point(|link| link.external_id.as_str() < external_id);
+        self.referred.get(at).copied().filter(|link| link.external_id == external_id)
     }
 
     /// The version that was observed, where our own If-Match may be sent (S25).
@@ -475,10 +509,22 @@ fn number(count: usize) -> u32 {
 /// The external ids that a resource refers to.
 pub(super) fn all_references(resource: &Value) -> BTreeSet<String> {
     let mut found = BTreeSet::new();
-    in_references(&mut resource.clone(), &mut |value| {
-        found.extend(reference(value).map(String::from));
-    });
+    for (name, value) in resource.as_object().into_iter().flatten() {
+        if is_referring(name) {
+            referred_in(value, &mut found);
+        } else if name.contains(':') {
+            found.extend(all_references(value));
+        }
+    }
     found
+}
+
+fn referred_in(edges: &Value, found: &mut BTreeSet<String>) {
+    if let Value::Array(items) = edges {
+        items.iter().for_each(|item| referred_in(item, found));
+        return;
+    }
+    found.extend(reference(edges.find("value").unwrap_or(edges)).map(String::from));
 }
 
 /// The external ids that an attribute refers to.
@@ -506,12 +552,17 @@ fn needs(body: &Value) -> BTreeSet<String> {
 fn in_references(resource: &mut Value, visit: &mut dyn FnMut(&mut Value)) {
     let Some(object) = resource.as_object_mut() else { return };
     for (name, value) in object.iter_mut() {
-        if REFERRING.iter().any(|one| name.eq_ignore_ascii_case(one)) {
+        if is_referring(name) {
             values_in(value, visit);
         } else if name.contains(':') {
             in_references(value, visit);
         }
     }
+}
+
+/// Whether the values of an attribute of this name are other resources.
+fn is_referring(name: &str) -> bool {
+    REFERRING.iter().any(|one| name.eq_ignore_ascii_case(one))
 }
 
 /// Visits the values of edges: a bare text is one.
