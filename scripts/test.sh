@@ -54,6 +54,7 @@ describe() {
     docs) echo "documentation and its examples" ;;
     reproducible) echo "the component, built in two folders: the same bytes" ;;
     demo) echo "the demonstration, every line right" ;;
+    populations) echo "plans for 2,000 users and 200 groups on real servers, with faults and kills: an hour" ;;
     servers) echo "real SCIM servers and clients, directly and through the gateway" ;;
     *) echo "no such phase; there are: $PHASES" >&2 && exit 2 ;;
     esac
@@ -230,6 +231,11 @@ phase_servers() {
     fi
     [ "$code" -eq 0 ] || return "$code"
     tests/servers/run.sh
+}
+
+phase_populations() {
+    tests/servers/install.sh
+    REPLAYSAFE=${REPLAYSAFE:-$root/target/debug/replaysafe} python3 tests/servers/plan.py --way faults --users 2000 --groups 200 --figures
 }
 
 main "$@"

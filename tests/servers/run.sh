@@ -22,8 +22,8 @@ part 300 python3 "$here/test_harness.py" -q
 part 120 python3 "$here/examples.py"
 part 600 python3 "$here/spark.py"
 part 600 python3 "$here/probe.py"
-part 600 python3 "$here/plan.py" --way whole --way killed --way overtaken
-part 3000 python3 "$here/plan.py" --way faults --users 2000 --groups 200 --figures
+# Small populations; `scripts/test.sh populations` has the large ones.
+part 1200 python3 "$here/plan.py"
 part 300 python3 "$here/audit.py"
 part 600 python3 "$here/population.py"
 part 600 python3 "$here/bulk.py"
