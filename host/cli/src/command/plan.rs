@@ -9,9 +9,10 @@ use replaysafe::{
         Settings,
         reconciliation::{Conclusion, Relation},
     },
-    planner::{Found, Plan, Planner, Population},
+    planner::{Found, Plan, Planner, Population, Summary},
 };
-use serde_json::{Value, json};
+use serde::{Serialize, Serializer};
+use serde_json::json;
 
 use crate::{
     command::{decide, gateway, policy, runtime},
@@ -81,7 +82,7 @@ pub(super) fn run(arguments: &Arguments, output: Output) -> anyhow::Result<Exit>
         }
         Err(error) => return Err(error),
     };
-    output.result(&text(&plan, arguments.all), &document(&plan)?)?;
+    output.written(|| text(&plan, arguments.all), &document(&plan, arguments.all))?;
     Ok(match arguments.detailed_exitcode && !plan.is_empty() {
         true => Exit::Usage,
         false => Exit::Good,
@@ -149,26 +150,53 @@ fn populations(mut desired: Resources, mut observed: Resources) -> Vec<Populatio
     kinds.into_iter().map(of).collect()
 }
 
-/// A plan in JSON, as `apply` reads it.
-pub(super) fn document(plan: &Plan) -> anyhow::Result<Value> {
-    let effects = (0..plan.effects.len()).map(|at| serde_json::to_value(plan.effect(at)));
-    let findings = plan.findings.iter().map(|found| {
-        json!({
-            "resourceType": found.resource_type,
-            "name": found.finding.name,
-            "situation": situation(found.finding.relation),
-            "conclusion": conclusion(found.finding.conclusion),
-            "ids": found.ids,
-            "detail": found.finding.detail,
-        })
-    });
-    Ok(json!({
-        "summary": plan.summary,
-        "at": SystemClock.now(),
-        "digest": plan.digest,
-        "effects": effects.collect::<Result<Vec<_>, _>>()?,
-        "findings": findings.collect::<Vec<_>>(),
-    }))
+/// A plan in JSON, as `apply` reads it. `all`: also what was found to be as it should be, which is most of a population.
+pub(super) fn document(plan: &Plan, all: bool) -> impl Serialize {
+    Document {
+        at: SystemClock.now(),
+        digest: &plan.digest,
+        effects: Effects(plan),
+        findings: Findings(plan, all),
+        summary: plan.summary,
+    }
+}
+
+/// Written one by one: all of them at once would take more memory than the plan.
+#[derive(Serialize)]
+struct Document<'a> {
+    at: u64,
+    digest: &'a str,
+    effects: Effects<'a>,
+    findings: Findings<'a>,
+    summary: Summary,
+}
+
+struct Effects<'a>(&'a Plan);
+
+impl Serialize for Effects<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let Self(plan) = self;
+        serializer.collect_seq((0..plan.effects.len()).map(|at| plan.effect(at)))
+    }
+}
+
+struct Findings<'a>(&'a Plan, bool);
+
+impl Serialize for Findings<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let Self(plan, all) = self;
+        let told = |found: &&Found| *all || found.finding.conclusion != Conclusion::Unchanged;
+        serializer.collect_seq(plan.findings.iter().filter(told).map(|found| {
+            json!({
+                "resourceType": found.resource_type,
+                "name": found.finding.name,
+                "situation": situation(found.finding.relation),
+                "conclusion": conclusion(found.finding.conclusion),
+                "ids": found.ids,
+                "detail": found.finding.detail,
+            })
+        }))
+    }
 }
 
 fn text(plan: &Plan, all: bool) -> String {
