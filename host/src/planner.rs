@@ -5,7 +5,13 @@
 //! changes are put in the order that the contract has for them. Nothing is sent: [`applier`](crate::applier) carries a
 //! plan out.
 
-use std::collections::{BTreeMap, BTreeSet};
+mod shards;
+
+use std::{
+    borrow::Cow,
+    collections::{BTreeMap, BTreeSet},
+    sync::{Mutex, PoisonError},
+};
 
 use replaysafe_json::{Limits, Object, Value, canonical, lift, parse};
 use sha2::{Digest as _, Sha256};
@@ -21,6 +27,8 @@ use crate::{
     keys::hex,
     provisioner::secret_paths,
 };
+pub(crate) use shards::{Key, Sets, key, portions};
+use shards::{Shards, side_by_side};
 
 /// All resources of one type, on both sides.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -89,8 +97,6 @@ pub struct Found {
     pub ids: Vec<String>,
     /// What the component says of it. Its positions are those within a part, and mean nothing here.
     pub finding: Finding,
-    /// For what is told apart by nothing else.
-    document: Document,
     /// It was planned with something that refers to others.
     refers: bool,
     /// It is there because something is wrong, which its detail tells, and not because anything else is desired.
@@ -179,217 +185,264 @@ impl Planner {
     ///
     /// Where the component fails, the settings break the contract, or a document cannot be read.
     pub fn plan(&self, populations: &[Population]) -> Result<Plan, PlanError> {
-        let sides: Vec<Sides> =
+        let sides: Vec<Sides<'_>> =
             populations.iter().map(|one| self.look_at(one)).collect::<Result<_, _>>()?;
         // Which resource is which does not depend on what they refer to: who is referred to is known from a first round.
         let mut found = self.round(&sides, &Ids::of(&sides, &[]), |_| true)?;
-        let ids = Ids::of(&sides, &found);
-        let refers = |one: &Cluster| one.refers;
-        if sides.iter().any(|one| one.desired.iter().any(|known| !known.refers.is_empty())) {
-            found.retain(|one| !one.refers);
-            found.extend(self.round(&sides, &ids, refers)?);
+        if sides.iter().any(|one| one.desired().iter().any(|known| !known.refers.is_empty())) {
+            let ids = Ids::of(&sides, &found);
+            found.retain(|(one, _)| !one.refers);
+            found.extend(self.round(&sides, &ids, |refers| refers)?);
         }
-        found.sort_by(|one, other| one.order().cmp(&other.order()));
         let there = sides.iter().map(|one| (one.resource_type.clone(), one.there())).collect();
-        let mut plan = assemble(found, there, self.target.clone());
+        let mut plan = assemble(ordered(found, &sides), there, self.target.clone());
         plan.guard = self.planning.guard(&plan.tallies(), 0, &self.settings)?;
         Ok(plan)
     }
 
-    /// Plans the clusters that `wanted` picks, part by part.
+    /// Plans the shards that `wanted` picks by whether they refer to others, part by part. Each finding with the resource that it is about.
     fn round(
         &self,
-        sides: &[Sides],
+        sides: &[Sides<'_>],
         ids: &Ids,
-        wanted: impl Fn(&Cluster) -> bool,
-    ) -> Result<Vec<Found>, PlanError> {
-        let mut found = Vec::new();
-        for one in sides {
-            let (refer, others): (Vec<_>, Vec<_>) =
-                one.clusters().into_iter().filter(&wanted).partition(|of| of.refers);
-            for (refers, clusters) in [(false, others), (true, refer)] {
-                for clusters in portions(clusters, |cluster| cluster.bytes) {
-                    let places = Places::of(&clusters);
-                    let part = one.part(&places, ids, self.complete, &self.settings);
-                    for finding in self.planning.plan(&part)? {
-                        found.push(one.found(&places, finding, refers));
-                    }
-                }
+        wanted: impl Fn(bool) -> bool,
+    ) -> Result<Vec<(Found, About)>, PlanError> {
+        let mut parts = Vec::new();
+        for (population, one) in sides.iter().enumerate() {
+            for refers in [false, true].into_iter().filter(|refers| wanted(*refers)) {
+                let shards = one.shards.iter().filter(|shard| one.refers(shard) == refers);
+                let portions = portions(shards, |shard| one.bytes(shard));
+                parts.extend(portions.into_iter().map(|shards| (population, refers, shards)));
             }
         }
-        Ok(found)
+        // In one list, whoever comes first: they are put in order once all are there.
+        let all = Mutex::new(Vec::new());
+        side_by_side(&parts, |(population, refers, shards)| {
+            let Some(one) = sides.get(*population) else { return Ok(()) };
+            let places = one.places(shards);
+            let part = one.part(&places, ids, self.complete, &self.settings);
+            let findings = self.planning.plan(&part)?.into_iter();
+            let found = findings.map(|finding| one.found(*population, &places, finding, *refers));
+            let found: Vec<_> = found.collect();
+            all.lock().unwrap_or_else(PoisonError::into_inner).extend(found);
+            Ok::<_, PlanError>(())
+        })?;
+        Ok(all.into_inner().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// Looks at both sides, portion by portion.
-    fn look_at(&self, population: &Population) -> Result<Sides, PlanError> {
+    fn look_at<'a>(&self, population: &'a Population) -> Result<Sides<'a>, PlanError> {
         let kind = &population.resource_type;
         let paths = secret_paths(self.guest.secret_paths(kind, &self.settings)?);
-        let survey = |side: &'static str, documents: &[Document]| {
-            let unreadable =
-                |number| PlanError::Unreadable { side, resource_type: kind.clone(), number };
-            let mut known: Vec<Known> = Vec::with_capacity(documents.len());
-            let lifted = documents.iter().map(|text| without_secrets(text, &paths));
-            let lifted = (1..).zip(lifted).map(|(at, text)| text.ok_or_else(|| unreadable(at)));
-            let lifted: Vec<Document> = lifted.collect::<Result<_, _>>()?;
-            for portion in portions(lifted, |document| document.len()) {
-                let traits = self.planning.survey(kind, &portion, &self.settings)?;
-                for (document, of) in portion.into_iter().zip(traits) {
-                    let of = of.ok_or_else(|| unreadable(known.len() + 1))?;
-                    known.push(Known::new(document, of));
+        let survey = |side: &'static str, documents: &'a [Document]| {
+            let portions = portions(documents.iter().enumerate(), |(_, document)| document.len());
+            side_by_side(&portions, |portion| {
+                let unreadable = |at: usize| PlanError::Unreadable {
+                    side,
+                    resource_type: kind.clone(),
+                    number: at + 1,
+                };
+                let lifted = portion
+                    .iter()
+                    .map(|(at, text)| without_secrets(text, &paths).ok_or_else(|| unreadable(*at)));
+                let lifted: Vec<Document> = lifted.collect::<Result<_, _>>()?;
+                let traits = self.planning.survey(kind, &lifted, &self.settings)?;
+                let mut looked = Looked::default();
+                for (((at, given), lifted), of) in portion.iter().zip(lifted).zip(traits) {
+                    // What has no secret is there once, as it was given.
+                    let document = match lifted == **given {
+                        true => Cow::Borrowed(given.as_str()),
+                        false => Cow::Owned(lifted),
+                    };
+                    looked.add(*at, document, of.ok_or_else(|| unreadable(*at))?);
                 }
-            }
-            Ok::<_, PlanError>(known)
+                Ok::<_, PlanError>(looked)
+            })
         };
-        let mut observed = survey("observed", &population.observed)?;
-        // Pages that overlap show the same resource twice.
-        let mut seen = BTreeSet::new();
-        observed.retain(|one| one.id.is_none() || seen.insert(one.document.clone()));
-        Ok(Sides {
-            resource_type: kind.clone(),
-            desired: survey("desired", &population.desired)?,
-            observed,
-        })
+        let observed = survey("observed", &population.observed)?;
+        let desired = survey("desired", &population.desired)?;
+        Ok(Sides::of(kind.clone(), desired, observed))
     }
 }
 
-/// A key by its digest: only equality counts.
-pub(crate) type Key = [u8; 16];
-
-pub(crate) fn key(text: String) -> Key {
-    let mut short = [0; 16];
-    let digest: [u8; 32] = Sha256::digest(text).into();
-    short.copy_from_slice(&digest[..16]);
-    short
-}
-
 /// A resource, and what was said of it.
-struct Known {
-    document: Document,
-    external_id: Option<String>,
-    id: Option<String>,
-    keys: Vec<Key>,
-    refers: Vec<String>,
+struct Known<'a> {
+    document: Cow<'a, str>,
+    external_id: Option<Box<str>>,
+    id: Option<Box<str>>,
+    refers: Box<[String]>,
     edges: u32,
 }
 
-impl Known {
-    fn new(document: Document, of: Trait) -> Self {
-        let Trait { external_id, id, keys, refers, edges, .. } = of;
-        let keys = keys.into_iter().map(key).collect();
-        Self { document, external_id, id, keys, refers, edges }
+/// A portion of one side.
+#[derive(Default)]
+struct Looked<'a> {
+    known: Vec<Known<'a>>,
+    /// With the position on this side.
+    keys: Vec<(Key, usize)>,
+    /// Something has no key.
+    nameless: bool,
+}
+
+impl<'a> Looked<'a> {
+    fn add(&mut self, at: usize, document: Cow<'a, str>, of: Trait) {
+        self.nameless |= of.keys.is_empty();
+        self.keys.extend(of.keys.into_iter().map(|text| (key(text), at)));
+        let boxed = |text: Option<String>| text.map(String::into_boxed_str);
+        let (external_id, id) = (boxed(of.external_id), boxed(of.id));
+        let (refers, edges) = (of.refers.into(), of.edges);
+        self.known.push(Known { document, external_id, id, refers, edges });
     }
 }
 
 /// Both sides of a population.
-struct Sides {
+struct Sides<'a> {
     resource_type: String,
-    desired: Vec<Known>,
-    observed: Vec<Known>,
+    /// What is desired, then what is observed.
+    known: Vec<Known<'a>>,
+    desired: usize,
+    /// What shares keys, by position in `known`.
+    shards: Shards,
+    /// Something is desired, and each of it has a key.
+    identified: bool,
 }
 
-/// What shares keys, by position on each side.
-struct Cluster {
-    desired: Vec<usize>,
-    observed: Vec<usize>,
-    refers: bool,
-    bytes: usize,
-}
+/// Which resource a finding is about: a population, and a position in what is known of it.
+type About = Option<(usize, usize)>;
 
-impl Sides {
-    fn all(&self) -> impl Iterator<Item = &Known> {
-        self.desired.iter().chain(&self.observed)
+impl<'a> Sides<'a> {
+    /// Of what was said of each portion.
+    fn of(resource_type: String, desired: Vec<Looked<'a>>, observed: Vec<Looked<'a>>) -> Self {
+        let count = |of: &[Looked<'_>]| of.iter().map(|one| one.known.len()).sum::<usize>();
+        let (first, all) = (count(&desired), count(&desired) + count(&observed));
+        let identified = 0 < first && !desired.iter().any(|one| one.nameless);
+        let mut known = Vec::with_capacity(all);
+        let mut keys = Vec::new();
+        for (one, before) in desired
+            .into_iter()
+            .map(|one| (one, 0))
+            .chain(observed.into_iter().map(|one| (one, first)))
+        {
+            keys.extend(one.keys.into_iter().map(|(key, at)| (key, before + at)));
+            known.extend(one.known);
+        }
+        let shards = Shards::of(all, keys, &repeated(&known, first));
+        Self { resource_type, known, desired: first, shards, identified }
     }
 
     /// How much is there.
     fn there(&self) -> There {
-        self.observed.iter().map(|known| known.edges).collect()
+        let observed = self.shards.iter().flatten().filter(|position| self.desired <= **position);
+        observed.filter_map(|at| Some(self.known.get(*at)?.edges)).collect()
     }
 
-    /// Puts together what shares a key, directly or by way of others.
-    fn clusters(&self) -> Vec<Cluster> {
-        let mut sets = Sets::of(self.desired.len() + self.observed.len());
-        let mut first: BTreeMap<Key, usize> = BTreeMap::new();
-        for (position, known) in self.all().enumerate() {
-            for key in &known.keys {
-                let other = *first.entry(*key).or_insert(position);
-                sets.join(position, other);
-            }
-        }
-        let mut clusters: BTreeMap<usize, Cluster> = BTreeMap::new();
-        for (position, known) in self.all().enumerate() {
-            let cluster = clusters.entry(sets.root(position)).or_insert_with(|| Cluster {
-                desired: Vec::new(),
-                observed: Vec::new(),
-                refers: false,
-                bytes: 0,
-            });
-            match position.checked_sub(self.desired.len()) {
-                None => {
-                    cluster.desired.push(position);
-                    cluster.refers |= !known.refers.is_empty();
-                }
-                Some(position) => cluster.observed.push(position),
-            }
-            cluster.bytes += known.document.len();
-        }
-        clusters.into_values().collect()
+    fn desired(&self) -> &[Known<'a>] {
+        self.known.get(..self.desired).unwrap_or_default()
+    }
+
+    fn at(&self, positions: &[usize]) -> impl Iterator<Item = &Known<'a>> {
+        positions.iter().filter_map(|position| self.known.get(*position))
+    }
+
+    fn bytes(&self, shard: &[usize]) -> usize {
+        self.at(shard).map(|known| known.document.len()).sum()
+    }
+
+    /// Whether something that is desired refers to others.
+    fn refers(&self, shard: &[usize]) -> bool {
+        let desired = shard.iter().take_while(|position| **position < self.desired);
+        desired.filter_map(|at| self.known.get(*at)).any(|known| !known.refers.is_empty())
+    }
+
+    fn places(&self, shards: &[&[usize]]) -> Places {
+        let all = shards.iter().flat_map(|shard| shard.iter().copied());
+        let (desired, observed) = all.partition(|position| *position < self.desired);
+        Places { desired, observed }
     }
 
     fn part(&self, places: &Places, ids: &Ids, complete: bool, settings: &Settings) -> Part {
-        let documents = |side: &[Known], places: &[usize]| {
-            places.iter().filter_map(|at| Some(side.get(*at)?.document.clone())).collect()
-        };
-        let desired = places.desired.iter().filter_map(|at| self.desired.get(*at));
-        let referred: BTreeSet<&String> = desired.flat_map(|one| &one.refers).collect();
+        let documents =
+            |places| self.at(places).map(|known| known.document.clone().into_owned()).collect();
+        let referred: BTreeSet<&String> =
+            self.at(&places.desired).flat_map(|one| &one.refers).collect();
         Part {
             resource_type: self.resource_type.clone(),
-            desired: documents(&self.desired, &places.desired),
-            observed: documents(&self.observed, &places.observed),
+            desired: documents(&places.desired),
+            observed: documents(&places.observed),
             links: Vec::new(),
             referred: referred.into_iter().filter_map(|name| ids.link(name)).collect(),
             // A source that has none of a type has nothing to say of it, and what nothing identifies may be any (S32).
-            complete: complete
-                && !self.desired.is_empty()
-                && self.desired.iter().all(|known| !known.keys.is_empty()),
+            complete: complete && self.identified,
             settings: settings.clone(),
         }
     }
 
     /// A finding, with the names of what it is about.
-    fn found(&self, places: &Places, finding: Finding, refers: bool) -> Found {
-        let known = |side: &'_ [Known], places: &[usize], position: u32| {
-            let place = places.get(usize::try_from(position).ok()?)?;
-            let known = side.get(*place)?;
-            Some((known.id.clone(), known.external_id.clone(), known.document.clone()))
-        };
-        let desired = finding.desired.and_then(|at| known(&self.desired, &places.desired, at));
-        let observed: Vec<_> = finding
-            .observed
-            .iter()
-            .filter_map(|at| known(&self.observed, &places.observed, *at))
-            .collect();
-        let about = desired.or_else(|| observed.first().cloned());
-        let (_, external_id, document) = about.unwrap_or_default();
-        let mut ids: Vec<String> = observed.into_iter().filter_map(|(id, ..)| id).collect();
+    fn found(
+        &self,
+        population: usize,
+        places: &Places,
+        finding: Finding,
+        refers: bool,
+    ) -> (Found, About) {
+        let place =
+            |places: &[usize], position: u32| places.get(usize::try_from(position).ok()?).copied();
+        let desired = finding.desired.and_then(|at| place(&places.desired, at));
+        let observed = finding.observed.iter().filter_map(|at| place(&places.observed, *at));
+        let observed: Vec<usize> = observed.collect();
+        let about = desired.or_else(|| observed.first().copied());
+        let external_id = about.and_then(|at| self.known.get(at)?.external_id.as_deref());
+        let ids = self.at(&observed).filter_map(|known| known.id.as_deref());
+        let mut ids: Vec<String> = ids.map(str::to_owned).collect();
         ids.sort();
-        let resource_type = self.resource_type.clone();
-        Found { resource_type, external_id, ids, finding, document, refers, mends: false }
+        let found = Found {
+            resource_type: self.resource_type.clone(),
+            external_id: external_id.map(str::to_owned),
+            ids,
+            finding,
+            refers,
+            mends: false,
+        };
+        (found, about.map(|at| (population, at)))
     }
+}
+
+/// Which of what is observed is there already: pages that overlap show the same resource twice.
+fn repeated(known: &[Known<'_>], desired: usize) -> BTreeSet<usize> {
+    let mut observed: Vec<(&str, usize)> = (0..)
+        .zip(known)
+        .skip(desired)
+        .filter_map(|(at, known)| Some((known.id.as_deref()?, at)))
+        .collect();
+    observed.sort_unstable();
+    let mut repeated = BTreeSet::new();
+    for same in observed.chunk_by(|(one, _), (other, _)| one == other) {
+        let mut seen = BTreeSet::new();
+        for (_, at) in same {
+            let new = known.get(*at).is_some_and(|known| seen.insert(&known.document));
+            repeated.extend((!new).then_some(*at));
+        }
+    }
+    repeated
+}
+
+/// Puts findings in their order, whatever that of the resources.
+fn ordered(mut found: Vec<(Found, About)>, sides: &[Sides<'_>]) -> Vec<Found> {
+    let document = |about: About| {
+        let (population, at) = about?;
+        Some(&*sides.get(population)?.known.get(at)?.document)
+    };
+    found.sort_unstable_by(|(one, about), (other, of)| {
+        let by_document = || document(*about).cmp(&document(*of));
+        one.order().cmp(&other.order()).then_with(by_document)
+    });
+    found.into_iter().map(|(found, _)| found).collect()
 }
 
 /// Where the resources of a part stand in their population.
 struct Places {
     desired: Vec<usize>,
     observed: Vec<usize>,
-}
-
-impl Places {
-    fn of(clusters: &[Cluster]) -> Self {
-        Self {
-            desired: clusters.iter().flat_map(|one| one.desired.iter().copied()).collect(),
-            observed: clusters.iter().flat_map(|one| one.observed.iter().copied()).collect(),
-        }
-    }
 }
 
 impl Found {
@@ -400,7 +453,6 @@ impl Found {
             external_id: None,
             ids: vec![id],
             finding,
-            document: Document::new(),
             refers: false,
             mends: true,
         }
@@ -408,7 +460,7 @@ impl Found {
 
     fn order(&self) -> impl Ord + '_ {
         let beside = self.finding.desired.is_none();
-        (&self.resource_type, &self.finding.name, beside, &self.ids, &self.document)
+        (&self.resource_type, &self.finding.name, beside, &self.ids)
     }
 }
 
@@ -416,11 +468,17 @@ impl Found {
 struct Ids(BTreeMap<String, Option<String>>);
 
 impl Ids {
-    /// From what is there, and from what was found of it: which resource a desired one is, and which one goes.
-    fn of(sides: &[Sides], found: &[Found]) -> Self {
+    /// From what is there, and from what was found of it: which resource a desired one is, and which one goes. Of those that are referred to.
+    fn of(sides: &[Sides<'_>], found: &[(Found, About)]) -> Self {
+        let referring = sides.iter().flat_map(Sides::desired);
+        let wanted: BTreeSet<&str> =
+            referring.flat_map(|known| &known.refers).map(String::as_str).collect();
+        if wanted.is_empty() {
+            return Self(BTreeMap::new());
+        }
         let mut going: BTreeSet<(&str, &str)> = BTreeSet::new();
         let mut told: BTreeMap<&str, Option<Option<&str>>> = BTreeMap::new();
-        for one in found {
+        for (one, _) in found {
             let has = |class| one.finding.changes.iter().any(|change| change.class == class);
             let Some(name) = one.external_id.as_deref() else { continue };
             if one.finding.desired.is_none() {
@@ -443,28 +501,31 @@ impl Ids {
             // Who is desired twice is nobody.
             told.entry(name).and_modify(|told| *told = None).or_insert(which);
         }
-        let mut carried: BTreeMap<&str, (BTreeSet<&str>, BTreeSet<&str>)> = BTreeMap::new();
+        let mut carried: BTreeMap<&str, (Few<'_>, Few<'_>)> = BTreeMap::new();
         for one in sides {
             let kind = one.resource_type.as_str();
-            for known in one.all() {
-                let Some(name) = &known.external_id else { continue };
+            for known in &one.known {
+                let name = known.external_id.as_deref().filter(|name| wanted.contains(name));
+                let Some(name) = name else { continue };
                 let (ids, kinds) = carried.entry(name).or_default();
-                kinds.insert(kind);
-                ids.extend(known.id.as_deref().filter(|id| !going.contains(&(kind, *id))));
+                kinds.add(kind);
+                if let Some(id) = known.id.as_deref().filter(|id| !going.contains(&(kind, *id))) {
+                    ids.add(id);
+                }
             }
-            for known in one.desired.iter().filter(|_| found.is_empty()) {
+            for known in one.desired().iter().filter(|_| found.is_empty()) {
                 let name = known.external_id.as_deref();
                 told.extend(name.map(|name| (name, Some(None))));
             }
         }
         let which = carried.into_iter().filter_map(|(name, (ids, kinds))| {
-            let there = ids.first().filter(|_| ids.len() == 1).map(|id| Some((*id).to_owned()));
+            let there = ids.only().map(|id| Some(id.to_owned()));
             let which = match told.get(name) {
                 Some(told) if !found.is_empty() => told.map(|id| id.map(str::to_owned)),
                 Some(_) => there.or(Some(None)),
                 None => there,
             };
-            which.filter(|_| kinds.len() == 1).map(|which| (name.to_owned(), which))
+            which.filter(|_| kinds.only().is_some()).map(|which| (name.to_owned(), which))
         });
         Self(which.collect())
     }
@@ -474,31 +535,28 @@ impl Ids {
     }
 }
 
-/// Disjoint sets of positions, each known by its root.
-pub(crate) struct Sets(Vec<usize>);
+/// Texts, as far as it matters how many different ones there are.
+#[derive(Clone, Copy, Default)]
+enum Few<'a> {
+    #[default]
+    None,
+    One(&'a str),
+    Several,
+}
 
-impl Sets {
-    /// Each position by itself.
-    pub(crate) fn of(count: usize) -> Self {
-        Self((0..count).collect())
+impl<'a> Few<'a> {
+    fn add(&mut self, text: &'a str) {
+        *self = match *self {
+            Self::None => Self::One(text),
+            Self::One(one) if one == text => Self::One(one),
+            Self::One(_) | Self::Several => Self::Several,
+        };
     }
 
-    pub(crate) fn root(&mut self, mut at: usize) -> usize {
-        while let Some(parent) = self.0.get(at).copied().filter(|parent| *parent != at) {
-            // Halves the way for who comes next.
-            let above = self.0.get(parent).copied().unwrap_or(parent);
-            if let Some(slot) = self.0.get_mut(at) {
-                *slot = above;
-            }
-            at = above;
-        }
-        at
-    }
-
-    pub(crate) fn join(&mut self, one: usize, other: usize) {
-        let (one, other) = (self.root(one), self.root(other));
-        if let Some(slot) = self.0.get_mut(one.max(other)) {
-            *slot = one.min(other);
+    fn only(self) -> Option<&'a str> {
+        match self {
+            Self::One(one) => Some(one),
+            Self::None | Self::Several => None,
         }
     }
 }
@@ -725,34 +783,6 @@ const CLASSES: [Class; 7] = [
     Class::Grant,
     Class::Delete,
 ];
-
-/// Cuts a list into portions of bounded size; what is larger than one is a portion by itself.
-pub(crate) fn portions<T>(
-    items: impl IntoIterator<Item = T>,
-    bytes: impl Fn(&T) -> usize,
-) -> Vec<Vec<T>> {
-    let mut portions: Vec<Vec<T>> = Vec::new();
-    let mut size = 0;
-    for item in items {
-        size += bytes(&item);
-        match portions.last_mut() {
-            Some(portion) if size <= PORTION_BYTES && portion.len() < PORTION_ITEMS => {
-                portion.push(item);
-            }
-            Some(_) | None => {
-                size = bytes(&item);
-                portions.push(Vec::from([item]));
-            }
-        }
-    }
-    portions
-}
-
-/// 512 KiB of documents in one call: a call's memory stays small, and its overhead is a thousandth.
-const PORTION_BYTES: usize = 512 << 10;
-
-/// 1,000 resources, or groups of resources that share keys, in one call.
-const PORTION_ITEMS: usize = 1_000;
 
 /// A document without its secrets: where one stood there is a mark. None where it is no JSON.
 pub(crate) fn without_secrets(text: &str, paths: &[replaysafe_json::Path]) -> Option<Document> {

@@ -2,13 +2,16 @@
 
 #![expect(clippy::expect_used, clippy::indexing_slicing, clippy::panic, reason = "a test may fail")]
 
-use std::{collections::BTreeMap, sync::LazyLock};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::LazyLock,
+};
 
 use proptest::{prelude::*, sample::subsequence};
 use replaysafe::{
     contract::{
         Settings,
-        reconciliation::{Class, Part},
+        reconciliation::{Class, Link, Part},
     },
     guest::{Guest, PlanningGuest},
     planner::{Plan, Planner, Population},
@@ -78,6 +81,23 @@ proptest! {
         prop_assert_eq!(alone, together);
     }
 
+    /// What shares a key, directly or by way of others, is a shard: each is found by itself as it is found in the whole (S34).
+    #[test]
+    fn shards_planned_apart_are_the_plan_of_the_whole(world in world()) {
+        let target = world.target();
+        for population in world.populations(&target) {
+            let whole = world.part(&population);
+            let mut apart: Vec<String> = Vec::new();
+            for shard in shards(&population, world.policy) {
+                apart.extend(told(&shard.of(&whole)));
+            }
+            let mut whole = told(&whole);
+            apart.sort();
+            whole.sort();
+            prop_assert_eq!(apart, whole);
+        }
+    }
+
     /// `native-equals-component`, byte for byte, and the typed function says the same.
     #[test]
     fn native_equals_component(world in world()) {
@@ -101,6 +121,68 @@ proptest! {
             }
         }
     }
+}
+
+/// Positions of what shares keys, on both sides.
+#[derive(Clone, Debug, Default)]
+struct Shard {
+    keys: BTreeSet<String>,
+    desired: Vec<usize>,
+    observed: Vec<usize>,
+}
+
+impl Shard {
+    fn of(&self, whole: &Part) -> Part {
+        let only = |side: &[String], at: &[usize]| at.iter().map(|at| side[*at].clone()).collect();
+        Part {
+            desired: only(&whole.desired, &self.desired),
+            observed: only(&whole.observed, &self.observed),
+            ..whole.clone()
+        }
+    }
+}
+
+/// As `wit/reconciliation.wit` has it: what has a key in common with a shard is of it, and joins those that it is of.
+fn shards(population: &Population, policy: &str) -> Vec<Shard> {
+    let mut shards: Vec<Shard> = Vec::new();
+    for (is_desired, side) in [(true, &population.desired), (false, &population.observed)] {
+        let traits = COMPONENT.survey(&population.resource_type, side, &settings(policy));
+        for (at, of) in traits.expect("an answer").into_iter().enumerate() {
+            let keys: BTreeSet<String> = of.expect("a resource").keys.into_iter().collect();
+            let (of, mut apart): (Vec<Shard>, Vec<Shard>) =
+                shards.into_iter().partition(|shard| !shard.keys.is_disjoint(&keys));
+            let mut one = Shard { keys, ..Shard::default() };
+            for other in of {
+                one.keys.extend(other.keys);
+                one.desired.extend(other.desired);
+                one.observed.extend(other.observed);
+            }
+            if is_desired {
+                one.desired.push(at)
+            } else {
+                one.observed.push(at)
+            }
+            one.desired.sort_unstable();
+            one.observed.sort_unstable();
+            apart.push(one);
+            shards = apart;
+        }
+    }
+    shards
+}
+
+/// What is found of a part, with documents in the place of positions.
+fn told(part: &Part) -> Vec<String> {
+    let findings = COMPONENT.plan(part).expect("a plan").into_iter();
+    let at = |position: u32| usize::try_from(position).expect("a position");
+    let told = findings.map(|finding| {
+        let desired = finding.desired.map(|position| &part.desired[at(position)]);
+        let observed = finding.observed.iter().map(|position| &part.observed[at(*position)]);
+        let documents = (desired, observed.collect::<Vec<_>>());
+        let said = (finding.relation, finding.conclusion, &finding.name, &finding.detail);
+        format!("{documents:?} {said:?} {:?}", finding.changes)
+    });
+    told.collect()
 }
 
 /// Both doors say the same of one part, and the JSON door says what it does not know.
@@ -279,6 +361,23 @@ impl World {
 
     fn plan(&self, target: &Target) -> Plan {
         self.plan_of(&self.populations(target))
+    }
+
+    /// A population as one part; of those that are referred to some are known.
+    fn part(&self, population: &Population) -> Part {
+        let link = |name: &str, id: Option<&str>| Link {
+            external_id: name.into(),
+            id: id.map(str::to_owned),
+        };
+        Part {
+            resource_type: population.resource_type.clone(),
+            desired: population.desired.clone(),
+            observed: population.observed.clone(),
+            links: Vec::new(),
+            referred: vec![link("e0", Some("User-1")), link("e1", None)],
+            complete: true,
+            settings: settings(self.policy),
+        }
     }
 
     fn plan_of(&self, populations: &[Population]) -> Plan {

@@ -1,7 +1,7 @@
 //! What the program says, and where: results on standard output, everything else on standard error.
 
 use std::{
-    io::{self, IsTerminal, Write},
+    io::{self, BufWriter, IsTerminal, Write},
     sync::{
         LazyLock,
         atomic::{AtomicU64, Ordering},
@@ -17,6 +17,7 @@ use clap::{
     builder::{PossibleValue, PossibleValuesParser, TypedValueParser},
 };
 use replaysafe::clock::{Clock as _, SystemClock};
+use serde::Serialize;
 use serde_json::{Value, json};
 
 use crate::exit::Exit;
@@ -71,6 +72,12 @@ impl Output {
         Self { format, colour }
     }
 
+    /// Whether a page for a browser is wanted.
+    #[must_use]
+    pub(crate) fn is_page(&self) -> bool {
+        self.format == Format::Html
+    }
+
     /// Writes a result: `text` for a person, or `json`.
     ///
     /// # Errors
@@ -83,21 +90,26 @@ impl Output {
         }
     }
 
-    /// Writes a result of a command that has a page for it, which `page` makes of the JSON.
+    /// Writes a result of a command that has a page for it, which `page` makes of the JSON. Only what is wanted is made, and
+    /// JSON is written as it is made.
     ///
     /// # Errors
     ///
     /// As [`result`](Self::result).
-    pub(crate) fn pictured(
+    pub(crate) fn pictured<J: Serialize>(
         &self,
         text: impl FnOnce() -> String,
-        json: &Value,
+        json: impl FnOnce() -> J,
         page: impl FnOnce(&Value) -> String,
     ) -> anyhow::Result<()> {
         match self.format {
             Format::Text => write(text().trim_end_matches('\n')),
-            Format::Json => write(&format!("{json:#}")),
-            Format::Html => written(page(json).as_bytes()),
+            Format::Json => {
+                let mut out = BufWriter::with_capacity(BUFFER_BYTES, io::stdout().lock());
+                let json = serde_json::to_writer_pretty(&mut out, &json()).map_err(io::Error::from);
+                heard(json.and_then(|()| out.write_all(b"\n")).and_then(|()| out.flush()))
+            }
+            Format::Html => written(page(&serde_json::to_value(json())?).as_bytes()),
         }
     }
 
@@ -165,7 +177,11 @@ fn write(text: &str) -> anyhow::Result<()> {
 fn written(bytes: &[u8]) -> anyhow::Result<()> {
     let mut out = io::stdout().lock();
     // A program that waits for the line `listening on …` must see it at once.
-    match out.write_all(bytes).and_then(|()| out.flush()) {
+    heard(out.write_all(bytes).and_then(|()| out.flush()))
+}
+
+fn heard(written: io::Result<()>) -> anyhow::Result<()> {
+    match written {
         // The reader has heard enough. What the command found is still its exit code.
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
         other => other.context("writing to standard output"),
@@ -238,6 +254,8 @@ static SPEAKER: LazyLock<SyncSender<Due>> = LazyLock::new(|| {
     speaker
 });
 
+/// 64 KiB of JSON are written at once: as much as a pipe takes.
+const BUFFER_BYTES: usize = 64 << 10;
 /// How many lines wait for whoever reads standard error: a minute of them.
 const LINES_MAX: usize = 64;
 /// How long the end waits for whoever reads standard error.

@@ -97,7 +97,7 @@ pub(super) fn run(arguments: &Arguments, output: Output) -> anyhow::Result<Exit>
     };
     output.pictured(
         || text(&audited, arguments),
-        &document(&audited, arguments),
+        || document(&audited, arguments),
         page::audit::page,
     )?;
     Ok(match arguments.detailed_exitcode && !audited.audit.findings.is_empty() {
@@ -185,7 +185,7 @@ async fn audited(
 /// Writes a new file: what is there already may be what was audited, or a plan that is being read.
 fn fix(arguments: &Arguments, audited: &Audited) -> anyhow::Result<()> {
     let Some(file) = &arguments.fix else { return Ok(()) };
-    let plan = plan::document(&audited.audit.mends)?;
+    let plan = plan::document(&audited.audit.mends, true);
     let text = serde_json::to_string_pretty(&plan)? + "\n";
     let written = File::create_new(file).and_then(|mut new| new.write_all(text.as_bytes()));
     written.map_err(|error| {

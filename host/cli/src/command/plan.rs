@@ -1,6 +1,9 @@
 //! `replaysafe plan`: what would be done so that what is there is what should be?
 
-use std::path::{Path, PathBuf};
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+};
 
 use anyhow::Context as _;
 use replaysafe::{
@@ -9,8 +12,9 @@ use replaysafe::{
         Settings,
         reconciliation::{Conclusion, Relation},
     },
-    planner::{Found, Plan, Planner, Population},
+    planner::{Found, Plan, Planner, Population, Summary},
 };
+use serde::{Serialize, Serializer};
 use serde_json::{Value, json};
 
 use crate::{
@@ -96,7 +100,13 @@ pub(super) fn run(arguments: &Arguments, output: Output) -> anyhow::Result<Exit>
         }
         Err(error) => return Err(error),
     };
-    output.pictured(|| text(&plan, arguments.all), &document(&plan)?, page::plan::page)?;
+    // A page has all in its figures.
+    let all = arguments.all || output.is_page();
+    output.pictured(
+        || text(&plan, arguments.all),
+        || document(&plan, all),
+        page::plan::page,
+    )?;
     Ok(match arguments.detailed_exitcode && !plan.is_empty() {
         true => Exit::Usage,
         false => Exit::Good,
@@ -183,35 +193,63 @@ fn populations(mut desired: Resources, mut observed: Resources) -> Vec<Populatio
     kinds.into_iter().map(of).collect()
 }
 
-/// A plan in JSON, as `apply` reads it.
-pub(super) fn document(plan: &Plan) -> anyhow::Result<Value> {
-    let effects = (0..plan.effects.len()).map(|at| serde_json::to_value(plan.effect(at)));
-    let findings = plan.findings.iter().map(|found| {
-        json!({
-            "resourceType": found.resource_type,
-            "name": found.finding.name,
-            "situation": situation(found.finding.relation),
-            "conclusion": conclusion(found.finding.conclusion),
-            "ids": found.ids,
-            "detail": found.finding.detail,
-        })
-    });
+/// A plan in JSON, as `apply` reads it. `all`: also what was found to be as it should be, which is most of a population.
+pub(super) fn document(plan: &Plan, all: bool) -> impl Serialize {
     let there = plan.there.iter().filter(|(_, there)| there.resources != 0).map(|(kind, there)| {
-        (kind.clone(), json!({"edges": there.edges, "resources": there.resources}))
+        (kind.as_str(), json!({"edges": there.edges, "resources": there.resources}))
     });
-    let mut document = json!({
-        "summary": plan.summary,
-        "at": SystemClock.now(),
-        "digest": plan.digest,
-        "guard": plan.guard.iter().map(apply::excess).collect::<Vec<_>>(),
-        "there": there.collect::<serde_json::Map<_, _>>(),
-        "effects": effects.collect::<Result<Vec<_>, _>>()?,
-        "findings": findings.collect::<Vec<_>>(),
-    });
-    if let (Some(target), Value::Object(members)) = (&plan.target, &mut document) {
-        members.insert("target".to_owned(), target.as_str().into());
+    Document {
+        at: SystemClock.now(),
+        digest: &plan.digest,
+        effects: Effects(plan),
+        findings: Findings(plan, all),
+        guard: plan.guard.iter().map(apply::excess).collect(),
+        summary: plan.summary,
+        target: plan.target.as_deref(),
+        there: there.collect(),
     }
-    Ok(document)
+}
+
+/// Written one by one: all of them at once would take more memory than the plan.
+#[derive(Serialize)]
+struct Document<'a> {
+    at: u64,
+    digest: &'a str,
+    effects: Effects<'a>,
+    findings: Findings<'a>,
+    guard: Vec<Value>,
+    summary: Summary,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    target: Option<&'a str>,
+    there: BTreeMap<&'a str, Value>,
+}
+
+struct Effects<'a>(&'a Plan);
+
+impl Serialize for Effects<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let Self(plan) = self;
+        serializer.collect_seq((0..plan.effects.len()).map(|at| plan.effect(at)))
+    }
+}
+
+struct Findings<'a>(&'a Plan, bool);
+
+impl Serialize for Findings<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let Self(plan, all) = self;
+        let told = |found: &&Found| *all || found.finding.conclusion != Conclusion::Unchanged;
+        serializer.collect_seq(plan.findings.iter().filter(told).map(|found| {
+            json!({
+                "resourceType": found.resource_type,
+                "name": found.finding.name,
+                "situation": situation(found.finding.relation),
+                "conclusion": conclusion(found.finding.conclusion),
+                "ids": found.ids,
+                "detail": found.finding.detail,
+            })
+        }))
+    }
 }
 
 fn text(plan: &Plan, all: bool) -> String {

@@ -29,10 +29,13 @@ use crate::table::Measure;
 const USAGE: &str = "\
 usage: replaysafe-bench [OPTION...]    the table, and target/bench/report.json; 1 where a bar is missed
        replaysafe-bench steady COUNT   makes so many requests: what is traced for the table
+       replaysafe-bench populations N CACHE    plans so many resources on each side, and prints seconds, seconds by the clock, bytes added for each of its input, and MB in all; compiled code is kept in the folder CACHE
+       replaysafe-bench write N FOLDER         writes both sides into a folder, for `replaysafe plan`
 --report-only       0 where a bar is missed, too
---resources N       so many on each side of the plan, 20000 if not said
+--resources N       so many on each side of the plan, 100000 if not said
 --component FILE    this build of the component, not the one that ships; --planning FILE, likewise: for who compares two builds
---brief             without what takes long: growth, start, plan";
+--brief             without what takes long: growth, start, plan
+--plans             what a plan costs, and nothing else";
 
 fn main() -> ExitCode {
     let words: Vec<String> = std::env::args().skip(1).collect();
@@ -42,9 +45,16 @@ fn main() -> ExitCode {
             .map_err(Into::into)
             .and_then(|count| Ok(steady::make(count)?))
             .map(|()| true),
-        ["populations", resources] => {
-            resources.parse().map_err(Into::into).and_then(populations::make).map(|()| true)
-        }
+        ["populations", resources, cache] => resources
+            .parse()
+            .map_err(Into::into)
+            .and_then(|resources| populations::make(resources, cache.as_ref()))
+            .map(|()| true),
+        ["write", resources, folder] => resources
+            .parse()
+            .map_err(Into::into)
+            .and_then(|resources| populations::write(resources, folder.as_ref()))
+            .map(|()| true),
         words => match Options::of(words) {
             Ok(Some(options)) => table(&options),
             Ok(None) => {
@@ -68,6 +78,7 @@ fn main() -> ExitCode {
 struct Options {
     report_only: bool,
     brief: bool,
+    plans: bool,
     resources: usize,
     component: Cow<'static, [u8]>,
     planning: Cow<'static, [u8]>,
@@ -78,6 +89,7 @@ impl Options {
         let mut options = Self {
             report_only: false,
             brief: false,
+            plans: false,
             resources: RESOURCES,
             component: COMPONENT.into(),
             planning: PLANNING_COMPONENT.into(),
@@ -92,6 +104,10 @@ impl Options {
                 }
                 ["--brief", rest @ ..] => {
                     options.brief = true;
+                    rest
+                }
+                ["--plans", rest @ ..] => {
+                    options.plans = true;
                     rest
                 }
                 ["--component", file, rest @ ..] => {
@@ -115,13 +131,18 @@ impl Options {
 
 /// Measures all; whether no bar is missed.
 fn table(options: &Options) -> Result<bool, Box<dyn Error>> {
-    let guest = Guest::load(&options.component, &GuestOptions::default())?;
-    let mut all = requests::measure(&guest, &options.component, &options.planning)?;
-    all.extend(steady::measure(&guest));
-    all.push(threads::measure(&guest));
+    let mut all = Vec::new();
+    if !options.plans {
+        let guest = Guest::load(&options.component, &GuestOptions::default())?;
+        all.extend(requests::measure(&guest, &options.component, &options.planning)?);
+        all.extend(steady::measure(&guest));
+        all.push(threads::measure(&guest));
+        if !options.brief {
+            all.extend(growth::measure(&guest));
+            all.push(start::measure(&options.component)?);
+        }
+    }
     if !options.brief {
-        all.extend(growth::measure(&guest));
-        all.push(start::measure(&options.component)?);
         let planning = PlanningGuest::load(&options.planning, &GuestOptions::default())?;
         all.extend(populations::measure(&planning, options.resources)?);
     }
@@ -129,5 +150,5 @@ fn table(options: &Options) -> Result<bool, Box<dyn Error>> {
     Ok(options.report_only || all.iter().all(Measure::is_met))
 }
 
-/// 20,000 resources on each side: 47 MB. What more of them cost is more of the same, as a plan is made in parts of at most 1,000.
-const RESOURCES: usize = 20_000;
+/// 100,000 resources on each side: 84 MB, and a minute.
+const RESOURCES: usize = 100_000;
