@@ -201,7 +201,10 @@ mod tests {
                 _ => Ok(()),
             });
             assert_eq!(refused, Err(299));
-            assert_eq!(on_threads(threads, &[0; 0], Err::<(), _>), Ok(Vec::new()));
+            assert_eq!(
+                on_threads(threads, &[0; 0], |one: &i32| Err::<(), i32>(*one)),
+                Ok(Vec::new())
+            );
         }
     }
 }

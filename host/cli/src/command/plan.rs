@@ -102,11 +102,7 @@ pub(super) fn run(arguments: &Arguments, output: Output) -> anyhow::Result<Exit>
     };
     // A page has all in its figures.
     let all = arguments.all || output.is_page();
-    output.pictured(
-        || text(&plan, arguments.all),
-        || document(&plan, all),
-        page::plan::page,
-    )?;
+    output.pictured(|| text(&plan, arguments.all), || document(&plan, all), page::plan::page)?;
     Ok(match arguments.detailed_exitcode && !plan.is_empty() {
         true => Exit::Usage,
         false => Exit::Good,

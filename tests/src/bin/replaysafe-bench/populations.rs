@@ -103,10 +103,9 @@ struct Whole {
 }
 
 impl Whole {
-    fn of(resources: usize) -> Result<Self, Box<dyn Error>> {
-        let program = env::current_exe()?;
-        let output =
-            Command::new(program).args(["populations", &resources.to_string()]).output()?;
+    fn of(resources: usize, cache: &Path) -> Result<Self, Box<dyn Error>> {
+        let mut program = Command::new(env::current_exe()?);
+        let output = program.args(["populations", &resources.to_string()]).arg(cache).output()?;
         let text = String::from_utf8(output.stdout)?;
         let numbers: Vec<f64> =
             text.split_whitespace().map(str::parse).collect::<Result<_, _>>()?;
