@@ -81,7 +81,7 @@ def cases(given):
     """Populations, each with policy and options."""
     rng = random.Random(given.seed)
     yield ("with all there is", population(rng, given.users, given.groups),
-           'source-missing = "delete"\nadopt = "matching"\n[correlation]\nGroup = ["displayName"]\n', ["--complete"])
+           'source-missing = "delete"\n[guard]\nupdate = { most = 5 }\nadopt = "matching"\n[correlation]\nGroup = ["displayName"]\n', ["--complete"])
     some = flat(population(rng, given.users // 10, 0))
     nobody = {"schemas": [USER], "title": "nobody"}
     yield ("with what nothing identifies", {**some, "desired": [*some["desired"], nobody, nobody]}, 'source-missing = "disable"\n', ["--complete"])
@@ -133,6 +133,8 @@ def compare(one):
     if one["is_large"]:
         parsed = json.loads(one["expected"])
         there = {effect["op"] for effect in parsed["effects"]} | {finding["conclusion"] for finding in parsed["findings"]}
+        there |= {what for what, count in parsed["summary"].items() if count}
+        wrong += ["the guard lets all of it go"] * (not parsed["guard"])
         wrong += [f"the made-up population has no `{what}`" for what in {*OPS, *CONCLUSIONS} - there]
         wrong += ["no effect waits for another resource"] * (not waits(parsed["effects"]))
     return wrong

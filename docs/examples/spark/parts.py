@@ -27,7 +27,7 @@ TEXT, TEXTS = pyarrow.string(), pyarrow.list_(pyarrow.string())
 # A resource, and what the component says of it.
 RESOURCE = pyarrow.schema([
     ("type", TEXT), ("side", TEXT), ("document", TEXT), ("external_id", TEXT), ("id", TEXT),
-    ("keys", pyarrow.list_(pyarrow.binary())), ("refers", TEXTS),
+    ("keys", pyarrow.list_(pyarrow.binary())), ("refers", TEXTS), ("edges", pyarrow.int64()),
 ])
 # What was found of a resource. The first five are its place in a plan; `beside`: it is not desired; `changes` is JSON.
 FOUND = pyarrow.schema([
@@ -36,7 +36,7 @@ FOUND = pyarrow.schema([
     ("classes", TEXTS), ("changes", TEXT),
 ])
 # What Spark makes of them.
-RESOURCE_COLUMNS = "type string, side string, document string, external_id string, id string, keys array<binary>, refers array<string>"
+RESOURCE_COLUMNS = "type string, side string, document string, external_id string, id string, keys array<binary>, refers array<string>, edges bigint"
 FOUND_COLUMNS = (
     "type string, name string, beside boolean, ids array<string>, document string, external_id string, relation string, "
     "conclusion string, detail string, refers boolean, classes array<string>, changes string"
@@ -97,7 +97,7 @@ def row(resource_type, side, document, trait):
     # A key by its digest: only equality counts.
     keys = sorted({hashlib.sha256(key.encode()).digest()[:16] for key in trait["keys"]})
     return {"type": resource_type, "side": side, "document": document, "external_id": trait.get("external-id"),
-            "id": trait.get("id"), "keys": keys, "refers": trait["refers"]}
+            "id": trait.get("id"), "keys": keys, "refers": trait["refers"], "edges": trait["edges"]}
 
 
 def plan(batches, settings, complete):

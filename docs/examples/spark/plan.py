@@ -24,7 +24,7 @@ from pyspark.sql import functions as F
 # In the order of a plan: what takes access away comes first, but for deletions, which come last (S34).
 CLASSES = ["revoke", "disable", "create", "adopt", "update", "grant", "delete"]
 CONCLUSIONS = ["unchanged", "ambiguous", "blocked", "kept"]
-# Each round makes what is joined some times longer, so a million keys in one chain take a dozen; what needs more is a mistake of ours.
+# A chain of 20,000 keys takes 15 at most, and about one more for each doubling: no population needs as many.
 ROUNDS_MOST = 40
 
 
@@ -42,10 +42,12 @@ def main(words=None):
             spark.sparkContext.addFile(str(Path(folder) / name))
         job = Job(spark, settings, given.partitions, given.work or f"{folder}/work")
         try:
-            table = job.plan(given)
+            table, there = job.plan(given)
         finally:
             job.clear()
-        plan = document(*assemble(rows_of(table)))
+        findings, effects, summary = assemble(rows_of(table))
+        guard = guarded(parts.Door(given.planning), findings, there, settings)
+        plan = document(findings, effects, summary, there, guard)
         spark.stop()
     Path(given.output).write_text(parts.written(plan, str.encode, "") + "\n")
     done = ", ".join(f"{count} {what}" for what, count in plan["summary"].items() if count)
@@ -89,7 +91,7 @@ class Job:
         self.spark, self.settings, self.partitions, self.work = spark, settings, partitions, work
 
     def plan(self, given):
-        """What was found of each resource, in the order of a plan."""
+        """What was found of each resource, in the order of a plan, and how much is there of each type."""
         resources = self.clusters(self.kept(self.survey(given), "resources"))
         complete = self.complete(resources) if given.complete else set()
         # Which resource is which does not depend on what they refer to: who is referred to is known from a first round.
@@ -101,7 +103,7 @@ class Job:
             second = self.round(again, second_ids(resources, found), complete)
             found = found.where("not refers").unionByName(self.kept(second, "second"))
         ordered = found.orderBy("type", "name", "beside", "ids", "document")
-        return ordered.select("type", "external_id", "name", "ids", "relation", "conclusion", "detail", "changes").toArrow()
+        return ordered.select("type", "external_id", "name", "ids", "relation", "conclusion", "detail", "changes").toArrow(), self.there(resources)
 
     def survey(self, given):
         """The resources of both sides, with what the component says of each."""
@@ -142,6 +144,13 @@ class Job:
         """The types of which it means anything that a resource is not desired: some are, and each is identified by something (S32)."""
         desired = resources.where("side = 'desired'").groupBy("type").agg(F.min(F.size("keys")).alias("least"))
         return {row.type for row in desired.where("least > 0").collect()}
+
+    def there(self, resources):
+        """How many resources of each type are there, and how many members, roles and entitlements they have. What pages that overlap show twice is there once."""
+        observed = resources.where("side = 'observed'").select("type", "id", "document", "edges")
+        once = observed.where("id is not null").distinct().unionAll(observed.where("id is null"))
+        counted = once.groupBy("type").agg(F.count("*").alias("resources"), F.sum("edges").alias("edges"))
+        return {row.type: {"resources": row.resources, "edges": row.edges} for row in counted.collect()}
 
     def round(self, resources, ids, complete):
         """Plans clusters, beside what is known of those that they refer to."""
@@ -242,6 +251,8 @@ def effect(number, found, change, depends_on):
     """One request of a plan, as `replaysafe apply` reads it."""
     told = {"effect": number, "op": change["class"], "resourceType": found["type"], "externalId": found["external_id"],
             "id": change.get("id"), "ifMatch": change.get("if-match")}
+    if change["count"] != 1:
+        told["count"] = change["count"]
     told = {name: value for name, value in told.items() if value is not None}
     if "body" in change:
         body = parts.parse(change["body"])
@@ -256,23 +267,38 @@ def effect(number, found, change, depends_on):
     return {**told, "dependsOn": depends_on, "reason": reason}
 
 
-def document(findings, effects, summary):
+def guarded(door, findings, there, settings):
+    """What the guard does not let go without approval (S33)."""
+    planned = Counter()
+    for found in findings:
+        for change in found["changes"]:
+            planned[found["type"], CLASSES.index(change["class"])] += change["count"]
+    nothing = {"resources": 0, "edges": 0}
+    tallies = [{"resource-type": kind, "class": CLASSES[of], "planned": count, **there.get(kind, nothing), "approved": 0}
+               for (kind, of), count in sorted(planned.items())]
+    return [{"resourceType": one["resource-type"], "op": one["class"], **{name: one[name] for name in ("count", "there", "limit", "detail")}}
+            for one in door.call("guard", tallies=tallies, now=0, settings=settings)]
+
+
+def document(findings, effects, summary, there, guard):
     """The plan as `replaysafe plan --format json` writes it."""
     told = [{"resourceType": found["type"], "name": found["name"], "situation": found["relation"],
              "conclusion": found["conclusion"], "ids": found["ids"], "detail": found["detail"]} for found in findings if tells(found)]
     return {
         "summary": summary,
         "at": int(time.time() * 1000),
-        # By what is to be done alone: an approval names it (S33).
-        "digest": hashlib.sha256(parts.written(effects).encode()).hexdigest(),
+        # By what is to be done, and what the guard judges it by: an approval names it (S33).
+        "digest": hashlib.sha256(parts.written({"effects": effects, "there": there}).encode()).hexdigest(),
+        "guard": guard,
+        "there": there,
         "effects": effects,
         "findings": told,
     }
 
 
-def tells(_):
-    """Whether the plan tells of a finding: of each."""
-    return True
+def tells(found):
+    """Whether the plan tells of a finding: what is as it should be is counted only."""
+    return found["conclusion"] != "unchanged"
 
 
 if __name__ == "__main__":

@@ -12,7 +12,7 @@ use replaysafe::{
         Settings,
         reconciliation::{Conclusion, Relation},
     },
-    planner::{Found, Plan, Planner, Population, Summary},
+    planner::{Found, Plan, Planner, Population},
 };
 use serde::{Serialize, Serializer};
 use serde_json::{Value, json};
@@ -200,7 +200,7 @@ pub(super) fn document(plan: &Plan, all: bool) -> impl Serialize {
         effects: Effects(plan),
         findings: Findings(plan, all),
         guard: plan.guard.iter().map(apply::excess).collect(),
-        summary: plan.summary,
+        summary: json!(plan.summary),
         target: plan.target.as_deref(),
         there: there.collect(),
     }
@@ -214,7 +214,7 @@ struct Document<'a> {
     effects: Effects<'a>,
     findings: Findings<'a>,
     guard: Vec<Value>,
-    summary: Summary,
+    summary: Value,
     #[serde(skip_serializing_if = "Option::is_none")]
     target: Option<&'a str>,
     there: BTreeMap<&'a str, Value>,

@@ -253,6 +253,7 @@ pub(super) fn pages() -> Vec<PathBuf> {
     }
     pages.push(root().join("wit/CHANGELOG.md"));
     pages.push(root().join("tests/servers/README.md"));
+    pages.push(root().join("docs/examples/spark/README.md"));
     pages
 }
 
