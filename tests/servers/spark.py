@@ -81,7 +81,7 @@ def cases(given):
     """Populations, each with policy and options."""
     rng = random.Random(given.seed)
     yield ("with all there is", population(rng, given.users, given.groups),
-           'source-missing = "delete"\n[guard]\nupdate = { most = 5 }\nadopt = "matching"\n[correlation]\nGroup = ["displayName"]\n', ["--complete"])
+           'source-missing = "delete"\nadopt = "matching"\n[correlation]\nGroup = ["displayName"]\n[guard]\nupdate = { most = 5 }\n', ["--complete"])
     some = flat(population(rng, given.users // 10, 0))
     nobody = {"schemas": [USER], "title": "nobody"}
     yield ("with what nothing identifies", {**some, "desired": [*some["desired"], nobody, nobody]}, 'source-missing = "disable"\n', ["--complete"])

@@ -158,9 +158,9 @@ fn shards(population: &Population, policy: &str) -> Vec<Shard> {
                 one.observed.extend(other.observed);
             }
             if is_desired {
-                one.desired.push(at)
+                one.desired.push(at);
             } else {
-                one.observed.push(at)
+                one.observed.push(at);
             }
             one.desired.sort_unstable();
             one.observed.sort_unstable();

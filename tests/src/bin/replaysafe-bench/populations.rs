@@ -203,7 +203,7 @@ fn desired(number: usize) -> String {
 }
 
 fn observed(number: usize) -> String {
-    let title = if number % 100 == 0 { "Principal" } else { "Engineer" };
+    let title = if number.is_multiple_of(100) { "Principal" } else { "Engineer" };
     user(number, title, &format!(r#""id":"6f1c{number:08x}","#))
 }
 
