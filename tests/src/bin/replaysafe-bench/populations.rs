@@ -9,6 +9,7 @@ use std::{
     fs::{self, File},
     hint::black_box,
     io::{BufWriter, Write as _},
+    os::unix::fs::PermissionsExt,
     path::Path,
     process::Command,
     time::{Duration, Instant},
@@ -61,7 +62,9 @@ pub(crate) fn measure(
     let [first, second] = [sandboxed, native].map(Duration::from_secs_f64);
     let ratio = Ratio { value: sandboxed / native, spread: (low, high), first, second };
     let name = format!("plan, {resources} x 2 resources: component / native");
-    let cache = tempfile::tempdir()?;
+    // Compiled code is kept in a folder of ours alone, or not at all.
+    let ours = fs::Permissions::from_mode(0o700);
+    let cache = tempfile::Builder::new().permissions(ours).tempdir()?;
     // Who compiles takes a GB, and gives it to whoever asks next.
     Whole::of(PART, cache.path())?;
     let (small, whole) =
