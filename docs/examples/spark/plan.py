@@ -24,7 +24,7 @@ from pyspark.sql import functions as F
 # In the order of a plan: what takes access away comes first, but for deletions, which come last (S34).
 CLASSES = ["revoke", "disable", "create", "adopt", "update", "grant", "delete"]
 CONCLUSIONS = ["unchanged", "ambiguous", "blocked", "kept"]
-# A chain of 20,000 keys takes 15 at most, and about one more for each doubling: no population needs as many.
+# Rounds grow with the logarithm of the longest chain: no population needs as many.
 ROUNDS_MOST = 40
 
 
