@@ -740,7 +740,7 @@ mod tests {
         let process = Runtime::new().unwrap();
         let gateway = process.block_on(Gateway::start(guest.clone(), settings.clone())).unwrap();
         let client = asked(&gateway);
-        while target.writes() == 0 {
+        while target.resources("Users").is_empty() {
             std::thread::yield_now();
         }
         let error = process.block_on(gateway.stop()).unwrap_err();

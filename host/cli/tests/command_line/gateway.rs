@@ -534,7 +534,8 @@ fn what_was_interrupted_ends_with_the_gateways_own_credential() {
     assert!(ready(&served).contains("\"recovery\":\"own\""), "{}", ready(&served));
     served.target.strike(Fault::next(Verb::Post, "/Users", Lost::Silence));
     let asking = served.begin("POST", "/Users", USER);
-    while served.target.writes() == 0 {
+    // What has come is not carried out yet.
+    while served.target.resources("Users").is_empty() {
         std::thread::yield_now();
     }
     let bearer = Some("own".to_owned());
