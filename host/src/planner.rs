@@ -615,26 +615,30 @@ pub(crate) fn digest(digested: &Value) -> String {
     hex(&Sha256::digest(canonical(digested)))
 }
 
-/// What effects come to, by type and class: what each is of, and how much it is.
-pub(crate) fn tallies(
-    effects: impl IntoIterator<Item = (String, Class, u64)>,
+/// What effects come to, by type and class: of each its type and class, how much it is, and what it takes along.
+pub(crate) fn tallies<'e>(
+    effects: impl IntoIterator<Item = (&'e str, Class, u64, u64)>,
     there: &BTreeMap<String, There>,
 ) -> Vec<Tally> {
-    let mut tallies: BTreeMap<(String, u8), Tally> = BTreeMap::new();
-    for (resource_type, class, count) in effects {
-        let There { resources, edges } = there.get(&resource_type).copied().unwrap_or_default();
-        let of = (resource_type.clone(), class as u8);
-        let (recent, approved) = (Vec::new(), 0);
-        let tally = tallies.entry(of).or_insert_with(|| Tally {
-            resource_type,
+    let mut tallies: BTreeMap<(&str, u8), Tally> = BTreeMap::new();
+    let mut add = |kind: &'e str, class: Class, count: u64| {
+        let There { resources, edges } = there.get(kind).copied().unwrap_or_default();
+        let tally = tallies.entry((kind, class as u8)).or_insert_with(|| Tally {
+            resource_type: kind.to_owned(),
             class,
             planned: 0,
-            recent,
+            recent: Vec::new(),
             resources,
             edges,
-            approved,
+            approved: 0,
         });
         tally.planned = tally.planned.saturating_add(count);
+    };
+    for (kind, class, count, takes) in effects {
+        add(kind, class, count);
+        if takes != 0 {
+            add(kind, Class::Revoke, takes);
+        }
     }
     tallies.into_values().collect()
 }
@@ -688,8 +692,9 @@ impl Plan {
     #[must_use]
     pub fn tallies(&self) -> Vec<Tally> {
         let of = |effect: &Effect| {
-            let kind = self.findings.get(effect.finding)?.resource_type.clone();
-            Some((kind, effect.change.class, effect.change.count.into()))
+            let kind = self.findings.get(effect.finding)?.resource_type.as_str();
+            let change = &effect.change;
+            Some((kind, change.class, change.count.into(), change.takes.into()))
         };
         tallies(self.effects.iter().filter_map(of), &self.there)
     }
@@ -727,6 +732,9 @@ impl Plan {
         }
         if change.count != 1 {
             json.insert("count", u64::from(change.count));
+        }
+        if change.takes != 0 {
+            json.insert("takes", u64::from(change.takes));
         }
         let depends = effect.depends_on.iter().map(|at| number(*at));
         json.insert("dependsOn", Value::Array(depends.collect()));

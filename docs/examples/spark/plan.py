@@ -253,6 +253,8 @@ def effect(number, found, change, depends_on):
             "id": change.get("id"), "ifMatch": change.get("if-match")}
     if change["count"] != 1:
         told["count"] = change["count"]
+    if change["takes"]:
+        told["takes"] = change["takes"]
     told = {name: value for name, value in told.items() if value is not None}
     if "body" in change:
         body = parts.parse(change["body"])
@@ -273,6 +275,8 @@ def guarded(door, findings, there, settings):
     for found in findings:
         for change in found["changes"]:
             planned[found["type"], CLASSES.index(change["class"])] += change["count"]
+            if change["takes"]:
+                planned[found["type"], CLASSES.index("revoke")] += change["takes"]
     nothing = {"resources": 0, "edges": 0}
     tallies = [{"resource-type": kind, "class": CLASSES[of], "planned": count, **there.get(kind, nothing), "approved": 0}
                for (kind, of), count in sorted(planned.items())]

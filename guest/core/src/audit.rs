@@ -754,6 +754,7 @@ fn mend(of: &Referrer, class: Class, operations: Vec<Value>, count: usize) -> Me
             needs: Vec::new(),
             attributes: Vec::from([of.attribute.clone()]),
             count: number(count),
+            takes: 0,
         },
     }
 }

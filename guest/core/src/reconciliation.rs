@@ -139,6 +139,8 @@ pub struct Change {
     pub attributes: Vec<String>,
     /// How much it is to the guard.
     pub count: u32,
+    /// How many members, roles and entitlements go with what it deletes.
+    pub takes: u32,
 }
 
 /// What was found of a resource.
@@ -732,7 +734,7 @@ names!(Relation {
 });
 names!(Conclusion { Ambiguous, Blocked, Planned, Unchanged, Kept });
 names!(Class { Revoke, Disable, Create, Adopt, Update, Grant, Delete });
-record!(Change { class, id, body, if_match, needs: Empty, attributes: Empty, count });
+record!(Change { class, id, body, if_match, needs: Empty, attributes: Empty, count, takes });
 record!(Finding { relation, conclusion, name, desired, observed: Empty, changes: Empty, detail });
 
 #[cfg(test)]

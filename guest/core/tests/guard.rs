@@ -4,7 +4,7 @@
 
 use replaysafe_core::{
     reconciliation::{Class, Part, Past, Tally, guard, plan, survey},
-    types::Settings,
+    types::{Field, Settings},
 };
 
 const NOW: u64 = 1_790_000_000_000;
@@ -166,17 +166,18 @@ fn a_plan_counts_what_it_gives_and_takes() {
     };
     let found = plan(&part).expect("the settings are good");
     let changes = found.iter().flat_map(|found| &found.changes);
-    let counts: Vec<_> = changes.map(|change| (change.class, change.count)).collect();
+    let counts: Vec<_> = changes.map(|change| (change.class, change.count, change.takes)).collect();
     assert_eq!(
         counts,
         [
             // b, c and g.
-            (Class::Revoke, 3),
-            (Class::Update, 1),
+            (Class::Revoke, 3, 0),
+            (Class::Update, 1, 0),
             // d, e and f.
-            (Class::Grant, 3),
-            (Class::Create, 1),
-            (Class::Delete, 1),
+            (Class::Grant, 3, 0),
+            (Class::Create, 1, 0),
+            // With a.
+            (Class::Delete, 1, 1),
         ]
     );
     let traits = survey("User", &part.observed, &part.settings).expect("the settings are good");
@@ -186,6 +187,62 @@ fn a_plan_counts_what_it_gives_and_takes() {
     let group = r#"{"id":"7","displayName":"g","members":[{"value":"1"},{"value":"2"}]}"#;
     let traits = survey("Group", &[group.into()], &part.settings).expect("the settings are good");
     assert_eq!(traits.iter().flatten().map(|one| one.edges).collect::<Vec<_>>(), [2]);
+}
+
+/// S33: what is deleted takes its members along; where it is only switched off they stay.
+#[test]
+fn a_deletion_takes_its_members_along() {
+    let group = r#"{"id":"7","externalId":"g7","displayName":"g","active":true,"members":[{"value":"1"},{"value":"2"}]}"#;
+    let other = r#"{"externalId":"g8","displayName":"h"}"#;
+    let deactivates = vec![Field { name: "deactivates/Group".into(), value: "true".into() }];
+    for (profile, expected) in [(Vec::new(), 2), (deactivates, 0)] {
+        let policy = r#"{"source-missing":"delete"}"#;
+        let part = Part {
+            resource_type: "Group".into(),
+            desired: vec![other.into()],
+            observed: vec![group.into()],
+            links: Vec::new(),
+            referred: Vec::new(),
+            complete: true,
+            settings: Settings { profile, ..settings(policy) },
+        };
+        let found = plan(&part).expect("the settings are good");
+        let changes = found.iter().flat_map(|found| &found.changes);
+        let mut deletes = changes.filter(|change| change.class == Class::Delete);
+        let delete = deletes.next().expect("a deletion");
+        assert_eq!((delete.count, delete.takes), (1, expected));
+    }
+}
+
+/// S33: whatever does not say that a resource is active may switch it off, as each target reads it.
+#[test]
+fn what_does_not_say_active_switches_off() {
+    for (desired, expected) in [
+        ("true", Class::Update),
+        ("false", Class::Disable),
+        ("\"False\"", Class::Disable),
+        ("null", Class::Disable),
+        ("0", Class::Disable),
+        ("\"\"", Class::Disable),
+    ] {
+        let observed = if expected == Class::Update { "false" } else { "true" };
+        let resource = |active: &str| {
+            format!(r#"{{"id":"1","externalId":"e1","userName":"a","active":{active}}}"#)
+        };
+        let part = Part {
+            resource_type: "User".into(),
+            desired: vec![resource(desired)],
+            observed: vec![resource(observed)],
+            links: Vec::new(),
+            referred: Vec::new(),
+            complete: false,
+            settings: settings("{}"),
+        };
+        let found = plan(&part).expect("the settings are good");
+        let classes: Vec<_> =
+            found.iter().flat_map(|found| &found.changes).map(|change| change.class).collect();
+        assert_eq!(classes, [expected], "{desired}");
+    }
 }
 
 fn tally(class: Class, resources: u64, edges: u64) -> Tally {

@@ -37,6 +37,8 @@ pub struct Item {
     pub if_match: Option<String>,
     /// How much it is to the guard: one resource, or as many members, roles and entitlements as it gives or takes.
     pub count: u64,
+    /// How many members, roles and entitlements go with what it deletes.
+    pub takes: u64,
     /// The body, in which `externalId:` stands before the names of resources that the plan makes; none for a deletion.
     pub body: Option<Document>,
     /// The items that come first: positions, each before its own.
@@ -154,8 +156,10 @@ impl Agenda {
     /// How much it does, by type and class (S33).
     #[must_use]
     pub fn tallies(&self) -> Vec<Tally> {
-        let of = |item: &Item| (item.resource_type.clone(), item.class, item.count);
-        planner::tallies(self.items.iter().map(of), &self.there)
+        let items = self.items.iter();
+        let effects =
+            items.map(|item| (item.resource_type.as_str(), item.class, item.count, item.takes));
+        planner::tallies(effects, &self.there)
     }
 
     /// What is to be done, in order.
@@ -240,9 +244,23 @@ fn item(effect: &Value, before: &[Item]) -> Result<Item, &'static str> {
             Some(format!("{{\"schemas\":[\"{PATCH_OP}\"],\"Operations\":{operations}}}"))
         }
     };
-    let count = effect.find("count").map_or(Some(1), |count| count.as_number()?.as_u64());
-    let count = count.ok_or("has no number in `count`")?;
-    Ok(Item { class, resource_type, external_id, id, if_match, count, body, depends_on, follows })
+    let number = |name: &str, absent: u64| {
+        effect.find(name).map_or(Some(absent), |number| number.as_number()?.as_u64())
+    };
+    let count = number("count", 1).ok_or("has no number in `count`")?;
+    let takes = number("takes", 0).ok_or("has no number in `takes`")?;
+    Ok(Item {
+        class,
+        resource_type,
+        external_id,
+        id,
+        if_match,
+        count,
+        takes,
+        body,
+        depends_on,
+        follows,
+    })
 }
 
 /// How much of a type was there: what does not say so had nothing.

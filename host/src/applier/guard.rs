@@ -117,7 +117,7 @@ pub async fn waiting<L: Ledger>(ledger: &L, now: u64) -> Result<Vec<PlanRecord>,
     Ok(ledger.plans().await?.into_iter().filter(waits).collect())
 }
 
-/// Lets the plan with this digest begin, that waits for a person: the one that was tried last, if there are several.
+/// Lets the plan with this digest begin, that waits for a person: of several the one that was tried last, of whichever tenant.
 ///
 /// What is approved is what it was staged for. If other plans have done more since, it is staged again.
 /// It is safe to call twice: an approval that stands stays as it is.
@@ -138,9 +138,11 @@ pub async fn approve<L: Ledger>(
     now: u64,
 ) -> Result<PlanApproval, LedgerError> {
     let plans = ledger.plans().await?;
-    let Some(mut plan) = plans.into_iter().rfind(|plan| plan.digest == digest) else {
-        return Ok(PlanApproval::Unknown);
-    };
+    let mut equal: Vec<PlanRecord> =
+        plans.into_iter().filter(|plan| plan.digest == digest).collect();
+    let waits = equal.iter().rposition(|plan| plan.stage != PlanStage::Begun);
+    let Some(at) = waits.or(equal.len().checked_sub(1)) else { return Ok(PlanApproval::Unknown) };
+    let mut plan = equal.swap_remove(at);
     let until = match plan.stage {
         PlanStage::Begun => return Ok(PlanApproval::Begun),
         PlanStage::Approved { until } if now < until => until,

@@ -129,7 +129,8 @@ impl Pair<'_> {
             let needs = needs(&body).into_iter().collect();
             let if_match = if_match.clone().filter(|_| changes.is_empty());
             let (id, body, count) = (Some(id.into()), Some(body.to_string()), count(class, &body));
-            changes.push(Change { class, id, body, if_match, needs, attributes, count });
+            let takes = 0;
+            changes.push(Change { class, id, body, if_match, needs, attributes, count, takes });
         };
         add(Class::Revoke, revoked, named(true));
         for (class, stated) in [
@@ -200,6 +201,7 @@ impl Pair<'_> {
             needs: Vec::new(),
             attributes: Vec::new(),
             count: 1,
+            takes: 0,
         }]);
         for (class, operations, attributes) in
             [(Class::Update, updates, updated), (Class::Grant, grants, granted)]
@@ -220,6 +222,7 @@ impl Pair<'_> {
                 needs,
                 attributes,
                 count,
+                takes: 0,
             });
         }
         (changes, unknown)
@@ -237,6 +240,7 @@ impl Pair<'_> {
             needs: Vec::new(),
             attributes: difference.names,
             count: 1,
+            takes: 0,
         })
     }
 
@@ -254,6 +258,7 @@ impl Pair<'_> {
             needs: Vec::new(),
             attributes: Vec::new(),
             count: 1,
+            takes: if deactivates { 0 } else { edges(observed, self.resource_type) },
         })
     }
 
@@ -327,7 +332,8 @@ impl Pair<'_> {
                 }
                 None => Vec::from([patch_operation("replace", &path, Some(value.clone()))]),
             };
-            if is("active") && member.value == Value::Bool(false) {
+            // Whatever does not switch on may switch off, as each target reads it.
+            if is("active") && member.value != Value::Bool(true) {
                 parts.off.extend(stated);
             } else if is("externalid") {
                 parts.external_id.extend(stated);
