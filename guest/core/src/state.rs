@@ -937,6 +937,21 @@ mod tests {
         );
     }
 
+    /// S20: only numbers are in an order, and equal ones are not.
+    #[test]
+    fn a_lower_number_comes_before_a_higher_one() {
+        for (one, other, expected) in [
+            (Some(1), Some(2), true),
+            (Some(2), Some(2), false),
+            (Some(3), Some(2), false),
+            (Some(1), None, false),
+            (None, Some(1), false),
+            (None, None, false),
+        ] {
+            assert_eq!(precedes(one, other), expected, "{one:?} {other:?}");
+        }
+    }
+
     /// S2a: what is remembered is bounded; what had to make room counts as what may have been anything.
     #[test]
     fn a_thousand_changes_are_remembered() {
@@ -950,6 +965,8 @@ mod tests {
         memory.settle(100, 100, change(1_000, &["title"], &[]));
         assert_eq!(memory.recent.len(), RECENT_MOST);
         assert_eq!(memory.taken_since(0, 0, None, None), paths(&["*"]));
+        // A wish without a key is a new one by then.
+        assert_eq!(memory.taken_since(0, 900, None, None), paths(&[]));
         assert!(memory.moved_since(0, None, None, &paths(&["roles"])));
     }
 
