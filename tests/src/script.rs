@@ -28,6 +28,7 @@
 //! post User {...} [key=K] [version=N] [FAULT]    a request; also put, patch, delete TYPE/ID, [attributes=A],
 //!                                                [excluded-attributes=A], [waited=MILLIS] (since it had come), [sent=MILLIS] (since its client says to have sent it first)
 //!   -> VERDICT [changed] [replayed] [status=N] [diverged=changed] [id=ID] [names=a,b] [evidence=read]
+//!      [; WORDS] (of what a person is told)
 //!      or NAME=VALUE of a note, body.NAME=VALUE of a text that the answer shows; `not-` before a word says that it must not come
 //! count User 1                                   how many the target has
 //! effects 2                                      how many effects it got
@@ -309,6 +310,7 @@ pub fn request(verb: &str, text: &str, now: u64) -> Result<(Request, Option<Faul
 }
 
 fn expect(end: &End, text: &str, now: u64) -> Result<(), String> {
+    let (text, detail) = text.split_once("; ").unwrap_or((text, ""));
     let mut words = text.split_whitespace();
     let verdict = words.next().ok_or("needs a verdict")?;
     let answer = match end {
@@ -327,6 +329,9 @@ fn expect(end: &End, text: &str, now: u64) -> Result<(), String> {
     let told = told(answer);
     if told.first().map(String::as_str) != Some(verdict) {
         return Err(format!("came: {}; {}", told.join(" "), answer.detail));
+    }
+    if !answer.detail.contains(detail) {
+        return Err(format!("a person is told: {}", answer.detail));
     }
     for word in words {
         let wrong = match word.strip_prefix("not-") {
