@@ -4,6 +4,7 @@ use std::{
     collections::{BTreeMap, BTreeSet},
     fs::File,
     io::{ErrorKind, Write as _},
+    iter,
     path::{Path, PathBuf},
 };
 
@@ -13,6 +14,7 @@ use replaysafe::{
     clock::{Clock as _, SystemClock},
     contract::Settings,
 };
+use serde::Serialize;
 use serde_json::{Value, json};
 
 use crate::{
@@ -97,7 +99,14 @@ pub(super) fn run(arguments: &Arguments, output: Output) -> anyhow::Result<Exit>
     };
     output.pictured(
         || text(&audited, arguments),
-        || document(&audited, arguments),
+        || {
+            document(
+                &audited,
+                arguments,
+                audited.audit.findings.iter().map(finding).collect::<Vec<_>>(),
+            )
+        },
+        || lines(&audited, arguments),
         page::audit::page,
     )?;
     Ok(match arguments.detailed_exitcode && !audited.audit.findings.is_empty() {
@@ -206,33 +215,65 @@ fn counts(audit: &Audit) -> Vec<(&'static str, usize)> {
     FLAWS.into_iter().map(|flaw| (flaw_name(flaw), count(flaw))).collect()
 }
 
-fn document(audited: &Audited, arguments: &Arguments) -> Value {
-    let Audited { audit, followed, open, left_out } = audited;
-    let findings = audit.findings.iter().map(|Flawed { resource_type, ids, finding }| {
-        json!({
-            "flaw": flaw_name(finding.flaw),
-            "resourceType": resource_type,
-            "name": finding.name,
-            "ids": ids,
-            "attributes": finding.attributes,
-            "values": finding.values,
-            "rule": finding.rule,
-            "controls": finding.controls,
-            "detail": finding.detail,
-            "effects": finding.mends.len(),
-        })
-    });
+/// A line says what it has.
+#[derive(Serialize)]
+#[serde(tag = "type", rename_all = "lowercase")]
+enum Line<'a> {
+    /// The audit, with how many findings follow.
+    Audit(Document<'a, usize>),
+    Finding(Value),
+}
+
+fn lines<'a>(audited: &'a Audited, arguments: &'a Arguments) -> impl Iterator<Item = Line<'a>> {
+    let findings = &audited.audit.findings;
+    let whole = document(audited, arguments, findings.len());
+    iter::once(Line::Audit(whole)).chain(findings.iter().map(|of| Line::Finding(finding(of))))
+}
+
+fn finding(of: &Flawed) -> Value {
+    let Flawed { resource_type, ids, finding } = of;
     json!({
-        "at": SystemClock.now(),
-        "audited": audit.audited,
-        "leftOut": left_out,
-        "referencesFollowed": followed,
-        "referencesOpen": open,
-        "summary": counts(audit).into_iter().collect::<BTreeMap<_, _>>(),
-        "findings": findings.collect::<Vec<_>>(),
-        "effects": audit.mends.effects.len(),
-        "fix": arguments.fix,
+        "flaw": flaw_name(finding.flaw),
+        "resourceType": resource_type,
+        "name": finding.name,
+        "ids": ids,
+        "attributes": finding.attributes,
+        "values": finding.values,
+        "rule": finding.rule,
+        "controls": finding.controls,
+        "detail": finding.detail,
+        "effects": finding.mends.len(),
     })
+}
+
+/// An audit, with its findings or how many there are.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Document<'a, F> {
+    at: u64,
+    audited: &'a BTreeMap<String, usize>,
+    effects: usize,
+    findings: F,
+    fix: Option<&'a Path>,
+    left_out: usize,
+    references_followed: bool,
+    references_open: usize,
+    summary: BTreeMap<&'static str, usize>,
+}
+
+fn document<'a, F>(audited: &'a Audited, arguments: &'a Arguments, findings: F) -> Document<'a, F> {
+    let Audited { audit, followed, open, left_out } = audited;
+    Document {
+        at: SystemClock.now(),
+        audited: &audit.audited,
+        effects: audit.mends.effects.len(),
+        findings,
+        fix: arguments.fix.as_deref(),
+        left_out: *left_out,
+        references_followed: *followed,
+        references_open: *open,
+        summary: counts(audit).into_iter().collect(),
+    }
 }
 
 fn text(audited: &Audited, arguments: &Arguments) -> String {
