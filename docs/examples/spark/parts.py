@@ -19,8 +19,8 @@ PACKAGE = "replaysafe:provisioning"
 MEMORY_BYTES_MOST = 1536 << 20
 # Some minutes of work: what is largest takes half a minute. Fuel, so that a task ends at the same place wherever it runs.
 FUEL_MOST = 400_000_000_000
-# One call has 512 KiB of documents and 1,000 clusters at most, as in the library, or one cluster by itself: its memory stays small.
-PORTION_CHARACTERS = 512 << 10
+# One call has 128 KiB of documents and 1,000 clusters at most, as in the library, or one cluster by itself: its memory stays small.
+PORTION_CHARACTERS = 128 << 10
 PORTION_ITEMS = 1_000
 
 TEXT, TEXTS = pyarrow.string(), pyarrow.list_(pyarrow.string())

@@ -17,7 +17,7 @@ mod resolve;
 
 use std::{path::PathBuf, str::FromStr};
 
-use clap::{CommandFactory as _, Parser, Subcommand};
+use clap::{CommandFactory as _, Parser, Subcommand, ValueEnum as _, builder::PossibleValue};
 use clap_complete::Shell;
 
 use crate::{
@@ -78,8 +78,8 @@ enum Command {
 }
 
 impl Command {
-    /// Whether it writes a page for a browser, too.
-    fn has_page(&self) -> bool {
+    /// Whether it looks at populations, and so writes lines and pages, too.
+    fn is_of_populations(&self) -> bool {
         match self {
             Self::Plan(_) | Self::Audit(_) => true,
             Self::Gateway(_)
@@ -111,11 +111,13 @@ impl CommandLine {
     ///
     /// If it could not do its work: [`Exit::of`] gives the exit code for the error.
     pub fn run(self) -> anyhow::Result<Exit> {
-        if self.format == Format::Html && !self.command.has_page() {
-            return Err(exit::usage(
-                "`--format html` is for `plan` and `audit`: all others write `text` and `json`",
-            )
-            .into());
+        if !self.format.is_common() && !self.command.is_of_populations() {
+            let format = self.format.to_possible_value();
+            let format = format.as_ref().map_or("", PossibleValue::get_name);
+            let why = format!(
+                "`--format {format}` is for `plan` and `audit`: all others write `text` and `json`"
+            );
+            return Err(exit::usage(why).into());
         }
         let output = Output::new(self.format);
         match self.command {
@@ -217,7 +219,8 @@ Examples:
 
 With `--format json` a result is one JSON document on standard output, an error
 {\"error\": {\"exit\": CODE, \"message\": TEXT}} on standard error.
-With `--format html`, `plan` and `audit` write one page for a browser.
+With `--format ndjson`, `plan` and `audit` write a JSON object on each line, with
+`--format html` one page for a browser.
 The shape of each document is in docs/command-line.md.";
 
 const COMPLETION: &str = "\

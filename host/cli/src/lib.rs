@@ -57,7 +57,11 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> Exit {
 
 /// Whether a command line that cannot be understood asks for JSON.
 fn wants_json(arguments: &[OsString]) -> bool {
-    let follows =
-        arguments.windows(2).any(|pair| matches!(pair, [a, b] if a == "--format" && b == "json"));
-    follows || arguments.iter().any(|argument| argument == "--format=json")
+    let of = |format: &str| {
+        let follows = arguments
+            .windows(2)
+            .any(|pair| matches!(pair, [a, b] if a == "--format" && b == format));
+        follows || arguments.contains(&format!("--format={format}").into())
+    };
+    of("json") || of("ndjson")
 }

@@ -27,26 +27,42 @@ use crate::exit::Exit;
 pub enum Format {
     /// For a person.
     #[default]
+    #[value(alias = "table")]
     Text,
     /// One JSON document, for a program.
     Json,
+    /// A JSON object on each line, for a program that takes one after the other.
+    Ndjson,
     /// One page for a browser, which loads and runs nothing.
     Html,
 }
 
 impl Format {
-    /// Reads the name of a format. Told are those that every command writes: `Html` is one of some (see [`Pictured`]).
+    /// Reads the name of a format. Told are those that every command writes; for the others see [`Pictured`].
     pub(crate) fn parser() -> impl TypedValueParser<Value = Self> {
-        let told = |format: &Self| {
-            let value = format.to_possible_value()?;
-            Some(value.hide(*format == Self::Html))
-        };
+        let told = |format: &Self| Some(format.to_possible_value()?.hide(!format.is_common()));
         let values: Vec<PossibleValue> = Self::value_variants().iter().filter_map(told).collect();
         PossibleValuesParser::new(values).try_map(|name| Self::from_str(&name, false))
     }
+
+    /// Whether every command writes it.
+    pub(crate) fn is_common(self) -> bool {
+        match self {
+            Self::Text | Self::Json => true,
+            Self::Ndjson | Self::Html => false,
+        }
+    }
+
+    /// Whether a program reads it.
+    fn is_json(self) -> bool {
+        match self {
+            Self::Json | Self::Ndjson => true,
+            Self::Text | Self::Html => false,
+        }
+    }
 }
 
-/// What a command takes that writes a page, too: the same `--format`, which tells of it.
+/// What a command takes that writes lines and pages, too: the same `--format`, which tells of them.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Pictured {
     /// How the result is written to standard output, and an error to standard error
@@ -86,20 +102,21 @@ impl Output {
     pub(crate) fn result(&self, text: &str, json: &Value) -> anyhow::Result<()> {
         match self.format {
             Format::Text | Format::Html => write(text.trim_end_matches('\n')),
-            Format::Json => write(&format!("{json:#}")),
+            Format::Json | Format::Ndjson => write(&format!("{json:#}")),
         }
     }
 
-    /// Writes a result of a command that has a page for it, which `page` makes of the JSON. Only what is wanted is made, and
-    /// JSON is written as it is made.
+    /// Writes a result of a command that has lines for it, and a page, which `page` makes of the JSON. Only what is wanted is
+    /// made, and JSON is written as it is made.
     ///
     /// # Errors
     ///
     /// As [`result`](Self::result).
-    pub(crate) fn pictured<J: Serialize>(
+    pub(crate) fn pictured<J: Serialize, L: Iterator<Item: Serialize>>(
         &self,
         text: impl FnOnce() -> String,
         json: impl FnOnce() -> J,
+        lines: impl FnOnce() -> L,
         page: impl FnOnce(&Value) -> String,
     ) -> anyhow::Result<()> {
         match self.format {
@@ -108,6 +125,14 @@ impl Output {
                 let mut out = BufWriter::with_capacity(BUFFER_BYTES, io::stdout().lock());
                 let json = serde_json::to_writer_pretty(&mut out, &json()).map_err(io::Error::from);
                 heard(json.and_then(|()| out.write_all(b"\n")).and_then(|()| out.flush()))
+            }
+            Format::Ndjson => {
+                let mut out = BufWriter::with_capacity(BUFFER_BYTES, io::stdout().lock());
+                let written = lines().try_for_each(|line| {
+                    serde_json::to_writer(&mut out, &line).map_err(io::Error::from)?;
+                    out.write_all(b"\n")
+                });
+                heard(written.and_then(|()| out.flush()))
             }
             Format::Html => written(page(&serde_json::to_value(json())?).as_bytes()),
         }
@@ -121,7 +146,7 @@ impl Output {
     pub(crate) fn line(&self, text: &str, json: &Value) -> anyhow::Result<()> {
         match self.format {
             Format::Text | Format::Html => write(text),
-            Format::Json => write(&json.to_string()),
+            Format::Json | Format::Ndjson => write(&json.to_string()),
         }
     }
 
@@ -133,13 +158,13 @@ impl Output {
     pub(crate) fn narrate(&self, text: &str) -> anyhow::Result<()> {
         match self.format {
             Format::Text | Format::Html => write(text),
-            Format::Json => Ok(()),
+            Format::Json | Format::Ndjson => Ok(()),
         }
     }
 
     /// Says on standard error what is done next, for a person who waits; nothing where JSON is wanted.
     pub(crate) fn progress(&self, text: &str) {
-        if self.format != Format::Json {
+        if !self.format.is_json() {
             remark(text);
         }
     }
@@ -192,7 +217,9 @@ fn heard(written: io::Result<()>) -> anyhow::Result<()> {
 pub(crate) fn complain(format: Format, exit: Exit, message: &str) {
     let line = match format {
         Format::Text | Format::Html => format!("replaysafe: {message}"),
-        Format::Json => json!({"error": {"exit": exit as u8, "message": message}}).to_string(),
+        Format::Json | Format::Ndjson => {
+            json!({"error": {"exit": exit as u8, "message": message}}).to_string()
+        }
     };
     remark(&line);
 }

@@ -65,6 +65,19 @@ pub enum NoPlan {
         /// How many it has
         count: usize,
     },
+    /// It is spread over lines, and one is none of a plan
+    #[error(
+        "line {number} of the plan is no effect and no finding: it was changed since it was made, or cut; make it again"
+    )]
+    Line {
+        /// Its number, from 1
+        number: usize,
+    },
+    /// It is spread over lines, and there are not as many as it says
+    #[error(
+        "the plan has not as many effects and findings as it says: it was changed since it was made, or cut; make it again"
+    )]
+    Lines,
     /// It was changed since it was made
     #[error(
         "the effects are not those that the digest of the plan is of: it was changed since it was made, or cut; make it again"
@@ -92,23 +105,19 @@ impl Agenda {
 
     /// Reads the JSON of a plan, with members `digest` and `effects`, and, if it has them, `there`, `target`, and `at`: when it was made.
     ///
+    /// It may be spread over lines (NDJSON), where `type` says what each has: `plan`, the first one, with the numbers of effects and findings in their place, then `effect` and `finding`.
+    ///
     /// # Errors
     ///
     /// What is no plan, was changed since it was made, or is larger than a plan may be.
     pub fn read(text: &[u8]) -> Result<Self, NoPlan> {
-        let limits = Limits {
-            depth: Limits::DEPTH + LEVELS,
-            items: EFFECTS_MOST,
-            bytes: PLAN_BYTES_MOST,
-            ..Limits::answer()
-        };
-        let plan = parse(text, &limits)?;
+        let mut plan = whole(text)?;
         let digest = plan.find("digest").and_then(Value::as_str);
         let digest = digest.ok_or(NoPlan::Missing("digest"))?.to_owned();
         let at = plan.find("at").map(|at| at.as_number().and_then(Number::as_u64));
         let at = at.map(|at| at.ok_or(NoPlan::Missing("at"))).transpose()?;
-        let of = |name| Some((name, plan.find(name)?.clone()));
-        let digested = ["effects", "target", "there"].into_iter().filter_map(of);
+        let mut take = |name| Some((name, plan.find_mut(name)?.take()));
+        let digested = ["effects", "target", "there"].into_iter().filter_map(&mut take);
         Self::new(digest, at, digested.collect())
     }
 
@@ -196,6 +205,65 @@ impl Item {
     pub fn takes_away(&self) -> bool {
         matches!(self.class, Class::Revoke | Class::Disable)
     }
+}
+
+/// A plan as one document, whether it is spread over lines or not.
+fn whole(text: &[u8]) -> Result<Value, NoPlan> {
+    if PLAN_BYTES_MOST < text.len() {
+        return Err(JsonError::TooLarge { limit: PLAN_BYTES_MOST }.into());
+    }
+    let end = text.iter().position(|byte| *byte == b'\n').unwrap_or(text.len());
+    let (first, rest) = text.split_at(end);
+    match parse(first, &limits(LEVELS)) {
+        Ok(plan) if has_type(&plan, "plan") => joined(plan, rest),
+        // Written without a break, it has been read.
+        Ok(plan) if rest.trim_ascii().is_empty() => Ok(plan),
+        Ok(_) | Err(_) => Ok(parse(text, &limits(LEVELS))?),
+    }
+}
+
+/// Puts a plan together from its first line and what follows on it.
+fn joined(mut plan: Value, rest: &[u8]) -> Result<Value, NoPlan> {
+    let (mut effects, mut findings) = (Vec::new(), 0);
+    let lines = (1..).zip(rest.split(|byte| *byte == b'\n'));
+    for (number, line) in lines.filter(|(_, line)| !line.trim_ascii().is_empty()) {
+        let mut one = parse(line, &limits(LINE_LEVELS)).map_err(|_cut| NoPlan::Line { number })?;
+        if has_type(&one, "finding") {
+            findings += 1;
+            continue;
+        }
+        if !has_type(&one, "effect") {
+            return Err(NoPlan::Line { number });
+        }
+        if EFFECTS_MOST <= effects.len() {
+            return Err(NoPlan::TooMany { count: effects.len() + 1 });
+        }
+        // The digest is of the effect alone.
+        one.as_object_mut().and_then(|effect| effect.remove("type"));
+        effects.push(one);
+    }
+    let has = |name, count| {
+        plan.find(name).and_then(Value::as_number).and_then(Number::as_u64)
+            == u64::try_from(count).ok()
+    };
+    if !has("effects", effects.len()) || !has("findings", findings) {
+        return Err(NoPlan::Lines);
+    }
+    if let Some(plan) = plan.as_object_mut() {
+        plan.insert("effects", Value::Array(effects));
+    }
+    Ok(plan)
+}
+
+/// Whether a line has what it is said to have.
+fn has_type(line: &Value, name: &str) -> bool {
+    line.find("type").and_then(Value::as_str) == Some(name)
+}
+
+/// What a plan may have, with so many levels around the document of an effect.
+fn limits(levels: usize) -> Limits {
+    let (depth, items) = (Limits::DEPTH + levels, EFFECTS_MOST);
+    Limits { depth, items, bytes: PLAN_BYTES_MOST, ..Limits::answer() }
 }
 
 /// Reads an effect; the error says what is wrong with it.
@@ -286,6 +354,9 @@ const PATCH_OP: &str = "urn:ietf:params:scim:api:messages:2.0:PatchOp";
 
 /// What stands around the document of an effect: the plan, the list, the effect.
 const LEVELS: usize = 3;
+
+/// The same on a line: the effect.
+const LINE_LEVELS: usize = 1;
 
 /// 4,000,000 effects: two for each resource of twice the largest population that is aimed at.
 pub const EFFECTS_MOST: usize = 4_000_000;

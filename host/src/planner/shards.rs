@@ -119,8 +119,8 @@ pub(crate) fn portions<T>(
     portions
 }
 
-/// 512 KiB of documents in one call: a call's memory stays small, and its overhead is a thousandth.
-const PORTION_BYTES: usize = 512 << 10;
+/// 128 KiB of documents in one call: its memory is hardly larger than what a sandbox keeps, so that little is asked of the system, and starting it is a hundredth of its time.
+const PORTION_BYTES: usize = 128 << 10;
 
 /// 1,000 resources, or groups of resources that share keys, in one call.
 const PORTION_ITEMS: usize = 1_000;
@@ -171,7 +171,7 @@ fn on_threads<I: Sync, O: Send, E: Send>(
     all.into_iter().map(|(_, made)| made).collect()
 }
 
-/// 16 threads: each has a part of 512 KB in a sandbox of some MB, and what puts the parts together is one.
+/// 16 threads: each has a part of 128 KB in a sandbox of some MB, and what puts the parts together is one.
 const THREADS_MOST: usize = 16;
 
 #[cfg(test)]

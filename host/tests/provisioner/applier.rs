@@ -449,6 +449,61 @@ fn what_is_no_plan_or_was_changed_is_refused() {
     wrong(&[creates(1)[0].clone(), follower], "has no `id`, and follows on no create");
 }
 
+/// Spread over lines it is the same plan; what was cut or changed is refused, and what the digest is not of, too.
+#[test]
+fn a_plan_may_be_spread_over_lines() {
+    let whole = plan(&creates(2));
+    let lines = lines_of(&whole);
+    let refused = |lines: &[String], why: &str| {
+        let refused = Agenda::read(lines.join("\n").as_bytes()).unwrap_err().to_string();
+        assert!(refused.contains(why), "{refused} must say {why}");
+    };
+    let read = Agenda::read((lines.join("\r\n\r\n") + "\n").as_bytes()).unwrap();
+    assert_eq!(read, Agenda::read(whole.as_bytes()).unwrap());
+    let with = |at: usize, line: &str| {
+        let mut lines = lines.clone();
+        lines[at] = line.to_owned();
+        lines
+    };
+    for cut in 1..lines.len() {
+        refused(&lines[..cut], "not as many effects and findings as it says");
+        let (half, _) = lines[cut].split_at(lines[cut].len() / 2);
+        let mut lines = lines[..cut].to_vec();
+        lines.push(half.to_owned());
+        refused(&lines, &format!("line {} of the plan is no effect and no finding", cut + 1));
+    }
+    let (half, _) = lines[0].split_at(lines[0].len() / 2);
+    refused(&[half.to_owned()], "no plan: text is not JSON");
+    refused(&[lines.clone(), vec![lines[3].clone()]].concat(), "not as many");
+    refused(&with(1, &lines[2]), "changed since it was made");
+    refused(&with(1, &lines[1].replace("x-1", "x-3")), "changed since it was made");
+    refused(&with(2, &lines[2].replace("effect", "wish")), "line 3 of the plan");
+    refused(&with(0, &lines[0].replace("\"plan\"", "\"audit\"")), "no plan: ");
+    let deep = format!("{{\"type\":\"effect\",\"document\":{}{}}}", "[".repeat(33), "]".repeat(33));
+    refused(&with(1, &deep), "line 2 of the plan");
+    let nothing = lines_of(&plan(&[]));
+    assert!(
+        Agenda::read(nothing[0].replace("\"findings\":1", "\"findings\":0").as_bytes()).is_ok()
+    );
+}
+
+/// A plan and one finding, as NDJSON has them.
+fn lines_of(plan: &str) -> Vec<String> {
+    let mut plan: Value = serde_json::from_str(plan).unwrap();
+    let effects = plan["effects"].take();
+    let effects = effects.as_array().unwrap().iter().map(|effect| {
+        let mut effect = effect.clone();
+        effect["type"] = json!("effect");
+        effect.to_string()
+    });
+    let effects: Vec<String> = effects.collect();
+    plan["type"] = json!("plan");
+    plan["effects"] = json!(effects.len());
+    plan["findings"] = json!(1);
+    let finding = json!({"type": "finding", "name": "x-9"}).to_string();
+    [vec![plan.to_string()], effects, vec![finding]].concat()
+}
+
 /// One at a time: which step is which does not depend on who is faster.
 const ONE: Pace = Pace { concurrency: 1, rate: None };
 

@@ -32,7 +32,7 @@ use crate::{
     wiring,
 };
 
-/// Carry out a plan that `replaysafe plan --format json` has written: each of its effects once.
+/// Carry out a plan that `replaysafe plan` has written with `--format json` or `ndjson`: each of its effects once.
 ///
 /// Effects go in the plan's order: what takes access away first, deletions last; those of one class side by side, each after those that it depends on.
 /// What depends on one that has failed is not sent; what takes members, roles or entitlements away, or switches off, always is.
@@ -47,7 +47,7 @@ use crate::{
   replaysafe apply plan.json --target https://scim.example.com/v2 \\
       --target-credential token.txt --ledger sqlite:replaysafe.db")]
 pub(super) struct Arguments {
-    /// The plan, as `replaysafe plan --format json` has written it; `-` is standard input
+    /// The plan, as `replaysafe plan` has written it with `--format json` or `ndjson`; `-` is standard input
     #[arg(value_name = "PLAN")]
     plan: PathBuf,
     /// The service's base URL, http or https, for example `https://scim.example.com/v2`

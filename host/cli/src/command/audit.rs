@@ -4,6 +4,7 @@ use std::{
     collections::{BTreeMap, BTreeSet},
     fs::File,
     io::{ErrorKind, Write as _},
+    iter,
     path::{Path, PathBuf},
 };
 
@@ -13,6 +14,7 @@ use replaysafe::{
     clock::{Clock as _, SystemClock},
     contract::Settings,
 };
+use serde::Serialize;
 use serde_json::{Value, json};
 
 use crate::{
@@ -21,7 +23,7 @@ use crate::{
     output::{Output, Pictured, shown},
     page,
     profile::Profile,
-    wiring::{self, Live, Shown},
+    wiring::{self, Kept, Live, Shown},
 };
 
 /// Look through all that is there for what should not be: duplicates, what is left of those who have gone, what was given twice. Nothing is changed.
@@ -48,6 +50,11 @@ pub(super) struct Arguments {
     /// Trust these certificates (PEM) for an https service, and no others [default: those of the system]
     #[arg(long, value_name = "FILE")]
     target_ca: Option<PathBuf>,
+    /// Keep the pages that a service has given in this folder until all are there: the same command, run again within 6 hours after an end of any kind, goes on where it was
+    ///
+    /// They are personal data, which nobody but you may read, and are removed once all are there. No credential is kept.
+    #[arg(long, value_name = "FOLDER")]
+    pages: Option<PathBuf>,
     /// The policy, in TOML: by what resources correlate (`correlation`, S16) [default: every member's default]
     #[arg(long, value_name = "FILE")]
     policy: Option<PathBuf>,
@@ -97,7 +104,14 @@ pub(super) fn run(arguments: &Arguments, output: Output) -> anyhow::Result<Exit>
     };
     output.pictured(
         || text(&audited, arguments),
-        || document(&audited, arguments),
+        || {
+            document(
+                &audited,
+                arguments,
+                audited.audit.findings.iter().map(finding).collect::<Vec<_>>(),
+            )
+        },
+        || lines(&audited, arguments),
         page::audit::page,
     )?;
     Ok(match arguments.detailed_exitcode && !audited.audit.findings.is_empty() {
@@ -135,8 +149,7 @@ fn audit(arguments: &Arguments, output: Output) -> anyhow::Result<Audited> {
     let observed = &arguments.observed;
     if !plan::is_url(observed) {
         let resources = plan::resources(Path::new(observed), arguments.resource_type.as_deref())?;
-        let schema = "{}".to_owned();
-        let mut shown = Shown { schema, declared: Vec::new(), resources, target: None };
+        let mut shown = Shown::of_file(resources);
         let auditor = auditor(&mut shown)?;
         let census = auditor.look(shown.resources).context("auditing")?;
         // What was left out may be what is referred to.
@@ -151,8 +164,10 @@ fn audit(arguments: &Arguments, output: Output) -> anyhow::Result<Audited> {
         credential: credential.as_deref(),
     };
     runtime()?.block_on(async {
-        let live = Live::open(&guest, &service, "--observed").await?;
+        let pages = arguments.pages.as_deref();
+        let mut live = Live::open(&guest, &service, "observed", pages, output).await?;
         let mut shown = live.read(&live.kinds(), output).await?;
+        shown.kept.take().map(Kept::remove).transpose()?;
         let auditor = auditor(&mut shown)?;
         let census = auditor.look(shown.resources).context("auditing")?;
         let followed = live.is_whole() && census.left_out == 0;
@@ -206,33 +221,65 @@ fn counts(audit: &Audit) -> Vec<(&'static str, usize)> {
     FLAWS.into_iter().map(|flaw| (flaw_name(flaw), count(flaw))).collect()
 }
 
-fn document(audited: &Audited, arguments: &Arguments) -> Value {
-    let Audited { audit, followed, open, left_out } = audited;
-    let findings = audit.findings.iter().map(|Flawed { resource_type, ids, finding }| {
-        json!({
-            "flaw": flaw_name(finding.flaw),
-            "resourceType": resource_type,
-            "name": finding.name,
-            "ids": ids,
-            "attributes": finding.attributes,
-            "values": finding.values,
-            "rule": finding.rule,
-            "controls": finding.controls,
-            "detail": finding.detail,
-            "effects": finding.mends.len(),
-        })
-    });
+/// A line says what it has.
+#[derive(Serialize)]
+#[serde(tag = "type", rename_all = "lowercase")]
+enum Line<'a> {
+    /// The audit, with how many findings follow.
+    Audit(Document<'a, usize>),
+    Finding(Value),
+}
+
+fn lines<'a>(audited: &'a Audited, arguments: &'a Arguments) -> impl Iterator<Item = Line<'a>> {
+    let findings = &audited.audit.findings;
+    let whole = document(audited, arguments, findings.len());
+    iter::once(Line::Audit(whole)).chain(findings.iter().map(|of| Line::Finding(finding(of))))
+}
+
+fn finding(of: &Flawed) -> Value {
+    let Flawed { resource_type, ids, finding } = of;
     json!({
-        "at": SystemClock.now(),
-        "audited": audit.audited,
-        "leftOut": left_out,
-        "referencesFollowed": followed,
-        "referencesOpen": open,
-        "summary": counts(audit).into_iter().collect::<BTreeMap<_, _>>(),
-        "findings": findings.collect::<Vec<_>>(),
-        "effects": audit.mends.effects.len(),
-        "fix": arguments.fix,
+        "flaw": flaw_name(finding.flaw),
+        "resourceType": resource_type,
+        "name": finding.name,
+        "ids": ids,
+        "attributes": finding.attributes,
+        "values": finding.values,
+        "rule": finding.rule,
+        "controls": finding.controls,
+        "detail": finding.detail,
+        "effects": finding.mends.len(),
     })
+}
+
+/// An audit, with its findings or how many there are.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Document<'a, F> {
+    at: u64,
+    audited: &'a BTreeMap<String, usize>,
+    effects: usize,
+    findings: F,
+    fix: Option<&'a Path>,
+    left_out: usize,
+    references_followed: bool,
+    references_open: usize,
+    summary: BTreeMap<&'static str, usize>,
+}
+
+fn document<'a, F>(audited: &'a Audited, arguments: &'a Arguments, findings: F) -> Document<'a, F> {
+    let Audited { audit, followed, open, left_out } = audited;
+    Document {
+        at: SystemClock.now(),
+        audited: &audit.audited,
+        effects: audit.mends.effects.len(),
+        findings,
+        fix: arguments.fix.as_deref(),
+        left_out: *left_out,
+        references_followed: *followed,
+        references_open: *open,
+        summary: counts(audit).into_iter().collect(),
+    }
 }
 
 fn text(audited: &Audited, arguments: &Arguments) -> String {

@@ -2,6 +2,7 @@
 
 use std::{
     collections::BTreeMap,
+    iter,
     path::{Path, PathBuf},
 };
 
@@ -24,7 +25,7 @@ use crate::{
     page,
     population::{self, Resources},
     profile::Profile,
-    wiring::{self, Live, Shown},
+    wiring::{self, Kept, Live, Shown},
 };
 
 /// Compare what should be with what is there, and tell what would lead from one to the other. Nothing is changed.
@@ -45,7 +46,7 @@ use crate::{
   replaysafe plan --desired https://idp.example.com/v2 --source-credential idp.txt \\
       --observed https://scim.example.com/v2 --target-credential token.txt
   replaysafe plan --desired hr.ndjson --observed users.json --format html > plan.html
-What `--format json` writes is carried out by `replaysafe apply`.")]
+What `--format json` or `--format ndjson` writes is carried out by `replaysafe apply`.")]
 pub(super) struct Arguments {
     /// What should be; `-` is standard input, and a base URL a service that is read now: its ids are external ids at the other one
     #[arg(long, value_name = "FILE|URL")]
@@ -69,6 +70,11 @@ pub(super) struct Arguments {
     /// Trust these certificates (PEM) for an https service, and no others [default: those of the system]
     #[arg(long, value_name = "FILE")]
     target_ca: Option<PathBuf>,
+    /// Keep the pages that a service has given in this folder until all are there: the same command, run again within 6 hours after an end of any kind, goes on where it was
+    ///
+    /// They are personal data, which nobody but you may read, and are removed once all are there. No credential is kept.
+    #[arg(long, value_name = "FOLDER")]
+    pages: Option<PathBuf>,
     /// The policy, in TOML [default: every member's default]
     #[arg(long, value_name = "FILE")]
     policy: Option<PathBuf>,
@@ -102,7 +108,12 @@ pub(super) fn run(arguments: &Arguments, output: Output) -> anyhow::Result<Exit>
     };
     // A page has all in its figures.
     let all = arguments.all || output.is_page();
-    output.pictured(|| text(&plan, arguments.all), || document(&plan, all), page::plan::page)?;
+    output.pictured(
+        || text(&plan, arguments.all),
+        || document(&plan, all),
+        || lines(&plan, all),
+        page::plan::page,
+    )?;
     Ok(match arguments.detailed_exitcode && !plan.is_empty() {
         true => Exit::Usage,
         false => Exit::Good,
@@ -118,6 +129,7 @@ fn plan(arguments: &Arguments, output: Output) -> anyhow::Result<Plan> {
     let profile = arguments.profile.as_deref().map(gateway::read_profile).transpose()?;
     let measured = profile.as_ref().map(Profile::fields).unwrap_or_default();
     let otherwise = arguments.resource_type.as_deref();
+    let (pages, mut kept) = (arguments.pages.as_deref(), Vec::new());
     let desired = if is_url(&arguments.desired) {
         let credential = gateway::credential(arguments.source_credential.as_deref(), SOURCE)?;
         let service = wiring::Service {
@@ -126,9 +138,10 @@ fn plan(arguments: &Arguments, output: Output) -> anyhow::Result<Plan> {
             credential: credential.as_deref(),
         };
         let shown = runtime()?.block_on(async {
-            let live = Live::open(&guest, &service, "--desired").await?;
+            let mut live = Live::open(&guest, &service, "desired", pages, output).await?;
             live.read(&live.kinds(), output).await
         })?;
+        kept.extend(shown.kept);
         population::source::desired(shown.resources)
     } else {
         resources(Path::new(&arguments.desired), otherwise)?
@@ -144,12 +157,15 @@ fn plan(arguments: &Arguments, output: Output) -> anyhow::Result<Plan> {
         // Whoever is referred to is a user, as a rule.
         let kinds = desired.keys().cloned().chain(["User".to_owned()]).collect();
         runtime()?.block_on(async {
-            Live::open(&guest, &service, "--observed").await?.read(&kinds, output).await
+            let mut live = Live::open(&guest, &service, "observed", pages, output).await?;
+            live.read(&kinds, output).await
         })?
     } else {
         let resources = resources(Path::new(observed), otherwise)?;
-        Shown { schema: "{}".to_owned(), declared: Vec::new(), resources, target: None }
+        Shown::of_file(resources)
     };
+    // Both sides are there as a whole.
+    kept.into_iter().chain(shown.kept).try_for_each(Kept::remove)?;
     let planner = Planner {
         planning: wiring::planning_guest()?,
         guest,
@@ -191,28 +207,34 @@ fn populations(mut desired: Resources, mut observed: Resources) -> Vec<Populatio
 
 /// A plan in JSON, as `apply` reads it. `all`: also what was found to be as it should be, which is most of a population.
 pub(super) fn document(plan: &Plan, all: bool) -> impl Serialize {
-    let there = plan.there.iter().filter(|(_, there)| there.resources != 0).map(|(kind, there)| {
-        (kind.as_str(), json!({"edges": there.edges, "resources": there.resources}))
-    });
-    Document {
-        at: SystemClock.now(),
-        digest: &plan.digest,
-        effects: Effects(plan),
-        findings: Findings(plan, all),
-        guard: plan.guard.iter().map(apply::excess).collect(),
-        summary: json!(plan.summary),
-        target: plan.target.as_deref(),
-        there: there.collect(),
-    }
+    Document::of(plan, Effects(plan), Findings(plan, all))
 }
 
-/// Written one by one: all of them at once would take more memory than the plan.
+/// The same, line by line.
+fn lines(plan: &Plan, all: bool) -> impl Iterator<Item = impl Serialize> {
+    let whole = Document::of(plan, plan.effects.len(), told(plan, all).count());
+    let effects = (0..plan.effects.len()).map(|at| Line::Effect(plan.effect(at)));
+    let findings = told(plan, all).map(|found| Line::Finding(finding(found)));
+    iter::once(Line::Plan(whole)).chain(effects).chain(findings)
+}
+
+/// A line says what it has.
 #[derive(Serialize)]
-struct Document<'a> {
+#[serde(tag = "type", rename_all = "lowercase")]
+enum Line<'a> {
+    /// The plan, with how many effects and findings follow.
+    Plan(Document<'a, usize, usize>),
+    Effect(replaysafe_json::Value),
+    Finding(Value),
+}
+
+/// A plan, with its effects and findings or how many there are of them.
+#[derive(Serialize)]
+struct Document<'a, E, F> {
     at: u64,
     digest: &'a str,
-    effects: Effects<'a>,
-    findings: Findings<'a>,
+    effects: E,
+    findings: F,
     guard: Vec<Value>,
     summary: Value,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -220,6 +242,26 @@ struct Document<'a> {
     there: BTreeMap<&'a str, Value>,
 }
 
+impl<'a, E, F> Document<'a, E, F> {
+    fn of(plan: &'a Plan, effects: E, findings: F) -> Self {
+        let there = plan.there.iter().filter(|(_, there)| there.resources != 0);
+        let there = there.map(|(kind, there)| {
+            (kind.as_str(), json!({"edges": there.edges, "resources": there.resources}))
+        });
+        Self {
+            at: SystemClock.now(),
+            digest: &plan.digest,
+            effects,
+            findings,
+            guard: plan.guard.iter().map(apply::excess).collect(),
+            summary: json!(plan.summary),
+            target: plan.target.as_deref(),
+            there: there.collect(),
+        }
+    }
+}
+
+/// Written one by one: all of them at once would take more memory than the plan.
 struct Effects<'a>(&'a Plan);
 
 impl Serialize for Effects<'_> {
@@ -234,18 +276,25 @@ struct Findings<'a>(&'a Plan, bool);
 impl Serialize for Findings<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let Self(plan, all) = self;
-        let told = |found: &&Found| *all || found.finding.conclusion != Conclusion::Unchanged;
-        serializer.collect_seq(plan.findings.iter().filter(told).map(|found| {
-            json!({
-                "resourceType": found.resource_type,
-                "name": found.finding.name,
-                "situation": situation(found.finding.relation),
-                "conclusion": conclusion(found.finding.conclusion),
-                "ids": found.ids,
-                "detail": found.finding.detail,
-            })
-        }))
+        serializer.collect_seq(told(plan, *all).map(finding))
     }
+}
+
+/// What is told: most of a population is as it should be.
+fn told(plan: &Plan, all: bool) -> impl Iterator<Item = &Found> {
+    let told = move |found: &&Found| all || found.finding.conclusion != Conclusion::Unchanged;
+    plan.findings.iter().filter(told)
+}
+
+fn finding(found: &Found) -> Value {
+    json!({
+        "resourceType": found.resource_type,
+        "name": found.finding.name,
+        "situation": situation(found.finding.relation),
+        "conclusion": conclusion(found.finding.conclusion),
+        "ids": found.ids,
+        "detail": found.finding.detail,
+    })
 }
 
 fn text(plan: &Plan, all: bool) -> String {

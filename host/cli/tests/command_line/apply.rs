@@ -43,6 +43,31 @@ fn a_plan_that_was_carried_out_leaves_nothing_to_do() {
     }
 }
 
+/// In either form it is the same plan: what was done of one is done of the other.
+#[test]
+fn a_plan_is_carried_out_in_either_form() {
+    let scene = Scene::before(Behaviour::lenient());
+    scene.plan();
+    let whole: Value = serde_json::from_str(&scene.read("plan.json")).unwrap();
+    let lines = scene.planned(&["--format", "ndjson"]).out;
+    // Made at another time it is another wish.
+    let (first, rest) = lines.split_once('\n').unwrap();
+    let mut first: Value = serde_json::from_str(first).unwrap();
+    first["at"] = whole["at"].clone();
+    scene.write("plan.json", &format!("{first}\n{rest}"));
+    let ran = scene.apply(&[]);
+    assert_eq!(ran.code, 0, "{ran:?}");
+    scene.is_as_desired();
+    scene.write("plan.json", &whole.to_string());
+    let again = scene.apply(&["--format", "json"]).json();
+    assert_eq!(again["counts"]["satisfied"], json!(9));
+    let (cut, _) = lines.rsplit_once("{\"type\":").unwrap();
+    scene.write("plan.json", cut);
+    let refused = scene.apply(&[]);
+    assert_eq!((refused.code, refused.out.as_str()), (2, ""));
+    assert!(refused.err.contains("not as many effects and findings as it says"), "{refused:?}");
+}
+
 /// Killed (SIGKILL) after some of it was done: the next run does the rest, and nothing twice.
 #[test]
 fn a_plan_that_was_killed_goes_on() {

@@ -188,6 +188,27 @@ fn a_live_service_is_audited_and_mended() {
     assert_eq!(again.code, 0, "{again:?}");
 }
 
+/// The lines are the document: the audit with how many findings follow, then each of these.
+#[test]
+fn an_audit_is_written_line_by_line() {
+    let folder = written();
+    let audited =
+        |format: &str| run(folder.path(), &[AUDIT.as_slice(), &["--format", format]].concat());
+    let mut json = audited("json").json();
+    let ran = audited("ndjson");
+    assert_eq!((ran.code, ran.err.as_str()), (0, ""));
+    let mut lines = ran.lines();
+    let findings = json["findings"].take();
+    let findings = findings.as_array().unwrap();
+    let (what, whole) = lines.remove(0);
+    json["at"] = whole["at"].clone();
+    json["findings"] = json!(findings.len());
+    assert_eq!((what.as_str(), whole), ("audit", json));
+    assert!(!findings.is_empty());
+    let expected = findings.iter().map(|one| ("finding".to_owned(), one.clone()));
+    assert_eq!(lines, expected.collect::<Vec<_>>());
+}
+
 /// 0: nothing is wrong; 2: something is; 1: an error.
 #[test]
 fn the_exit_code_tells_in_detail_what_it_is_asked_to() {

@@ -203,6 +203,37 @@ fn every_command_has_its_shape_on_the_page_and_writes_it() {
     }
 }
 
+/// What `--format ndjson` writes has the lines that the page shows.
+#[test]
+fn lines_have_their_shape_on_the_page() {
+    let folder = TempDir::new().unwrap();
+    let put = |name: &str, text: &str| fs::write(folder.path().join(name), text).unwrap();
+    let schemas = r#""schemas":["urn:ietf:params:scim:schemas:core:2.0:User"],"externalId":"4711""#;
+    put("d.json", &format!("{{{schemas},\"title\":\"b\"}}"));
+    let there = format!("{{{schemas},\"id\":\"1\",\"title\":\"a\"}}");
+    put("o.json", &format!("{there}\n{}", there.replace("\"1\"", "\"2\"")));
+    put("p.json", &there);
+    let commands: [&[&str]; 2] = [
+        &["plan", "--desired", "d.json", "--observed", "p.json"],
+        &["audit", "--observed", "o.json", "--fix", "fix.json"],
+    ];
+    let page = fs::read_to_string(root().join("docs/command-line.md")).unwrap();
+    let blocks = page.split("```ndjson\n").skip(1).map(|rest| rest.split("```").next().unwrap());
+    assert_eq!(blocks.clone().count(), commands.len());
+    for (command, block) in commands.into_iter().zip(blocks) {
+        let ran = run(folder.path(), &[command, &["--format", "ndjson"]].concat());
+        let (shown, written): (Vec<_>, Vec<_>) =
+            (block.lines().collect(), ran.out.lines().collect());
+        assert_eq!(shown.len(), written.len(), "{ran:?}");
+        for (shown, written) in shown.into_iter().zip(written) {
+            let [shown, written]: [Value; 2] =
+                [shown, written].map(|line| serde_json::from_str(line).unwrap());
+            assert_eq!(shown["type"], written["type"]);
+            same_shape(command[0], &shown, &written);
+        }
+    }
+}
+
 /// The JSON block under each heading.
 fn shapes(page: &str) -> BTreeMap<String, Value> {
     let mut shapes = BTreeMap::new();

@@ -17,6 +17,7 @@ mod limits;
 mod offline;
 mod operator;
 mod page;
+mod pages;
 mod plan;
 mod probe;
 #[path = "../../../tests/support/canary.rs"]

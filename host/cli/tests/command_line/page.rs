@@ -1,4 +1,4 @@
-//! `--format html`: which commands write a page, and what strangers can do to it.
+//! `--format html` and `--format ndjson`: which commands write a page or lines, and what strangers can do to a page.
 
 use std::{fs, path::Path};
 
@@ -59,9 +59,9 @@ fn said(page: &str) -> String {
     shown.filter_map(|one| one.text()).collect()
 }
 
-/// What writes no page says so, before it does anything.
+/// What writes no page and no lines says so, before it does anything.
 #[test]
-fn a_page_is_refused_where_there_is_none() {
+fn a_format_is_refused_where_it_is_none() {
     let folder = written();
     let commands: [&[&str]; 6] = [
         &["list", "--ledger", "sqlite:a.db"],
@@ -72,23 +72,27 @@ fn a_page_is_refused_where_there_is_none() {
         &["completion", "bash"],
     ];
     for command in commands {
-        for line in
-            [[&["--format", "html"], command].concat(), [command, &["--format=html"]].concat()]
-        {
+        for (line, format) in [
+            ([&["--format", "html"], command].concat(), "html"),
+            ([command, &["--format=html"]].concat(), "html"),
+            ([&["--format", "ndjson"], command].concat(), "ndjson"),
+        ] {
             let ran = run(folder.path(), &line);
             assert_eq!((ran.code, ran.out.as_str()), (2, ""), "{line:?}: {ran:?}");
-            assert!(ran.err.contains("`--format html` is for `plan` and `audit`"), "{}", ran.err);
+            let why = format!("`--format {format}` is for `plan` and `audit`");
+            assert!(ran.err.contains(&why), "{}", ran.err);
         }
     }
     assert!(!folder.path().join("a.db").exists());
 }
 
 #[test]
-fn help_offers_a_page_where_there_is_one() {
+fn help_offers_a_format_where_there_is_one() {
     let folder = TempDir::new().unwrap();
     let offers = |line: &[&str]| {
         let ran = run(folder.path(), &[line, &["--help"]].concat());
         assert!(ran.out.contains("--format <FORMAT>"), "{}", ran.out);
+        assert_eq!(ran.out.contains("- html:"), ran.out.contains("- ndjson:"));
         ran.out.contains("- html:")
     };
     assert!(offers(&["plan"]) && offers(&["audit"]));
@@ -96,7 +100,21 @@ fn help_offers_a_page_where_there_is_one() {
     let wrong = run(folder.path(), &["list", "--format", "xml"]);
     assert!(wrong.err.contains("[possible values: text, json]"), "{}", wrong.err);
     let wrong = run(folder.path(), &["plan", "--format", "xml"]);
-    assert!(wrong.err.contains("[possible values: text, json, html]"), "{}", wrong.err);
+    assert!(wrong.err.contains("[possible values: text, json, ndjson, html]"), "{}", wrong.err);
+}
+
+/// `table` is another name of `text`; what is wrong with a command line is told as JSON where lines are wanted.
+#[test]
+fn a_format_has_its_names() {
+    let folder = written();
+    let told = |format: &str| run(folder.path(), &[&AUDIT[..], &["--format", format]].concat()).out;
+    assert_eq!(told("table"), told("text"));
+    for line in [["audit", "--frob", "--format=ndjson"].as_slice(), &["--format", "ndjson", "frob"]]
+    {
+        let ran = run(folder.path(), line);
+        let error: Value = serde_json::from_str(&ran.err).unwrap();
+        assert_eq!((ran.code, &error["error"]["exit"]), (2, &json!(2)));
+    }
 }
 
 /// An error is no page: it is told on standard error, as text.

@@ -66,6 +66,34 @@ fn a_plan_for_programs_has_operations_dependencies_and_no_secret() {
     }
 }
 
+/// The lines are the document: the plan with how many follow, then each effect, then each finding.
+#[test]
+fn a_plan_is_written_line_by_line() {
+    let folder = written();
+    for more in [&[][..], &["--all"]] {
+        let planned =
+            |format: &str| run(folder.path(), &[PLAN, &["--format", format], more].concat());
+        let mut json = planned("json").json();
+        let ran = planned("ndjson");
+        assert_eq!((ran.code, ran.err.as_str()), (0, ""));
+        let mut lines = ran.lines().into_iter();
+        let mut of = |what: &str, list: Value| {
+            for one in list.as_array().unwrap() {
+                assert_eq!(lines.next(), Some((what.to_owned(), one.clone())));
+            }
+        };
+        let (effects, findings) = (json["effects"].take(), json["findings"].take());
+        let (_, whole) = ran.lines().remove(0);
+        json["at"] = whole["at"].clone();
+        json["effects"] = json!(effects.as_array().unwrap().len());
+        json["findings"] = json!(findings.as_array().unwrap().len());
+        of("plan", json!([json]));
+        of("effect", effects);
+        of("finding", findings);
+        assert_eq!(lines.next(), None);
+    }
+}
+
 /// 0: nothing to do; 2: something, or something waits for a person; 1: an error.
 #[test]
 fn the_exit_code_tells_in_detail_what_it_is_asked_to() {

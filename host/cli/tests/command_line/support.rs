@@ -34,6 +34,16 @@ impl Ran {
     pub(crate) fn json(&self) -> Value {
         serde_json::from_str(&self.out).unwrap_or_else(|error| panic!("{error}: {self:?}"))
     }
+
+    /// Standard output as lines of JSON, each with its `type`, and without it.
+    pub(crate) fn lines(&self) -> Vec<(String, Value)> {
+        let line = |line: &str| {
+            let mut line: Value = serde_json::from_str(line).unwrap();
+            let what = line.as_object_mut().unwrap().remove("type").unwrap();
+            (what.as_str().unwrap().to_owned(), line)
+        };
+        self.out.lines().map(line).collect()
+    }
 }
 
 /// The program with `arguments`, where `folder` is the current one.
