@@ -190,9 +190,14 @@ WAYS = [whole, killed, faults, overtaken]
 
 
 def breaking(method, number):
-    """What goes wrong with requests of a method, of which there will be so many: each kind of fault once in a run."""
-    every = max(2, number // 8)
-    return [f"{mode}*1/{every} {method} /" for mode in BREAKS]
+    """What goes wrong with requests of a method, of which there will be so many: each kind of fault in a run, of many requests several times.
+
+    Of few requests the faults come one upon the other; of many they are apart, so that each meets other requests.
+    """
+    every, times = max(2, number // 20), 1 + number // 400
+    apart = every // 10
+    # Cut before it is passed on, a request is as one that was carried out until somebody looks: once in a run is enough.
+    return [f"{mode}*{1 if mode == 'cut-before-forward' else times}/{every + at * apart} {method} /" for at, mode in enumerate(BREAKS)]
 
 
 def lists(count):

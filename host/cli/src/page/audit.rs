@@ -212,7 +212,9 @@ impl Page {
             page.markup("</th><td class=\"where\">");
             page.attributes(finding);
             if !values.is_empty() {
-                page.markup(" ");
+                // By its number alone nobody would know it for a decision.
+                let decided = text_of(finding, "flaw") == "irrevocable";
+                page.markup(if decided { " decision " } else { " " });
                 page.listed(&values);
             }
             page.markup("</td><td>");

@@ -54,7 +54,9 @@ impl<'a> Findings<'a> {
                 .entry((situation, conclusion))
                 .or_default() += 1;
             findings.by_conclusion.entry(conclusion).or_default().push(one);
-            if conclusion == "planned" && !text_of(one, "detail").is_empty() {
+            // Of who goes it is told why with the effect, and nothing of it is left.
+            let leaves = situation == "source-missing";
+            if conclusion == "planned" && !leaves && !text_of(one, "detail").is_empty() {
                 findings.remarks.push(one);
             }
             for id in list_of(one, "ids").iter().filter_map(Value::as_str) {
@@ -217,6 +219,7 @@ impl Page {
         }
         self.markup("<section id=\"limits\" class=\"waits\" aria-labelledby=\"limits-head\">\n");
         self.markup("<h2 id=\"limits-head\">Limits that this plan exceeds</h2>\n");
+        self.markup("<p class=\"note\">Nothing of this plan is sent before a person lets it begin: <code>replaysafe apply</code> stages it, and <code>replaysafe approve</code> with its digest lets it begin.</p>\n");
         self.markup("<table class=\"rows limits\"><caption class=\"aside\">Limits that this plan exceeds</caption><thead><tr><th scope=\"col\">Effects</th><th scope=\"col\">Type</th><th scope=\"col\" class=\"number\">In this plan</th><th scope=\"col\" class=\"number\">Of</th><th scope=\"col\" class=\"number\">Limit</th><th scope=\"col\">Why</th></tr></thead><tbody>\n");
         let left_out = self.rows(exceeded, |page, one| {
             page.markup("<tr><th scope=\"row\">");

@@ -287,11 +287,15 @@ fn a_plan_says_what_is_done_in_its_order_and_why() {
         "1 ambiguous 1 blocked 1 unchanged 0 kept",
         "Limits that this plan exceeds",
         "delete User 120 2,000 – more than it may be",
+        "planned in part 1 These have effects",
+        "ann User · 1 confirmed a remark",
         "eve User · 3, 4 ambiguous several resources may be it (S16)",
         "S16 Correlation. In order: link, target id, external id, correlation values.",
     ] {
         assert!(text.contains(part), "{part}\n{text}");
     }
+    // Of who goes the effect tells why; a person has nothing to do.
+    assert!(!text.contains("the source does not have it any more"), "{text}");
     let place = |part: &str| text.find(part).unwrap();
     assert!(place("Limits that this plan exceeds") < place("What waits for a person"));
     assert!(place("What waits for a person") < place("Effects, in their order"));
@@ -428,9 +432,9 @@ fn pages(names: &[&str; 4]) -> [String; 2] {
             {"effect": 4, "op": "delete", "resourceType": user, "id": by("6"), "dependsOn": [], "reason": by("it differs: ")}
         ],
         "findings": [
-            {"resourceType": user, "name": ann, "situation": "confirmed", "conclusion": "planned", "ids": [by("1")], "detail": ""},
+            {"resourceType": user, "name": ann, "situation": "confirmed", "conclusion": "planned", "ids": [by("1")], "detail": by("a remark")},
             {"resourceType": user, "name": bob, "situation": "absent", "conclusion": "planned", "ids": [], "detail": ""},
-            {"resourceType": user, "name": cyd, "situation": "source-missing", "conclusion": "planned", "ids": [by("6")], "detail": by("a remark")},
+            {"resourceType": user, "name": cyd, "situation": "source-missing", "conclusion": "planned", "ids": [by("6")], "detail": by("the source does not have it any more")},
             {"resourceType": user, "name": eve, "situation": "ambiguous", "conclusion": "ambiguous", "ids": [by("3"), by("4")], "detail": by("several resources may be it (S16)")},
             {"resourceType": user, "name": ann, "situation": "absent", "conclusion": "blocked", "ids": [], "detail": by("nothing identifies it (S2): `correlation`")},
             {"resourceType": user, "name": eve, "situation": "confirmed", "conclusion": "unchanged", "ids": [by("5")], "detail": ""}
