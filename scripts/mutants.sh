@@ -1,11 +1,12 @@
 #!/usr/bin/env bash
 # Breaks the code in small ways, one at a time, and asks whether a test notices.
 #
-# usage: mutants.sh [--rest | --survivors | --judge] [--shard K/N] [PART | FILE...]
+# usage: mutants.sh [--rest | --survivors | --judge] [--quick] [--shard K/N] [PART | FILE...]
 #   PART is leases, ledger, core or json; FILE is a source file of one of them. Without any: all parts.
 #   --rest       what was not tried since its file was changed
 #   --survivors  what survived, and is not in tests/mutants/equivalent.txt
 #   --judge      nothing: what was found before is compared
+#   --quick      those of core and json that can be in one build, which are nearly all
 #   --shard K/N  the Kth of N slices of them, counted from 0
 # Keeps what it finds in target/mutants/record.json, and fails where a mutant survives of which tests/mutants/equivalent.txt
 # says nothing. Exits with 3 where cargo-mutants cannot be had.

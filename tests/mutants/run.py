@@ -1,7 +1,8 @@
-"""Runs cargo-mutants on parts of the code, keeps what became of each mutant, and judges: see scripts/mutants.sh.
+"""Tries the mutants that cargo-mutants names, keeps what became of each, and judges: see scripts/mutants.sh.
 
-All is done in a copy of the tree, target/mutants/tree, which stays: what was built for one mutant is there for the next, and
-for the next run. What became of a mutant counts for as long as its file is as it was, tests in it aside. That a test elsewhere
+Those of the decisions are tried in one build (together.py); those that cannot be in it, and those of the ledger, by cargo-mutants.
+It does all in a copy of the tree, target/mutants/tree, which stays: what was built for one mutant is there for the next, and for
+the next run. What became of a mutant counts for as long as its file is as it was, tests in it aside. That a test elsewhere
 was taken away since is not noticed, so that a run from the start, without --rest and --survivors, is the one that proves.
 """
 
@@ -17,6 +18,7 @@ from hashlib import sha256
 from pathlib import Path
 
 from judge import judge, keys, read_equivalent, read_report, unexplained, viable
+from together import Together
 
 ROOT = Path(__file__).resolve().parents[2]
 STATE = ROOT / "target" / "mutants"
@@ -57,17 +59,27 @@ PARTS = {
 }
 
 
+# The parts whose mutants are in one build, and what is built with them: the tests of all of these.
+TOGETHER = ("core", "json")
+TESTS = [
+    "--profile=dev", "--locked", "--package=replaysafe-json", "--package=replaysafe-core", "--package=replaysafe-tests", "--no-default-features", "--tests",
+]
+# The first asks of the sources what a mutant does not change; the second looks into whole scenes, for minutes.
+NOT_ASKED = ("architecture", "check")
+
+
 def main():
     arguments = argparse.ArgumentParser(prog="mutants.sh", description="See the head of scripts/mutants.sh.")
     which = arguments.add_mutually_exclusive_group()
     which.add_argument("--rest", action="store_true")
     which.add_argument("--survivors", action="store_true")
     which.add_argument("--judge", action="store_true")
+    arguments.add_argument("--quick", action="store_true")
     arguments.add_argument("--shard", type=shard, default=(0, 1), metavar="K/N")
     arguments.add_argument("parts", nargs="*", metavar="PART|FILE")
     options = arguments.parse_args()
 
-    copy_tree()
+    copy_tree(ROOT, TREE)
     equivalent = read_equivalent(EQUIVALENT.read_text())
     record = json.loads(RECORD.read_text()) if RECORD.exists() else {}
     mutants = [mutant for name, part in PARTS.items() for mutant in chosen(name, part, options.parts)]
@@ -90,14 +102,22 @@ def main():
         for mutant in tried:
             outcomes.pop(mutant["key"], None)
             record.pop(mutant["key"], None)
-    for group in files_of(tried):
-        found, failed = run(group)
+
+    def keep(group, found):
         for mutant in group:
             if mutant["name"] in found:
                 outcome, seconds = found[mutant["name"]]
                 record[mutant["key"]] = {"outcome": outcome, "seconds": seconds, "file": mutant["digest"]}
                 outcomes[mutant["key"]] = outcome
         RECORD.write_text(json.dumps(record, indent=1, sort_keys=True))
+
+    several, found = [mutant for mutant in tried if mutant["part"] in TOGETHER], {}
+    if several:
+        found = together(several)
+        keep(several, found)
+    for group in [] if options.quick else files_of([mutant for mutant in tried if mutant["name"] not in found]):
+        found, failed = run(group)
+        keep(group, found)
         if failed:
             sys.exit(f"mutants.sh: {failed}")
     files = {mutant["file"] for mutant in mutants}
@@ -113,19 +133,26 @@ def shard(text):
     return int(number), int(of)
 
 
-def copy_tree():
-    """Makes the copy equal to what is here, and touches only what differs: Cargo builds that again."""
-    listed = subprocess.run(["git", "-C", ROOT, "ls-files", "-co", "--exclude-standard", "-z"], check=True, capture_output=True).stdout
-    here = {Path(os.fsdecode(name)) for name in listed.split(b"\0") if name and (ROOT / os.fsdecode(name)).is_file()}
-    there = {path.relative_to(TREE) for path in TREE.rglob("*") if path.is_file() and path.relative_to(TREE).parts[0] != "target"}
-    for path in there - here:
-        (TREE / path).unlink()
+def copy_tree(source, tree):
+    """Makes a copy equal to what is there, and touches only what differs: Cargo builds that again."""
+    if source == ROOT:
+        listed = subprocess.run(["git", "-C", ROOT, "ls-files", "-co", "--exclude-standard", "-z"], check=True, capture_output=True).stdout
+        here = {Path(os.fsdecode(name)) for name in listed.split(b"\0") if name and (ROOT / os.fsdecode(name)).is_file()}
+    else:
+        here = files_in(source)
+    for path in files_in(tree) - here:
+        (tree / path).unlink()
     for path in here:
-        source, copy = ROOT / path, TREE / path
-        if not copy.exists() or copy.read_bytes() != source.read_bytes():
+        original, copy = source / path, tree / path
+        if not copy.exists() or copy.read_bytes() != original.read_bytes():
             copy.parent.mkdir(parents=True, exist_ok=True)
             copy.unlink(missing_ok=True)
-            shutil.copy(source, copy)
+            shutil.copy(original, copy)
+
+
+def files_in(tree):
+    found = (path.relative_to(tree) for path in tree.rglob("*") if path.is_file())
+    return {path for path in found if path.parts[0] != "target"}
 
 
 def chosen(name, part, words):
@@ -145,6 +172,16 @@ def chosen(name, part, words):
     if words and name not in words:
         mutants = [mutant for mutant in mutants if mutant["file"] in words]
     return mutants
+
+
+def together(wanted):
+    """Tries those that can be in one build."""
+    build = STATE / "tool"
+    manifest = Path(__file__).with_name("Cargo.toml")
+    subprocess.run(["cargo", "build", "--release", "--quiet", "--locked", "--manifest-path", manifest, "--target-dir", build], check=True)
+    tool = build / "release" / "replaysafe-mutants"
+    mutants = [mutant for name in TOGETHER for mutant in chosen(name, PARTS[name], [])]
+    return Together(tool, STATE, TREE, copy_tree, TESTS, NOT_ASKED).run(mutants, {mutant["key"] for mutant in wanted})
 
 
 def files_of(mutants):
