@@ -6,7 +6,7 @@
 #   --rest       what was not tried since its file was changed
 #   --survivors  what survived, and is not in tests/mutants/equivalent.txt
 #   --judge      nothing: what was found before is compared
-#   --quick      those of core and json that can be in one build, which are nearly all
+#   --quick      those of core and json that can be in one build, which are nearly all that compile, and without slow tests
 #   --shard K/N  the Kth of N slices of them, counted from 0
 # Keeps what it finds in target/mutants/record.json, and fails where a mutant survives of which tests/mutants/equivalent.txt
 # says nothing. Exits with 3 where cargo-mutants cannot be had.

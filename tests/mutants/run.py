@@ -113,8 +113,7 @@ def main():
 
     several, found = [mutant for mutant in tried if mutant["part"] in TOGETHER], {}
     if several:
-        found = together(several)
-        keep(several, found)
+        found = together(several, options.quick, lambda found: keep(several, found))
     for group in [] if options.quick else files_of([mutant for mutant in tried if mutant["name"] not in found]):
         found, failed = run(group)
         keep(group, found)
@@ -174,14 +173,14 @@ def chosen(name, part, words):
     return mutants
 
 
-def together(wanted):
+def together(wanted, quick, keep):
     """Tries those that can be in one build."""
     build = STATE / "tool"
     manifest = Path(__file__).with_name("Cargo.toml")
     subprocess.run(["cargo", "build", "--release", "--quiet", "--locked", "--manifest-path", manifest, "--target-dir", build], check=True)
     tool = build / "release" / "replaysafe-mutants"
     mutants = [mutant for name in TOGETHER for mutant in chosen(name, PARTS[name], [])]
-    return Together(tool, STATE, TREE, copy_tree, TESTS, NOT_ASKED).run(mutants, {mutant["key"] for mutant in wanted})
+    return Together(tool, STATE, TREE, copy_tree, TESTS, NOT_ASKED).run(mutants, {mutant["key"] for mutant in wanted}, quick, keep)
 
 
 def files_of(mutants):

@@ -11,14 +11,19 @@ import shutil
 import subprocess
 import tempfile
 import time
-from concurrent.futures import ThreadPoolExecutor
+from collections import defaultdict
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
 
 # 4 GiB: a mutant that does not end takes no more than that before it is noticed.
 MEMORY_BYTES_MOST = 4 << 30
-# A mutant that takes ten times what all take, and half a minute at least, does not end.
-SLOWER_MOST = 10
-SECONDS_LEAST = 30
+# A mutant that takes twenty times what all take, and five seconds at least, does not end.
+SLOWER_MOST = 20
+SECONDS_LEAST = 5
+# What takes less is run together with others.
+QUICK_SECONDS = 0.5
+# What takes this long is left out where it has to be quick.
+SLOW_SECONDS = 5
 # A compiler tells of the types first, then of what is borrowed: some rounds until all that does not compile is left out.
 ROUNDS_MOST = 30
 
@@ -46,24 +51,32 @@ class Together:
             "PROPTEST_MAX_SHRINK_ITERS": "0",
         }
 
-    def run(self, mutants, wanted):
-        """Gives what became of each mutant that is wanted and in the build, by its name, with the seconds."""
+    def run(self, mutants, wanted, quick, keep):
+        """Tries each mutant that is wanted and in the build; gives what became of each, by its name, with the seconds.
+
+        `quick` leaves out slow tests. `keep` gets what was found since it was called last.
+        """
         for number, mutant in enumerate(mutants, 1):
             mutant["id"] = number
         applied, binaries = self.built(mutants)
         names = {mutant["id"]: mutant["name"] for mutant in mutants if mutant["id"] in applied and mutant["key"] in wanted}
         print(f"--- {len(applied)} mutants in one build, {len(mutants) - len(applied)} by themselves; {len(names)} are tried", flush=True)
-        tests = sorted((self.baseline(binary) for binary in binaries), key=lambda test: test[1])
-        for binary, seconds, reached in tests:
-            print(f"    {Path(binary).name}: {seconds:.1f} s, meets {len(reached & set(names))}", flush=True)
+        tests = [test for binary in binaries for test in self.baselines(binary)]
+        if quick:
+            slow = [f"{name} ({seconds:.0f} s)" for _, name, seconds, _ in tests if SLOW_SECONDS <= seconds]
+            print(f"    without {', '.join(slow) or 'none'}", flush=True)
+            tests = [test for test in tests if test[2] < SLOW_SECONDS]
+        never = set(names).difference(*(reached for *_, reached in tests))
+        print(f"    {len(tests)} tests, {sum(seconds for _, _, seconds, _ in tests):.0f} s; {len(never)} are met by none", flush=True)
         began, found = time.monotonic(), {}
         with ThreadPoolExecutor(os.cpu_count()) as pool:
-            tried = pool.map(lambda id: (id, self.attempt(id, tests)), sorted(names))
-            for count, (id, outcome) in enumerate(tried, 1):
-                found[names[id]] = outcome
+            tried = {pool.submit(self.attempt, id, tests): names[id] for id in sorted(names)}
+            for count, done in enumerate(as_completed(tried), 1):
+                found[tried[done]] = done.result()
                 if count % 100 == 0 or count == len(names):
                     missed = sum(outcome == "missed" for outcome, _ in found.values())
                     print(f"    {count} of {len(names)} in {time.monotonic() - began:.0f} s, {missed} survive", flush=True)
+                    keep(found)
         return found
 
     def built(self, mutants):
@@ -109,34 +122,46 @@ class Together:
                     yield int(switches[-1])
                     break
 
-    def baseline(self, binary):
-        """How long a test takes, and what it meets."""
+    def baselines(self, binary):
+        """Each test of a file, by itself: its name, how long it takes, and what it meets."""
+        listed = subprocess.run([binary, "--list", "--format=terse"], cwd=self.tree / "tests", check=True, stdout=subprocess.PIPE, text=True)
+        names = [line.removesuffix(": test") for line in listed.stdout.splitlines() if line.endswith(": test")]
+        with ThreadPoolExecutor(os.cpu_count()) as pool:
+            return list(pool.map(lambda name: self.baseline(binary, name), names))
+
+    def baseline(self, binary, name):
         with tempfile.TemporaryDirectory() as folder:
             reached = Path(folder, "reached")
             began = time.monotonic()
-            code = self.test(binary, 0, 3600, REPLAYSAFE_REACHED=str(reached))
+            code = self.test(binary, [name], 0, 3600, REPLAYSAFE_REACHED=str(reached))
             if code != 0:
-                raise SystemExit(f"mutants.sh: {binary} fails without a mutant")
+                raise SystemExit(f"mutants.sh: {name} of {binary} fails without a mutant")
             seconds = time.monotonic() - began
-            return binary, seconds, set(map(int, reached.read_text().split())) if reached.exists() else set()
+            return binary, name, seconds, set(map(int, reached.read_text().split())) if reached.exists() else set()
 
     def attempt(self, id, tests):
-        began, outcome = time.monotonic(), "missed"
-        for binary, seconds, reached in tests:
+        """Runs the tests that meet it until one fails: the quick ones of a file at once, then the others, the quickest first."""
+        began = time.monotonic()
+        runs, quick = [], defaultdict(list)
+        for binary, name, seconds, reached in tests:
             if id not in reached:
                 continue
-            code = self.test(binary, id, max(SECONDS_LEAST, SLOWER_MOST * seconds))
+            if seconds < QUICK_SECONDS:
+                quick[binary].append((name, seconds))
+            else:
+                runs.append((seconds, binary, [name]))
+        runs += [(sum(seconds for _, seconds in of), binary, [name for name, _ in of]) for binary, of in quick.items()]
+        for seconds, binary, names in sorted(runs):
+            code = self.test(binary, names, id, max(SECONDS_LEAST, SLOWER_MOST * seconds))
             if code != 0:
-                outcome = "timeout" if code is None else "caught"
-                break
-        return outcome, time.monotonic() - began
+                return "timeout" if code is None else "caught", time.monotonic() - began
+        return "missed", time.monotonic() - began
 
-    def test(self, binary, id, seconds, **more):
+    def test(self, binary, names, id, seconds, **more):
         """The exit code; none where it does not end in time."""
         environment = {**self.environment, **more, "REPLAYSAFE_MUTANT": str(id)}
-        # In the folder of its package, as Cargo does it.
         process = subprocess.Popen(
-            [binary, "--quiet"], cwd=self.tree / "tests", env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+            [binary, "--quiet", "--exact", *names], cwd=self.tree / "tests", env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
             preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_AS, (MEMORY_BYTES_MOST, MEMORY_BYTES_MOST)),
         )
         try:
