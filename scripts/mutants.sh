@@ -27,6 +27,7 @@ main() {
         }
     fi
     python3 "$root/tests/mutants/test_judge.py" -q
+    cargo test --quiet --release --locked --manifest-path "$root/tests/mutants/Cargo.toml" --target-dir "$root/target/mutants/tool" >/dev/null
     exec python3 "$root/tests/mutants/run.py" "$@"
 }
 

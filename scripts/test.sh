@@ -49,7 +49,7 @@ describe() {
     real) echo "schedules through the component and a SQLite file: an hour" ;;
     differential) echo "the core and the component against a reference, ten million cases: hours" ;;
     fuzz) echo "mutated input, a minute for each target" ;;
-    mutants) echo "code that is broken in small ways: a test notices each: a day" ;;
+    mutants) echo "code that is broken in small ways: a test notices each: half a day" ;;
     prove-all) echo "all of these and their table: two days" ;;
     docs) echo "documentation and its examples" ;;
     reproducible) echo "the component, built in two folders: the same bytes" ;;

@@ -20,15 +20,18 @@ use proc_macro2::{LineColumn, Span};
 use quote::ToTokens;
 use serde::Deserialize;
 use syn::{
-    Attribute, BinOp, Block, Expr, ExprBlock, ExprIf, ExprParen, File, ItemConst, ItemFn, ItemStatic, ImplItemConst, ImplItemFn, Member, Pat, Signature, Stmt,
-    TraitItemFn, UnOp, parse_quote,
+    Attribute, BinOp, Block, Expr, ExprBlock, ExprIf, ExprParen, File, ImplItemConst, ImplItemFn,
+    ItemConst, ItemFn, ItemStatic, Member, Pat, Signature, Stmt, TraitItemFn, UnOp, parse_quote,
     spanned::Spanned,
     visit_mut::{self, VisitMut},
 };
 
 fn main() -> Result<()> {
-    let tree = PathBuf::from(env::args_os().nth(1).context("usage: replaysafe-mutants TREE <mutants.json")?);
-    let mutants: Vec<Mutant> = serde_json::from_reader(io::stdin().lock()).context("the list of mutants cannot be read")?;
+    let tree = PathBuf::from(
+        env::args_os().nth(1).context("usage: replaysafe-mutants TREE <mutants.json")?,
+    );
+    let mutants: Vec<Mutant> = serde_json::from_reader(io::stdin().lock())
+        .context("the list of mutants cannot be read")?;
     let mut files: BTreeMap<PathBuf, Vec<Mutant>> = BTreeMap::new();
     for mutant in mutants {
         files.entry(tree.join(&mutant.file)).or_default().push(mutant);
@@ -106,19 +109,26 @@ fn at(first: Span, last: Span) -> At {
 
 /// The file in which `crate::mutants` is to be found.
 fn root(path: &Path) -> Result<PathBuf> {
-    let source = path.ancestors().find(|folder| folder.ends_with("src")).context("is in no folder `src`")?;
+    let source =
+        path.ancestors().find(|folder| folder.ends_with("src")).context("is in no folder `src`")?;
     Ok(source.join("lib.rs"))
 }
 
 fn rewrite(path: &Path, mutants: Vec<Mutant>) -> Result<BTreeSet<usize>> {
-    let mut file: File = syn::parse_file(&fs::read_to_string(path)?)?;
+    let (text, applied) = rewritten(&fs::read_to_string(path)?, mutants)?;
+    fs::write(path, text)?;
+    Ok(applied)
+}
+
+/// The text with the mutants in it, and the numbers of those that are.
+fn rewritten(text: &str, mutants: Vec<Mutant>) -> Result<(String, BTreeSet<usize>)> {
+    let mut file: File = syn::parse_file(text)?;
     let mut rewriter = Rewriter { mutants: BTreeMap::new(), applied: BTreeSet::new() };
     for mutant in mutants {
         rewriter.mutants.entry((mutant.genre.clone(), mutant.span)).or_default().push(mutant);
     }
     rewriter.visit_file_mut(&mut file);
-    fs::write(path, prettyplease::unparse(&file))?;
-    Ok(rewriter.applied)
+    Ok((prettyplease::unparse(&file), rewriter.applied))
 }
 
 struct Rewriter {
@@ -144,14 +154,28 @@ impl Rewriter {
     }
 
     /// A function returns at once where a mutant is on that replaces its value.
-    fn function(&mut self, attributes: &[Attribute], signature: &Signature, block: &mut Block, inner: impl FnOnce(&mut Self, &mut Block)) {
+    fn function(
+        &mut self,
+        attributes: &[Attribute],
+        signature: &Signature,
+        block: &mut Block,
+        inner: impl FnOnce(&mut Self, &mut Block),
+    ) {
         if signature.constness.is_some() || attributes.iter().any(is_test) {
             return;
         }
-        let whole = block.stmts.first().zip(block.stmts.last()).map(|(first, last)| at(first.span(), last.span()));
+        let whole = block
+            .stmts
+            .first()
+            .zip(block.stmts.last())
+            .map(|(first, last)| at(first.span(), last.span()));
         inner(self, block);
-        for mutant in whole.map(|whole| self.take("FnValue", whole)).unwrap_or_default().into_iter().rev() {
-            let (id, Ok(value)) = (mutant.id, syn::parse_str::<Expr>(&mutant.replacement)) else { continue };
+        for mutant in
+            whole.map(|whole| self.take("FnValue", whole)).unwrap_or_default().into_iter().rev()
+        {
+            let (id, Ok(value)) = (mutant.id, syn::parse_str::<Expr>(&mutant.replacement)) else {
+                continue;
+            };
             self.applied.insert(id);
             let early: Stmt = parse_quote!(if crate::mutants::on(#id) { return #value; });
             block.stmts.insert(0, early);
@@ -188,7 +212,8 @@ impl Rewriter {
         visit_mut::visit_expr_unary_mut(self, unary);
         if matches!(original.op, UnOp::Not(_) | UnOp::Neg(_)) {
             let mutants = self.take("UnaryOperator", at(original.op.span(), original.op.span()));
-            let others = mutants.into_iter().map(|mutant| (mutant.id, (*original.expr).clone())).collect();
+            let others =
+                mutants.into_iter().map(|mutant| (mutant.id, (*original.expr).clone())).collect();
             self.switch(expression, others);
         }
     }
@@ -203,7 +228,13 @@ impl Rewriter {
             let last = pair.punct().map_or_else(|| pair.value().span(), |comma| comma.span());
             for mutant in self.take("StructField", at(pair.value().span(), last)) {
                 let mut other = original.clone();
-                other.fields = original.fields.iter().enumerate().filter(|(at, _)| *at != index).map(|(_, field)| field.clone()).collect();
+                other.fields = original
+                    .fields
+                    .iter()
+                    .enumerate()
+                    .filter(|(at, _)| *at != index)
+                    .map(|(_, field)| field.clone())
+                    .collect();
                 others.push((mutant.id, Expr::Struct(other)));
             }
         }
@@ -215,7 +246,14 @@ impl Rewriter {
         let places: Vec<_> = matching
             .arms
             .iter()
-            .map(|arm| (at(arm.span(), arm.span()), arm.guard.as_ref().map(|(_, guard)| (at(guard.span(), guard.span()), has_let(guard)))))
+            .map(|arm| {
+                (
+                    at(arm.span(), arm.span()),
+                    arm.guard
+                        .as_ref()
+                        .map(|(_, guard)| (at(guard.span(), guard.span()), has_let(guard))),
+                )
+            })
             .collect();
         visit_mut::visit_expr_match_mut(self, matching);
         for (arm, (whole, guard)) in matching.arms.iter_mut().zip(places) {
@@ -227,7 +265,9 @@ impl Rewriter {
                 self.applied.insert(id);
                 arm.guard = Some((parse_quote!(if), parse_quote!(!crate::mutants::on(#id))));
             }
-            let (Some((place, false)), Some((_, condition))) = (guard, arm.guard.as_mut()) else { continue };
+            let (Some((place, false)), Some((_, condition))) = (guard, arm.guard.as_mut()) else {
+                continue;
+            };
             let others = self.take("MatchArmGuard", place).into_iter().filter_map(|mutant| {
                 let other = syn::parse_str::<Expr>(&mutant.replacement).ok()?;
                 Some((mutant.id, other))
@@ -277,16 +317,25 @@ impl VisitMut for Rewriter {
 
 fn block(expression: Expr) -> Expr {
     let stmts = vec![Stmt::Expr(expression, None)];
-    Expr::Block(ExprBlock { attrs: Vec::new(), label: None, block: Block { brace_token: Default::default(), stmts } })
+    Expr::Block(ExprBlock {
+        attrs: Vec::new(),
+        label: None,
+        block: Block { brace_token: Default::default(), stmts },
+    })
 }
 
 fn parenthesized(expression: Expr) -> Expr {
-    Expr::Paren(ExprParen { attrs: Vec::new(), paren_token: Default::default(), expr: Box::new(expression) })
+    Expr::Paren(ExprParen {
+        attrs: Vec::new(),
+        paren_token: Default::default(),
+        expr: Box::new(expression),
+    })
 }
 
 fn is_test(attribute: &Attribute) -> bool {
     let path = attribute.path().to_token_stream().to_string();
-    path.ends_with("test") || (path == "cfg" && attribute.meta.to_token_stream().to_string().contains("test"))
+    path.ends_with("test")
+        || (path == "cfg" && attribute.meta.to_token_stream().to_string().contains("test"))
 }
 
 /// Whether it is a `let`, or a chain with one: what it binds must be seen where it stands.
@@ -295,5 +344,79 @@ fn has_let(expression: &Expr) -> bool {
         Expr::Let(_) => true,
         Expr::Binary(binary) => has_let(&binary.left) || has_let(&binary.right),
         _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Each kind of mutant stands beside what it replaces, and what can ask no switch is left as it is.
+    #[test]
+    fn a_mutant_of_each_kind_has_its_switch() {
+        let text = "\
+fn f(a: u8, b: u8) -> bool {
+    a + b * 2 == 5
+}
+fn g(s: S) -> S {
+    match s.n {
+        0 if s.on => S { n: 1, ..s },
+        1 => s,
+        _ => S { n: !s.n, ..s },
+    }
+}
+const fn h(a: u8) -> bool {
+    a == 1
+}
+fn i(a: Option<u8>) -> bool {
+    if let Some(a) = a && a == 1 { true } else { false }
+}
+";
+        let mutants = vec![
+            mutant(1, "FnValue", (2, 5), (2, 19), "true"),
+            mutant(2, "BinaryOperator", (2, 11), (2, 12), "+"),
+            mutant(3, "BinaryOperator", (2, 15), (2, 17), "!="),
+            mutant(4, "MatchArmGuard", (6, 14), (6, 18), "true"),
+            mutant(5, "StructField", (6, 26), (6, 31), ""),
+            mutant(6, "MatchArm", (7, 9), (7, 16), ""),
+            mutant(7, "UnaryOperator", (8, 21), (8, 22), ""),
+            mutant(8, "BinaryOperator", (12, 7), (12, 9), "!="),
+            mutant(9, "BinaryOperator", (15, 24), (15, 26), "||"),
+            mutant(10, "BinaryOperator", (15, 29), (15, 31), "!="),
+        ];
+        let (text, applied) = rewritten(text, mutants).unwrap();
+        assert_eq!(applied, BTreeSet::from([1, 2, 3, 4, 5, 6, 7, 10]));
+        let text: String = text.split_whitespace().collect();
+        for expected in [
+            "if crate::mutants::on(1usize) { return true; }",
+            "if crate::mutants::on(3usize) { (a + b * 2) != 5 } else { a + (if crate::mutants::on(2usize) { b + 2 } else { b * 2 }) == 5 }",
+            "0 if (if crate::mutants::on(4usize) { true } else { s.on }) =>",
+            "if crate::mutants::on(5usize) { S { ..s } } else { S { n: 1, ..s } }",
+            "1 if !crate::mutants::on(6usize) => s",
+            "n: (if crate::mutants::on(7usize) { s.n } else { !s.n })",
+            "const fn h(a: u8) -> bool { a == 1 }",
+            "Some(a) = a && (if crate::mutants::on(10usize) { a != 1 } else { a == 1 })",
+        ] {
+            let expected: String = expected.split_whitespace().collect();
+            assert!(text.contains(&expected), "{expected}\n{text}");
+        }
+    }
+
+    fn mutant(
+        id: usize,
+        genre: &str,
+        start: (usize, usize),
+        end: (usize, usize),
+        replacement: &str,
+    ) -> Mutant {
+        let position = |(line, column)| Position { line, column };
+        let span = At { start: position(start), end: position(end) };
+        Mutant {
+            id,
+            file: PathBuf::new(),
+            span,
+            replacement: replacement.into(),
+            genre: genre.into(),
+        }
     }
 }
