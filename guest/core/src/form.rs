@@ -720,6 +720,11 @@ mod tests {
             r#"[["members/A","x","y"],["members/a","x","z"]]"#,
             Ok(r#"[["members/A","x","y"],["members/a","x","z"]]"#),
         );
+        check::<BTreeMap<String, Vec<String>>>(r#"{"a":["b"]}"#, Ok(r#"{"a":["b"]}"#));
+        check::<BTreeSet<String>>(r#"["b","a","b"]"#, Ok(r#"["a","b"]"#));
+        check::<Result<bool, String>>(r#"{"ok":true}"#, Ok(r#"{"ok":true}"#));
+        check::<Result<bool, String>>(r#"{"err":"x"}"#, Ok(r#"{"err":"x"}"#));
+        check::<Value>(r#"{"a":[1]}"#, Ok(r#"{"a":[1]}"#));
     }
 
     #[test]
@@ -730,6 +735,10 @@ mod tests {
         check::<Field>(r#"{"Name":"a","value":""}"#, Err("the member `Name` is unknown"));
         check::<Vec<u16>>("[1,65536]", Err("`1`: a smaller number is wanted"));
         check::<Scope>("[]", Err("an object is wanted"));
+        check::<BTreeMap<String, (String, String)>>(
+            r#"[["a","b"]]"#,
+            Err("`0`: an array of three texts is wanted"),
+        );
         check::<Method>(r#""CREATE""#, Err("the case `CREATE` is unknown"));
         check::<Method>(r#"{"create":1}"#, Err("`create` has a payload that it cannot have"));
         check::<Action>(r#""wait""#, Err("`wait` has no payload"));
@@ -737,7 +746,9 @@ mod tests {
             r#"{"wait":"x"}"#,
             Err("`wait`: a whole number that is not negative is wanted"),
         );
-        check::<Method>("1", Err("a case's name, or an object with one member, is wanted"));
+        for neither in ["1", r#"{"create":null,"patch":null}"#] {
+            check::<Method>(neither, Err("a case's name, or an object with one member, is wanted"));
+        }
         check::<Method>(r#""\u202e\n""#, Err("the case `\\u{202e}\\n` is unknown"));
     }
 

@@ -680,6 +680,22 @@ mod tests {
     }
 
     #[test]
+    fn keys_that_come_in_order_fill_the_runs() {
+        let map: BTreeMap<usize, ()> = (0..4 * RUN_MOST).map(|key| (key, ())).collect();
+        assert_eq!(map.entries().map(|entries| entries.keys.order.runs.len()), Some(4));
+    }
+
+    /// Also where the key would be the last of a run, and what comes next is in another.
+    #[test]
+    fn entries_start_at_any_key() {
+        let set: BTreeSet<usize> = (0..2 * RUN_MOST).map(|at| 2 * at).collect();
+        for key in 0..4 * RUN_MOST {
+            let rest = set.starting_at(&key).copied();
+            assert!(rest.eq((key.div_ceil(2)..2 * RUN_MOST).map(|at| 2 * at)), "{key}");
+        }
+    }
+
+    #[test]
     fn sets_are_compared_by_their_items() {
         let one = BTreeSet::from([1, 2, 3]);
         let mut other = BTreeSet::from([3, 4, 2, 1]);

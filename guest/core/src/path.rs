@@ -172,8 +172,9 @@ mod tests {
         ] {
             check(path, "opaque");
         }
-        let long = "a".repeat(LENGTH + 1);
-        check(&long, "opaque");
+        let long = "a".repeat(LENGTH);
+        check(&long, &long);
+        check(&[&long, "a"].concat(), "opaque");
     }
 
     fn check(path: &str, expected: &str) {

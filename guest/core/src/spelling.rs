@@ -207,10 +207,6 @@ impl Reader<'_> {
             (Some(urn), Some(object)) if !self.schema.is_extension(self.resource_type, &urn) => {
                 self.inside(Some(name), &name.to_ascii_lowercase(), object)
             }
-            (Some(urn), _) if rest.is_empty() => {
-                let place = Place::of(Some(&urn), "");
-                alloc::vec![self.stated(None, name, place, value)]
-            }
             (urn, _) => {
                 let place = self.place(name, urn.as_deref(), rest);
                 alloc::vec![self.stated(None, name, place, value)]
@@ -284,6 +280,8 @@ mod tests {
         check(r#"{"members":{"value":"a"}}"#, r#"members=[{"value":"a"}]"#);
         check(r#"{"members":["a"]}"#, r#"members=[{"value":"a"}]"#);
         check(r#"{"roles":"admin"}"#, r#"roles=[{"value":"admin"}]"#);
+        // A name has no part `value`: a text for it stays one.
+        check(r#"{"name":"Ann"}"#, r#"name="Ann""#);
         check(
             r#"{"urn:ietf:params:scim:schemas:extension:enterprise:2.0:User":{"manager":"7"}}"#,
             r#"urn:ietf:params:scim:schemas:extension:enterprise:2.0:user:manager={"value":"7"}"#,
@@ -300,6 +298,10 @@ mod tests {
             r#"urn:ietf:params:scim:schemas:extension:enterprise:2.0:user:department="D""#,
         );
         check(r#"{"urn:ietf:params:scim:schemas:core:2.0:User:title":"T"}"#, r#"title="T""#);
+        check(
+            r#"{"urn:ietf:params:scim:schemas:extension:enterprise:2.0:User:manager":{"value":"7"}}"#,
+            r#"urn:ietf:params:scim:schemas:extension:enterprise:2.0:user:manager={"value":"7"}"#,
+        );
         check(r#"{"urn:x:2.0:Y":{"z":1}}"#, "urn:x:2.0:y:z=1");
     }
 

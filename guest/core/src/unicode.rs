@@ -350,6 +350,9 @@ mod tests {
         assert_eq!(nfkc("\u{fb01}\u{1e9b}\u{323}"), "fi\u{1e69}");
         assert_eq!(nfkd("\u{1e9b}\u{323}"), "s\u{323}\u{307}");
         assert_eq!(nfc("\u{1111}\u{1171}\u{11b6}"), "\u{d4db}");
+        assert_eq!(nfkd("\u{d4db}"), "\u{1111}\u{1171}\u{11b6}");
+        // The last syllable, and what is behind it.
+        assert_eq!(nfkd("\u{d7a3}\u{d7a4}"), "\u{1112}\u{1175}\u{11c2}\u{d7a4}");
         assert_eq!(lower("ΟΔΟΣ ΣΑΣ"), "οδος σας");
         assert_eq!(fold("Straße"), "strasse");
     }

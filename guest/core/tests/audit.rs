@@ -201,9 +201,16 @@ fn duplicates_are_merged_once_the_survivor_has_what_they_have() {
             "disable User 2: replace active false",
         ]
     );
-    let found = run(&part("User", &subjects, &[]));
     let told = "roles and entitlements of the others are taken away, and not given to it";
-    assert!(found.iter().any(|one| one.detail.ends_with(told)));
+    let detail = |subjects: &[Subject]| {
+        let found = run(&part("User", subjects, &[]));
+        found.first().expect("duplicates").detail.clone()
+    };
+    assert!(detail(&subjects).ends_with(told));
+    // Who has none loses none.
+    let none =
+        [json!({"id": "1", "userName": "ann"}), json!({"id": "2", "userName": "Ann", "roles": []})];
+    assert!(!detail(&none.map(alone)).contains(told));
 }
 
 /// What a person has to decide is not merged.

@@ -199,9 +199,18 @@ fn an_item_is_known_again() {
     let spelled =
         patch("User", "u1", r#"{ "operations": [{"value":"x", "op":"Replace", "path":"Title"}] }"#);
     assert_eq!(keys(&[spelled]), [all[2].clone()]);
-    // A circle's two items have two.
-    let circle = keys(&[create("User", "a", r#"{"userName":"a","manager":{"value":"bulkId:a"}}"#)]);
-    assert_ne!(circle.first(), circle.last());
+    // A circle's two items have two, and those of another circle, or of none, are others.
+    let refers = |name: &str, to: &str| {
+        create("User", name, &format!(r#"{{"userName":"a","manager":{{"value":"bulkId:{to}"}}}}"#))
+    };
+    let circles = [
+        keys(&[refers("a", "a")]),
+        keys(&[refers("a", "b"), refers("b", "a")]),
+        keys(&[refers("a", "c"), refers("c", "a")]),
+        keys(&[create("User", "a", r#"{"userName":"a"}"#)]),
+    ];
+    let distinct: std::collections::BTreeSet<_> = circles.iter().flatten().collect();
+    assert_eq!(distinct.len(), 2 + 4 + 4 + 1, "{circles:?}");
 }
 
 /// A chain as long as a batch may be takes no stack.
@@ -271,6 +280,8 @@ fn check(operations: &[Operation], expected: &[&str]) -> Vec<Item> {
             let stated =
                 usize::try_from(item.operation).ok().and_then(|at| operations.get(at)?.id.clone());
             if item.id != stated {
+                // What refers later is put into what was made.
+                assert_eq!(item.method, Method::Patch);
                 text += &format!(" as {}", item.id.clone().unwrap_or_default());
             }
             text

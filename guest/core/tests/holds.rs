@@ -59,6 +59,15 @@ fn what_does_not_read_back_is_not_kept() {
     );
 }
 
+/// S11: as the schema spells it, whoever reads the list.
+#[test]
+fn what_is_not_kept_is_named_as_the_schema_spells_it() {
+    let of = read(Operation::Replace, r#"{"TITLE":"T","Name":{"FAMILYNAME":"B"}}"#);
+    let holds = of.holds(Some(&json("{}")), &json("{}"), &Schema::default());
+    let names: Vec<&str> = holds.not_kept.iter().map(|kept| kept.name.as_str()).collect();
+    assert_eq!(names, ["name.familyName", "title"]);
+}
+
 /// S3: letter case of values counts, except for the `userName` of a create.
 #[test]
 fn letter_case_is_passed_over_in_the_user_name_of_a_create_only() {

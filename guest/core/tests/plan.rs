@@ -3,7 +3,7 @@
 #![expect(clippy::expect_used, reason = "a test may fail")]
 
 use replaysafe_core::{
-    reconciliation::{Class, Conclusion, Finding, Link, Part, Relation, plan, survey},
+    reconciliation::{Change, Class, Conclusion, Finding, Link, Part, Relation, plan, survey},
     types::{Field, Settings},
 };
 
@@ -30,6 +30,69 @@ fn what_differs_is_changed_and_nothing_else() {
         ],
     );
     assert!(found.changes.iter().all(|change| change.id.as_deref() == Some("1")));
+}
+
+/// S33: a person is told which attributes a change is about.
+#[test]
+fn a_change_tells_its_attributes() {
+    let found = one(
+        r#"{"externalId":"e1","title":"boss","roles":[{"value":"a"}],"entitlements":[{"value":"x"},{"value":"y"}],
+            "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User":{"department":"E"}}"#,
+        r#"{"id":"1","externalId":"e1","title":"boss","roles":[{"value":"a"},{"value":"b"}],"entitlements":[{"value":"x"}],
+            "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User":{"department":"D"}}"#,
+    );
+    let department = "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User:department";
+    check(
+        &found,
+        &[
+            (Class::Revoke, r#"[{"op":"remove","path":"roles[value eq \"b\"]"}]"#),
+            (Class::Update, &format!(r#"[{{"op":"replace","path":"{department}","value":"E"}}]"#)),
+            (Class::Grant, r#"[{"op":"add","path":"entitlements","value":[{"value":"y"}]}]"#),
+        ],
+    );
+    // Letter case of names does not count (S3).
+    let lower = |change: &Change| change.attributes.join(" ").to_ascii_lowercase();
+    let told: Vec<String> = found.changes.iter().map(lower).collect();
+    assert_eq!(told, ["roles", &department.to_ascii_lowercase(), "entitlements"]);
+}
+
+/// S34: an external id that is none takes nothing off.
+#[test]
+fn an_external_id_that_is_none_is_not_stated() {
+    for none in ["null", r#""""#] {
+        let desired = format!(r#"{{"id":"1","externalId":{none},"userName":"ann"}}"#);
+        let there = r#"{"id":"1","externalId":"e1","userName":"ann"}"#;
+        assert_eq!(one(&desired, there).conclusion, Conclusion::Unchanged, "{none}");
+        let desired = format!(r#"{{"externalId":{none},"userName":"ann"}}"#);
+        let found = one(&desired, r#"{"id":"2","externalId":"e2","userName":"bob"}"#);
+        let [create] = found.changes.as_slice() else { panic!("one change: {found:?}") };
+        same(
+            create.body.as_deref().expect("a body"),
+            r#"{"schemas":["urn:ietf:params:scim:schemas:core:2.0:User"],"userName":"ann"}"#,
+        );
+    }
+}
+
+/// S3a, S34: neither a secret, whatever attribute holds it, nor what a client cannot set; schemas are those that are stated.
+#[test]
+fn what_a_plan_cannot_set_is_left_out_of_a_create() {
+    for (stated, is_secret) in [
+        (r#""password":"x""#, true),
+        (r#""nickName":{"$secret":"x"}"#, true),
+        (r#""urn:x:2.0:Y":{"badge":"7"}"#, false),
+    ] {
+        let desired =
+            format!(r#"{{"schemas":["urn:own"],"externalId":"e1","userName":"ann",{stated}}}"#);
+        let found = findings(&[&desired], &[], |part| {
+            part.settings.schema = r#"{"schemas":{"urn:x:2.0:y":{"badge":"r"}}}"#.into();
+        });
+        assert_eq!(found[0].detail.contains("secret"), is_secret, "{stated}");
+        let [create] = found[0].changes.as_slice() else { panic!("one change: {found:?}") };
+        same(
+            create.body.as_deref().expect("a body"),
+            r#"{"schemas":["urn:own"],"externalId":"e1","userName":"ann"}"#,
+        );
+    }
 }
 
 /// S24, S27: spelling, order and what is empty are no differences.
@@ -102,6 +165,24 @@ fn a_resource_is_found_by_what_names_it_best() {
     assert_eq!(meant(lost, &[("e9", "7")]), (Relation::Missing, vec![]));
 }
 
+/// S34, S21: what a link leads to and is not there is made again where it may return.
+#[test]
+fn what_is_missing_is_made_again_by_policy() {
+    for (policy, conclusion, expected) in [
+        ("{}", Conclusion::Planned, &[Class::Create][..]),
+        (r#"{"returns":"allow"}"#, Conclusion::Planned, &[Class::Create]),
+        (r#"{"returns":"approve"}"#, Conclusion::Blocked, &[]),
+        (r#"{"returns":"refuse"}"#, Conclusion::Blocked, &[]),
+    ] {
+        let found = findings(&[r#"{"externalId":"e1","userName":"ann"}"#], &[], |part| {
+            part.links = links_of(&[("e1", "7")]);
+            part.settings.policy = policy.into();
+        });
+        assert_eq!((found[0].relation, found[0].conclusion), (Relation::Missing, conclusion));
+        assert_eq!(classes(&found[0]), expected, "{policy}");
+    }
+}
+
 /// S18: what is found by a name is taken as policy says, and the external id is written on it.
 #[test]
 fn what_is_found_by_a_name_is_taken_by_policy() {
@@ -144,28 +225,38 @@ fn several_are_ambiguous() {
         r#"{"externalId":"e1","userName":"ann","title":"a"}"#,
         r#"{"externalId":"e1","userName":"ann","title":"b"}"#,
     ];
-    let found = findings(&twice, &there[..1], |_| {});
-    assert!(found.iter().all(|one| one.conclusion == Conclusion::Ambiguous), "{found:?}");
-    assert_eq!(found.len(), 2);
+    // By the external id, and by the id: the two have no name in common.
+    let apart = [r#"{"externalId":"e1","title":"a"}"#, r#"{"id":"1","title":"b"}"#];
+    for desired in [twice, apart] {
+        let found = findings(&desired, &there[..1], |_| {});
+        assert!(found.iter().all(|one| one.conclusion == Conclusion::Ambiguous), "{found:?}");
+        assert_eq!(found.len(), 2);
+    }
 }
 
 /// S16: what may be one is not made twice.
 #[test]
 fn what_is_desired_twice_is_not_made() {
-    let conclusions = |one: &str, other: &str, unique: bool| {
+    let conclusions = |one: &str, other: &str, unique: Option<&str>| {
         let found = findings(&[one, other], &[], |part| {
-            let (name, value) = ("unique/User/userName".into(), "server".into());
-            part.settings.profile = if unique { vec![Field { name, value }] } else { vec![] };
+            let field =
+                |name| Field { name: format!("unique/User/{name}"), value: "server".into() };
+            part.settings.profile = unique.into_iter().map(field).collect();
         });
         found.iter().map(|one| one.conclusion).collect::<Vec<_>>()
     };
     let (ann, other) = (r#"{"userName":"ann"}"#, r#"{"userName":"ANN","title":"x"}"#);
-    assert_eq!(conclusions(ann, other, false), [Conclusion::Ambiguous; 2]);
+    assert_eq!(conclusions(ann, other, None), [Conclusion::Ambiguous; 2]);
     let (one, two) =
         (r#"{"externalId":"e1","userName":"ann"}"#, r#"{"externalId":"e2","userName":"ann"}"#);
-    assert_eq!(conclusions(one, ann, false), [Conclusion::Ambiguous; 2]);
-    assert_eq!(conclusions(one, two, false), [Conclusion::Planned; 2]);
-    assert_eq!(conclusions(one, two, true), [Conclusion::Blocked; 2]);
+    assert_eq!(conclusions(one, ann, None), [Conclusion::Ambiguous; 2]);
+    assert_eq!(conclusions(one, two, None), [Conclusion::Planned; 2]);
+    assert_eq!(conclusions(one, two, Some("userName")), [Conclusion::Blocked; 2]);
+    assert_eq!(conclusions(one, two, Some("nickName")), [Conclusion::Planned; 2]);
+    let again = r#"{"externalId":"e1","userName":"bob"}"#;
+    assert_eq!(conclusions(one, again, None), [Conclusion::Ambiguous; 2]);
+    let (id, same_id) = (r#"{"id":"1","externalId":"e1"}"#, r#"{"id":"1","externalId":"e2"}"#);
+    assert_eq!(conclusions(id, same_id, None), [Conclusion::Ambiguous; 2]);
 }
 
 /// S16: a value that the target keeps unique and another one has.
@@ -175,18 +266,24 @@ fn a_unique_value_of_another_stands_against_it() {
         r#"{"id":"1","externalId":"e1","userName":"ann"}"#,
         r#"{"id":"2","externalId":"e2","userName":"bob"}"#,
     ];
-    let unique = |part: &mut Part| {
-        let (name, value) = ("unique/User/userName".into(), "server".into());
-        part.settings.profile = vec![Field { name, value }];
-    };
-    for desired in
-        [r#"{"externalId":"e1","userName":"bob"}"#, r#"{"externalId":"e3","userName":"bob"}"#]
-    {
-        let found = findings(&[desired], &there, unique);
-        assert_eq!(found[0].conclusion, Conclusion::Blocked, "{desired}");
-        assert!(found[0].detail.contains("`userName`"), "{}", found[0].detail);
-        let found = findings(&[desired], &there, |_| {});
-        assert_eq!(found[0].conclusion, Conclusion::Planned, "{desired}");
+    let (confirmed, linked) = (Relation::Confirmed, Relation::FoundAlreadyLinked);
+    for (desired, relation, observed) in [
+        (r#"{"externalId":"e1","userName":"bob"}"#, confirmed, [0]),
+        (r#"{"externalId":"e3","userName":"bob"}"#, linked, [1]),
+    ] {
+        let with = |profile: &[&str]| {
+            let field = |name: &&str| Field { name: (*name).into(), value: "server".into() };
+            let profile = profile.iter().map(field).collect::<Vec<_>>();
+            findings(&[desired], &there, |part| part.settings.profile.clone_from(&profile))
+                .remove(0)
+        };
+        let found = with(&["unique/User/userName"]);
+        assert_eq!(found.conclusion, Conclusion::Blocked, "{desired}");
+        assert!(found.detail.contains("`userName`"), "{}", found.detail);
+        // Who is told of is who is meant, else who has the value.
+        assert_eq!((found.relation, found.observed.as_slice()), (relation, observed.as_slice()));
+        assert_eq!(with(&[]).conclusion, Conclusion::Planned, "{desired}");
+        assert_eq!(with(&["unique/User/nickName"]).conclusion, Conclusion::Planned, "{desired}");
     }
 }
 
@@ -285,8 +382,23 @@ fn a_leaver_is_switched_off_whatever_else_is_blocked() {
     };
     let found = findings(&[leaver], &there, unique);
     assert_eq!(found[0].conclusion, Conclusion::Blocked);
-    let classes: Vec<Class> = found[0].changes.iter().map(|change| change.class).collect();
-    assert_eq!(classes, [Class::Revoke, Class::Disable]);
+    assert_eq!(classes(&found[0]), [Class::Revoke, Class::Disable]);
+}
+
+/// S34: what refers to what is nowhere is made without that.
+#[test]
+fn what_refers_to_nowhere_is_made_without() {
+    let found = findings(
+        &[r#"{"externalId":"1","userName":"a","manager":{"value":"externalId:gone"}}"#],
+        &[],
+        |_| {},
+    );
+    assert_eq!((found[0].relation, found[0].conclusion), (Relation::Absent, Conclusion::Blocked));
+    let [create] = found[0].changes.as_slice() else { panic!("one change: {found:?}") };
+    same(
+        create.body.as_deref().expect("a body"),
+        r#"{"schemas":["urn:ietf:params:scim:schemas:core:2.0:User"],"externalId":"1","userName":"a"}"#,
+    );
 }
 
 /// S27: of one value there may be several types; what is stated with the whole list is not added once more.
@@ -446,6 +558,10 @@ fn findings(desired: &[&str], observed: &[&str], with: impl Fn(&mut Part)) -> Ve
     };
     with(&mut part);
     plan(&part).expect("a plan")
+}
+
+fn classes(found: &Finding) -> Vec<Class> {
+    found.changes.iter().map(|change| change.class).collect()
 }
 
 fn settings() -> Settings {

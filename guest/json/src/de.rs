@@ -110,3 +110,37 @@ impl<'de> Visitor<'de> for Seed {
         Object::from_members(members).map(Value::Object).map_err(A::Error::custom)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use alloc::{format, string::ToString as _};
+
+    use serde::de::{IntoDeserializer as _, value::Error as Plain};
+
+    use super::*;
+
+    #[test]
+    fn what_is_nested_too_deeply_is_refused() {
+        let nested = |depth| {
+            let mut value = serde_json::Value::Null;
+            (0..depth).for_each(|_| value = alloc::vec![value.take()].into());
+            serde_json::from_value::<Value>(value)
+        };
+        assert!(nested(DEPTH_MAX).is_ok());
+        let refused = nested(DEPTH_MAX + 1).map_err(|error| error.to_string());
+        assert_eq!(refused, Err(JsonError::TooDeep { limit: DEPTH_MAX }.to_string()));
+    }
+
+    /// Formats that JSON is none of: with options, and with bytes.
+    #[test]
+    fn an_option_is_its_value_and_bytes_are_none() {
+        let some = true.into_deserializer();
+        assert_eq!(
+            Seed { depth: 0 }.visit_some::<serde::de::value::BoolDeserializer<Plain>>(some),
+            Ok(Value::Bool(true))
+        );
+        let bytes = serde::de::value::BytesDeserializer::<Plain>::new(b"x");
+        let refused = Value::deserialize(bytes).map_err(|error| format!("{error}"));
+        assert!(refused.is_err_and(|error| error.ends_with("expected a JSON value")));
+    }
+}

@@ -360,6 +360,12 @@ mod tests {
     const WORK: &str = r#"{"type":"work","value":"Ann@x","primary":true,"rank":3}"#;
 
     #[test]
+    fn a_filter_has_so_many_operators_and_no_more() {
+        let of = |count| Filter::read(&alloc::vec!["value pr"; count].join(" or "));
+        assert!(of(OPERATORS).is_some() && of(OPERATORS + 1).is_none());
+    }
+
+    #[test]
     fn each_operator_compares_as_rfc_7644_says() {
         check("type eq \"Work\"", "yes");
         check("type ne \"work\"", "no");

@@ -260,6 +260,17 @@ mod tests {
         assert!(schema.is_extension("User", "urn:acme:2.0:badge"));
     }
 
+    /// One level more than RFC 7643 §2.3.8 allows; what is deeper is left out.
+    #[test]
+    fn sub_attributes_are_read_to_a_depth() {
+        let nested = json(
+            r#"[{"id":"urn:x","attributes":[{"name":"a","subAttributes":[{"name":"b",
+                "subAttributes":[{"name":"c","subAttributes":[{"name":"d"}]}]}]}]}]"#,
+        );
+        let expected = json(r#"{"schemas":{"urn:x":{"a":["",{"b":["",{"c":""}]}]}}}"#);
+        assert_eq!(read(None, Some(&nested), None).to_document(), expected);
+    }
+
     #[test]
     fn what_cannot_be_read_stays_at_rfc_7643() {
         let odd = json(r#"{"Resources":[7,{"id":3},{"id":"urn:x","attributes":"none"}]}"#);

@@ -175,11 +175,27 @@ mod tests {
             r##"{"urn:acme:2.0:Badge":{"doors":[{"code":"#","no":"1"}]}}"##,
         );
         check(r#"{"pin":"x"}"#, r#"{"pin":"x"}"#);
+        // A bare text stands for an object with `value`.
+        check(
+            r#"{"urn:acme:2.0:Badge":{"token":"x"}}"#,
+            r##"{"urn:acme:2.0:Badge":{"token":"#"}}"##,
+        );
+        // The URN of SCIM 1.0 is that of a type's own attributes.
+        check(
+            r#"{"urn:scim:schemas:core:1.0:pin":"x"}"#,
+            r#"{"urn:scim:schemas:core:1.0:pin":"x"}"#,
+        );
+        check(
+            r#"{"urn:scim:schemas:core:1.0:answer":"x"}"#,
+            r##"{"urn:scim:schemas:core:1.0:answer":"#"}"##,
+        );
     }
 
     fn check(given: &str, expected: &str) {
         let schemas = json(
-            r#"[{"id":"urn:acme:2.0:Badge","attributes":[{"name":"pin","returned":"never"},
+            r#"[{"id":"urn:ietf:params:scim:schemas:core:2.0:User","attributes":[{"name":"answer","returned":"never"}]},
+                {"id":"urn:acme:2.0:Badge","attributes":[{"name":"pin","returned":"never"},
+                {"name":"token","type":"complex","subAttributes":[{"name":"value","returned":"never"}]},
                 {"name":"doors","type":"complex","multiValued":true,"subAttributes":[{"name":"code","mutability":"writeOnly"}]}]}]"#,
         );
         let schema = Schema::read(None, Some(&schemas), None);

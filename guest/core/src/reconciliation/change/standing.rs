@@ -111,13 +111,13 @@ fn unassigned_in(items: &[Value]) -> bool {
     items.iter().any(unassigned)
 }
 
-/// Whether an object has all parts that are stated, and there are some.
+/// Whether an object has all parts that are stated, and there are some: `$ref` is none (S24).
 fn contains(there: &Object, stated: &Object) -> bool {
     let has = |(name, value): (&str, &Value)| {
         let plain = matches!(value, Value::Bool(_) | Value::Number(_) | Value::String(_));
         plain && there.find_entry(name) == Some((name, value))
     };
-    !stated.is_empty() && stated.iter().all(has)
+    stated.names().any(|name| !name.eq_ignore_ascii_case("$ref")) && stated.iter().all(has)
 }
 
 #[cfg(test)]
@@ -185,6 +185,28 @@ mod tests {
         let rest = r#"{"title":"t","urn:ietf:params:scim:schemas:extension:enterprise:2.0:User":{"department":"D"}}"#;
         assert_eq!(left, rest);
         check(&desired, &observed);
+    }
+
+    /// Of what is stated in two places the last word counts: that it stands is no reason to leave it out.
+    #[test]
+    fn what_is_stated_in_two_places_is_compared() {
+        let both = json(
+            r#"{"id":"1","title":"a","urn:ietf:params:scim:schemas:core:2.0:User":{"title":"b"}}"#,
+        );
+        check(&both, &both);
+    }
+
+    /// What cannot be read takes with it what is stated beside it, also where that stands.
+    #[test]
+    fn what_cannot_be_read_is_sent_with_all_that_is_stated() {
+        check(&json(r#"{"odd name":1,"title":"t"}"#), &json(r#"{"id":"1","title":"t"}"#));
+    }
+
+    /// Without its `$ref` nothing is left of such an element, and of what means nothing nothing is told.
+    #[test]
+    fn a_reference_alone_does_not_stand() {
+        let roles = json(r#"{"id":"1","roles":[{"$ref":true}]}"#);
+        check(&roles, &roles);
     }
 
     const ENTERPRISE: &str = "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User";
