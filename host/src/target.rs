@@ -3,7 +3,6 @@
 //! A target looks and acts, and tells what it saw. It decides nothing and repeats nothing on its own.
 
 pub mod edit;
-pub mod kept;
 mod list;
 pub mod path;
 pub mod population;

@@ -13,7 +13,6 @@ use replaysafe::clock::Clock;
 use replaysafe::contract::{
     ById, Effect, EffectBody, Endpoint, Method, Outcome, Question, Search, Sight,
 };
-use replaysafe::target::kept::{Kept, Reading};
 use replaysafe::target::population::{Paging, Unread};
 use replaysafe::target::scim::ScimTarget;
 use replaysafe::target::upstream::{Roots, Upstream};
@@ -211,78 +210,10 @@ async fn a_part_of_a_population_is_no_population() {
 }
 
 async fn read_all(script: Vec<String>, paging: Paging) -> (Scripted, Result<Vec<String>, Unread>) {
-    read_on(script, paging, None).await
-}
-
-async fn read_on(
-    script: Vec<String>,
-    paging: Paging,
-    kept: Option<&mut Kept>,
-) -> (Scripted, Result<Vec<String>, Unread>) {
     let server = Scripted::start(script).await;
     let target = target(&format!("http://{}/scim/v2", server.address));
-    let read = target.read_all("User", &endpoints(), &caller(), paging, kept, &|_, _| {}).await;
+    let read = target.read_all("User", &endpoints(), &caller(), paging, &|_, _| {}).await;
     (server, read)
-}
-
-/// What was read before the end of the process is not asked for again; what may pass ends nothing.
-#[tokio::test]
-async fn a_population_is_read_on_where_it_was() {
-    let folder = tempfile::tempdir().unwrap();
-    let kept = || kept(&folder.path().join("pages"));
-    let refused = answer("401 Unauthorized", "", "{}");
-    let script = vec![page(3, &[1]), page(3, &[2]), refused];
-    let (_, read) = read_on(script, Paging::Index, Some(&mut kept())).await;
-    assert_eq!(read, Err(Unread::Refused(401)));
-    let mut pages = kept();
-    let (server, read) = read_on(vec![page(3, &[3])], Paging::Index, Some(&mut pages)).await;
-    assert_eq!(read, Ok(users(&[1, 2, 3])));
-    assert_eq!(server.lines(), ["GET /scim/v2/Users?startIndex=3&count=100 HTTP/1.1"]);
-    drop(pages);
-    // All of it is there, until it is removed; who refused paging is not asked for pages again.
-    let (server, read) = read_on(Vec::new(), Paging::Index, Some(&mut kept())).await;
-    assert_eq!((read, server.asked().len()), (Ok(users(&[1, 2, 3])), 0));
-    kept().remove().unwrap();
-    let script = vec![answer("400 Bad Request", "", "{}"), page(1, &[1])];
-    let (_, read) = read_on(script, Paging::Index, Some(&mut kept())).await;
-    assert_eq!(read, Ok(users(&[1])));
-    let (server, read) = read_on(Vec::new(), Paging::Index, Some(&mut kept())).await;
-    assert_eq!((read, server.asked().len()), (Ok(users(&[1])), 0));
-}
-
-/// RFC 9865 section 2.1: a cursor may expire. What was kept is given up, and told as such; who reads again begins anew.
-#[tokio::test]
-async fn what_cannot_be_gone_on_with_is_given_up() {
-    let folder = tempfile::tempdir().unwrap();
-    let kept = || kept(&folder.path().join("pages"));
-    let first = answer("200 OK", "", r#"{"Resources":[{"id":"1"}],"nextCursor":"a"}"#);
-    let last = answer("200 OK", "", r#"{"Resources":[{"id":"2"}]}"#);
-    let busy = answer("429 Too Many Requests", "Retry-After: 301\r\n", "{}");
-    let expired = answer("400 Bad Request", "", r#"{"scimType":"expiredCursor"}"#);
-    let begun = "GET /scim/v2/Users?cursor&count=100 HTTP/1.1";
-    let (_, read) =
-        read_on(vec![first.clone(), busy.clone()], Paging::Cursor, Some(&mut kept())).await;
-    assert_eq!(read, Err(Unread::Refused(429)));
-    let (server, read) = read_on(vec![expired.clone()], Paging::Cursor, Some(&mut kept())).await;
-    assert_eq!(read, Err(Unread::Overtaken(Box::new(Unread::Refused(400)))));
-    assert_eq!(server.lines(), ["GET /scim/v2/Users?cursor=a&count=100 HTTP/1.1"]);
-    let script = vec![first.clone(), expired];
-    let (server, read) = read_on(script, Paging::Cursor, Some(&mut kept())).await;
-    assert_eq!(read, Err(Unread::Refused(400)), "nothing of an earlier reading was left");
-    assert_eq!(server.lines()[0], begun);
-    let (server, read) = read_on(vec![first, last], Paging::Cursor, Some(&mut kept())).await;
-    assert_eq!((read, server.lines()[0].as_str()), (Ok(users(&[1, 2])), begun));
-    // So it is where what was read is not there any more.
-    kept().remove().unwrap();
-    let (_, read) = read_on(vec![page(3, &[1]), busy], Paging::Index, Some(&mut kept())).await;
-    assert_eq!(read, Err(Unread::Refused(429)));
-    let (_, read) = read_on(vec![page(2, &[2])], Paging::Index, Some(&mut kept())).await;
-    assert_eq!(read, Err(Unread::Overtaken(Box::new(Unread::Unsteady))));
-}
-
-fn kept(path: &std::path::Path) -> Kept {
-    let reading = Reading { service: "http://service/scim/v2".into(), credential: true };
-    Kept::open(path, &reading, 0).unwrap()
 }
 
 fn users(ids: &[usize]) -> Vec<String> {

@@ -225,7 +225,7 @@ fn number_of(of: &Value, name: &str) -> u64 {
 }
 
 /// A time in milliseconds since 1970-01-01T00:00Z, as RFC 3339 writes it, to the second.
-pub(crate) fn instant(millis: u64) -> String {
+fn instant(millis: u64) -> String {
     let seconds = millis / 1_000;
     let (days, second) = (seconds / 86_400, seconds % 86_400);
     // Of a calendar that begins with March a year ends with its leap day: 400 years have 146,097 days, 5 months 153.

@@ -2,9 +2,7 @@
 
 use std::{
     collections::BTreeSet,
-    fs,
     net::{Ipv4Addr, SocketAddr},
-    os::unix::fs::DirBuilderExt as _,
     path::{Path, PathBuf},
     sync::Arc,
     time::Duration,
@@ -24,7 +22,6 @@ use replaysafe::{
     ledger::{Journal, Ledger as _, Note, PlanRecord, RecordedStep, SqliteLedger},
     target::{
         Caller, Target as _,
-        kept::{Earlier, Reading},
         population::{Paging, Unread},
         scim::ScimTarget,
         upstream::{Roots, Upstream},
@@ -43,7 +40,6 @@ pub(crate) use replaysafe::guest::{
     COMPONENT, COMPONENT_SHA256, CORE_MODULE, Description, Guest, PLANNING_COMPONENT,
     PLANNING_CORE_MODULE,
 };
-pub(crate) use replaysafe::target::kept::Kept;
 use replaysafe::{
     guest::{GuestError, GuestOptions, PlanningGuest},
     provisioner::{
@@ -56,7 +52,6 @@ use crate::{
     command::gateway::Host,
     exit, output,
     output::{Output, shown},
-    page::instant,
     population::Resources,
     probe::{self, Measured},
     profile::Profile,
@@ -115,16 +110,6 @@ pub(crate) struct Shown {
     pub(crate) resources: Resources,
     /// The service that showed them, in one spelling.
     pub(crate) target: Option<String>,
-    /// The pages that they came in, if these were kept.
-    pub(crate) kept: Option<Kept>,
-}
-
-impl Shown {
-    /// What a file shows: resources, and nothing of a service.
-    pub(crate) fn of_file(resources: Resources) -> Self {
-        let schema = "{}".to_owned();
-        Self { schema, declared: Vec::new(), resources, target: None, kept: None }
-    }
 }
 
 /// A live service, of which resources are read.
@@ -136,23 +121,17 @@ pub(crate) struct Live<'a> {
     paging: Paging,
     /// It has told which types it has.
     complete: bool,
-    kept: Option<Kept>,
 }
 
 impl<'a> Live<'a> {
-    /// Asks a service what it says of itself. `side` is the option that names it; `pages` the folder in which its pages are kept.
+    /// Asks a service what it says of itself. `option` is where it was named.
     pub(crate) async fn open(
         guest: &Guest,
         service: &Service<'a>,
-        side: &str,
-        pages: Option<&Path>,
-        output: Output,
+        option: &str,
     ) -> anyhow::Result<Self> {
         let upstream = Upstream::new(service.url, &roots(service.ca)?)
-            .map_err(|refusal| exit::usage(format!("--{side}: {refusal}")))?;
-        let credential = service.credential.is_some();
-        let reading = Reading { service: upstream.base().place(), credential };
-        let kept = pages.map(|folder| keep(folder, side, &reading, output)).transpose()?;
+            .map_err(|refusal| exit::usage(format!("{option}: {refusal}")))?;
         let target = ScimTarget { upstream, clock: Arc::new(SystemClock) };
         let caller = caller(service.credential)?;
         let discovery = target.discover(&caller).await;
@@ -163,7 +142,7 @@ impl<'a> Live<'a> {
         )?;
         let paging = paging(discovery.service_provider_config.as_deref());
         let complete = discovery.complete && discovery.resource_types.is_some();
-        Ok(Self { url: service.url, target, caller, schema, paging, complete, kept })
+        Ok(Self { url: service.url, target, caller, schema, paging, complete })
     }
 
     /// Whether all its types are known.
@@ -178,7 +157,7 @@ impl<'a> Live<'a> {
 
     /// Reads all resources of these types.
     pub(crate) async fn read(
-        &mut self,
+        &self,
         kinds: &BTreeSet<String>,
         output: Output,
     ) -> anyhow::Result<Shown> {
@@ -195,18 +174,9 @@ impl<'a> Live<'a> {
             output.progress(&format!("reading all of type {kind}"));
             let teller = Teller::new(output, format!("of type {kind}"));
             let told = |come: usize, total: Option<usize>| teller.tell(come, total, "");
-            let Self { target, caller, schema, paging, kept, .. } = &mut *self;
-            let mut read = async || {
-                let kept = kept.as_mut();
-                target.read_all(kind, &schema.endpoints, caller, *paging, kept, &told).await
-            };
-            let read = match read().await {
-                Err(why @ Unread::Overtaken(_)) => {
-                    output.progress(&format!("{kind}: {why}; reading all of them anew"));
-                    read().await
-                }
-                read => read,
-            };
+            let endpoints = &self.schema.endpoints;
+            let read =
+                self.target.read_all(kind, endpoints, &self.caller, self.paging, &told).await;
             let documents = read.map_err(|why| {
                 let may_not = matches!(why, Unread::Refused(401 | 403));
                 let advice = match may_not {
@@ -219,9 +189,8 @@ impl<'a> Live<'a> {
             resources.insert(kind.clone(), documents);
         }
         let Schema { document, declared, .. } = &self.schema;
-        let (schema, declared) = (document.clone(), declared.clone());
         let target = Some(self.target.upstream.base().place());
-        Ok(Shown { schema, declared, resources, target, kept: self.kept.take() })
+        Ok(Shown { schema: document.clone(), declared: declared.clone(), resources, target })
     }
 
     /// Those of these references that lead nowhere: each is asked for by its id, three times, and always answered with 404 or 410.
@@ -271,26 +240,6 @@ impl<'a> Live<'a> {
             Sight::Listed(_) | Sight::Refused(_) | Sight::Nothing => None,
         }
     }
-}
-
-/// Opens the file in which the pages of a side are kept, and says what there is of them.
-fn keep(folder: &Path, side: &str, reading: &Reading, output: Output) -> anyhow::Result<Kept> {
-    let made = fs::DirBuilder::new().recursive(true).mode(0o700).create(folder);
-    made.with_context(|| format!("making the folder `{}`", folder.display()))?;
-    let kept = Kept::open(&folder.join(side), reading, SystemClock.now());
-    let kept = kept
-        .map_err(|error| exit::environment(format!("--pages: {:#}", anyhow::Error::new(error))))?;
-    match kept.earlier() {
-        Earlier::Nothing => {}
-        Earlier::Pages(at) => {
-            output.progress(&format!("going on with what was read since {}", instant(at)));
-        }
-        Earlier::Old(at) => output.progress(&format!(
-            "what was read since {} is too old to go on with: reading anew",
-            instant(at)
-        )),
-    }
-    Ok(kept)
 }
 
 /// A target whose replicas differ says so at the second or third time (S14b).
@@ -695,7 +644,7 @@ fn unprotected(path: &str, upstream: &Upstream) -> anyhow::Result<PathBelow> {
 }
 
 fn read(file: &Path, what: &str) -> anyhow::Result<Vec<u8>> {
-    fs::read(file).with_context(|| format!("reading {what} from `{}`", file.display()))
+    std::fs::read(file).with_context(|| format!("reading {what} from `{}`", file.display()))
 }
 
 /// What answers provisioning requests: guest, ledger and target, joined.

@@ -5,7 +5,7 @@
 //!
 //! Source: RFC 7644 section 3.4.2.4; RFC 9865.
 
-use std::{collections::BTreeSet, io, time::Duration};
+use std::{collections::BTreeSet, time::Duration};
 
 use bytes::Bytes;
 use http::StatusCode;
@@ -13,7 +13,6 @@ use tokio::time::sleep;
 
 use super::{
     Caller,
-    kept::Kept,
     list::{PAGE_SIZE, Pages, Progress, page},
     path::percent_encode,
     scim::{ScimTarget, page_path},
@@ -53,32 +52,6 @@ pub enum Unread {
     /// It does not answer, after several tries.
     #[error("it gives no complete answer")]
     Silent,
-    /// What was kept of an earlier reading does not fit it any more, or is not gone on with; it has been given up, so that who reads again begins anew.
-    #[error("what was read of it before cannot be gone on with: {0}")]
-    Overtaken(Box<Self>),
-    /// A page could not be kept.
-    #[error("what was read of it cannot be kept: {0}")]
-    Unkept(String),
-}
-
-impl Unread {
-    /// Whether who asks for the same page later may have it.
-    fn may_pass(&self) -> bool {
-        match self {
-            // Who may not read it today, is told to wait, or meets a server that is broken.
-            Self::Refused(status) => {
-                matches!(status, 401 | 403 | 408 | 429) || !(400..500).contains(status)
-            }
-            Self::NoList | Self::Silent | Self::Unkept(_) => true,
-            Self::Nowhere | Self::Unsteady | Self::TooMany | Self::Overtaken(_) => false,
-        }
-    }
-}
-
-impl From<io::Error> for Unread {
-    fn from(error: io::Error) -> Self {
-        Self::Unkept(error.to_string())
-    }
 }
 
 impl ScimTarget {
@@ -86,8 +59,6 @@ impl ScimTarget {
     ///
     /// A page that is not answered, or with 429, 502, 503 or 504, is asked for again, after `Retry-After` where the service says so; not so the first one where nobody answers.
     /// A resource that comes twice is there once. Nothing is changed.
-    ///
-    /// Pages that were `kept` by a reading that was cut off are not asked for again, and each other one is kept as it comes.
     ///
     /// # Errors
     ///
@@ -98,28 +69,6 @@ impl ScimTarget {
         endpoints: &[Endpoint],
         caller: &Caller,
         paging: Paging,
-        mut kept: Option<&mut Kept>,
-        told: &(dyn Fn(usize, Option<usize>) + Send + Sync),
-    ) -> Result<Vec<Document>, Unread> {
-        let begun = kept.as_ref().map(|kept| kept.end()).unwrap_or_default();
-        let pages = kept.as_deref_mut();
-        let read = self.read_pages(resource_type, endpoints, caller, paging, pages, told).await;
-        match (read, kept) {
-            (Err(why), Some(kept)) if !why.may_pass() => Err(match kept.forget(begun)? {
-                true => Unread::Overtaken(Box::new(why)),
-                false => why,
-            }),
-            (read, _) => read,
-        }
-    }
-
-    async fn read_pages(
-        &self,
-        resource_type: &str,
-        endpoints: &[Endpoint],
-        caller: &Caller,
-        paging: Paging,
-        mut kept: Option<&mut Kept>,
         told: &(dyn Fn(usize, Option<usize>) + Send + Sync),
     ) -> Result<Vec<Document>, Unread> {
         let whole =
@@ -134,23 +83,15 @@ impl ScimTarget {
             Paging::Cursor => format!("{path}cursor&count={PAGE_SIZE}"),
         };
         loop {
-            let before = kept.as_deref_mut().map(|kept| kept.take(&at)).transpose()?.flatten();
-            let page = match before {
-                Some(page) => page,
-                None => {
-                    let body = match self.patiently(&at, first, caller).await {
-                        // As a look does (S14): a service that refuses paging is asked once without.
-                        Err(Unread::Refused(400 | 501)) if first => {
-                            paging = Paging::Index;
-                            self.patiently(&whole, first, caller).await?
-                        }
-                        other => other?,
-                    };
-                    let page = page(&body).ok_or(Unread::NoList)?;
-                    kept.as_deref_mut().map(|kept| kept.put(&at, &body)).transpose()?;
-                    page
+            let body = match self.patiently(&at, first, caller).await {
+                // As a look does (S14): a service that refuses paging is asked once without.
+                Err(Unread::Refused(400 | 501)) if first => {
+                    paging = Paging::Index;
+                    self.patiently(&whole, first, caller).await?
                 }
+                other => other?,
             };
+            let Some(page) = page(&body) else { return Err(Unread::NoList) };
             let (total, cursor) = (page.total, page.cursor.clone());
             if total.is_some_and(|total| POPULATION_MOST < total) {
                 return Err(Unread::TooMany);

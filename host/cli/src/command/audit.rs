@@ -23,7 +23,7 @@ use crate::{
     output::{Output, Pictured, shown},
     page,
     profile::Profile,
-    wiring::{self, Kept, Live, Shown},
+    wiring::{self, Live, Shown},
 };
 
 /// Look through all that is there for what should not be: duplicates, what is left of those who have gone, what was given twice. Nothing is changed.
@@ -50,11 +50,6 @@ pub(super) struct Arguments {
     /// Trust these certificates (PEM) for an https service, and no others [default: those of the system]
     #[arg(long, value_name = "FILE")]
     target_ca: Option<PathBuf>,
-    /// Keep the pages that a service has given in this folder until all are there: the same command, run again within 6 hours after an end of any kind, goes on where it was
-    ///
-    /// They are personal data, which nobody but you may read, and are removed once all are there. No credential is kept.
-    #[arg(long, value_name = "FOLDER")]
-    pages: Option<PathBuf>,
     /// The policy, in TOML: by what resources correlate (`correlation`, S16) [default: every member's default]
     #[arg(long, value_name = "FILE")]
     policy: Option<PathBuf>,
@@ -149,7 +144,8 @@ fn audit(arguments: &Arguments, output: Output) -> anyhow::Result<Audited> {
     let observed = &arguments.observed;
     if !plan::is_url(observed) {
         let resources = plan::resources(Path::new(observed), arguments.resource_type.as_deref())?;
-        let mut shown = Shown::of_file(resources);
+        let schema = "{}".to_owned();
+        let mut shown = Shown { schema, declared: Vec::new(), resources, target: None };
         let auditor = auditor(&mut shown)?;
         let census = auditor.look(shown.resources).context("auditing")?;
         // What was left out may be what is referred to.
@@ -164,10 +160,8 @@ fn audit(arguments: &Arguments, output: Output) -> anyhow::Result<Audited> {
         credential: credential.as_deref(),
     };
     runtime()?.block_on(async {
-        let pages = arguments.pages.as_deref();
-        let mut live = Live::open(&guest, &service, "observed", pages, output).await?;
+        let live = Live::open(&guest, &service, "--observed").await?;
         let mut shown = live.read(&live.kinds(), output).await?;
-        shown.kept.take().map(Kept::remove).transpose()?;
         let auditor = auditor(&mut shown)?;
         let census = auditor.look(shown.resources).context("auditing")?;
         let followed = live.is_whole() && census.left_out == 0;

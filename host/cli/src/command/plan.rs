@@ -25,7 +25,7 @@ use crate::{
     page,
     population::{self, Resources},
     profile::Profile,
-    wiring::{self, Kept, Live, Shown},
+    wiring::{self, Live, Shown},
 };
 
 /// Compare what should be with what is there, and tell what would lead from one to the other. Nothing is changed.
@@ -70,11 +70,6 @@ pub(super) struct Arguments {
     /// Trust these certificates (PEM) for an https service, and no others [default: those of the system]
     #[arg(long, value_name = "FILE")]
     target_ca: Option<PathBuf>,
-    /// Keep the pages that a service has given in this folder until all are there: the same command, run again within 6 hours after an end of any kind, goes on where it was
-    ///
-    /// They are personal data, which nobody but you may read, and are removed once all are there. No credential is kept.
-    #[arg(long, value_name = "FOLDER")]
-    pages: Option<PathBuf>,
     /// The policy, in TOML [default: every member's default]
     #[arg(long, value_name = "FILE")]
     policy: Option<PathBuf>,
@@ -129,7 +124,6 @@ fn plan(arguments: &Arguments, output: Output) -> anyhow::Result<Plan> {
     let profile = arguments.profile.as_deref().map(gateway::read_profile).transpose()?;
     let measured = profile.as_ref().map(Profile::fields).unwrap_or_default();
     let otherwise = arguments.resource_type.as_deref();
-    let (pages, mut kept) = (arguments.pages.as_deref(), Vec::new());
     let desired = if is_url(&arguments.desired) {
         let credential = gateway::credential(arguments.source_credential.as_deref(), SOURCE)?;
         let service = wiring::Service {
@@ -138,10 +132,9 @@ fn plan(arguments: &Arguments, output: Output) -> anyhow::Result<Plan> {
             credential: credential.as_deref(),
         };
         let shown = runtime()?.block_on(async {
-            let mut live = Live::open(&guest, &service, "desired", pages, output).await?;
+            let live = Live::open(&guest, &service, "--desired").await?;
             live.read(&live.kinds(), output).await
         })?;
-        kept.extend(shown.kept);
         population::source::desired(shown.resources)
     } else {
         resources(Path::new(&arguments.desired), otherwise)?
@@ -157,15 +150,12 @@ fn plan(arguments: &Arguments, output: Output) -> anyhow::Result<Plan> {
         // Whoever is referred to is a user, as a rule.
         let kinds = desired.keys().cloned().chain(["User".to_owned()]).collect();
         runtime()?.block_on(async {
-            let mut live = Live::open(&guest, &service, "observed", pages, output).await?;
-            live.read(&kinds, output).await
+            Live::open(&guest, &service, "--observed").await?.read(&kinds, output).await
         })?
     } else {
         let resources = resources(Path::new(observed), otherwise)?;
-        Shown::of_file(resources)
+        Shown { schema: "{}".to_owned(), declared: Vec::new(), resources, target: None }
     };
-    // Both sides are there as a whole.
-    kept.into_iter().chain(shown.kept).try_for_each(Kept::remove)?;
     let planner = Planner {
         planning: wiring::planning_guest()?,
         guest,

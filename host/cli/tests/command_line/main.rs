@@ -17,7 +17,6 @@ mod limits;
 mod offline;
 mod operator;
 mod page;
-mod pages;
 mod plan;
 mod probe;
 #[path = "../../../tests/support/canary.rs"]
