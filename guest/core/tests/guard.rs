@@ -214,18 +214,21 @@ fn a_deletion_takes_its_members_along() {
     }
 }
 
-/// S33: whatever does not say that a resource is active may switch it off, as each target reads it.
+/// S33: whatever does not say that a resource is active may switch it off if it is on, as each target reads it.
 #[test]
 fn what_does_not_say_active_switches_off() {
-    for (desired, expected) in [
-        ("true", Class::Update),
-        ("false", Class::Disable),
-        ("\"False\"", Class::Disable),
-        ("null", Class::Disable),
-        ("0", Class::Disable),
-        ("\"\"", Class::Disable),
+    for (observed, desired, expected) in [
+        ("true", "false", Class::Disable),
+        ("true", "\"False\"", Class::Disable),
+        ("true", "null", Class::Disable),
+        ("true", "0", Class::Disable),
+        ("true", "\"\"", Class::Disable),
+        ("\"yes\"", "0", Class::Disable),
+        // It may switch on who is off.
+        ("false", "true", Class::Update),
+        ("false", "null", Class::Update),
+        ("\"False\"", "1", Class::Update),
     ] {
-        let observed = if expected == Class::Update { "false" } else { "true" };
         let resource = |active: &str| {
             format!(r#"{{"id":"1","externalId":"e1","userName":"a","active":{active}}}"#)
         };
@@ -241,7 +244,7 @@ fn what_does_not_say_active_switches_off() {
         let found = plan(&part).expect("the settings are good");
         let classes: Vec<_> =
             found.iter().flat_map(|found| &found.changes).map(|change| change.class).collect();
-        assert_eq!(classes, [expected], "{desired}");
+        assert_eq!(classes, [expected], "{observed} to {desired}");
     }
 }
 

@@ -56,7 +56,7 @@ pub enum NoPlan {
     Json(#[from] JsonError),
     /// It is something else
     #[error(
-        "no plan: it has no `{0}` of a plan; give what `replaysafe plan --format json` has written"
+        "no plan: it has no `{0}` of a plan; give what `replaysafe plan` has written with `--format json` or `--format ndjson`"
     )]
     Missing(&'static str),
     /// There are more effects than a plan may have

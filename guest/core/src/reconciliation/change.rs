@@ -332,8 +332,12 @@ impl Pair<'_> {
                 }
                 None => Vec::from([patch_operation("replace", &path, Some(value.clone()))]),
             };
-            // Whatever does not switch on may switch off, as each target reads it.
-            if is("active") && member.value != Value::Bool(true) {
+            // Whatever does not switch on may switch off who is on, as each target reads it.
+            let may_be_off = || {
+                let is_off = observed.find("active").is_some_and(crate::reading::is_false);
+                member.value != Value::Bool(true) && !is_off
+            };
+            if is("active") && (member.value == Value::Bool(false) || may_be_off()) {
                 parts.off.extend(stated);
             } else if is("externalid") {
                 parts.external_id.extend(stated);
