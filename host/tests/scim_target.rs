@@ -259,6 +259,17 @@ async fn a_list_that_cannot_be_read_to_its_end_is_told_with_its_answer() {
     assert_eq!(sight, Sight::Nothing);
 }
 
+/// S14: where others work at the same time nothing is known, and it is asked again.
+#[tokio::test]
+async fn a_list_whose_total_changes_is_no_answer() {
+    let all = Question::All("User".into());
+    for total in [2, 4] {
+        let (server, sight) = observe(vec![page(3, &[1]), page(total, &[2])], &all).await;
+        assert_eq!(sight, Sight::Nothing);
+        assert_eq!(server.asked().len(), 2);
+    }
+}
+
 #[tokio::test]
 async fn an_effect_has_a_length_and_its_answer_is_kept() {
     let headers = "Location: http://x/Users/1\r\nContent-Type: application/scim+json\r\n";

@@ -105,8 +105,9 @@ def check(name, given, way):
         again = planned(program, folder, base_url, door.base_url)
         wrong += [f"left to do: {json.dumps(effect)}" for effect in again["effects"]]
         users = everything(base_url, "Users")
-        there = sorted(one["externalId"] for one in users)
-        wrong += [f"there are {there}"] * (there != sorted(one["externalId"] for one in desired if USER in one["schemas"]))
+        there = Counter(one["externalId"] for one in users)
+        should = Counter(one["externalId"] for one in desired if USER in one["schemas"])
+        wrong += [f"not there: {sorted(should - there)}; too many: {sorted(there - should)}"] * (there != should)
         groups = everything(base_url, "Groups")
         wrong += [f"there are {len(groups)} groups"] * (len(groups) != given.groups)
         should = {one["externalId"]: one for one in desired}

@@ -63,6 +63,9 @@ pub(crate) enum Progress {
     Next(usize),
     /// All resources came.
     Complete,
+    /// Its total has changed since the page before: a resource may have slipped from one page to another between two
+    /// questions. Asked again later, it may be steady.
+    Unsteady,
     /// It cannot be completed: the target's figures contradict what it sends, or it holds too much.
     Hopeless,
 }
@@ -80,16 +83,15 @@ impl Pages {
     }
 
     /// Takes a page; gives the documents that are new, and how to go on.
-    ///
-    /// A total that changes between pages makes the listing hopeless: a resource may have slipped from one page to
-    /// another between two questions.
     pub(crate) fn take(&mut self, page: Page) -> (Vec<String>, Progress) {
         let Some(total) = page.total else { return (Vec::new(), Progress::Hopeless) };
         let steady = self.total.is_none_or(|before| before == total);
         self.total = Some(total);
         let new = self.new_of(page);
         let progress = match self.seen.len() {
-            count if !steady || count > total || total > self.most => Progress::Hopeless,
+            _ if total > self.most => Progress::Hopeless,
+            _ if !steady => Progress::Unsteady,
+            count if count > total => Progress::Hopeless,
             count if count == total => Progress::Complete,
             _ if new.is_empty() => Progress::Hopeless,
             count => Progress::Next(count + 1),
@@ -131,7 +133,7 @@ mod tests {
         ]);
         check(&[
             (r#"{"totalResults":2,"Resources":[{"id":"1"}]}"#, Progress::Next(2)),
-            (r#"{"totalResults":3,"Resources":[{"id":"2"}]}"#, Progress::Hopeless),
+            (r#"{"totalResults":3,"Resources":[{"id":"2"}]}"#, Progress::Unsteady),
         ]);
         check(&[(r#"{"totalResults":1,"Resources":[{"id":"1"},{"id":"2"}]}"#, Progress::Hopeless)]);
     }

@@ -105,7 +105,7 @@ impl ScimTarget {
                     let (new, progress) = pages.take(page);
                     documents.extend(new);
                     match progress {
-                        Progress::Hopeless => return Err(Unread::Unsteady),
+                        Progress::Hopeless | Progress::Unsteady => return Err(Unread::Unsteady),
                         Progress::Complete => None,
                         Progress::Next(start) => Some(page_path(&path, start)),
                     }

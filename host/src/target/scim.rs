@@ -185,8 +185,11 @@ impl ScimTarget {
                 let told = Sight::Refused(TargetAnswer { body: None, ..self.answer(answer) });
                 let Some(page) = page else { return told };
                 let (new, next) = pages.take(page);
-                if next == Progress::Hopeless {
-                    return told;
+                match next {
+                    Progress::Hopeless => return told,
+                    // Others work there at the same time: nothing is known, and it is asked again.
+                    Progress::Unsteady => return Sight::Nothing,
+                    Progress::Next(_) | Progress::Complete => {}
                 }
                 kept.extend(keep(new));
                 progress = next;
